@@ -1,0 +1,354 @@
+import inspect
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from trtbench import results, specs
+from trtbench.errors import SpecError
+from trtbench.recipes import parse_recipe
+from trtbench.specs import BuildSpec, CalibrationSpec, CheckpointSpec, ExportSpec, ModelSpec, Spec, spec_id
+
+FP16, NVFP4 = parse_recipe("fp16"), parse_recipe("nvfp4+sparse@stock")
+SHA = "ab" * 32
+
+CHECKPOINT = CheckpointSpec(path="vit.safetensors", sha256=SHA)
+MODEL = ModelSpec(
+    name="vit_tiny_patch16_224",
+    overrides=(("depth", 2), ("qkv_bias", False), ("drop_rate", 0.1), ("global_pool", "avg")),
+    img_size=256,
+    checkpoint=CHECKPOINT,
+)
+CALIBRATION = CalibrationSpec(directory="photos", sha256=SHA, samples=128, seed=3)
+EXPORT = ExportSpec(model=MODEL, recipe=NVFP4, batch=8, sparsity_method="sparsegpt", calibration=CALIBRATION)
+BUILD = BuildSpec(targets=("sm89", "sm120"), sparsity=True, timeout_s=60.5, memory_limit_bytes=2**33)
+
+FINDING = results.Finding(
+    code="emulated",
+    severity="warning",
+    message="MXFP8 runs in FP16",
+    hint="use nvfp4",
+    numbers={"flops_share": 0.98},
+    layers=("blocks.0.attn.qkv", "ünïcode\n"),
+)
+FILE = results.FileRecord(name="model.onnx", sha256=SHA, size_bytes=7)
+TENSOR = results.TensorRecord(name="input", dtype="float16", shape=(8, 3, 224, 224))
+CALIBRATED = results.CalibrationRecord(source="folder", samples=128, directory="photos", sha256=SHA)
+SPARSITY = results.SparsityRecord(
+    method="sparse_magnitude", layers=48, weights=400, zeros=200, groups=100, compliant_groups=100
+)
+ONNX = results.OnnxManifest(
+    spec_id="0123456789abcdef",
+    spec=EXPORT,
+    files=(FILE,),
+    inputs=(TENSOR,),
+    outputs=(TENSOR,),
+    nodes=321,
+    opset=20,
+    analytic_flops={"qkv": 2**60},
+    calibration=CALIBRATED,
+    sparsity=SPARSITY,
+    notes=("head left in fp16",),
+    tool_versions={"torch": "2.9"},
+    created_utc="2026-01-01T00:00:00Z",
+    duration_s=1.25,
+)
+ENGINE = results.EngineManifest(
+    spec_id="0123456789abcdef",
+    spec=BUILD,
+    export=EXPORT,
+    onnx_path="model.onnx",
+    onnx_sha256=SHA,
+    files=(FILE,),
+    backend="tensorrt_rtx",
+    backend_version="1.7.1.116",
+    activation_bytes=1,
+    weight_bytes=2,
+    scratch_bytes=3,
+    peak_rss_bytes=4,
+    tool_versions={},
+    created_utc="2026-01-01T00:00:00Z",
+    build_s=1.5,
+)
+LAYER_TENSOR = results.LayerTensor(
+    name="x", dimensions=(8, 197), strides=(197, 1), dtype="FP4E2M1", format="kLINEAR"
+)
+COMPILED_LAYER = results.CompiledLayer(
+    name="gemm_myl0_1",
+    layer_type="gemm",
+    tactic_name="__myelin_CASK_STUB",
+    stream_id=0,
+    inputs=(LAYER_TENSOR,),
+    constants=(),
+    outputs=(LAYER_TENSOR,),
+    onnx_nodes=("/blocks.0/attn/q/MatMul",),
+)
+COMPILED_ENGINE = results.CompiledEngine(
+    backend="tensorrt_rtx", backend_version="1.7.1.116", targets=("sm120",), layers=(COMPILED_LAYER,)
+)
+AUDITED = results.AuditedLayer(
+    name="q", role="qkv", op="gemm", block=0, precision_in="fp4", precision_out="fp16", m=1576, n=192, k=192
+)
+COVERAGE = results.RoleCoverage(
+    role="qkv", flops=10**12, asked="nvfp4", onnx={"fp4": 1.0}, compiled={"fp4": 0.75, "fp16": 0.25}
+)
+AUDIT = results.Audit(
+    recipe=NVFP4,
+    backend="tensorrt_rtx",
+    layers=(AUDITED,),
+    by_role=(COVERAGE,),
+    onnx_flops=1,
+    compiled_flops=1,
+    analytic_flops=None,
+    gemm_flops_share={"fp4": 1.0},
+    attention_precision="fp16",
+    gemm_kernels=1,
+    attention_kernels=1,
+    quantize_kernels=1,
+    other_kernels=1,
+    other_bytes=1,
+    findings=(FINDING,),
+)
+ONNX_SUMMARY = results.OnnxSummary(path="m.onnx", sha256=SHA, size_bytes=7, nodes=321)
+ENGINE_SUMMARY = results.EngineSummary(
+    path="m.engine", sha256=SHA, size_bytes=7, backend="tensorrt_rtx", backend_version="1.7.1", build_s=1.5
+)
+COMPILED_SUMMARY = results.CompiledSummary(
+    gemm_flops_share={"fp4": 1.0},
+    attention_precision=None,
+    gemm_kernels=1,
+    attention_kernels=0,
+    quantize_kernels=0,
+    other_kernels=0,
+    other_bytes=0,
+    weight_bytes=1,
+    activation_bytes=1,
+    by_role={"qkv": COVERAGE},
+)
+ROW = results.ComparisonRow(
+    recipe=NVFP4,
+    status="ok",
+    onnx=ONNX_SUMMARY,
+    engine=ENGINE_SUMMARY,
+    compiled=COMPILED_SUMMARY,
+    findings=(FINDING,),
+)
+COMPARISON = results.Comparison(
+    environment={"gpus": [], "packages": {"torch": "2.9"}},
+    model="vit_base_patch16_224",
+    batch=64,
+    target={"sm": "sm120", "gpu": None},
+    baseline="fp16",
+    rows=(ROW, results.ComparisonRow(recipe=FP16, status="failed", reason="out of memory")),
+    verdicts=("nvfp4 is smaller",),
+)
+
+EXAMPLES: tuple[Spec, ...] = (
+    CHECKPOINT,
+    MODEL,
+    ModelSpec(),
+    CALIBRATION,
+    EXPORT,
+    ExportSpec(recipe=FP16),
+    BUILD,
+    BuildSpec(),
+    FINDING,
+    FILE,
+    TENSOR,
+    CALIBRATED,
+    SPARSITY,
+    ONNX,
+    ENGINE,
+    LAYER_TENSOR,
+    COMPILED_LAYER,
+    COMPILED_ENGINE,
+    AUDITED,
+    COVERAGE,
+    AUDIT,
+    ONNX_SUMMARY,
+    ENGINE_SUMMARY,
+    COMPILED_SUMMARY,
+    ROW,
+    COMPARISON,
+)
+
+
+def test_every_spec_and_result_has_an_example() -> None:
+    classes = {
+        member
+        for module in (specs, results)
+        for _, member in inspect.getmembers(module, inspect.isclass)
+        if issubclass(member, Spec) and member is not Spec and member.__module__ == module.__name__
+    }
+    assert {type(example) for example in EXAMPLES} == classes
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: type(example).__name__)
+class TestEverySpecAndResult:
+    def test_round_trip_through_json(self, example: Spec) -> None:
+        assert type(example).model_validate_json(example.model_dump_json()) == example
+        assert (
+            type(example).model_validate(json.loads(json.dumps(example.model_dump(mode="json")))) == example
+        )
+
+    def test_unknown_field_is_refused(self, example: Spec) -> None:
+        with pytest.raises(ValidationError, match="invented"):
+            type(example).model_validate({**example.model_dump(mode="json"), "invented": 1})
+
+    def test_frozen(self, example: Spec) -> None:
+        for field in type(example).model_fields:
+            with pytest.raises(ValidationError, match="frozen"):
+                setattr(example, field, None)
+
+
+def test_stored_results_name_their_schema() -> None:
+    stored: list[Spec] = [ONNX, ENGINE, COMPILED_ENGINE, AUDIT, COMPARISON]
+    assert {example.model_dump()["schema_version"] for example in stored} == {results.SCHEMA_VERSION}
+
+
+SCALARS = st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+
+
+@given(st.lists(st.tuples(st.text(), SCALARS)).map(tuple))
+def test_overrides_keep_their_types(overrides: tuple[tuple[str, Any], ...]) -> None:
+    model = ModelSpec.model_validate_json(ModelSpec(overrides=overrides).model_dump_json())
+    assert model.overrides == overrides
+    assert [type(value) for _, value in model.overrides] == [type(value) for _, value in overrides]
+
+
+def test_recipe_field_takes_the_word_and_the_value() -> None:
+    by_word = ExportSpec.model_validate({"recipe": "nvfp4+sparse@stock"})
+    assert by_word == ExportSpec(recipe=NVFP4)
+    assert by_word.model_dump()["recipe"] == "nvfp4+sparse@stock"
+
+
+def test_bad_recipe_in_a_spec_is_the_same_one_line() -> None:
+    with pytest.raises(SpecError, match="recipe 'fp15': unknown precision") as caught:
+        ExportSpec.model_validate({"recipe": "fp15"})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec_type", "fields"),
+    [
+        (ExportSpec, {"recipe": "fp16", "batch": 0}),
+        (ExportSpec, {"recipe": "fp16", "batch": -1}),
+        (ExportSpec, {"recipe": "fp16", "batch": 1.5}),
+        (ExportSpec, {"recipe": "fp16", "sparsity_method": "magic"}),
+        (ExportSpec, {"recipe": None}),
+        (ExportSpec, {}),
+        (ModelSpec, {"img_size": 0}),
+        (ModelSpec, {"seed": -1}),
+        (ModelSpec, {"overrides": {"depth": 2}}),
+        (CalibrationSpec, {"samples": 0}),
+        (BuildSpec, {"timeout_s": 0}),
+        (BuildSpec, {"memory_limit_bytes": 0}),
+        (BuildSpec, {"targets": "sm120"}),
+    ],
+)
+def test_bad_value_is_refused(spec_type: type[Spec], fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        spec_type.model_validate(fields)
+
+
+# Identity
+
+EXPORT_CHANGES: dict[str, Any] = {
+    "model.name": "vit_small_patch16_224",
+    "model.overrides": [["depth", 3]],
+    "model.img_size": 384,
+    "model.pretrained": True,
+    "model.checkpoint": None,
+    "model.checkpoint.path": "other.safetensors",
+    "model.checkpoint.sha256": "cd" * 32,
+    "model.seed": 1,
+    "recipe": "nvfp4@stock",
+    "batch": 9,
+    "sparsity_method": None,
+    "calibration": None,
+    "calibration.directory": "other",
+    "calibration.sha256": None,
+    "calibration.samples": 64,
+    "calibration.seed": 4,
+}
+BUILD_CHANGES: dict[str, Any] = {
+    "targets": ["sm120"],
+    "sparsity": False,
+    "timeout_s": 61,
+    "memory_limit_bytes": None,
+}
+
+
+def changed(spec: Spec, path: str, value: Any) -> Spec:
+    fields = spec.model_dump(mode="json")
+    *parents, last = path.split(".")
+    inner = fields
+    for parent in parents:
+        inner = inner[parent]
+    assert last in inner
+    assert inner[last] != value
+    inner[last] = value
+    return type(spec).model_validate(fields)
+
+
+def field_paths(spec: Spec, prefix: str = "") -> set[str]:
+    paths: set[str] = set()
+    for name in type(spec).model_fields:
+        value = getattr(spec, name)
+        if isinstance(value, Spec):
+            paths |= field_paths(value, f"{prefix}{name}.")
+        else:
+            paths.add(f"{prefix}{name}")
+    return paths
+
+
+@pytest.mark.parametrize(("spec", "changes"), [(EXPORT, EXPORT_CHANGES), (BUILD, BUILD_CHANGES)])
+def test_spec_id_changes_with_every_field(spec: Spec, changes: dict[str, Any]) -> None:
+    assert field_paths(spec) <= changes.keys()
+    ids = [spec_id(changed(spec, path, value), SHA, {}) for path, value in changes.items()]
+    assert len({spec_id(spec, SHA, {}), *ids}) == len(changes) + 1
+
+
+def test_spec_id_changes_with_upstream_and_tools() -> None:
+    ids = {
+        spec_id(BUILD, SHA, {"torch": "2.9"}),
+        spec_id(BUILD, "", {"torch": "2.9"}),
+        spec_id(BUILD, SHA, {"torch": "2.9.1"}),
+        spec_id(BUILD, SHA, {"timm": "2.9"}),
+        spec_id(BUILD, SHA, {}),
+    }
+    assert len(ids) == 5
+
+
+def test_spec_id_is_16_hex_digits_and_ignores_the_order_of_tools() -> None:
+    identity = spec_id(EXPORT, SHA, {"torch": "2.9", "timm": "1.0"})
+    assert identity == spec_id(EXPORT, SHA, {"timm": "1.0", "torch": "2.9"})
+    assert len(identity) == 16
+    assert set(identity) <= set("0123456789abcdef")
+
+
+@given(st.integers(min_value=1), st.integers(min_value=1))
+def test_equal_specs_and_only_they_share_an_id(batch: int, other: int) -> None:
+    ids = {spec_id(ExportSpec(recipe=FP16, batch=b), SHA, {}) for b in (batch, other)}
+    assert (len(ids) == 1) == (batch == other)
+
+
+def test_spec_id_is_the_same_in_every_process() -> None:
+    script = f"""
+from trtbench.specs import ExportSpec, spec_id
+spec = ExportSpec.model_validate_json({EXPORT.model_dump_json()!r})
+print(spec_id(spec, {SHA!r}, {{"torch": "2.9", "timm": "1.0"}}))
+"""
+    ids = {
+        subprocess.check_output(
+            [sys.executable, "-c", script], text=True, env={**os.environ, "PYTHONHASHSEED": seed}
+        ).strip()
+        for seed in ("0", "1", "4294967295")
+    }
+    assert ids == {spec_id(EXPORT, SHA, {"torch": "2.9", "timm": "1.0"})}

@@ -1,0 +1,52 @@
+"""Numbers for people, with three significant digits. Stored values keep base units: bytes, FLOPs, seconds."""
+
+import math
+
+_SI_PREFIXES = ("", "k", "M", "G", "T", "P", "E")
+
+
+def format_bytes(size_bytes: float) -> str:
+    """Write bytes in decimal units, as bandwidths and engine sizes are given: 52_000_000 is ``52.0 MB``."""
+    return _with_prefix(size_bytes, "B")
+
+
+def format_flops(flops: float) -> str:
+    """Write a count of floating-point operations: 2_250_000_000_000 is ``2.25 TFLOP``."""
+    return _with_prefix(flops, "FLOP")
+
+
+def format_seconds(duration_s: float) -> str:
+    """Write a duration: ``38.1 us``, ``12.5 ms``, ``4.20 s``; from a minute on ``3 min 05 s``."""
+    magnitude = abs(duration_s)
+    if magnitude == 0:
+        return "0 s"
+    if round(magnitude) >= 60:
+        minutes, seconds = divmod(round(magnitude), 60)
+        return f"{'-' * (duration_s < 0)}{minutes} min {seconds:02d} s"
+    for unit, scale in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
+        if _round_to_3_digits(magnitude * scale) >= 1:
+            return f"{_three_digits(duration_s * scale)} {unit}"
+    return f"{_three_digits(duration_s * 1e9)} ns"
+
+
+def _with_prefix(value: float, unit: str) -> str:
+    """Write ``value`` with the SI prefix that leaves 1 to 999; whole numbers below 1000 stay whole."""
+    if abs(value) < 1000 and value == round(value):
+        return f"{round(value)} {unit}"
+    for prefix in _SI_PREFIXES[:-1]:
+        # Rounded first, or 999.9 kB would be written as 1000 kB.
+        if abs(_round_to_3_digits(value)) < 1000:
+            return f"{_three_digits(value)} {prefix}{unit}"
+        value /= 1000
+    return f"{_three_digits(value)} {_SI_PREFIXES[-1]}{unit}"
+
+
+def _round_to_3_digits(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _three_digits(value: float) -> str:
+    """Write ``value`` with three significant digits and no exponent: ``1.20``, ``12.0``, ``120``."""
+    rounded = _round_to_3_digits(value)
+    digits_before_point = math.floor(math.log10(abs(rounded))) + 1 if rounded else 1
+    return f"{rounded:.{max(0, 3 - digits_before_point)}f}"
