@@ -1,0 +1,99 @@
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import trtbench
+from trtbench.environment import (
+    RECORDED_PACKAGES,
+    Environment,
+    Gpu,
+    collect_environment,
+    package_versions,
+    read_gpus,
+)
+from trtbench.errors import RuntimeUnavailable
+
+
+def test_versions_of_installed_packages_only() -> None:
+    versions = package_versions(["pydantic", "no-such-distribution"])
+    assert list(versions) == ["pydantic"]
+    assert versions["pydantic"].startswith("2.")
+
+
+def test_distribution_names_are_normalised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "nvidia_modelopt-9.8.7.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: nvidia-modelopt\nVersion: 9.8.7\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert package_versions(["nvidia-modelopt"]) == {"nvidia-modelopt": "9.8.7"}
+
+
+def test_environment_of_this_machine() -> None:
+    environment = collect_environment()
+    assert environment.trtbench_version == trtbench.__version__
+    assert environment.python_version == platform.python_version()
+    assert environment.cpu_model
+    assert environment.cpu_count == len(os.sched_getaffinity(0))
+    kilobytes = next(
+        int(line.split()[1])
+        for line in Path("/proc/meminfo").read_text().splitlines()
+        if line.startswith("MemTotal")
+    )
+    assert environment.memory_bytes == kilobytes * 1024
+    assert set(environment.packages) <= set(RECORDED_PACKAGES)
+    assert "onnx" in environment.packages
+    assert (environment.gpus == ()) == (environment.no_gpu_reason is not None)
+
+
+def test_cpu_count_is_what_this_process_may_use() -> None:
+    one_cpu = min(os.sched_getaffinity(0))
+    script = (
+        f"import os; os.sched_setaffinity(0, {{{one_cpu}}})\n"
+        "from trtbench.environment import collect_environment; print(collect_environment().cpu_count)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", script], text=True) == "1\n"
+
+
+def test_environment_round_trip() -> None:
+    gpu = Gpu(name="NVIDIA GB10", compute_capability="12.1", memory_bytes=None, driver_version="580.1")
+    environment = collect_environment().model_copy(update={"gpus": (gpu,)})
+    assert Environment.model_validate_json(environment.model_dump_json()) == environment
+    assert gpu.target == "sm121"
+
+
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is an NVIDIA driver")
+def test_no_driver_is_one_clear_line() -> None:
+    pytest.importorskip("pynvml")
+    with pytest.raises(RuntimeUnavailable, match="no NVIDIA driver answers: NVML Shared Library Not Found"):
+        read_gpus()
+
+
+@pytest.mark.gpu
+def test_gpus_as_nvidia_smi_lists_them() -> None:
+    command = ["nvidia-smi", "--query-gpu=name,compute_cap,driver_version", "--format=csv,noheader"]
+    lines = subprocess.check_output(command, text=True).splitlines()
+    gpus = read_gpus()
+    assert [f"{gpu.name}, {gpu.compute_capability}, {gpu.driver_version}" for gpu in gpus] == lines
+    assert all(gpu.memory_bytes is None or gpu.memory_bytes > 1e9 for gpu in gpus)
+
+
+def test_nvidia_ml_py_is_optional() -> None:
+    script = (
+        "import sys; sys.modules['pynvml'] = None\n"
+        "from trtbench.environment import collect_environment; print(collect_environment().no_gpu_reason)"
+    )
+    output = subprocess.check_output([sys.executable, "-c", script], text=True)
+    assert output == "nvidia-ml-py is not installed: pip install nvidia-ml-py\n"
+
+
+def test_import_is_light() -> None:
+    script = (
+        "import sys, trtbench.environment, trtbench.doctor, trtbench.artifacts\n"
+        "heavy = {'torch', 'timm', 'modelopt', 'tensorrt', 'tensorrt_rtx', 'onnx', 'numpy'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", script], text=True) == "[]\n"

@@ -1,0 +1,135 @@
+"""What this machine is: recorded with every comparison. Imports neither torch nor TensorRT."""
+
+import os
+import platform
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import trtbench
+from trtbench.errors import RuntimeUnavailable
+from trtbench.specs import Spec
+
+RECORDED_PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "nvidia-modelopt",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "tensorrt-rtx",
+    "tensorrt",
+)
+
+
+class Gpu(Spec):
+    """One NVIDIA GPU, of compute capability ``12.0``, say; no ``memory_bytes`` where it shares the CPU's."""
+
+    name: str
+    compute_capability: str
+    memory_bytes: int | None
+    driver_version: str
+
+    @property
+    def target(self) -> str:
+        """The compute capability as compilers name it: ``sm120``."""
+        return f"sm{self.compute_capability.replace('.', '')}"
+
+
+class Environment(Spec):
+    """Software and hardware; ``cpu_count`` is the number of CPUs that this process may use."""
+
+    trtbench_version: str
+    python_version: str
+    platform: str
+    cpu_model: str
+    cpu_count: int
+    memory_bytes: int
+    packages: dict[str, str]
+    gpus: tuple[Gpu, ...]
+    no_gpu_reason: str | None
+
+
+def collect_environment() -> Environment:
+    """Look at this machine; an absent GPU driver is a recorded reason, not an error."""
+    gpus: tuple[Gpu, ...] = ()
+    no_gpu_reason = None
+    try:
+        gpus = read_gpus()
+    except RuntimeUnavailable as error:
+        no_gpu_reason = str(error)
+    return Environment(
+        trtbench_version=trtbench.__version__,
+        python_version=platform.python_version(),
+        platform=platform.platform(),
+        cpu_model=_cpu_model(),
+        cpu_count=len(os.sched_getaffinity(0)),
+        memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        packages=package_versions(RECORDED_PACKAGES),
+        gpus=gpus,
+        no_gpu_reason=no_gpu_reason,
+    )
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Give the versions of the installed ones among the distributions ``names``."""
+    versions = {name: _version(name) for name in names}
+    return {name: version for name, version in versions.items() if version is not None}
+
+
+def read_gpus() -> tuple[Gpu, ...]:
+    """Ask the driver (NVML) for all GPUs.
+
+    Raises:
+        RuntimeUnavailable: nvidia-ml-py is not installed, or there is no working driver or no GPU.
+    """
+    try:
+        import pynvml
+    except ImportError as error:
+        raise RuntimeUnavailable("nvidia-ml-py is not installed: pip install nvidia-ml-py") from error
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        raise RuntimeUnavailable(f"no NVIDIA driver answers: {error}") from error
+    try:
+        gpus = tuple(_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount()))
+    except pynvml.NVMLError as error:
+        raise RuntimeUnavailable(f"the NVIDIA driver cannot describe its GPUs: {error}") from error
+    finally:
+        pynvml.nvmlShutdown()
+    if not gpus:
+        raise RuntimeUnavailable("the NVIDIA driver answers, but sees no GPU")
+    return gpus
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _gpu(pynvml: Any, index: int) -> Gpu:
+    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+    try:
+        memory_bytes = pynvml.nvmlDeviceGetMemoryInfo(handle).total
+    except pynvml.NVMLError_NotSupported:
+        memory_bytes = None
+    return Gpu(
+        name=pynvml.nvmlDeviceGetName(handle),
+        compute_capability=f"{major}.{minor}",
+        memory_bytes=memory_bytes,
+        driver_version=pynvml.nvmlSystemGetDriverVersion(),
+    )
+
+
+def _cpu_model() -> str:
+    """Read the name from /proc/cpuinfo; Arm kernels give none, and then the architecture must do."""
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            return value.strip()
+    return platform.machine()
