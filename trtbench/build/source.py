@@ -1,0 +1,131 @@
+"""The ONNX model that goes into a build: an exported artifact or any ``.onnx`` file."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trtbench.artifacts import OnnxArtifact, file_record, load_artifact
+from trtbench.errors import ArtifactError
+from trtbench.results import FileRecord, OnnxManifest
+from trtbench.specs import ExportSpec, canonical_hash
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, TensorProto
+
+
+@dataclass(frozen=True)
+class OnnxSource:
+    """A model to compile, at an absolute path.
+
+    ``sha256`` is that of the ``.onnx`` file; ``content_sha256`` also covers weights in files beside it.
+    """
+
+    path: Path
+    sha256: str
+    content_sha256: str
+    export: ExportSpec | None
+
+    @property
+    def identity(self) -> str:
+        """Hash of content and place: an engine names its model, and would be stale once that moved."""
+        return canonical_hash({"content": self.content_sha256, "path": str(self.path)})
+
+    @property
+    def label(self) -> str:
+        """What people call it, for names of directories."""
+        if self.export is None:
+            return self.path.stem
+        return f"{self.export.model.name}-{self.export.recipe}-b{self.export.batch}"
+
+
+def load_onnx(path: Path) -> OnnxArtifact | Path:
+    """Open what ``path`` names: an exported artifact (directory, manifest or payload), else a bare ONNX file.
+
+    Raises:
+        ArtifactError: there is nothing, it is damaged, or it is an engine.
+    """
+    directory = path if path.is_dir() else path.parent
+    if path.is_file() and not (directory / "manifest.json").is_file():
+        return path
+    artifact = load_artifact(path)
+    if not isinstance(artifact.manifest, OnnxManifest):
+        raise ArtifactError(f"{path}: an engine; build takes an exported model or an .onnx file")
+    return OnnxArtifact(artifact.directory, artifact.manifest)
+
+
+def source_of(onnx: OnnxArtifact | Path) -> OnnxSource:
+    """Identify the model to compile.
+
+    Raises:
+        ArtifactError: a bare file, or weights beside it, is missing, cut short or no ONNX at all.
+    """
+    if isinstance(onnx, Path):
+        return _source_of_file(onnx)
+    records = onnx.manifest.files
+    return OnnxSource(onnx.payload.resolve(), records[0].sha256, _content_sha256(records), onnx.manifest.spec)
+
+
+def _source_of_file(path: Path) -> OnnxSource:
+    record = file_record(path)
+    weights = [_weight_record(file, needed) for file, needed in sorted(_weight_files(path).items())]
+    return OnnxSource(path.resolve(), record.sha256, _content_sha256([record, *weights]), None)
+
+
+def _weight_record(path: Path, needed_bytes: int) -> FileRecord:
+    """Describe a file of weights; TensorRT-RTX 1.5 and 1.6 would make an engine from one cut short."""
+    record = file_record(path)
+    if record.size_bytes < needed_bytes:
+        raise ArtifactError(
+            f"{path}: {record.size_bytes} bytes, the model reads {needed_bytes}: export or download it again"
+        )
+    return record
+
+
+def _content_sha256(records: Sequence[FileRecord]) -> str:
+    """Hash of the file hashes; for the usual single file its own."""
+    hashes = [record.sha256 for record in records]
+    return hashes[0] if len(hashes) == 1 else canonical_hash(hashes)
+
+
+def _weight_files(path: Path) -> dict[Path, int]:
+    """The files beside the model at ``path`` that hold its weights, and how many bytes it reads of each."""
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    needed_bytes: dict[Path, int] = {}
+    for tensor in _tensors(_load_model(path).graph):
+        if uses_external_data(tensor):
+            info = ExternalDataInfo(tensor)
+            file, end = path.parent / info.location, (info.offset or 0) + (info.length or 0)
+            needed_bytes[file] = max(end, needed_bytes.get(file, 0))
+    return needed_bytes
+
+
+def _tensors(graph: "GraphProto") -> "Iterator[TensorProto]":
+    """All constants of a graph and of the branches in it."""
+    yield from graph.initializer
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        if attribute.HasField("t"):
+            yield attribute.t
+        if attribute.HasField("g"):
+            yield from _tensors(attribute.g)
+
+
+def _load_model(path: Path) -> "ModelProto":
+    """Read the model without weights in other files.
+
+    Raises:
+        ArtifactError: not ONNX. TensorRT-RTX would take text or an empty file for a graph without outputs.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(path, format="protobuf", load_external_data=False)
+    except DecodeError as error:
+        raise ArtifactError(
+            f"{path}: not an ONNX model, or cut short: export or download it again"
+        ) from error
+    if not model.opset_import or not model.graph.output:
+        raise ArtifactError(f"{path}: not an ONNX model, or cut short: it has no opset or no graph output")
+    return model

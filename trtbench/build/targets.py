@@ -1,0 +1,81 @@
+"""The GPUs that TensorRT-RTX compiles for, named by compute capability: ``sm120``.
+
+Whether a precision exists on a target is not checked here: the compiler itself refuses within a second, and
+its answer is right for every version.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from trtbench.errors import RuntimeUnavailable, SpecError
+
+TARGETS_OF_1_7 = ("sm75", "sm80", "sm86", "sm89", "sm120", "sm121")
+"""``tensorrt_rtx.ComputeCapability`` of 1.5, 1.6 and 1.7, for when no TensorRT-RTX is installed."""
+
+# Members of ComputeCapability that name no target. CURRENT would need a GPU at build time.
+_NOT_TARGETS = ("NONE", "CURRENT")
+
+_DATACENTER_GPUS = {
+    "sm90": "H100, H200",
+    "sm100": "B200",
+    "sm103": "B300",
+    "sm110": "Jetson Thor",
+}
+
+
+def import_tensorrt_rtx() -> Any:
+    """Return the module ``tensorrt_rtx``.
+
+    Raises:
+        RuntimeUnavailable: it is not installed, or its libraries do not load.
+    """
+    try:
+        import tensorrt_rtx
+    except (ImportError, OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise RuntimeUnavailable(
+            f"TensorRT-RTX cannot be used here ({reason}): pip install 'trtbench[rtx]' or pip install "
+            "'tensorrt-rtx>=1.5,<1.8' (proprietary licence of NVIDIA's)"
+        ) from error
+    return tensorrt_rtx
+
+
+def known_targets() -> tuple[str, ...]:
+    """List the targets of the installed TensorRT-RTX, or of 1.7 when there is none, oldest first."""
+    try:
+        members = import_tensorrt_rtx().ComputeCapability.__members__
+    except RuntimeUnavailable:
+        return TARGETS_OF_1_7
+    return tuple(sorted((name.lower() for name in members if name not in _NOT_TARGETS), key=_number))
+
+
+def parse_target(word: str) -> str:
+    """Read a target such as ``sm120`` or ``SM120``.
+
+    Raises:
+        SpecError: TensorRT-RTX has no such target; the text lists those it has.
+    """
+    target = word.strip().lower()
+    known = known_targets()
+    if target in known:
+        return target
+    has = f"TensorRT-RTX compiles for {', '.join(known)}"
+    if target in _DATACENTER_GPUS:
+        raise SpecError(f"target {word!r} ({_DATACENTER_GPUS[target]}): {has}; it needs standard TensorRT")
+    raise SpecError(f"target {word!r} is unknown: {has}")
+
+
+def parse_targets(words: Iterable[str]) -> tuple[str, ...]:
+    """Read several targets: each once, oldest first, because their order does not change the engine.
+
+    Raises:
+        SpecError: there is none, or TensorRT-RTX has no such target.
+    """
+    targets = {parse_target(word) for word in words}
+    if not targets:
+        raise SpecError(f"targets is empty: name at least one of {', '.join(known_targets())}")
+    return tuple(sorted(targets, key=_number))
+
+
+def _number(target: str) -> int:
+    return int(target.lower().removeprefix("sm"))
