@@ -1,0 +1,192 @@
+"""The export stage: a timm Vision Transformer in a given precision as an ONNX model in the store."""
+
+import errno
+import shutil
+import time
+import traceback
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trtbench
+from trtbench.artifacts import OnnxArtifact, Store, file_record
+from trtbench.environment import package_versions
+from trtbench.errors import ExportError, RuntimeUnavailable, SpecError
+from trtbench.export.calibration import CalibrationImages, needs_calibration, resolve_calibration
+from trtbench.export.capture import captured_output
+from trtbench.progress import OnStep, silent
+from trtbench.results import CalibrationRecord, OnnxManifest
+from trtbench.specs import CalibrationSpec, ExportSpec, spec_id
+
+if TYPE_CHECKING:
+    from trtbench.export.pipeline import Exported
+
+_PACKAGES = ("nvidia-modelopt", "onnx", "onnxscript", "timm", "torch", "torchvision")
+_ONNXRUNTIMES = ("onnxruntime", "onnxruntime-gpu")  # ModelOpt's exporters import it
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+# Part of every model's identity: raise it when the same spec shall give another graph or other files.
+_EXPORT_REVISION = "1"
+
+
+def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[OnnxArtifact, bool]:
+    """Export unless the store has the model; also tell whether it was made now.
+
+    The artifact holds ``model.onnx`` (and ``model.onnx.data`` when the weights exceed 2 GB) and
+    ``export.log``. The graph has a static batch, one input ``images`` (B, C, H, W) and one output ``logits``
+    (B, classes), or ``features`` for a model without a classifier, both in the type of the activations:
+    float32 for ``fp32``, bfloat16 for ``bf16``, else float16. A second call finds the model without
+    importing torch.
+
+    Args:
+        spec: settings that have no say are dropped from it (images for ``fp16``, say), so that they do not
+            lead to another artifact.
+        store: where the model is looked up and kept, and the log of an export that fails.
+        on_step: told of each step.
+
+    Raises:
+        SpecError: the model, an argument of its constructor, or the calibration folder is wrong.
+        RuntimeUnavailable: a package is missing.
+        ExportError: weights are missing or do not fit, or the model cannot be exported.
+        ArtifactError: the store cannot be written.
+    """
+    spec, images = resolve(spec)
+    versions = _tool_versions(spec)
+    identity = spec_id(_determining(spec), "", versions)
+    slug = f"{spec.model.name}-{spec.recipe}-b{spec.batch}"
+    make = partial(
+        _make_or_keep_log,
+        failed_log=store.root / "results" / "failed-exports" / f"{slug}-{identity}.log",
+        spec=spec,
+        images=images,
+        identity=identity,
+        versions=versions,
+        on_step=on_step,
+    )
+    return store.get_or_make(OnnxManifest, slug, identity, make, on_step)
+
+
+def resolve(spec: ExportSpec) -> tuple[ExportSpec, CalibrationImages | None]:
+    """Fill in defaults, drop what has no say in the result, and find the calibration images.
+
+    Raises:
+        SpecError: the calibration folder has no images, or others than the spec's hash says.
+    """
+    method = (spec.sparsity_method or "sparse_magnitude") if spec.recipe.sparse else None
+    images = None
+    if needs_calibration(spec.recipe, method):
+        images = resolve_calibration(spec.calibration or CalibrationSpec())
+    calibration = None if images is None else images.spec
+    return spec.model_copy(update={"sparsity_method": method, "calibration": calibration}), images
+
+
+def _determining(spec: ExportSpec) -> ExportSpec:
+    """What the result depends on: files by their hash alone, the seed only where weights are random."""
+    model, calibration = spec.model, spec.calibration
+    if model.checkpoint is not None:
+        model = model.model_copy(update={"checkpoint": model.checkpoint.model_copy(update={"path": ""})})
+    if model.checkpoint is not None or model.pretrained:
+        model = model.model_copy(update={"seed": 0})
+    if calibration is not None and calibration.directory is not None:
+        calibration = calibration.model_copy(update={"directory": ""})
+    return spec.model_copy(update={"model": model, "calibration": calibration})
+
+
+def _tool_versions(spec: ExportSpec) -> dict[str, str]:
+    versions = package_versions(_PACKAGES)
+    missing = [name for name in _PACKAGES if name not in versions]
+    if spec.recipe.precision.is_quantized and not package_versions(_ONNXRUNTIMES):
+        missing.append("onnxruntime")
+    if missing:
+        raise RuntimeUnavailable(
+            f"exporting {spec.recipe} needs {', '.join(missing)}: pip install 'trtbench[export,ort]'"
+        )
+    return {**versions, "trtbench": trtbench.__version__, "trtbench.export": _EXPORT_REVISION}
+
+
+def _make_or_keep_log(
+    directory: Path,
+    failed_log: Path,
+    spec: ExportSpec,
+    images: CalibrationImages | None,
+    identity: str,
+    versions: dict[str, str],
+    on_step: OnStep,
+) -> OnnxManifest:
+    """Export in ``directory``; when that fails, copy the log out of it and say where it is."""
+    log_path = directory / "export.log"
+    started = time.perf_counter()
+    try:
+        exported = _run(spec, images, directory, log_path, on_step)
+    except ExportError as error:
+        kept = _keep(log_path, failed_log)
+        raise ExportError(f"{spec.model.name} as {spec.recipe}: {error} (log: {kept})") from error
+    return OnnxManifest(
+        spec_id=identity,
+        spec=spec,
+        files=tuple(file_record(path) for path in (*exported.files, log_path)),
+        inputs=exported.inputs,
+        outputs=exported.outputs,
+        nodes=exported.nodes,
+        opset=exported.opset,
+        analytic_flops=exported.analytic_flops,
+        calibration=_calibration_record(images, exported.calibration_samples),
+        sparsity=exported.sparsity,
+        notes=(*(images.notes if images is not None else ()), *exported.notes),
+        tool_versions=versions,
+        created_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        duration_s=round(time.perf_counter() - started, 3),
+    )
+
+
+def _run(
+    spec: ExportSpec, images: CalibrationImages | None, directory: Path, log_path: Path, on_step: OnStep
+) -> "Exported":
+    """Run the pipeline with all that libraries print in the log, and their errors as ours."""
+    with captured_output(log_path) as capture:
+
+        def tell(step: str) -> None:
+            with capture.released():
+                on_step(step)
+
+        try:
+            from trtbench.export import pipeline
+
+            return pipeline.run(spec, images, directory, tell)
+        except (SpecError, ExportError):
+            raise
+        except ImportError as error:
+            raise RuntimeUnavailable(f"a package for exporting is broken: {error}") from error
+        except Exception as error:  # torch, timm, ModelOpt and ONNX raise anything
+            traceback.print_exc()
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                raise  # the store explains it
+            raise ExportError(_essential_line(error)) from error
+
+
+def _essential_line(error: Exception) -> str:
+    """First line of the message that says something, with the type of the error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+
+
+def _calibration_record(images: CalibrationImages | None, samples: int) -> CalibrationRecord | None:
+    if images is None:
+        return None
+    return CalibrationRecord(
+        source="folder" if images.paths else "synthetic",
+        samples=samples,
+        directory=images.spec.directory,
+        sha256=images.spec.sha256,
+    )
+
+
+def _keep(log_path: Path, failed_log: Path) -> str:
+    try:
+        failed_log.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log_path, failed_log)
+    except OSError as error:
+        return f"lost, {error.strerror}"
+    return str(failed_log)

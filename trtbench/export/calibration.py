@@ -1,0 +1,83 @@
+"""Which images calibrate the quantizers; finds and hashes files, imports no torch."""
+
+import random
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from trtbench.artifacts import file_record
+from trtbench.errors import ArtifactError, SpecError
+from trtbench.recipes import Precision, Recipe
+from trtbench.specs import CalibrationSpec
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_STATIC_ACTIVATION_SCALES = frozenset({Precision.INT8, Precision.FP8, Precision.NVFP4})
+
+
+@dataclass(frozen=True)
+class CalibrationImages:
+    """The chosen images: files, or none for synthetic images; ``spec`` carries their hash."""
+
+    spec: CalibrationSpec
+    paths: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+
+def needs_calibration(recipe: Recipe, sparsity_method: str | None) -> bool:
+    """Whether images have a say in the weights or scales; MXFP8 finds its scales as it runs."""
+    return recipe.precision in _STATIC_ACTIVATION_SCALES or (recipe.sparse and sparsity_method == "sparsegpt")
+
+
+def resolve_calibration(spec: CalibrationSpec) -> CalibrationImages:
+    """Choose ``spec.samples`` images of the folder, below it too, by ``spec.seed``, and hash them.
+
+    Raises:
+        SpecError: there is no such folder, no image in it, or they are not those of ``spec.sha256``.
+    """
+    if spec.directory is None:
+        return CalibrationImages(spec.model_copy(update={"sha256": None}), ())
+    folder = Path(spec.directory)
+    chosen = _choose(_image_files(folder), spec)
+    digest, unreadable = sha256(), []
+    for path in chosen:
+        try:
+            content = file_record(path).sha256
+        except ArtifactError as error:
+            unreadable.append((path, f"calibration image left out: {error}"))
+            continue
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    left_out = {path for path, _ in unreadable}
+    paths = tuple(path for path in chosen if path not in left_out)
+    if not paths:
+        raise SpecError(f"calibration folder {folder}: none of its images can be read: {unreadable[0][1]}")
+    found = digest.hexdigest()
+    if spec.sha256 not in (None, found):
+        raise SpecError(
+            f"calibration folder {folder}: its images have the sha256 {found}, the spec says {spec.sha256}: "
+            "they are others than before; leave sha256 out to use them"
+        )
+    return CalibrationImages(
+        spec.model_copy(update={"sha256": found}), paths, tuple(note for _, note in unreadable)
+    )
+
+
+def _image_files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise SpecError(f"calibration folder {folder}: no such directory")
+    try:
+        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    except OSError as error:
+        raise SpecError(f"calibration folder {folder}: cannot be listed: {error.strerror}") from error
+    images = [path for path in files if path.is_file()]
+    if not images:
+        raise SpecError(
+            f"calibration folder {folder}: holds no image (looked for {', '.join(sorted(IMAGE_SUFFIXES))})"
+        )
+    return images
+
+
+def _choose(images: list[Path], spec: CalibrationSpec) -> list[Path]:
+    """A seeded choice does not follow the order of classes that a sorted list of files has."""
+    if len(images) <= spec.samples:
+        return images
+    return sorted(random.Random(spec.seed).sample(images, spec.samples))  # noqa: S311

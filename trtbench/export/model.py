@@ -1,0 +1,168 @@
+"""A timm Vision Transformer with its weights, as a ``ModelSpec`` asks for it."""
+
+import inspect
+from difflib import get_close_matches
+from typing import Any
+
+import timm
+import torch
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+from timm.layers import PatchEmbed
+from timm.models.eva import Eva
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+
+from trtbench.errors import ExportError, SpecError
+from trtbench.export.checkpoint import load_checkpoint
+from trtbench.specs import ModelSpec, Scalar
+
+_SUPPORTED = (VisionTransformer, Eva)
+_SUPPORTED_TEXT = (
+    "supported are timm's VisionTransformer (ViT, DeiT, DINOv2, SigLIP, CLIP) and Eva (EVA-02, DINOv3, ViT "
+    "with rotary embedding), but not hybrids"
+)
+_NOT_SCALAR = frozenset({"device", "dtype", "kwargs"})
+
+
+def meta_model(spec: ModelSpec) -> nn.Module:
+    """Construct the model without weights (device ``meta``), which checks all of ``spec`` but the weights.
+
+    Raises:
+        SpecError: an unknown name or constructor argument, a wrong value, or no Vision Transformer.
+    """
+    _check_overrides(spec, _supported_class(spec.name))
+    try:
+        model = timm.create_model(spec.name, device="meta", **_arguments(spec))
+    except Exception as error:  # timm checks little: a wrong value surfaces as any kind of error
+        raise SpecError(
+            f"model {spec.name} cannot be constructed with {_shown(spec)}: {_why(error)}"
+        ) from error
+    _check_image_size(spec, model)
+    blueprint: nn.Module = model.eval().requires_grad_(False)
+    return blueprint
+
+
+def build_model(spec: ModelSpec) -> nn.Module:
+    """Construct the model in float32 on the CPU, ready for inference.
+
+    Raises:
+        ExportError: the weights are out of reach or do not fit.
+    """
+    arguments = _arguments(spec)
+    if spec.pretrained:
+        return _pretrained(spec, arguments)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed)
+        model: nn.Module = timm.create_model(spec.name, **arguments)
+    if spec.checkpoint is not None:
+        load_checkpoint(model, spec.checkpoint)
+    return model.eval()
+
+
+def image_shape(model: nn.Module) -> tuple[int, int, int]:
+    """Channels, height and width of the images that the model takes."""
+    height, width = _image_size(model)
+    return _patch_embedding(model).proj.in_channels, height, width
+
+
+def _supported_class(name: str) -> type[nn.Module]:
+    """Class of the model, constructed without overrides."""
+    if not timm.is_model(name):
+        raise SpecError(f"model {name!r} is unknown to timm {timm.__version__}{_similar_models(name)}")
+    try:
+        model: nn.Module = timm.create_model(name, device="meta")
+    except Exception as error:  # some other architectures compute as they are constructed
+        raise SpecError(f"model {name!r} is not supported: {_why(error)}: {_SUPPORTED_TEXT}") from error
+    if not isinstance(model, _SUPPORTED):
+        raise SpecError(f"model {name!r} is timm's {type(model).__name__}: {_SUPPORTED_TEXT}")
+    if not isinstance(model.patch_embed, PatchEmbed):
+        embedding = type(model.patch_embed).__name__
+        raise SpecError(
+            f"model {name!r} has a convolutional network ({embedding}) in front: {_SUPPORTED_TEXT}"
+        )
+    return type(model)
+
+
+def _arguments(spec: ModelSpec) -> dict[str, Any]:
+    arguments: dict[str, Any] = dict(spec.overrides)
+    if spec.img_size is not None:
+        arguments["img_size"] = spec.img_size
+    return arguments
+
+
+def _check_overrides(spec: ModelSpec, model_class: type[nn.Module]) -> None:
+    parameters: dict[str, inspect.Parameter] = {}
+    # Subclasses such as VisionTransformerDistilled hand most arguments on as **kwargs.
+    for base in reversed([base for base in model_class.__mro__ if issubclass(base, _SUPPORTED)]):
+        parameters |= inspect.signature(base).parameters
+    for name, value in spec.overrides:
+        if name not in parameters or name in _NOT_SCALAR:
+            similar = get_close_matches(name, parameters.keys() - _NOT_SCALAR, n=1)
+            hint = f": did you mean {similar[0]}?" if similar else ""
+            raise SpecError(f"model {spec.name}: {model_class.__name__} has no argument {name!r}{hint}")
+        if name == "img_size" and spec.img_size not in (None, value):
+            raise SpecError(f"model {spec.name}: img_size is {spec.img_size} and, as an override, {value!r}")
+        _check_type(spec.name, name, value, parameters[name].annotation)
+
+
+def _check_type(model_name: str, name: str, value: Scalar, annotation: Any) -> None:
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(
+            annotation, config=ConfigDict(arbitrary_types_allowed=True, strict=True)
+        )
+    except PydanticUserError:
+        return
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        raise SpecError(
+            f"model {model_name}: argument {name} = {value!r}: {error.errors()[0]['msg'].lower()}"
+        ) from error
+
+
+def _check_image_size(spec: ModelSpec, model: nn.Module) -> None:
+    embedding, size = _patch_embedding(model), _image_size(model)
+    patch = embedding.patch_size
+    if any(side % step for side, step in zip(size, patch, strict=True)):
+        raise SpecError(
+            f"model {spec.name}: an image of {size[0]} x {size[1]} pixels is not made of whole patches of "
+            f"{patch[0]} x {patch[1]}: choose an image size that is a multiple"
+        )
+
+
+def _image_size(model: nn.Module) -> tuple[int, int]:
+    size: tuple[int, int] | None = _patch_embedding(model).img_size
+    if size is None:
+        raise SpecError("the model has no fixed image size: give one")
+    return size
+
+
+def _patch_embedding(model: nn.Module) -> Any:
+    return model.get_submodule("patch_embed")
+
+
+def _pretrained(spec: ModelSpec, arguments: dict[str, Any]) -> nn.Module:
+    try:
+        model: nn.Module = timm.create_model(spec.name, pretrained=True, **arguments)
+    except Exception as error:
+        # Whatever goes wrong between here and the hub (HTTP client, cache, proxy) has its own exception type.
+        raise ExportError(
+            f"the pretrained weights of {spec.name} could not be had: {_why(error).partition('. ')[0]}: "
+            "without access to huggingface.co give a file with --checkpoint"
+        ) from error
+    return model.eval()
+
+
+def _similar_models(name: str) -> str:
+    similar = get_close_matches(name, timm.list_models(), n=3)
+    return f": did you mean {', '.join(similar)}?" if similar else ": see timm.list_models('*vit*')"
+
+
+def _shown(spec: ModelSpec) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in _arguments(spec).items())
+
+
+def _why(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if len(text) > 10 else repr(error)

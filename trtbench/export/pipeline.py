@@ -1,0 +1,117 @@
+"""From a checked spec to ``model.onnx`` and what the manifest says about it; imports torch and timm."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import ValueInfoProto
+from torch import Tensor, nn
+
+from trtbench.export.calibration import CalibrationImages
+from trtbench.export.flops import analytic_flops
+from trtbench.export.images import load_images
+from trtbench.export.interface import with_interface
+from trtbench.export.linear_layers import call_all_linear_layers, input_ranks
+from trtbench.export.model import build_model, image_shape, meta_model
+from trtbench.export.names import with_module_names
+from trtbench.export.opset import with_sufficient_opset
+from trtbench.export.sparse_weights import count_sparsity
+from trtbench.export.standard_domains import with_standard_domains
+from trtbench.export.static_batch import with_static_batch
+from trtbench.export.trace import trace
+from trtbench.export.write import write_model
+from trtbench.progress import OnStep
+from trtbench.recipes import Precision
+from trtbench.results import SparsityRecord, TensorRecord
+from trtbench.specs import ExportSpec
+
+INPUT_NAME = "images"
+LOGITS_NAME, FEATURES_NAME = "logits", "features"
+
+_TYPE_OF_MODEL = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}  # FP16 for all others
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and what was found on the way."""
+
+    files: tuple[Path, ...]
+    inputs: tuple[TensorRecord, ...]
+    outputs: tuple[TensorRecord, ...]
+    nodes: int
+    opset: int
+    analytic_flops: dict[str, int]
+    calibration_samples: int
+    sparsity: SparsityRecord | None
+    notes: tuple[str, ...]
+
+
+def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_step: OnStep) -> Exported:
+    """Export into ``directory``.
+
+    Raises:
+        SpecError: timm has no such model, it is no Vision Transformer, or cannot be constructed like this.
+        ExportError: weights or images are missing or do not fit.
+    """
+    on_step("construct the model")
+    blueprint, model = meta_model(spec.model), build_model(spec.model)
+    if not spec.recipe.stock:
+        call_all_linear_layers(blueprint)
+        call_all_linear_layers(model)
+    pixels, notes = (None, ()) if images is None else load_images(images, model)
+    if spec.recipe.sparse:
+        model, dense_notes = _prune(model, spec, pixels, on_step)
+        notes += dense_notes
+    graph, quantization_notes = _graph(model, blueprint, spec, pixels, on_step)
+    on_step("set the batch and clean the graph")
+    output_name = LOGITS_NAME if getattr(model, "num_classes", 0) > 0 else FEATURES_NAME
+    graph = with_sufficient_opset(with_standard_domains(graph), spec.recipe)
+    graph = with_interface(graph, INPUT_NAME, output_name)
+    graph = with_module_names(with_static_batch(graph, spec.batch))
+    on_step("check and write")
+    return Exported(
+        files=write_model(graph, directory),
+        inputs=tuple(_tensor_record(value) for value in graph.graph.input),
+        outputs=tuple(_tensor_record(value) for value in graph.graph.output),
+        nodes=len(graph.graph.node),
+        opset=next(entry.version for entry in graph.opset_import if entry.domain == ""),
+        analytic_flops=analytic_flops(blueprint, spec.batch),
+        calibration_samples=0 if pixels is None else len(pixels),
+        sparsity=count_sparsity(graph, spec.sparsity_method) if spec.sparsity_method is not None else None,
+        notes=(*notes, *quantization_notes),
+    )
+
+
+def _prune(
+    model: nn.Module, spec: ExportSpec, pixels: Tensor | None, on_step: OnStep
+) -> tuple[nn.Module, tuple[str, ...]]:
+    from trtbench.export.sparsify import sparsify
+
+    if spec.sparsity_method is None:
+        raise ValueError("a resolved spec names the method")
+    on_step(f"prune to 2:4 sparsity with {spec.sparsity_method}")
+    return sparsify(model, spec.sparsity_method, pixels)
+
+
+def _graph(
+    model: nn.Module, blueprint: nn.Module, spec: ExportSpec, pixels: Tensor | None, on_step: OnStep
+) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """Graph in the precision asked for, with a symbolic batch, and notes."""
+    precision = spec.recipe.precision
+    if precision.is_quantized:
+        from trtbench.export.quantized_graph import quantized_graph  # ModelOpt takes seconds to import
+
+        return quantized_graph(model, spec.recipe, pixels, input_ranks(blueprint), on_step)
+    on_step("trace to ONNX")
+    dtype = _TYPE_OF_MODEL.get(precision, torch.float16)
+    return trace(model.to(dtype), image_shape(model), dtype), ()
+
+
+def _tensor_record(value: ValueInfoProto) -> TensorRecord:
+    tensor = value.type.tensor_type
+    return TensorRecord(
+        name=value.name,
+        dtype=str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)),
+        shape=tuple(dim.dim_value for dim in tensor.shape.dim),
+    )

@@ -1,0 +1,145 @@
+"""Fake quantizers of ModelOpt's in the torch model, calibrated."""
+
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import modelopt.torch.quantization as mtq
+import torch
+from modelopt.recipe.presets import QUANT_CFG_CHOICES
+from modelopt.torch.quantization.nn import TensorQuantizer
+from torch import Tensor, nn
+
+from trtbench.export import cpu_kernels
+from trtbench.export.images import batches
+from trtbench.recipes import Precision
+
+BLOCK_SIZE = {Precision.MXFP8: cpu_kernels.MXFP8_BLOCK, Precision.NVFP4: cpu_kernels.NVFP4_BLOCK}
+"""Weights along K that share a scale."""
+
+_MAX_RANK = 3  # of the input of TensorRT's dynamic quantization
+_NOT_CALLED = "the model uses its weight without calling the layer"
+_QUANTIZERS = ("input_quantizer", "weight_quantizer", "output_quantizer")
+# ModelOpt's example leaves these out by name: the embeddings, and layers of other architectures.
+_STOCK_LEFT_OUT = re.compile(r"patch_embed|pos_embed|norm_out|conv_in|conv_out|maxpool|global_pool|cpb_mlp")
+
+
+def quantize(
+    model: nn.Module, precision: Precision, images: Tensor | None, ranks: dict[str, int]
+) -> tuple[nn.Module, tuple[str, ...]]:
+    """Quantise inputs and weights of the Linear layers; convolutions stay as they are.
+
+    The patch embedding is the only convolution of a ViT. TensorRT has FP8 and INT8 convolutions only, and
+    quantising it in another format is what makes ModelOpt's export fail ("kernel of unknown shape").
+
+    Args:
+        model: in float32.
+        precision: a quantised one.
+        images: ``(N, C, H, W)`` that show the range of the activations; MXFP8 does without.
+        ranks: of the inputs of the Linear layers, by name.
+
+    Returns:
+        The model with quantizers, and a note for each Linear layer that is left alone.
+    """
+    # TensorRT quantizes from FP16 as well: without this, every activation is first written as FP32.
+    config = _preset(precision, trt_high_precision_dtype="Half")
+    config["quant_cfg"].append({"parent_class": "nn.Conv2d", "quantizer_name": "*", "enable": False})
+    config["quant_cfg"].append({"parent_class": "nn.LayerNorm", "quantizer_name": "*", "enable": False})
+    quantized = _calibrate(model, config, images)
+    notes = []
+    for name, layer in _quantized_linears(quantized):
+        reason = _reason_against(layer, ranks.get(name), BLOCK_SIZE.get(precision))
+        if reason is not None:
+            _disable(layer)
+            notes.append(f"{name}: left in FP16: {reason}")
+    return quantized, tuple(notes)
+
+
+def quantize_as_stock(
+    model: nn.Module, precision: Precision, images: Tensor | None, ranks: dict[str, int]
+) -> tuple[nn.Module, tuple[str, ...]]:
+    """Quantise as ``examples/torch_onnx/torch_quant_to_onnx.py`` of Model-Optimizer 0.47 does.
+
+    Arguments and result are those of ``quantize``.
+    """
+    config = _preset(precision)
+    fp8 = {"num_bits": (4, 3), "axis": None}
+    if precision in BLOCK_SIZE:
+        config["quant_cfg"] += [
+            {"parent_class": "nn.Conv2d", "quantizer_name": name, "cfg": fp8}
+            for name in ("*weight_quantizer", "*input_quantizer")
+        ]
+        config["algorithm"] = "max"
+    if precision is Precision.FP8:
+        config["quant_cfg"] += [
+            {"parent_class": "nn.LayerNorm", "quantizer_name": "*output_quantizer", "cfg": fp8},
+            {"parent_class": "nn.LayerNorm", "quantizer_name": "*input_quantizer", "enable": False},
+        ]
+    quantized = _calibrate(model, config, images)
+    mtq.disable_quantizer(quantized, lambda name: _STOCK_LEFT_OUT.search(name) is not None)
+    notes = []
+    for name, layer in _quantized_linears(quantized):
+        if name not in ranks:
+            notes.append(f"{name}: left in FP16: {_NOT_CALLED}")
+        for quantizer_name in _QUANTIZERS:
+            quantizer = getattr(layer, quantizer_name)
+            if quantizer.is_enabled and _is_dead(quantizer):
+                quantizer.disable()
+                notes.append(f"{name}.{quantizer_name}: off: it saw nothing but zeros or NaN")
+        if ranks.get(name, 0) > _MAX_RANK and precision in BLOCK_SIZE:
+            layer.input_quantizer.disable()
+            notes.append(f"{name}.input_quantizer: off: its input has more than 3 dimensions")
+    return quantized, tuple(notes)
+
+
+def _preset(precision: Precision, **quantizer_options: str) -> dict[str, Any]:
+    config: dict[str, Any] = deepcopy(QUANT_CFG_CHOICES[precision.value])
+    for entry in config["quant_cfg"]:
+        entry.get("cfg", {}).update(quantizer_options)
+    return config
+
+
+def _calibrate(model: nn.Module, config: dict[str, Any], images: Tensor | None) -> nn.Module:
+    cpu_kernels.register()
+
+    def forward_loop(calibrated: nn.Module) -> None:
+        for batch in batches(images) if images is not None else ():
+            calibrated(batch)
+
+    with torch.no_grad():
+        quantized: nn.Module = mtq.quantize(model, config, forward_loop)
+    return quantized
+
+
+def _quantized_linears(model: nn.Module) -> Iterator[tuple[str, Any]]:
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.Linear) and isinstance(
+            getattr(layer, "weight_quantizer", None), TensorQuantizer
+        ):
+            yield name, layer
+
+
+def _reason_against(layer: Any, rank: int | None, block: int | None) -> str | None:
+    """Why TensorRT could not run the layer quantised, if it could not."""
+    if rank is None:
+        return _NOT_CALLED
+    if block is not None and layer.in_features % block:
+        return f"K = {layer.in_features} is not divisible by the block size {block}"
+    if block is not None and layer.out_features % 2:
+        return f"N = {layer.out_features} is odd"  # FP4 is packed in pairs, MXFP8 does not compile for N = 1
+    if block is not None and rank > _MAX_RANK:
+        return "its input has more than 3 dimensions, TensorRT's dynamic quantization takes 2 or 3"
+    dead = [quantizer for quantizer in _QUANTIZERS if _is_dead(getattr(layer, quantizer))]
+    return f"its {dead[0]} saw nothing but zeros or NaN" if dead else None
+
+
+def _is_dead(quantizer: Any) -> bool:
+    """Whether there is no scale to quantise with: the largest magnitude is 0 or NaN."""
+    amax = quantizer.amax if quantizer.is_enabled else None
+    return amax is not None and bool(torch.isnan(amax).any() or (amax <= 0).all())
+
+
+def _disable(layer: Any) -> None:
+    for quantizer in _QUANTIZERS:
+        getattr(layer, quantizer).disable()

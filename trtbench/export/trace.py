@@ -1,0 +1,60 @@
+"""From a torch model to an ONNX graph whose batch is still a symbol."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+OPSET = 20  # what ModelOpt 0.47 exports with
+_INPUT, _OUTPUT = "x", "y"
+
+
+def trace(model: nn.Module, image_shape: tuple[int, int, int], dtype: torch.dtype) -> onnx.ModelProto:
+    """Trace with one image of ``image_shape`` (C, H, W): tracing computes, a batch would take minutes."""
+    image = torch.zeros((1, *image_shape), dtype=dtype)
+    with traceable(model), TemporaryDirectory() as folder, torch.inference_mode():
+        path = Path(folder) / "traced.onnx"  # a file, because weights of over 2 GB need more than one
+        torch.onnx.export(
+            model,
+            (image,),
+            str(path),
+            input_names=[_INPUT],
+            output_names=[_OUTPUT],
+            dynamic_axes={_INPUT: {0: "batch"}, _OUTPUT: {0: "batch"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+        return onnx.load(path)
+
+
+@contextmanager
+def traceable(model: nn.Module) -> Iterator[None]:
+    """Keep torch's exporter from what it gets wrong in timm's models, as long as the block lasts.
+
+    It makes a tensor of every flag that ``forward`` has besides the images, which attention refuses. It also
+    confuses constants of some rotary embeddings; their tables depend on the image size alone, so they are
+    computed before tracing.
+    """
+    forward = model.forward
+    rope: Any = getattr(model, "rope", None)
+
+    def forward_images(x: Tensor) -> Tensor:
+        output: Tensor = forward(x)
+        return output
+
+    model.forward = forward_images
+    if rope is not None:
+        with torch.no_grad():
+            tables = rope.get_embed(model.get_submodule("patch_embed").grid_size)
+        rope.get_embed = lambda shape=None: tables
+    try:
+        yield
+    finally:
+        del model.forward
+        if rope is not None:
+            del rope.get_embed
