@@ -5,9 +5,6 @@ import re
 PRODUCT_ROLES = ("patch_embed", "qkv", "attention", "proj", "fc1", "fc2", "head")
 """Roles that hold matrix products, in the order of the data flow."""
 
-LINEAR_ROLES = ("qkv", "proj", "fc1", "fc2", "head")
-"""Roles that a recipe quantizes: the Linear layers."""
-
 # timm: layers/attention.py, layers/attention_pool.py, layers/mlp.py, and the block classes of
 # models/vision_transformer.py, eva.py, cait.py. A parallel block's in_proj also holds fc1: its name says less
 # than its place, in front of attention.

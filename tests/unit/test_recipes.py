@@ -7,9 +7,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trtbench.errors import SpecError
-from trtbench.recipes import Precision, Recipe, parse_recipe
+from trtbench.recipes import LINEAR_ROLES, Precision, Recipe, parse_recipe
 
-RECIPES = st.builds(Recipe, st.sampled_from(Precision), st.booleans(), st.booleans())
+FP16_BASED = [p for p in Precision if p not in (Precision.FP32, Precision.BF16)]
+
+
+@st.composite
+def recipes_with_roles(draw: st.DrawFn) -> Recipe:
+    precision = draw(st.sampled_from(FP16_BASED))
+    chosen = draw(st.dictionaries(st.sampled_from(LINEAR_ROLES), st.sampled_from(FP16_BASED)))
+    roles = tuple(
+        (role, chosen[role]) for role in LINEAR_ROLES if chosen.get(role, precision) is not precision
+    )
+    return Recipe(precision, roles, draw(st.booleans()), draw(st.booleans()))
+
+
+PLAIN = st.builds(
+    Recipe,
+    st.sampled_from(Precision),
+    roles=st.just(()),
+    sparse=st.booleans(),
+    fp8attn=st.just(False),
+    stock=st.booleans(),
+)
+RECIPES = PLAIN | recipes_with_roles()
 
 
 @given(RECIPES)
@@ -18,8 +39,13 @@ def test_text_reads_back(recipe: Recipe) -> None:
 
 
 def test_all_recipes_have_their_own_word() -> None:
-    recipes = [Recipe(*choice) for choice in itertools.product(Precision, [False, True], [False, True])]
-    assert len({str(recipe) for recipe in recipes}) == len(recipes) == 28
+    recipes = [
+        Recipe(precision, roles, *options)
+        for precision in Precision
+        for roles in [(), (("qkv", Precision.FP8),), (("qkv", Precision.FP8), ("head", Precision.FP16))]
+        for options in itertools.product([False, True], repeat=3)
+    ]
+    assert len({str(recipe) for recipe in recipes}) == len(recipes) == 168
 
 
 @given(RECIPES, st.data())
@@ -36,6 +62,11 @@ def test_case_and_white_space_do_not_matter(recipe: Recipe, data: st.DataObject)
         ("nvfp4@stock", Recipe(Precision.NVFP4, stock=True)),
         ("nvfp4+sparse", Recipe(Precision.NVFP4, sparse=True)),
         ("mxfp8+sparse@stock", Recipe(Precision.MXFP8, sparse=True, stock=True)),
+        ("fp8+fp8attn", Recipe(Precision.FP8, fp8attn=True)),
+        (
+            "nvfp4:qkv=fp8,head=fp16",
+            Recipe(Precision.NVFP4, (("qkv", Precision.FP8), ("head", Precision.FP16))),
+        ),
     ],
 )
 def test_grammar(word: str, recipe: Recipe) -> None:
@@ -57,6 +88,10 @@ def test_grammar(word: str, recipe: Recipe) -> None:
         ("+sparse", "cannot be read"),
         ("@stock", "cannot be read"),
         ("fp16,nvfp4", "cannot be read"),
+        ("nvfp4:", "cannot be read"),
+        ("nvfp4:norm=fp8", "unknown role 'norm'"),
+        ("nvfp4:qkv", "unknown precision ''"),
+        ("nvfp4:qkv=fp9", "unknown precision 'fp9'"),
         ("nv fp4", "cannot be read"),
         ("nvfp4\nfp16", "cannot be read"),
         ("ｆｐ16", "cannot be read"),
@@ -69,6 +104,43 @@ def test_bad_word_gives_one_line_that_names_it_and_the_choices(word: str, reason
     assert "\n" not in text
     assert repr(word) in text
     assert "fp32, fp16, bf16, int8, fp8, mxfp8, nvfp4" in text
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("nvfp4:qkv=fp8,qkv=fp16", "role qkv is named twice"),
+        ("bf16+fp8attn", "not with fp32 or bf16"),
+        ("nvfp4:qkv=fp32", "not with fp32 or bf16"),
+        ("fp8+fp8attn@stock", "neither roles nor"),
+        ("nvfp4:qkv=fp8@stock", "neither roles nor"),
+    ],
+)
+def test_contradictions_are_refused(word: str, reason: str) -> None:
+    with pytest.raises(SpecError, match=reason):
+        parse_recipe(word)
+
+
+def test_a_role_with_the_main_precision_says_nothing() -> None:
+    assert parse_recipe("nvfp4:head=fp16,qkv=nvfp4") == parse_recipe("nvfp4:head=fp16")
+
+
+def test_precision_of_a_role() -> None:
+    recipe = parse_recipe("fp16:qkv=fp8,fc1=nvfp4")
+    assert [recipe.precision_of(role).value for role in LINEAR_ROLES] == [
+        "fp8",
+        "fp16",
+        "nvfp4",
+        "fp16",
+        "fp16",
+    ]
+    assert [precision.value for precision in recipe.precisions] == ["fp16", "fp8", "nvfp4"]
+    assert recipe.is_quantized
+
+
+@pytest.mark.parametrize("word", ["fp16", "bf16+sparse", "fp32"])
+def test_casts_need_no_quantizer(word: str) -> None:
+    assert not parse_recipe(word).is_quantized
 
 
 @given(st.text(string.ascii_lowercase + string.digits + "+@ ", max_size=20))

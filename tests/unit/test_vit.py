@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from trtbench.vit import LINEAR_ROLES, PRODUCT_ROLES, block_of, role_of
+from trtbench.recipes import LINEAR_ROLES
+from trtbench.vit import PRODUCT_ROLES, block_of, role_of
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ _ONNXRUNTIMES = ("onnxruntime", "onnxruntime-gpu")  # ModelOpt's exporters impor
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 # Part of every model's identity: raise it when the same spec shall give another graph or other files.
-_EXPORT_REVISION = "1"
+_EXPORT_REVISION = "2"
 
 
 def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[OnnxArtifact, bool]:
@@ -97,7 +97,7 @@ def _determining(spec: ExportSpec) -> ExportSpec:
 def _tool_versions(spec: ExportSpec) -> dict[str, str]:
     versions = package_versions(_PACKAGES)
     missing = [name for name in _PACKAGES if name not in versions]
-    if spec.recipe.precision.is_quantized and not package_versions(_ONNXRUNTIMES):
+    if spec.recipe.is_quantized and not package_versions(_ONNXRUNTIMES):
         missing.append("onnxruntime")
     if missing:
         raise RuntimeUnavailable(

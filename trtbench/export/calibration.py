@@ -25,7 +25,8 @@ class CalibrationImages:
 
 def needs_calibration(recipe: Recipe, sparsity_method: str | None) -> bool:
     """Whether images have a say in the weights or scales; MXFP8 finds its scales as it runs."""
-    return recipe.precision in _STATIC_ACTIVATION_SCALES or (recipe.sparse and sparsity_method == "sparsegpt")
+    static_scales = recipe.fp8attn or bool(_STATIC_ACTIVATION_SCALES.intersection(recipe.precisions))
+    return static_scales or (recipe.sparse and sparsity_method == "sparsegpt")
 
 
 def resolve_calibration(spec: CalibrationSpec) -> CalibrationImages:

@@ -22,6 +22,7 @@ _SUPPORTED_TEXT = (
     "supported are timm's VisionTransformer (ViT, DeiT, DINOv2, SigLIP, CLIP) and Eva (EVA-02, DINOv3, ViT "
     "with rotary embedding), but not hybrids"
 )
+_SPREAD = 0.02  # as timm initialises the weight matrices of a ViT
 _NOT_SCALAR = frozenset({"device", "dtype", "kwargs"})
 
 
@@ -55,9 +56,20 @@ def build_model(spec: ModelSpec) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         model: nn.Module = timm.create_model(spec.name, **arguments)
+        _vary_constant_parameters(model)
     if spec.checkpoint is not None:
         load_checkpoint(model, spec.checkpoint)
     return model.eval()
+
+
+def _vary_constant_parameters(model: nn.Module) -> None:
+    """Spread what timm starts with one number (biases, norms, layer scale), as training would.
+
+    Equal tensors would be stored once, and zeros be optimised away: no engine of a real model is like that.
+    """
+    for parameter in model.parameters():
+        if parameter.dim() <= 1 or not parameter.detach().count_nonzero():
+            nn.init.normal_(parameter.detach(), mean=float(parameter.detach().mean()), std=_SPREAD)
 
 
 def image_shape(model: nn.Module) -> tuple[int, int, int]:

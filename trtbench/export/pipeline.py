@@ -16,6 +16,8 @@ from trtbench.export.linear_layers import call_all_linear_layers, input_ranks
 from trtbench.export.model import build_model, image_shape, meta_model
 from trtbench.export.names import with_module_names
 from trtbench.export.opset import with_sufficient_opset
+from trtbench.export.passes import apply_graph_passes
+from trtbench.export.passes.fp8_attention import AttentionRange
 from trtbench.export.sparse_weights import count_sparsity
 from trtbench.export.standard_domains import with_standard_domains
 from trtbench.export.static_batch import with_static_batch
@@ -63,12 +65,13 @@ def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_
     if spec.recipe.sparse:
         model, dense_notes = _prune(model, spec, pixels, on_step)
         notes += dense_notes
-    graph, quantization_notes = _graph(model, blueprint, spec, pixels, on_step)
+    graph, ranges, quantization_notes = _graph(model, blueprint, spec, pixels, on_step)
     on_step("set the batch and clean the graph")
     output_name = LOGITS_NAME if getattr(model, "num_classes", 0) > 0 else FEATURES_NAME
     graph = with_sufficient_opset(with_standard_domains(graph), spec.recipe)
     graph = with_interface(graph, INPUT_NAME, output_name)
     graph = with_module_names(with_static_batch(graph, spec.batch))
+    graph = apply_graph_passes(graph, spec.recipe, ranges)
     on_step("check and write")
     return Exported(
         files=write_model(graph, directory),
@@ -96,16 +99,18 @@ def _prune(
 
 def _graph(
     model: nn.Module, blueprint: nn.Module, spec: ExportSpec, pixels: Tensor | None, on_step: OnStep
-) -> tuple[onnx.ModelProto, tuple[str, ...]]:
-    """Graph in the precision asked for, with a symbolic batch, and notes."""
-    precision = spec.recipe.precision
-    if precision.is_quantized:
-        from trtbench.export.quantized_graph import quantized_graph  # ModelOpt takes seconds to import
+) -> tuple[onnx.ModelProto, tuple[AttentionRange, ...], tuple[str, ...]]:
+    """Graph in the precision asked for, with a symbolic batch, ranges of its attentions, and notes."""
+    recipe = spec.recipe
+    if recipe.is_quantized:
+        # ModelOpt takes seconds to import.
+        from trtbench.export.quantized_graph import quantized_graph, stock_quantized_graph
 
-        return quantized_graph(model, spec.recipe, pixels, input_ranks(blueprint), on_step)
+        make = stock_quantized_graph if recipe.stock else quantized_graph
+        return make(model, recipe, pixels, input_ranks(blueprint), on_step)
     on_step("trace to ONNX")
-    dtype = _TYPE_OF_MODEL.get(precision, torch.float16)
-    return trace(model.to(dtype), image_shape(model), dtype), ()
+    dtype = _TYPE_OF_MODEL.get(recipe.precision, torch.float16)
+    return trace(model.to(dtype), image_shape(model), dtype), (), ()
 
 
 def _tensor_record(value: ValueInfoProto) -> TensorRecord:

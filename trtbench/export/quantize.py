@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from trtbench.export import cpu_kernels
 from trtbench.export.images import batches
-from trtbench.recipes import Precision
+from trtbench.recipes import Precision, Recipe
+from trtbench.vit import role_of
 
 BLOCK_SIZE = {Precision.MXFP8: cpu_kernels.MXFP8_BLOCK, Precision.NVFP4: cpu_kernels.NVFP4_BLOCK}
 """Weights along K that share a scale."""
@@ -26,7 +27,7 @@ _STOCK_LEFT_OUT = re.compile(r"patch_embed|pos_embed|norm_out|conv_in|conv_out|m
 
 
 def quantize(
-    model: nn.Module, precision: Precision, images: Tensor | None, ranks: dict[str, int]
+    model: nn.Module, recipe: Recipe, images: Tensor | None, ranks: dict[str, int]
 ) -> tuple[nn.Module, tuple[str, ...]]:
     """Quantise inputs and weights of the Linear layers; convolutions stay as they are.
 
@@ -35,21 +36,27 @@ def quantize(
 
     Args:
         model: in float32.
-        precision: a quantised one.
+        recipe: tells the precision of each layer by its role.
         images: ``(N, C, H, W)`` that show the range of the activations; MXFP8 does without.
         ranks: of the inputs of the Linear layers, by name.
 
     Returns:
         The model with quantizers, and a note for each Linear layer that is left alone.
     """
-    # TensorRT quantizes from FP16 as well: without this, every activation is first written as FP32.
-    config = _preset(precision, trt_high_precision_dtype="Half")
-    config["quant_cfg"].append({"parent_class": "nn.Conv2d", "quantizer_name": "*", "enable": False})
-    config["quant_cfg"].append({"parent_class": "nn.LayerNorm", "quantizer_name": "*", "enable": False})
-    quantized = _calibrate(model, config, images)
+    precisions = {
+        name: recipe.precision_of(role_of(name))
+        for name, layer in model.named_modules()
+        if isinstance(layer, nn.Linear)
+    }
+    entries: list[dict[str, Any]] = [{"quantizer_name": "*", "enable": False}]
+    for name, precision in precisions.items():
+        entries += _entries_for(name, precision) if precision.is_quantized else []
+    quantized = _calibrate(model, {"quant_cfg": entries, "algorithm": "max"}, images)
     notes = []
     for name, layer in _quantized_linears(quantized):
-        reason = _reason_against(layer, ranks.get(name), BLOCK_SIZE.get(precision))
+        if not layer.weight_quantizer.is_enabled:
+            continue
+        reason = _reason_against(layer, ranks.get(name), BLOCK_SIZE.get(precisions[name]))
         if reason is not None:
             _disable(layer)
             notes.append(f"{name}: left in FP16: {reason}")
@@ -61,9 +68,9 @@ def quantize_as_stock(
 ) -> tuple[nn.Module, tuple[str, ...]]:
     """Quantise as ``examples/torch_onnx/torch_quant_to_onnx.py`` of Model-Optimizer 0.47 does.
 
-    Arguments and result are those of ``quantize``.
+    Arguments and result are those of ``quantize``, with one precision for all.
     """
-    config = _preset(precision)
+    config: dict[str, Any] = deepcopy(QUANT_CFG_CHOICES[precision.value])
     fp8 = {"num_bits": (4, 3), "axis": None}
     if precision in BLOCK_SIZE:
         config["quant_cfg"] += [
@@ -93,11 +100,19 @@ def quantize_as_stock(
     return quantized, tuple(notes)
 
 
-def _preset(precision: Precision, **quantizer_options: str) -> dict[str, Any]:
-    config: dict[str, Any] = deepcopy(QUANT_CFG_CHOICES[precision.value])
-    for entry in config["quant_cfg"]:
-        entry.get("cfg", {}).update(quantizer_options)
-    return config
+def _entries_for(layer_name: str, precision: Precision) -> list[dict[str, Any]]:
+    """What ModelOpt's preset for ``precision`` asks of any layer, asked of this one."""
+    preset = QUANT_CFG_CHOICES[precision.value]["quant_cfg"]
+    return [
+        # TensorRT quantizes from FP16 as well: without this, every activation is first written as FP32.
+        {
+            "quantizer_name": f"{layer_name}.{quantizer}",
+            "cfg": {**entry["cfg"], "trt_high_precision_dtype": "Half"},
+        }
+        for quantizer in ("weight_quantizer", "input_quantizer")
+        for entry in preset
+        if entry["quantizer_name"] == f"*{quantizer}" and "parent_class" not in entry and "cfg" in entry
+    ]
 
 
 def _calibrate(model: nn.Module, config: dict[str, Any], images: Tensor | None) -> nn.Module:

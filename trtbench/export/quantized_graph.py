@@ -1,4 +1,4 @@
-"""From a float32 torch model to an ONNX graph with quantised Linear layers; imports ModelOpt."""
+"""From a float32 torch model to an ONNX graph with quantised products; imports ModelOpt."""
 
 from contextlib import nullcontext
 
@@ -6,42 +6,64 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from trtbench.export.attention_ranges import attention_ranges
 from trtbench.export.model import image_shape
+from trtbench.export.passes import model_passes
+from trtbench.export.passes.fp8_attention import AttentionRange
 from trtbench.export.quantize import BLOCK_SIZE, quantize, quantize_as_stock
-from trtbench.export.quantized_weights import emit_block_quantizers, with_quantized_weights
+from trtbench.export.quantized_weights import (
+    as_modelopt_exports,
+    emit_block_quantizers,
+    with_quantized_weights,
+)
 from trtbench.export.stock import stock_graph
 from trtbench.export.trace import trace
 from trtbench.progress import OnStep
 from trtbench.recipes import Precision, Recipe
 
+Graph = tuple[onnx.ModelProto, tuple[AttentionRange, ...], tuple[str, ...]]
+"""The graph with a symbolic batch, the ranges of its attentions, and a note for each deviation."""
+
 
 def quantized_graph(
     model: nn.Module, recipe: Recipe, images: Tensor | None, ranks: dict[str, int], on_step: OnStep
-) -> tuple[onnx.ModelProto, tuple[str, ...]]:
-    """Quantise, trace, and quantise the weights; the graph has a symbolic batch.
+) -> Graph:
+    """Quantise, trace, and quantise the weights.
 
     Args:
         model: in float32.
-        recipe: with a quantised precision.
+        recipe: one that quantises.
         images: for calibration, ``(N, C, H, W)``.
         ranks: of the inputs of the Linear layers, by name.
         on_step: told of each step.
-
-    Returns:
-        The graph, and a note for each deviation from what was asked for.
     """
     on_step("quantize")
-    model, notes = (quantize_as_stock if recipe.stock else quantize)(model, recipe.precision, images, ranks)
-    shape = image_shape(model)
+    for model_pass in model_passes(recipe):
+        model_pass.run(model)
+    ranges = attention_ranges(model, images) if recipe.fp8attn and images is not None else ()
+    model, notes = quantize(model, recipe, images, ranks)
     on_step("trace to ONNX")
-    if recipe.stock and recipe.precision is not Precision.NVFP4:
-        graph = stock_graph(model, shape)
+    has_blocks = not BLOCK_SIZE.keys().isdisjoint(recipe.precisions)
+    # FP16 before tracing, because converting the graph after it takes longer than all the rest.
+    with emit_block_quantizers(model) if has_blocks else nullcontext():
+        graph = trace(model.half(), image_shape(model), torch.float16)
+    on_step("quantize the weights")
+    return with_quantized_weights(graph, recipe.precisions), ranges, notes
+
+
+def stock_quantized_graph(
+    model: nn.Module, recipe: Recipe, images: Tensor | None, ranks: dict[str, int], on_step: OnStep
+) -> Graph:
+    """Quantise and export as ModelOpt's example does; arguments as those of ``quantized_graph``."""
+    on_step("quantize")
+    model, notes = quantize_as_stock(model, recipe.precision, images, ranks)
+    on_step("trace to ONNX")
+    if recipe.precision is Precision.NVFP4:
+        with emit_block_quantizers(model):
+            graph = trace(model.half(), image_shape(model), torch.float16)
+        graph = as_modelopt_exports(graph, recipe.precision)
     else:
-        # FP16 before tracing, because converting the graph after it takes longer than all the rest.
-        with emit_block_quantizers(model) if recipe.precision in BLOCK_SIZE else nullcontext():
-            graph = trace(model.half(), shape, torch.float16)
-        on_step("quantize the weights")
-        graph = with_quantized_weights(graph, recipe.precision)
+        graph = stock_graph(model, image_shape(model))
     if recipe.precision is Precision.MXFP8 and any(node.op_type == "Gelu" for node in graph.graph.node):
         notes += ("GELU is its tanh approximation: ModelOpt's MXFP8 exporter changes it, so numerics differ",)
-    return graph, notes
+    return graph, (), notes

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import ml_dtypes
 import numpy as np
 import onnx
 from modelopt.onnx.export import (
@@ -19,23 +20,63 @@ from trtbench.recipes import Precision
 emit_block_quantizers = configure_linear_module_onnx_quantizers
 """Context in which a model with block quantizers is traced: weights static, activations dynamic."""
 
+# In the order in which ModelOpt applies them.
 _EXPORTERS: dict[Precision, type[ONNXQuantExporter]] = {
-    Precision.INT8: INT8QuantExporter,
-    Precision.FP8: FP8QuantExporter,
-    Precision.MXFP8: MXFP8QuantExporter,
     Precision.NVFP4: NVFP4QuantExporter,
+    Precision.MXFP8: MXFP8QuantExporter,
+    Precision.FP8: FP8QuantExporter,
+    Precision.INT8: INT8QuantExporter,
 }
 
+_ONNX_OPERATORS = {"TRT_FP8QuantizeLinear": "QuantizeLinear", "TRT_FP8DequantizeLinear": "DequantizeLinear"}
 
-def with_quantized_weights(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
-    """Let ModelOpt's exporter quantise the weights of the Linear layers and write them as quantised constants."""
+
+def with_quantized_weights(model: onnx.ModelProto, precisions: Sequence[Precision]) -> onnx.ModelProto:
+    """Let ModelOpt's exporters quantise the weights and write them as quantised constants.
+
+    Of what the exporters do besides, left out are a change of the function (with MXFP8, GELU becomes its tanh
+    approximation) and quantizers without a partner, which slow the compiled engine down (with FP8, on the
+    result of softmax and on the weight of the patch embedding).
+    """
+    approximations = {
+        node.name: onnx.helper.get_node_attr_value(node, "approximate")
+        for node in model.graph.node
+        if node.op_type == "Gelu"
+    }
+    for precision, exporter in _EXPORTERS.items():
+        if precision not in precisions:
+            continue
+        if precision is Precision.FP8:
+            model = _in_onnx_operators(exporter.compress_weights(model))
+        else:
+            model = as_modelopt_exports(model, precision)
+    for node in model.graph.node:
+        if node.name in approximations:
+            next(a for a in node.attribute if a.name == "approximate").s = approximations[node.name]
+    return model
+
+
+def _in_onnx_operators(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Replace TensorRT's FP8 operators per tensor by ONNX's own, which shape inference and runtimes know."""
+    for node in model.graph.node:
+        if node.op_type == "TRT_FP8QuantizeLinear":
+            zero_point = numpy_helper.from_array(
+                np.array(0, ml_dtypes.float8_e4m3fn), f"{node.name}_zero_point"
+            )
+            model.graph.initializer.append(zero_point)
+            node.input.append(zero_point.name)
+        if node.op_type in _ONNX_OPERATORS:
+            node.op_type, node.domain = _ONNX_OPERATORS[node.op_type], ""
+    return model
+
+
+def as_modelopt_exports(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
+    """Apply all that ModelOpt's exporter for ``precision`` does."""
     if precision is Precision.MXFP8:
         _widen_weights(model)
     _state_types(model)
-    convolution_weights = _convolution_weights(model)
-    quantized: onnx.ModelProto = _EXPORTERS[precision].process_model(model)
-    _restore(quantized, convolution_weights)
-    return quantized
+    exported: onnx.ModelProto = _EXPORTERS[precision].process_model(model)
+    return exported
 
 
 def _widen_weights(model: onnx.ModelProto) -> None:
@@ -65,27 +106,3 @@ def _state_types(model: onnx.ModelProto) -> None:
 
 def _state_type(model: onnx.ModelProto, name: str, element_type: int, shape: Sequence[int] | None) -> None:
     model.graph.value_info.append(onnx.helper.make_tensor_value_info(name, element_type, shape))
-
-
-def _convolution_weights(model: onnx.ModelProto) -> dict[str, TensorProto]:
-    """Weights by the name of the node that takes them."""
-    initializers = {tensor.name: tensor for tensor in model.graph.initializer}
-    return {
-        node.name: TensorProto.FromString(initializers[node.input[1]].SerializeToString())
-        for node in model.graph.node
-        if node.op_type == "Conv"
-    }
-
-
-def _restore(model: onnx.ModelProto, convolution_weights: dict[str, TensorProto]) -> None:
-    """Take back FP8 weights of convolutions, which ModelOpt adds although nobody asked for them.
-
-    Their inputs are FP16, and so is the convolution that the compiler makes of it: accuracy is lost for nothing.
-    """
-    present = {tensor.name for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        weight = convolution_weights.get(node.name)
-        if weight is not None and node.input[1] != weight.name:
-            node.input[1] = weight.name
-            if weight.name not in present:
-                model.graph.initializer.append(weight)

@@ -14,9 +14,10 @@ from trtbench.export.trace import traceable
 def stock_graph(model: nn.Module, image_shape: tuple[int, int, int]) -> onnx.ModelProto:
     """Export a quantised float32 model with ModelOpt, which converts the graph to FP16 after tracing.
 
-    For INT8, FP8 and MXFP8. The conversion of NVFP4 graphs asks TensorRT for types, and the runtime that it
-    wants has no public package. Our way of tracing a model that is in FP16 already, with ModelOpt's default
-    of float32 in front of ``TRT_FP4DynamicQuantize``, gives the same operators in the same order.
+    For INT8, FP8 and MXFP8. The conversion of NVFP4 graphs asks TensorRT for types (and TensorRT-RTX refuses the
+    graph, whose types are mixed before the conversion). There a model traced in FP16 stands in, with ModelOpt's
+    quantizers as they are: a Cast to float32 before each ``TRT_FP4DynamicQuantize`` and one to FP16 behind each
+    dequantized operand. Where the conversion would leave these casts cannot be seen without TensorRT.
     """
     with traceable(model), _result_as_model():
         exported, _ = torch_onnx.get_onnx_bytes_and_metadata(
