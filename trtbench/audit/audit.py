@@ -1,0 +1,102 @@
+"""Audits: what a graph asks for, and what the compiler made of it."""
+
+from pathlib import Path
+
+from trtbench.audit.coverage import coverage_by_role, flops_share
+from trtbench.audit.evidence import Evidence, is_linear
+from trtbench.audit.findings import find
+from trtbench.audit.graph import read_graph
+from trtbench.audit.kernels import audit_kernels, graph_facts, kernels_of
+from trtbench.audit.onnx_layers import audit_products
+from trtbench.recipes import Recipe
+from trtbench.results import Audit, AuditedLayer, CompiledLayer
+
+
+def audit_onnx(
+    path: Path, recipe: Recipe | None = None, analytic_flops: dict[str, int] | None = None
+) -> Audit:
+    """Audit the matrix products of an ONNX file; counts of kernels are 0, for nothing is compiled yet.
+
+    Args:
+        path: any ONNX file of static shapes; external data is not read.
+        recipe: what was asked for, if known.
+        analytic_flops: FLOPs by role, counted on the torch model.
+
+    Raises:
+        ArtifactError: not a readable ONNX file, or its shapes are dynamic.
+    """
+    products = audit_products(read_graph(path))
+    return _audit(Evidence(recipe, None, products, analytic_flops=_total(analytic_flops)))
+
+
+def audit_engine(
+    onnx_path: Path,
+    layers: tuple[CompiledLayer, ...],
+    recipe: Recipe | None,
+    backend: str,
+    analytic_flops: dict[str, int] | None,
+    sparsity_requested: bool = False,
+) -> Audit:
+    """Audit compiled ``layers`` against the ONNX file that they come from.
+
+    Args:
+        onnx_path: the file that the engine was built from.
+        layers: the compiled layers in execution order.
+        recipe: what was asked for, if known.
+        backend: the compiler's name and version.
+        analytic_flops: FLOPs by role, counted on the torch model.
+        sparsity_requested: whether the builder was told to use sparse weights.
+
+    Raises:
+        ArtifactError: the ONNX file is not readable, or its shapes are dynamic.
+    """
+    graph = read_graph(onnx_path)
+    products = audit_products(graph)
+    kernels = kernels_of(layers)
+    return _audit(
+        Evidence(
+            recipe=recipe,
+            backend=backend,
+            products=products,
+            kernels=kernels,
+            layers=audit_kernels(kernels, graph_facts(graph, products)),
+            analytic_flops=_total(analytic_flops),
+            sparsity_requested=sparsity_requested,
+        )
+    )
+
+
+def _audit(evidence: Evidence) -> Audit:
+    """Sum up ``evidence``.
+
+    ``gemm_kernels`` are those of Linear layers: the patch embedding's convolution is neither among them nor
+    among ``other_kernels``, which multiply nothing. ``quantize_kernels`` are those of the others that only
+    quantize, dequantize or arrange scales.
+    """
+    layers = evidence.layers if evidence.compiled else evidence.products
+    return Audit(
+        recipe=evidence.recipe,
+        backend=evidence.backend,
+        layers=layers,
+        by_role=coverage_by_role(evidence),
+        onnx_flops=sum(product.flops for product in evidence.products),
+        compiled_flops=sum(layer.flops for layer in evidence.layers) if evidence.compiled else None,
+        analytic_flops=evidence.analytic_flops,
+        gemm_flops_share=flops_share(filter(is_linear, layers)),
+        attention_precision=_attention_precision(layers),
+        gemm_kernels=len(evidence.gemm_kernels),
+        attention_kernels=len(evidence.attention_kernels),
+        quantize_kernels=sum(layer.role == "quantize" for layer in evidence.layers),
+        other_kernels=len(evidence.other_kernels),
+        other_bytes=sum(layer.bytes for layer in evidence.other_kernels),
+        findings=find(evidence),
+    )
+
+
+def _attention_precision(layers: tuple[AuditedLayer, ...]) -> str | None:
+    """Precision of attention's products; of several, the one with the most FLOPs first."""
+    return ", ".join(flops_share(layer for layer in layers if layer.role == "attention")) or None
+
+
+def _total(flops_by_role: dict[str, int] | None) -> int | None:
+    return None if flops_by_role is None else sum(flops_by_role.values())
