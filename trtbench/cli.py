@@ -1,0 +1,232 @@
+"""The command line: parse, call one stage, print. No logic."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from trtbench import __version__
+from trtbench.cli_options import BuildOptions, ModelOptions, OutputOptions, expand_options
+from trtbench.errors import SpecError, TrtbenchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from trtbench.specs import Spec
+
+R = TypeVar("R", bound="Spec")
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+# Without rich's boxes, a wrong option is one line and the help fits any terminal.
+app = typer.Typer(
+    name="trtbench",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@dataclass
+class Settings:
+    """Options of the program itself."""
+
+    debug: bool = False
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"trtbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def settings(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Show what a Vision Transformer really runs in, per precision, on NVIDIA Blackwell."""
+    context.obj.debug = debug
+
+
+@app.command("compare")
+@expand_options
+def compare_command(
+    recipes: Annotated[
+        list[str], typer.Argument(metavar="RECIPE...", help="Such as fp16 mxfp8 nvfp4+sparse nvfp4@stock.")
+    ],
+    model: ModelOptions,
+    building: BuildOptions,
+    output: OutputOptions,
+) -> None:
+    """Export, build and audit each recipe, and print them side by side.
+
+    Work that is done already is reused. A recipe that fails is a row with its reason (exit code 1).
+
+    For example:
+
+    trtbench compare fp16 mxfp8 nvfp4
+
+    trtbench compare fp16 nvfp4+sparse --model deit3_base_patch16_224 --batch 8 --json
+    """
+    from trtbench.artifacts import Store
+    from trtbench.compare import compare
+    from trtbench.report.comparison import render_comparison
+    from trtbench.report.progress import recipe_progress
+    from trtbench.specs_from_options import build_spec, export_specs
+
+    exports, build = export_specs(recipes, model), build_spec(building)
+    with recipe_progress([str(spec.recipe) for spec in exports]) as on_step:
+        comparison = compare(exports, build, Store(output.store), on_step)
+    _print(comparison, output.json, render_comparison)
+    if any(row.status == "failed" for row in comparison.rows):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command("export")
+@expand_options
+def export_command(
+    model: ModelOptions,
+    output: OutputOptions,
+    precision: Annotated[
+        str, typer.Option(help="A precision or a whole recipe, such as nvfp4 or nvfp4@stock.")
+    ] = "fp16",
+    sparse: Annotated[
+        bool, typer.Option("--sparse", help="Prune the weights to 2:4 first; the same as +sparse.")
+    ] = False,
+) -> None:
+    """Quantise a model and write it as ONNX with a static batch.
+
+    For example:
+
+    trtbench export --precision nvfp4 --sparse
+
+    trtbench export --precision fp8 --model vit_small_patch16_224 --calib photos/ --calib-samples 128
+    """
+    from trtbench.artifacts import Store
+    from trtbench.export import export
+    from trtbench.report.artifacts import render_onnx
+    from trtbench.report.progress import recipe_progress
+    from trtbench.specs_from_options import export_specs, with_sparse
+
+    (spec,) = export_specs([with_sparse(precision) if sparse else precision], model)
+    with recipe_progress([str(spec.recipe)]) as on_step:
+        artifact, _ = export(
+            spec, Store(output.store), lambda step: on_step(str(spec.recipe), f"export: {step}")
+        )
+    _print(artifact.manifest, output.json, lambda _, console: render_onnx(artifact, console))
+
+
+@app.command("build")
+@expand_options
+def build_command(
+    model: Annotated[
+        Path, typer.Argument(metavar="ARTIFACT|ONNX", help="An exported model or any .onnx file.")
+    ],
+    building: BuildOptions,
+    output: OutputOptions,
+    sparsity: Annotated[
+        bool, typer.Option("--sparsity", help="Allow kernels for 2:4 sparse weights.")
+    ] = False,
+) -> None:
+    """Compile an ONNX model to an engine, keep the whole log, and read the compiled layers from it.
+
+    For example:
+
+    trtbench build models/vit_base_patch16_224-nvfp4-*/
+
+    trtbench build model.onnx --target sm89,sm120 --sparsity
+    """
+    from trtbench.artifacts import Store
+    from trtbench.build import build, load_onnx
+    from trtbench.report.artifacts import render_engine
+    from trtbench.report.progress import recipe_progress
+    from trtbench.specs_from_options import build_spec
+
+    spec = build_spec(building, sparsity)
+    with recipe_progress([model.name]) as on_step:
+        artifact, _ = build(
+            load_onnx(model), spec, Store(output.store), lambda step: on_step(model.name, f"build: {step}")
+        )
+    _print(artifact.manifest, output.json, lambda _, console: render_engine(artifact, console))
+
+
+@app.command("inspect")
+@expand_options
+def inspect_command(
+    path: Annotated[
+        Path, typer.Argument(metavar="ARTIFACT|ONNX", help="An exported model, an engine, any .onnx file.")
+    ],
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON and nothing else on stdout.")
+    ] = False,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="List every layer; default: alike blocks as one.")
+    ] = False,
+) -> None:
+    """Show each layer's role, precision, shape, FLOPs and bytes, and what was asked against what compiled.
+
+    For example:
+
+    trtbench inspect engines/vit_base_patch16_224-nvfp4-*/
+
+    trtbench inspect model.onnx --layers
+    """
+    from trtbench.inspect import inspect
+    from trtbench.report.audit import render_audit
+
+    _print(inspect(path), json, lambda audit, console: render_audit(audit, console, layers))
+
+
+@app.command("doctor")
+@expand_options
+def doctor_command(
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON and nothing else on stdout.")
+    ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Import every package in a process of its own (slow).")
+    ] = False,
+) -> None:
+    """Tell what is installed, which backends work here, what a missing piece costs, and how to get it."""
+    from trtbench.doctor import diagnose
+    from trtbench.report.doctor import render_diagnosis
+
+    _print(diagnose(deep=deep), json, render_diagnosis)
+
+
+def _print(result: R, json: bool, render: "Callable[[R, Console], None]") -> None:
+    """Write the result to stdout: as JSON, or rendered for people."""
+    if json:
+        typer.echo(result.model_dump_json(indent=2))
+        return
+    from trtbench.report.console import stdout_console
+
+    render(result, stdout_console())
+
+
+def main() -> None:
+    """Run the command line; every expected error is one line on stderr and an exit code."""
+    program = Settings()
+    try:
+        app(obj=program)
+    except SystemExit as ended:
+        if ended.code == EXIT_INTERRUPTED:
+            _complain("interrupted; finished work is kept, the same command goes on from there")
+        raise
+    except TrtbenchError as error:
+        if program.debug:
+            raise
+        _complain(f"error: {error}")
+        sys.exit(EXIT_USAGE if isinstance(error, SpecError) else EXIT_FAILED)
+
+
+def _complain(text: str) -> None:
+    typer.echo(f"trtbench: {text}", err=True)

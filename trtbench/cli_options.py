@@ -1,0 +1,98 @@
+"""Options that several commands share, declared once."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+from typer import Option
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model, with which weights, at which shape."""
+
+    model: Annotated[str, Option(help="Name of a timm Vision Transformer.")] = "vit_base_patch16_224"
+    overrides: Annotated[
+        list[str],
+        Option("--set", metavar="NAME=VALUE", help="Constructor argument, such as depth=2; repeatable."),
+    ] = field(default_factory=list)
+    img_size: Annotated[int | None, Option(help="Image side in pixels, if not the model's own.")] = None
+    batch: Annotated[int, Option(help="Static batch of the ONNX model and the engine.")] = 64
+    checkpoint: Annotated[
+        Path | None, Option(help="Weights: safetensors or a torch state dict (never unpickled).")
+    ] = None
+    pretrained: Annotated[
+        bool, Option("--pretrained", help="Fetch timm's weights; default: random ones.")
+    ] = False
+    seed: Annotated[int, Option(help="Of random weights, synthetic images and the choice of images.")] = 0
+    sparsity_method: Annotated[
+        Literal["sparse_magnitude", "sparsegpt"], Option(help="How +sparse recipes prune to 2:4.")
+    ] = "sparse_magnitude"
+    calib: Annotated[Path | None, Option(help="Folder of calibration images; default: synthetic ones.")] = (
+        None
+    )
+    calib_samples: Annotated[int, Option(help="Number of calibration images.")] = 8
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How engines are built."""
+
+    target: Annotated[
+        list[str], Option(help="Compute capability to compile for; repeatable or comma-separated.")
+    ] = field(default_factory=lambda: ["sm120"])
+    timeout_s: Annotated[float, Option(help="Stop a build that takes longer.")] = 900.0
+    memory_limit_gb: Annotated[float | None, Option(help="Stop a build that takes more resident memory.")] = (
+        None
+    )
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where artifacts are kept, and how the result is printed."""
+
+    store: Annotated[Path, Option(help="Directory that holds models/, engines/ and results/.")] = Path()
+    json: Annotated[bool, Option("--json", help="Print the result as JSON and nothing else on stdout.")] = (
+        False
+    )
+
+
+def expand_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take whole option groups: a parameter annotated with one becomes the group's options."""
+    signature, hints = inspect.signature(command), get_type_hints(command, include_extras=True)
+    groups = {
+        name: hint
+        for name, hint in hints.items()
+        if isinstance(hint, type) and hint.__name__.endswith("Options")
+    }
+
+    @wraps(command)
+    def expanded(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{f.name: values.pop(f.name) for f in fields(group)})
+        command(**values)
+
+    own = [p.replace(annotation=hints[n]) for n, p in signature.parameters.items() if n not in groups]
+    shared = [p for group in groups.values() for p in _parameters(group)]
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in [*own, *shared]]
+    expanded.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    expanded.__annotations__ = {p.name: p.annotation for p in parameters}
+    return expanded
+
+
+def _parameters(group: type) -> list[inspect.Parameter]:
+    """The fields of an option group as parameters of a command."""
+    hints = get_type_hints(group, include_extras=True)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [
+        inspect.Parameter(
+            f.name,
+            kind,
+            annotation=hints[f.name],
+            default=f.default if f.default_factory is MISSING else f.default_factory(),
+        )
+        for f in fields(group)
+    ]

@@ -1,0 +1,103 @@
+"""A verification as text for people: one table of recipes, one of blocks."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from trtbench.verify.fidelity import Fidelity, InputsSpec, Verification, VerificationRow
+
+
+def render_verification(verification: Verification, console: Console) -> None:
+    """Print ``verification``; its evidence: ONNX files, computed on a CPU in the number formats they state."""
+    console.print(_headline(verification), soft_wrap=True)
+    console.print(_recipe_table(verification))
+    compared = [row for row in verification.rows if row.fidelity and row.fidelity.per_block]
+    if compared:
+        console.print(
+            "\nSQNR (dB) of the residual stream behind each block; yellow: where most of the noise enters"
+        )
+        console.print(_block_table(compared))
+    for row in verification.rows:
+        if row.status == "failed":
+            console.print(f"[red]{row.recipe} failed[/red]: ", end="")
+            console.print(row.reason, markup=False, soft_wrap=True)
+    for note in dict.fromkeys(
+        note for row in verification.rows if row.fidelity for note in row.fidelity.notes
+    ):
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
+
+
+def _headline(verification: Verification) -> str:
+    fidelities = [row.fidelity for row in verification.rows if row.fidelity]
+    samples = fidelities[0].samples if fidelities else verification.inputs.samples
+    runtimes = sorted({fidelity.runtime for fidelity in fidelities})
+    return (
+        f"[bold]{verification.model}[/bold]: exported models against FP32 on {samples} "
+        + escape(_source(verification.inputs))
+        + (f", computed on a CPU by {', '.join(runtimes)}" if runtimes else "")
+        + "; no GPU kernel ran"
+    )
+
+
+def _source(inputs: InputsSpec) -> str:
+    return f"images of {inputs.directory}" if inputs.directory else f"synthetic images (seed {inputs.seed})"
+
+
+def _recipe_table(verification: Verification) -> Table:
+    fidelities = [row.fidelity for row in verification.rows if row.fidelity]
+    is_labelled = any(fidelity.top1 is not None for fidelity in fidelities)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("recipe")
+    headers = ["cosine", "SQNR", "max error", "same top-1", "KL (nats)"]
+    for header in headers + ["top-1", "top-5"] * is_labelled:
+        table.add_column(header, justify="right")
+    for row in verification.rows:
+        cells = _cells(row.fidelity, is_labelled) if row.fidelity else ("[red]failed[/red]",)
+        table.add_row(str(row.recipe), *cells)
+    if is_labelled:
+        reference = fidelities[0].reference
+        blank = [""] * len(headers)
+        table.add_row("FP32 reference", *blank, _percent(reference.top1), _percent(reference.top5))
+    return table
+
+
+def _cells(fidelity: Fidelity, is_labelled: bool) -> tuple[str, ...]:
+    cells = (
+        f"{fidelity.cosine:.5f}",
+        f"{format_sqnr(fidelity.sqnr_db)} dB",
+        f"{fidelity.max_abs_error:.3g}",
+        _percent(fidelity.top1_agreement),
+        "-" if fidelity.kl_divergence is None else f"{fidelity.kl_divergence:.2g}",
+    )
+    return (*cells, _percent(fidelity.top1), _percent(fidelity.top5)) if is_labelled else cells
+
+
+def _block_table(rows: list[VerificationRow]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("block")
+    for row in rows:
+        table.add_column(str(row.recipe), justify="right")
+    columns = [_block_column(row.fidelity) for row in rows if row.fidelity]
+    for block in sorted({block for column in columns for block in column}):
+        table.add_row(str(block), *(column.get(block, "-") for column in columns))
+    return table
+
+
+def _block_column(fidelity: Fidelity) -> dict[int, str]:
+    """SQNR by block; marked is the block behind which noise has risen most against the signal."""
+    cells = {each.block: format_sqnr(each.sqnr_db) for each in fidelity.per_block}
+    noise = [0.0 if each.sqnr_db is None else 10 ** (-each.sqnr_db / 10) for each in fidelity.per_block]
+    rises = [after - before for before, after in zip([0.0, *noise], noise, strict=False)]
+    if max(rises) > 0:
+        worst = fidelity.per_block[rises.index(max(rises))].block
+        cells[worst] = f"[yellow]{cells[worst]}[/yellow]"
+    return cells
+
+
+def format_sqnr(sqnr_db: float | None) -> str:
+    """``31.4``, or ``inf`` where there is no error."""
+    return "inf" if sqnr_db is None else f"{sqnr_db:.1f}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
