@@ -34,10 +34,18 @@ def _headline(comparison: Comparison) -> str:
 
 def _recipe_table(comparison: Comparison) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for header in ("recipe", "GEMM FLOPs run in", "attention"):
-        table.add_column(header)
-    for header in ("GEMMs", "other kernels", "their bytes", "weights", "activations", "engine"):
-        table.add_column(header, justify="right")
+    table.add_column("recipe", no_wrap=True)
+    table.add_column("GEMM FLOPs run in")
+    table.add_column("attention")
+    for header in (
+        "GEMM\nkernels",
+        "other\nkernels",
+        "bytes of\nothers",
+        "weights",
+        "activa-\ntions",
+        "engine",
+    ):
+        table.add_column(header, justify="right", no_wrap=True)
     for row in comparison.rows:
         table.add_row(str(row.recipe), *_recipe_cells(row))
     return table

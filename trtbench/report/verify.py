@@ -8,7 +8,7 @@ from trtbench.verify.fidelity import Fidelity, InputsSpec, Verification, Verific
 
 
 def render_verification(verification: Verification, console: Console) -> None:
-    """Print ``verification``; its evidence: ONNX files, computed on a CPU in the number formats they state."""
+    """Print ``verification``; its evidence: ONNX files, computed on a CPU in the number formats they name."""
     console.print(_headline(verification), soft_wrap=True)
     console.print(_recipe_table(verification))
     compared = [row for row in verification.rows if row.fidelity and row.fidelity.per_block]

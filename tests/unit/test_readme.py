@@ -1,0 +1,57 @@
+"""What the README says about commands and files is true."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from trtbench.cli import app
+from trtbench.export.passes import GRAPH_PASSES, MODEL_PASSES
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+COMMANDS = re.findall(
+    r"^(?:\$ |.*uv run )?trtbench (\w+)([^#\n]*)", "\n".join(re.findall(r"```\n(.*?)```", README, re.S)), re.M
+)
+
+
+def options_of(verb):
+    from typer.main import get_command
+
+    return {option for parameter in get_command(app).commands[verb].params for option in parameter.opts}
+
+
+def test_the_readme_shows_every_command():
+    assert {verb for verb, _ in COMMANDS} == {"compare", "export", "build", "inspect", "doctor"}
+
+
+@pytest.mark.parametrize(("verb", "arguments"), COMMANDS, ids=lambda value: value.strip())
+def test_options_in_examples_exist(verb, arguments):
+    assert set(re.findall(r"--[\w-]+", arguments)) <= options_of(verb)
+
+
+@pytest.mark.parametrize("option", sorted(set(re.findall(r"`(--[\w-]+)", README))))
+def test_options_in_the_text_exist(option):
+    assert any(option in options_of(verb) for verb in ("compare", "export", "build"))
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))
+def test_linked_files_exist(link):
+    assert (ROOT / link).exists()
+
+
+@pytest.mark.parametrize("path", re.findall(r"`(trtbench/[\w/.]+)`", README))
+def test_named_files_exist(path):
+    assert (ROOT / path).exists()
+
+
+def test_ci_runs_the_commands_of_the_readme():
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "pip install uv" in script
+    assert "uv run pytest" in script
+
+
+def test_every_pass_gives_its_reason():
+    modules = {candidate.run.__module__ for candidate in (*MODEL_PASSES, *GRAPH_PASSES)}
+    for module in modules:
+        assert len(__import__(module, fromlist=["run"]).__doc__.split("\n\n")) > 1, module
