@@ -166,7 +166,10 @@ class AuditedLayer(Spec):
 
 
 class RoleCoverage(Spec):
-    """FLOPs of one role by precision: asked for, in the ONNX, compiled (absent without an engine)."""
+    """FLOPs of one role by precision: asked for, in the ONNX, compiled (absent without an engine).
+
+    ``onnx`` and ``compiled`` are shares that add up to 1; ``fp16 x fp4`` has operands of two precisions.
+    """
 
     role: str
     flops: int
@@ -176,7 +179,12 @@ class RoleCoverage(Spec):
 
 
 class Audit(Spec):
-    """What the graph holds and, with an engine, what the compiler made of it."""
+    """What the graph holds and, with an engine, what the compiler made of it.
+
+    ``gemm_kernels`` are those of the Linear layers, ``other_kernels`` those that multiply no matrices (so
+    that the convolution of the patch embedding counts in neither); ``quantize_kernels`` are those of the
+    others that only quantise, dequantise or arrange scales. Of a graph alone, all counts of kernels are 0.
+    """
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["audit"] = "audit"
