@@ -1,0 +1,117 @@
+"""The main job on a small ViT with the real exporter and the real compiler, as a user runs it."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tensorrt_rtx")
+pytest.importorskip("modelopt")
+
+TRTBENCH = str(Path(sys.executable).with_name("trtbench"))
+MODEL = ["--model", "vit_tiny_patch16_224", "--set", "depth=2", "--batch", "4"]
+
+
+def run(*arguments, store):
+    return subprocess.run(
+        [TRTBENCH, *arguments, *MODEL, "--store", str(store)], capture_output=True, text=True, timeout=300
+    )
+
+
+def rows_of(process):
+    return {row["recipe"]: row for row in json.loads(process.stdout)["rows"]}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def first(store):
+    return run("compare", "fp16", "mxfp8", "nvfp4@stock", "nvfp4+fp8attn", "--json", store=store)
+
+
+def test_json_follows_the_contract(first):
+    comparison = json.loads(first.stdout)
+    assert first.returncode == 0, first.stderr
+    assert (comparison["schema_version"], comparison["kind"]) == (1, "comparison")
+    assert (comparison["model"], comparison["batch"]) == ("vit_tiny_patch16_224", 4)
+    assert comparison["target"]["sm"] == "sm120"
+    assert comparison["baseline"] == "fp16"
+    row = comparison["rows"][0]
+    assert set(row["onnx"]) == {"path", "sha256", "size_bytes", "nodes"}
+    assert set(row["engine"]) == {"path", "sha256", "size_bytes", "backend", "backend_version", "build_s"}
+    assert row["fidelity"] is row["measured"] is row["predicted"] is None
+
+
+def test_what_the_compiler_made_of_each_recipe(first):
+    rows = rows_of(first)
+    assert rows["fp16"]["compiled"]["gemm_flops_share"] == {"fp16": 1.0}
+    stock, ours = rows["nvfp4@stock"]["compiled"], rows["nvfp4+fp8attn"]["compiled"]
+    assert stock["by_role"]["qkv"]["compiled"] == {"fp16": 1.0}
+    assert ours["by_role"]["qkv"]["compiled"] == {"fp4": 1.0}
+    assert (stock["attention_precision"], ours["attention_precision"]) == ("fp16", "fp8")
+    assert ours["other_bytes"] < stock["other_bytes"]
+
+
+def test_findings_name_what_went_wrong(first):
+    codes = {recipe: {f["code"] for f in row["findings"]} for recipe, row in rows_of(first).items()}
+    assert "EMULATED" in codes["mxfp8"]
+    assert {"GEMM_FELL_BACK", "FP32_ACTIVATIONS"} <= codes["nvfp4@stock"]
+    assert not {"GEMM_FELL_BACK", "FP32_ACTIVATIONS", "FLOPS_MISMATCH"} & codes["nvfp4+fp8attn"]
+    assert codes["fp16"] == set()
+
+
+def test_progress_goes_to_stderr(first):
+    assert "nvfp4@stock: export: quantize" in first.stderr
+    assert "fp16: build: compile for sm120" in first.stderr
+
+
+def test_the_second_time_nothing_is_made_again(first, store):
+    again = run("compare", "fp16", "mxfp8", "nvfp4@stock", "nvfp4+fp8attn", "--json", store=store)
+    assert rows_of(again) == rows_of(first)
+    assert "export:" not in again.stderr
+    assert "build:" not in again.stderr
+
+
+def test_an_altered_engine_is_found_and_built_again(first, store):
+    engine = Path(rows_of(first)["fp16"]["engine"]["path"])
+    content = bytearray(engine.read_bytes())
+    content[len(content) // 2] ^= 1
+    engine.write_bytes(content)
+    assert run("compare", "fp16", "--json", store=store).returncode == 0
+    inspected = subprocess.run([TRTBENCH, "inspect", str(engine)], capture_output=True, text=True, timeout=60)
+    assert inspected.returncode == 0, inspected.stderr
+    assert "GEMM FLOPs in fp16" in inspected.stdout
+
+
+def test_a_recipe_that_fails_is_a_row_and_the_others_go_on(store):
+    process = run("compare", "fp16", "nvfp4@stock", "--target", "sm89", "--json", store=store)
+    rows = rows_of(process)
+    assert process.returncode == 1
+    assert rows["fp16"]["status"] == "ok"
+    assert rows["nvfp4@stock"]["status"] == "failed"
+    assert "fp4_e2m1" in rows["nvfp4@stock"]["reason"]
+    assert rows["nvfp4@stock"]["onnx"] is not None
+
+
+def test_interrupted_work_goes_on_where_it_stopped(tmp_path):
+    arguments = [TRTBENCH, "compare", "fp16", "fp32", *MODEL, "--store", str(tmp_path)]
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if line.startswith("fp32: export"):
+            break
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert "finished work is kept" in process.stderr.read()
+    assert process.wait(timeout=60) == 130
+    assert len(list((tmp_path / "engines").glob("vit*"))) == 1
+    assert not list((tmp_path / "models").glob("*fp32*"))
+    resumed = run("compare", "fp16", "fp32", store=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "fp16: export" not in resumed.stderr
