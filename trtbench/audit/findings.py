@@ -226,7 +226,7 @@ def attention_not_quantized(evidence: Evidence) -> Iterator[Finding]:
             code="ATTENTION_NOT_QUANTIZED",
             severity="info",
             message=f"attention computes in {_precisions(wide)}: {share:.1%} of all FLOPs stay unquantized",
-            hint="add +fp8attn to the recipe: with FP8 quantizers on Q, K, V and the softmax output it runs in FP8",
+            hint="add +fp8attn to the recipe: quantized Q, K, V and softmax output compile to an FP8 kernel",
             numbers={"kernels": len(wide), "flops_share": share},
             layers=_names(wide),
         )

@@ -10,11 +10,13 @@ from trtbench.report.findings import render_findings
 from trtbench.results import Comparison, ComparisonRow, RoleCoverage
 from trtbench.units import format_bytes
 
+_WIDE = 100  # columns from which the table of recipes has room for two blanks between its own
+
 
 def render_comparison(comparison: Comparison, console: Console) -> None:
     """Print ``comparison``; every number in it comes from the compiled engine (evidence: compiled)."""
     console.print(_headline(comparison), soft_wrap=True)
-    console.print(_recipe_table(comparison))
+    console.print(_recipe_table(comparison, gap=1 if console.width < _WIDE else 2))
     if any(row.compiled for row in comparison.rows):
         console.print(_role_table(comparison))
     for row in comparison.rows:
@@ -32,11 +34,11 @@ def _headline(comparison: Comparison) -> str:
     )
 
 
-def _recipe_table(comparison: Comparison) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def _recipe_table(comparison: Comparison, gap: int) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
     table.add_column("recipe", no_wrap=True)
-    table.add_column("GEMM FLOPs run in")
-    table.add_column("attention")
+    table.add_column("GEMM FLOPs run in", min_width=len("fp16 25.5%"))
+    table.add_column("attn", no_wrap=True)
     for header in (
         "GEMM\nkernels",
         "other\nkernels",
@@ -53,7 +55,7 @@ def _recipe_table(comparison: Comparison) -> Table:
 
 def _recipe_cells(row: ComparisonRow) -> tuple[str, ...]:
     if row.compiled is None or row.engine is None:
-        return ("[red]failed[/red]",)
+        return ("[red]failed[/red]", *7 * ("",))
     compiled = row.compiled
     return (
         format_shares(compiled.gemm_flops_share),
