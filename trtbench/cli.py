@@ -185,6 +185,46 @@ def inspect_command(
     _print(inspect(path), json, lambda audit, console: render_audit(audit, console, layers))
 
 
+@app.command("verify")
+@expand_options
+def verify_command(
+    recipes: Annotated[
+        list[str], typer.Argument(metavar="RECIPE...", help="Such as fp16 mxfp8 nvfp4+sparse nvfp4@stock.")
+    ],
+    model: ModelOptions,
+    output: OutputOptions,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with a folder of images for each class, as ImageNet; default: synthetic images."
+        ),
+    ] = None,
+    data_samples: Annotated[int, typer.Option(help="Number of images to compare on.")] = 32,
+) -> None:
+    """Tell how close each recipe comes to the FP32 model: the exported ONNX files, computed on a CPU.
+
+    Work that is done already is reused. A recipe that fails is a row with its reason (exit code 1).
+
+    For example:
+
+    trtbench verify fp16 fp8 nvfp4
+
+    trtbench verify nvfp4 --pretrained --data imagenet/val --data-samples 1000
+    """
+    from trtbench.artifacts import Store
+    from trtbench.report.progress import recipe_progress
+    from trtbench.report.verify import render_verification
+    from trtbench.specs_from_options import export_specs, inputs_spec
+    from trtbench.verify import verify
+
+    exports, inputs = export_specs(recipes, model), inputs_spec(data, data_samples, model.seed)
+    with recipe_progress([str(spec.recipe) for spec in exports]) as on_step:
+        verification = verify(exports, Store(output.store), inputs, on_step)
+    _print(verification, output.json, render_verification)
+    if any(row.status == "failed" for row in verification.rows):
+        raise typer.Exit(EXIT_FAILED)
+
+
 @app.command("doctor")
 @expand_options
 def doctor_command(

@@ -1,6 +1,6 @@
 """Several recipes of one model, side by side: do what is missing, reuse what is there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from trtbench.artifacts import EngineArtifact, OnnxArtifact, Store
 from trtbench.build import build
@@ -9,6 +9,7 @@ from trtbench.environment import collect_environment
 from trtbench.errors import SpecError, TrtbenchError
 from trtbench.export import export
 from trtbench.inspect import inspect_engine
+from trtbench.progress import OnRecipeStep
 from trtbench.results import (
     Audit,
     Comparison,
@@ -18,9 +19,6 @@ from trtbench.results import (
     OnnxSummary,
 )
 from trtbench.specs import BuildSpec, ExportSpec
-
-OnRecipeStep = Callable[[str, str], None]
-"""Called with the recipe at work and a few words on the step that begins."""
 
 
 def compare(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -21,6 +21,9 @@ from trtbench.specs import (
     Scalar,
     Spec,
 )
+
+if TYPE_CHECKING:
+    from trtbench.verify.fidelity import InputsSpec
 
 S = TypeVar("S", bound=Spec)
 
@@ -117,6 +120,18 @@ def _checked(spec_type: type[S], **fields: object) -> S:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SpecError(f"{where} = {first['input']!r}: {first['msg']}") from error
+
+
+def inputs_spec(data: Path | None, samples: int, seed: int) -> "InputsSpec":
+    """Read which images to verify on.
+
+    Raises:
+        SpecError: the number of images or the seed is out of range.
+    """
+    from trtbench.verify.fidelity import InputsSpec
+
+    directory = None if data is None else str(data.resolve())
+    return _checked(InputsSpec, directory=directory, samples=samples, seed=seed)
 
 
 def with_sparse(word: str) -> str:

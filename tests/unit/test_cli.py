@@ -30,7 +30,7 @@ def test_version(trtbench):
     assert trtbench("--version") == (0, f"trtbench {__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", ["compare", "export", "build", "inspect", "doctor"])
+@pytest.mark.parametrize("command", ["compare", "export", "build", "inspect", "verify", "doctor"])
 def test_every_command_has_help_with_examples(trtbench, command):
     code, out, _ = trtbench(command, "--help")
     assert code == 0

@@ -22,7 +22,7 @@ def options_of(verb):
 
 
 def test_the_readme_shows_every_command():
-    assert {verb for verb, _ in COMMANDS} == {"compare", "export", "build", "inspect", "doctor"}
+    assert {verb for verb, _ in COMMANDS} == {"compare", "export", "build", "inspect", "verify", "doctor"}
 
 
 @pytest.mark.parametrize(("verb", "arguments"), COMMANDS, ids=lambda value: value.strip())
@@ -32,7 +32,7 @@ def test_options_in_examples_exist(verb, arguments):
 
 @pytest.mark.parametrize("option", sorted(set(re.findall(r"`(--[\w-]+)", README))))
 def test_options_in_the_text_exist(option):
-    assert any(option in options_of(verb) for verb in ("compare", "export", "build"))
+    assert any(option in options_of(verb) for verb in ("compare", "export", "build", "verify"))
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))

@@ -1,0 +1,141 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trtbench.errors import SpecError
+from trtbench.specs import ModelSpec
+from trtbench.verify.fidelity import InputsSpec
+from trtbench.verify.images import CLASS_MAP, VerificationImages, choose_images, class_folders, load_batches
+
+TINY = ModelSpec(name="vit_tiny_patch16_224", overrides=(("depth", 1),), img_size=32)
+SHAPE = (3, 32, 32)
+
+
+def write_images(root: Path, folders: Sequence[str], per_folder: int = 2) -> Path:
+    for index, folder in enumerate(folders):
+        (root / folder).mkdir(parents=True)
+        for number in range(per_folder):
+            Image.new("RGB", (40, 40), (index * 40, number * 40, 99)).save(root / folder / f"{number}.png")
+    return root
+
+
+def spec(root: Path, samples: int = 100, seed: int = 0) -> InputsSpec:
+    return InputsSpec(directory=str(root), samples=samples, seed=seed)
+
+
+def labels(images: VerificationImages) -> dict[str, int]:
+    return {path.parent.name: label for path, label in images.files}
+
+
+def test_synthetic_images_follow_the_seed_and_not_the_batch() -> None:
+    images = choose_images(InputsSpec(samples=5, seed=3), classes=10)
+    one = np.concatenate([batch.images for batch in load_batches(images, TINY, SHAPE, 1)])
+    four = list(load_batches(images, TINY, SHAPE, 4))
+    assert [len(batch.images) for batch in four] == [4, 1]
+    assert one.dtype == np.float32
+    assert one.shape == (5, *SHAPE)
+    assert four[0].labels is None
+    np.testing.assert_array_equal(one, np.concatenate([batch.images for batch in four]))
+    other = choose_images(InputsSpec(samples=5, seed=4), classes=10)
+    assert not np.array_equal(one[0], next(load_batches(other, TINY, SHAPE, 1)).images[0])
+    assert abs(one.mean()) < 0.02
+    assert abs(one.std() - 1) < 0.02
+
+
+def test_classes_are_the_sorted_folders(tmp_path: Path) -> None:
+    images = choose_images(spec(write_images(tmp_path, ["zebra", "ant", "cat"])), classes=3)
+    assert labels(images) == {"ant": 0, "cat": 1, "zebra": 2}
+    assert images.count == 6
+
+
+def test_a_class_map_names_the_classes_in_order(tmp_path: Path) -> None:
+    write_images(tmp_path, ["ant", "zebra"])
+    (tmp_path / CLASS_MAP).write_text("zebra\nlion\nant\n")
+    assert labels(choose_images(spec(tmp_path), classes=3)) == {"zebra": 0, "ant": 2}
+
+
+def test_some_synsets_keep_their_place_in_imagenet(tmp_path: Path) -> None:
+    write_images(tmp_path, ["n15075141", "n01440764", "n01443537"])
+    assert labels(choose_images(spec(tmp_path), classes=1000)) == {
+        "n01440764": 0,
+        "n01443537": 1,
+        "n15075141": 999,
+    }
+
+
+def test_synsets_of_a_smaller_data_set_are_sorted(tmp_path: Path) -> None:
+    write_images(tmp_path, ["n15075141", "n01440764"])
+    assert labels(choose_images(spec(tmp_path), classes=10)) == {"n01440764": 0, "n15075141": 1}
+
+
+@pytest.mark.parametrize(
+    ("folders", "class_map", "classes", "words"),
+    [
+        (["a", "b", "c"], None, 2, "3 class folders, but the model has 2 classes"),
+        (["a", "b"], "a\n", 5, f"no class of {CLASS_MAP}: b"),
+        (["a", "b"], "x\ny\nz\na\nb\n", 4, r"gives b the class 4, but the model has 4 classes"),
+        (["a"], "a\na\n", 4, "names 'a' twice"),
+        (["a"], "a\n\nb\n", 4, "has an empty line"),
+        (["n00000000"], None, 1000, "no class of ImageNet: n00000000"),
+        ([], None, 4, "holds no folders"),
+    ],
+)
+def test_folders_that_are_no_classes(
+    tmp_path: Path, folders: list[str], class_map: str | None, classes: int, words: str
+) -> None:
+    write_images(tmp_path, folders)
+    if class_map is not None:
+        (tmp_path / CLASS_MAP).write_text(class_map)
+    with pytest.raises(SpecError, match=words):
+        choose_images(spec(tmp_path), classes)
+
+
+def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="no such directory"):
+        class_folders(tmp_path / "absent")
+
+
+def test_folders_without_an_image(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a", "b"], per_folder=0)
+    with pytest.raises(SpecError, match="no image in it"):
+        choose_images(spec(tmp_path), classes=2)
+
+
+def test_without_a_classifier_folders_need_no_class(tmp_path: Path) -> None:
+    assert choose_images(spec(write_images(tmp_path, ["a", "b", "c"])), classes=None).count == 6
+
+
+def test_the_choice_follows_the_seed(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a", "b", "c"], per_folder=6)
+    first = choose_images(spec(tmp_path, samples=5), classes=3)
+    assert first.count == 5
+    assert choose_images(spec(tmp_path, samples=5), classes=3) == first
+    assert choose_images(spec(tmp_path, samples=5, seed=1), classes=3).files != first.files
+
+
+def test_the_hash_follows_contents_and_classes(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a", "b"])
+    before = choose_images(spec(tmp_path), classes=3).spec
+    (tmp_path / CLASS_MAP).write_text("b\na\n")
+    after = choose_images(spec(tmp_path), classes=3).spec
+    assert before.sha256 != after.sha256
+    with pytest.raises(SpecError, match="they are others than before"):
+        choose_images(before, classes=3)
+
+
+def test_photos_are_preprocessed_and_damaged_ones_noted(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a", "b"])
+    (tmp_path / "a" / "0.png").write_bytes(b"no image")
+    batches = list(load_batches(choose_images(spec(tmp_path), classes=2), TINY, SHAPE, 1))
+    assert [len(batch.images) for batch in batches] == [0, 1, 1, 1]
+    assert "image left out" in batches[0].notes[0]
+    assert "0.png" in batches[0].notes[0]
+    pixels, found = batches[1].images, batches[1].labels
+    assert pixels.shape == (1, *SHAPE)
+    assert found is not None
+    assert found.tolist() == [0]
+    # One colour, (0, 40, 99), normalised by the model's mean and deviation of 0.5.
+    np.testing.assert_allclose(pixels[0, :, 0, 0], (np.array([0, 40, 99]) / 255 - 0.5) / 0.5, atol=1e-6)

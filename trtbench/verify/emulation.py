@@ -1,0 +1,116 @@
+"""Exported models that run on the CPU, and what they compute."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trtbench.artifacts import OnnxArtifact
+from trtbench.errors import ArtifactError
+from trtbench.verify.blocks import block_outputs
+from trtbench.verify.images import ImageBatch, VerificationImages, load_batches
+from trtbench.verify.lowering import lower
+from trtbench.verify.rebatch import with_batch
+from trtbench.verify.standard_graph import Network
+
+_BATCH = 8  # at which the activations of a ViT-L take about 200 MB
+LOGITS = "logits"  # what the exporter calls the output of a classifier
+_REMEMBERED_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Emulated:
+    """What a model makes of N images: output and, behind each block, residual stream, ``(N, features)``."""
+
+    output: npt.NDArray[np.float32]
+    blocks: Mapping[int, npt.NDArray[np.float32]]
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of all arrays."""
+        return self.output.nbytes + sum(array.nbytes for array in self.blocks.values())
+
+
+class EmulatedModel:
+    """An exported model, loaded for up to ``batch`` images at a time.
+
+    Raises:
+        ArtifactError: the file cannot be read or run.
+        RuntimeUnavailable: onnxruntime is not installed.
+    """
+
+    def __init__(self, onnx: OnnxArtifact, batch: int = _BATCH) -> None:
+        self.onnx = onnx
+        graph = lower(onnx.payload)
+        graph = with_batch(graph, batch) or graph
+        self._blocks = block_outputs(graph)
+        self._output = graph.output_name
+        self._network = Network(graph, list(dict.fromkeys([*self._blocks.values(), self._output])))
+
+    @property
+    def batch(self) -> int:
+        """Images of one run; what the file states where another batch cannot be set."""
+        return self._network.batch
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether the output is one number for each class."""
+        return self._output == LOGITS
+
+    def run(self, images: npt.NDArray[np.float32]) -> Emulated:
+        """Compute images ``(N, C, H, W)``.
+
+        Raises:
+            ArtifactError: a result is infinite or not a number.
+        """
+        arrays = self._network.run(images)
+        emulated = Emulated(arrays[self._output], {i: arrays[name] for i, name in self._blocks.items()})
+        for block, array in emulated.blocks.items():
+            self._refuse_infinite(f"residual stream behind block {block}", array)
+        self._refuse_infinite("output", emulated.output)
+        return emulated
+
+    def _refuse_infinite(self, what: str, array: npt.NDArray[np.float32]) -> None:
+        bad = np.count_nonzero(~np.isfinite(array).all(axis=1))
+        if bad:
+            raise ArtifactError(
+                f"{self.onnx.payload}: the {what} is infinite or not a number for {bad} of {len(array)} "
+                "images: activations in front of it exceed their number format"
+            )
+
+
+class Reference:
+    """The FP32 model on the images to compare on; loaded and computed when first needed.
+
+    Its results are remembered for the recipes to come, as far as 1 GiB holds them.
+    """
+
+    def __init__(self, onnx: OnnxArtifact, images: VerificationImages) -> None:
+        self.onnx, self.images = onnx, images
+        self._model: EmulatedModel | None = None
+        self._remembered: dict[tuple[int, int], Emulated] = {}
+        self._free_bytes = _REMEMBERED_BYTES
+
+    @property
+    def model(self) -> EmulatedModel:
+        """The model, loaded."""
+        if self._model is None:
+            self._model = EmulatedModel(self.onnx, min(_BATCH, self.images.count))
+        return self._model
+
+    def batches(self, size: int) -> Iterator[tuple[ImageBatch, Emulated | None]]:
+        """Yield up to ``size`` images at a time with what the model makes of them; None of no images."""
+        manifest = self.onnx.manifest
+        loaded = load_batches(self.images, manifest.spec.model, manifest.inputs[0].shape[1:], size)
+        for index, batch in enumerate(loaded):
+            yield batch, self._run((size, index), batch) if len(batch.images) else None
+
+    def _run(self, key: tuple[int, int], batch: ImageBatch) -> Emulated:
+        if key in self._remembered:
+            return self._remembered[key]
+        emulated = self.model.run(batch.images)
+        if emulated.size_bytes <= self._free_bytes:
+            self._free_bytes -= emulated.size_bytes
+            self._remembered[key] = emulated
+        return emulated

@@ -1,0 +1,86 @@
+"""What verification is asked for and what it finds: how close an exported model comes to the FP32 model.
+
+Evidence kind: emulated. The ONNX file is computed on a CPU with the number formats it states; no kernel ran.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from trtbench.results import SCHEMA_VERSION
+from trtbench.specs import RecipeField, Spec
+
+
+class InputsSpec(Spec):
+    """The images to compare on; ``directory=None`` stands for seeded synthetic images.
+
+    A directory holds one folder of images a class. ``sha256`` identifies the chosen images and their classes.
+    """
+
+    directory: str | None = None
+    sha256: str | None = None
+    samples: int = Field(default=32, gt=0)
+    seed: int = Field(default=0, ge=0)
+
+
+class BlockFidelity(Spec):
+    """Error in the residual stream behind transformer block ``block``; ``sqnr_db`` as in ``Fidelity``."""
+
+    block: int
+    cosine: float
+    sqnr_db: float | None
+    max_abs_error: float
+
+
+class FidelityReference(Spec):
+    """The FP32 model; accuracy as fractions, absent without labelled images."""
+
+    recipe: RecipeField
+    sha256: str
+    top1: float | None
+    top5: float | None
+
+
+class Fidelity(Spec):
+    """One ONNX file against the reference, on the same images.
+
+    ``sqnr_db`` is null where there is no error at all (infinite). ``top1_agreement`` and ``kl_divergence``
+    (nats) are null for a model without a classifier. ``top1`` and ``top5`` are accuracies, null without
+    labels.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["fidelity"] = "fidelity"
+    onnx_sha256: str
+    reference: FidelityReference
+    inputs: InputsSpec
+    samples: int
+    runtime: str = Field(description="what computed it, such as onnxruntime 1.22.0")
+    cosine: float
+    sqnr_db: float | None
+    max_abs_error: float
+    top1_agreement: float | None
+    kl_divergence: float | None
+    top1: float | None
+    top5: float | None
+    per_block: tuple[BlockFidelity, ...]
+    notes: tuple[str, ...] = Field(default=(), description="such as image files that cannot be read")
+
+
+class VerificationRow(Spec):
+    """One recipe. A failed row has a ``reason``."""
+
+    recipe: RecipeField
+    status: Literal["ok", "failed"]
+    reason: str | None = None
+    fidelity: Fidelity | None = None
+
+
+class Verification(Spec):
+    """Several recipes of one model against its FP32 model."""
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["verification"] = "verification"
+    model: str
+    inputs: InputsSpec
+    rows: tuple[VerificationRow, ...]

@@ -1,0 +1,189 @@
+"""Which images verification runs on, and the class of each."""
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from trtbench.artifacts import file_record
+from trtbench.errors import ArtifactError, SpecError
+from trtbench.export.calibration import IMAGE_SUFFIXES
+from trtbench.specs import ModelSpec
+from trtbench.verify.fidelity import InputsSpec
+
+CLASS_MAP = "class_map.txt"
+"""Optional file beside the class folders, as timm takes it: a folder name a line, in the order of classes."""
+
+_SYNSET = re.compile(r"n\d{8}")
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class VerificationImages:
+    """The chosen images: files with their classes, none for synthetic images; ``spec`` carries their hash."""
+
+    spec: InputsSpec
+    files: tuple[tuple[Path, int], ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many images there are."""
+        return self.spec.samples if self.spec.directory is None else len(self.files)
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """Images ``(B, C, H, W)``; ``labels`` ``(B,)`` are absent for synthetic images."""
+
+    images: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64] | None
+    notes: tuple[str, ...] = ()
+
+
+def class_folders(directory: Path) -> tuple[Path, ...]:
+    """Folders of a directory in ImageNet's layout, one a class, sorted by name.
+
+    Raises:
+        SpecError: no such directory, or it holds no folder.
+    """
+    if not directory.is_dir():
+        raise SpecError(f"image folder {directory}: no such directory")
+    folders = tuple(sorted(path for path in directory.iterdir() if path.is_dir()))
+    if not folders:
+        raise SpecError(f"image folder {directory}: holds no folders: it needs one of images for each class")
+    return folders
+
+
+def choose_images(spec: InputsSpec, classes: int | None) -> VerificationImages:
+    """Choose ``spec.samples`` images by ``spec.seed``, tell the class of each, and hash them.
+
+    Args:
+        spec: what is asked for.
+        classes: how many the model tells apart; None if it is no classifier, and folders are as good as any.
+
+    Raises:
+        SpecError: there are no images, more folders than classes, a folder whose class is unknown, or the
+            images are not those of ``spec.sha256``.
+    """
+    if spec.directory is None:
+        return VerificationImages(spec.model_copy(update={"sha256": None}))
+    directory = Path(spec.directory)
+    folders = class_folders(directory)
+    index_of = _class_indices(directory, [folder.name for folder in folders], classes)
+    files = [(path, index_of[folder.name]) for folder in folders for path in _image_files(folder)]
+    if not files:
+        raise SpecError(
+            f"image folder {directory}: no image in it (looked for {', '.join(sorted(IMAGE_SUFFIXES))})"
+        )
+    if len(files) > spec.samples:
+        files = sorted(random.Random(spec.seed).sample(files, spec.samples))  # noqa: S311
+    found = _hash(directory, files)
+    if spec.sha256 not in (None, found):
+        raise SpecError(
+            f"image folder {directory}: its images have the sha256 {found}, the spec says {spec.sha256}: "
+            "they are others than before; leave sha256 out to use them"
+        )
+    return VerificationImages(spec.model_copy(update={"sha256": found}), tuple(files))
+
+
+def load_batches(
+    images: VerificationImages, model: ModelSpec, shape: tuple[int, ...], size: int
+) -> Iterator[ImageBatch]:
+    """Yield up to ``size`` images of ``shape`` ``(C, H, W)`` at a time, preprocessed for ``model``.
+
+    Synthetic images are normal noise of mean 0 and deviation 1, which is what timm normalises photos to. A
+    batch may be empty where files cannot be read; its notes say so.
+    """
+    if images.spec.directory is not None:
+        yield from _read_batches(images.files, model, shape, size)
+        return
+    for start in range(0, images.spec.samples, size):
+        indices = range(start, min(start + size, images.spec.samples))
+        generators = [np.random.default_rng((images.spec.seed, index)) for index in indices]
+        yield ImageBatch(np.stack([each.standard_normal(shape, np.float32) for each in generators]), None)
+
+
+def _read_batches(
+    files: Sequence[tuple[Path, int]], model: ModelSpec, shape: tuple[int, ...], size: int
+) -> Iterator[ImageBatch]:
+    from trtbench.verify.preprocess import Preprocessor
+
+    preprocess = Preprocessor(model)
+    for start in range(0, len(files), size):
+        read = [(preprocess(path), label) for path, label in files[start : start + size]]
+        pixels = [image for image, _ in read if not isinstance(image, str)]
+        labels = [label for image, label in read if not isinstance(image, str)]
+        yield ImageBatch(
+            np.stack(pixels) if pixels else np.empty((0, *shape), np.float32),
+            np.array(labels, np.int64),
+            tuple(note for note, _ in read if isinstance(note, str)),
+        )
+
+
+def _class_indices(directory: Path, names: Sequence[str], classes: int | None) -> dict[str, int]:
+    """Class of each folder: by the class map, by ImageNet's synsets, or else by the sorted order of names."""
+    if classes is None:
+        return dict.fromkeys(names, 0)
+    if len(names) > classes:
+        raise SpecError(
+            f"image folder {directory}: {len(names)} class folders, but the model has {classes} classes"
+        )
+    known = _class_map(directory) or _imagenet_synsets(names, classes) or sorted(names)
+    index_of = {name: index for index, name in enumerate(known)}
+    unknown = [name for name in names if name not in index_of]
+    if unknown:
+        shown = ", ".join(unknown[:_SHOWN]) + (", ..." if len(unknown) > _SHOWN else "")
+        where = CLASS_MAP if _class_map(directory) else "ImageNet"
+        raise SpecError(f"image folder {directory}: folders that are no class of {where}: {shown}")
+    beyond = [name for name in names if index_of[name] >= classes]
+    if beyond:
+        raise SpecError(
+            f"image folder {directory}: {CLASS_MAP} gives {beyond[0]} the class {index_of[beyond[0]]}, "
+            f"but the model has {classes} classes, counted from 0"
+        )
+    return index_of
+
+
+def _class_map(directory: Path) -> list[str]:
+    path = directory / CLASS_MAP
+    if not path.is_file():
+        return []
+    names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated or not all(names):
+        what = f"names {sorted(repeated)[0]!r} twice" if repeated else "has an empty line"
+        raise SpecError(f"{path}: {what}: write one folder name a line, in the order of the classes")
+    return names
+
+
+def _imagenet_synsets(names: Sequence[str], classes: int) -> list[str]:
+    """All classes of ImageNet-1k in order, if that is what the folders are some of."""
+    if not all(_SYNSET.fullmatch(name) for name in names):
+        return []
+    from timm.data import ImageNetInfo
+
+    info = ImageNetInfo("imagenet-1k")
+    return list(info.label_names()) if classes == info.num_classes() else []
+
+
+def _image_files(folder: Path) -> list[Path]:
+    try:
+        return sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    except OSError as error:
+        raise SpecError(f"image folder {folder}: cannot be listed: {error.strerror}") from error
+
+
+def _hash(directory: Path, files: Sequence[tuple[Path, int]]) -> str:
+    digest = sha256()
+    for path, label in files:
+        try:
+            content = file_record(path).sha256
+        except ArtifactError as error:
+            raise SpecError(f"image folder {directory}: {error}") from error
+        digest.update(f"{path.relative_to(directory).as_posix()}\0{label}\0{content}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,165 @@
+"""The fidelity of one exported model: its outputs against those of the FP32 model, batch by batch."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from trtbench.artifacts import OnnxArtifact, Store, save_result
+from trtbench.errors import ArtifactError, SpecError
+from trtbench.progress import OnStep, silent
+from trtbench.specs import canonical_hash
+from trtbench.verify.emulation import Emulated, EmulatedModel, Reference
+from trtbench.verify.fidelity import BlockFidelity, Fidelity, FidelityReference
+from trtbench.verify.metrics import (
+    ErrorSums,
+    cosine,
+    error_sums,
+    in_top,
+    kl_divergence,
+    sqnr_db,
+    top1_matches,
+)
+from trtbench.verify.standard_graph import runtime_name
+
+# Part of the identity of stored results: raise it when the same files shall give other numbers.
+_REVISION = "1"
+
+
+def fidelity_of(onnx: OnnxArtifact, reference: Reference, store: Store, on_step: OnStep = silent) -> Fidelity:
+    """Compare an exported model with the FP32 model on the reference's images; the store keeps the result.
+
+    Raises:
+        ArtifactError: a file cannot be read or run, gives infinite values, or the store cannot be written.
+        RuntimeUnavailable: onnxruntime is not installed.
+        SpecError: none of the files is an image.
+    """
+    name = f"fidelity-{_identity(onnx, reference)}"
+    stored = _stored(store, name)
+    if stored is not None:
+        return stored.model_copy(update={"inputs": reference.images.spec})
+    on_step("load the model and its reference")
+    model = EmulatedModel(onnx, reference.model.batch)
+    fidelity = _fidelity(model, reference, _compare(model, reference, on_step))
+    save_result(store, name, fidelity)
+    return fidelity
+
+
+def _identity(onnx: OnnxArtifact, reference: Reference) -> str:
+    return canonical_hash(
+        {
+            "revision": _REVISION,
+            "runtime": runtime_name(),
+            "onnx": onnx.manifest.files[0].sha256,
+            "reference": reference.onnx.manifest.files[0].sha256,
+            "images": reference.images.spec.model_dump(mode="json", exclude={"directory"}),
+        }
+    )[:16]
+
+
+def _stored(store: Store, name: str) -> Fidelity | None:
+    try:
+        return Fidelity.model_validate_json((store.root / "results" / f"{name}.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+@dataclass
+class _Sums:
+    """What adds up over the batches; ``counts`` are of images."""
+
+    output: ErrorSums = field(default_factory=ErrorSums)
+    blocks: dict[int, ErrorSums] = field(default_factory=dict)
+    kl_divergence: float = 0.0
+    counts: Counter[str] = field(default_factory=Counter)
+    notes: tuple[str, ...] = ()
+
+
+def _compare(model: EmulatedModel, reference: Reference, on_step: OnStep) -> _Sums:
+    sums, total = _Sums(), reference.images.count
+    size = max(model.batch, reference.model.batch)
+    seen = 0
+    on_step(f"compare {total} images")
+    for batch, wanted in reference.batches(size):
+        sums.notes += batch.notes
+        if wanted is not None:
+            found = model.run(batch.images)
+            _refuse_another_network(model, wanted, found)
+            _add_errors(sums, wanted, found)
+            if model.is_classifier:
+                _add_classes(sums, wanted.output, found.output, batch.labels)
+        seen += len(batch.images) + len(batch.notes)
+        on_step(f"compared {seen} of {total} images")
+    if not sums.counts["images"]:
+        folder = reference.images.spec.directory
+        raise SpecError(f"image folder {folder}: none of the files is an image: {sums.notes[0]}")
+    return sums
+
+
+def _refuse_another_network(model: EmulatedModel, wanted: Emulated, found: Emulated) -> None:
+    same_blocks = wanted.blocks.keys() == found.blocks.keys()
+    pairs = [(wanted.output, found.output)]
+    pairs += [(wanted.blocks[i], found.blocks[i]) for i in wanted.blocks.keys() & found.blocks.keys()]
+    if not same_blocks or any(expected.shape != array.shape for expected, array in pairs):
+        raise ArtifactError(
+            f"{model.onnx.payload}: blocks or shapes differ from the FP32 model's: export both from one model"
+        )
+
+
+def _add_errors(sums: _Sums, wanted: Emulated, found: Emulated) -> None:
+    sums.counts["images"] += len(wanted.output)
+    sums.output += error_sums(wanted.output, found.output)
+    for block, expected in wanted.blocks.items():
+        so_far = sums.blocks.get(block, ErrorSums())
+        sums.blocks[block] = so_far + error_sums(expected, found.blocks[block])
+
+
+def _add_classes(
+    sums: _Sums,
+    wanted: npt.NDArray[np.float32],
+    found: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int64] | None,
+) -> None:
+    sums.counts["same top1"] += int(top1_matches(wanted, found).sum())
+    sums.kl_divergence += float(kl_divergence(wanted, found).sum())
+    if labels is None:
+        return
+    for k in (1, 5):
+        sums.counts[f"reference top{k}"] += int(in_top(wanted, labels, k).sum())
+        sums.counts[f"top{k}"] += int(in_top(found, labels, k).sum())
+
+
+def _fidelity(model: EmulatedModel, reference: Reference, sums: _Sums) -> Fidelity:
+    images = sums.counts["images"]
+    share = {name: count / images for name, count in sums.counts.items()}
+    return Fidelity(
+        onnx_sha256=model.onnx.manifest.files[0].sha256,
+        reference=FidelityReference(
+            recipe=reference.onnx.manifest.spec.recipe,
+            sha256=reference.onnx.manifest.files[0].sha256,
+            top1=share.get("reference top1"),
+            top5=share.get("reference top5"),
+        ),
+        inputs=reference.images.spec,
+        samples=images,
+        runtime=runtime_name(),
+        cosine=cosine(sums.output),
+        sqnr_db=sqnr_db(sums.output),
+        max_abs_error=sums.output.max_abs_error,
+        top1_agreement=share.get("same top1"),
+        kl_divergence=sums.kl_divergence / images if model.is_classifier else None,
+        top1=share.get("top1"),
+        top5=share.get("top5"),
+        per_block=tuple(
+            BlockFidelity(
+                block=block,
+                cosine=cosine(errors),
+                sqnr_db=sqnr_db(errors),
+                max_abs_error=errors.max_abs_error,
+            )
+            for block, errors in sorted(sums.blocks.items())
+        ),
+        notes=sums.notes,
+    )

@@ -1,0 +1,73 @@
+"""The stage: how close each recipe of a model comes to its FP32 model, computed on a CPU from ONNX files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from trtbench.artifacts import Store
+from trtbench.errors import SpecError, TrtbenchError
+from trtbench.export import export
+from trtbench.progress import OnRecipeStep, OnStep
+from trtbench.recipes import Precision, Recipe
+from trtbench.specs import ExportSpec
+from trtbench.verify.emulation import LOGITS, Reference
+from trtbench.verify.fidelity import InputsSpec, Verification, VerificationRow
+from trtbench.verify.images import choose_images, class_folders
+from trtbench.verify.measure import fidelity_of
+from trtbench.verify.standard_graph import runtime_name
+
+_FP32 = Recipe(Precision.FP32)
+
+
+def verify(
+    exports: Sequence[ExportSpec], store: Store, inputs: InputsSpec, on_step: OnRecipeStep
+) -> Verification:
+    """Export each of ``exports`` and compare it with the FP32 model; a failure becomes a row with its reason.
+
+    Args:
+        exports: one spec a recipe, alike but for the recipe.
+        store: where exported models and results are looked up and kept.
+        inputs: the images to compare on.
+        on_step: told of each step.
+
+    Raises:
+        SpecError: the request is wrong for every recipe (unknown model, no images).
+        RuntimeUnavailable: onnxruntime is not installed.
+        TrtbenchError: the FP32 model cannot be exported.
+    """
+    if not exports:
+        raise SpecError("nothing to verify: name at least one recipe, such as nvfp4")
+    runtime_name()  # before anything is exported
+    reference = load_reference(exports[0], store, inputs, lambda step: on_step(str(exports[0].recipe), step))
+    return Verification(
+        model=exports[0].model.name,
+        inputs=reference.images.spec,
+        rows=tuple(_row(spec, reference, store, on_step) for spec in exports),
+    )
+
+
+def load_reference(spec: ExportSpec, store: Store, inputs: InputsSpec, on_step: OnStep) -> Reference:
+    """Export the FP32 model of ``spec`` and choose the images; the model is loaded when it is first needed.
+
+    Raises:
+        SpecError: the model or the images are not there.
+        TrtbenchError: the FP32 model cannot be exported.
+    """
+    if inputs.directory is not None:
+        class_folders(Path(inputs.directory))  # before minutes of work
+    fp32 = spec.model_copy(update={"recipe": _FP32, "sparsity_method": None, "calibration": None})
+    onnx, _ = export(fp32, store, lambda step: on_step(f"export the reference: {step}"))
+    on_step("choose the images")
+    output = onnx.manifest.outputs[0]
+    return Reference(onnx, choose_images(inputs, output.shape[-1] if output.name == LOGITS else None))
+
+
+def _row(spec: ExportSpec, reference: Reference, store: Store, on_step: OnRecipeStep) -> VerificationRow:
+    name = str(spec.recipe)
+    try:
+        onnx, _ = export(spec, store, lambda step: on_step(name, f"export: {step}"))
+        fidelity = fidelity_of(onnx, reference, store, lambda step: on_step(name, f"verify: {step}"))
+    except SpecError:
+        raise
+    except TrtbenchError as error:
+        return VerificationRow(recipe=spec.recipe, status="failed", reason=str(error))
+    return VerificationRow(recipe=spec.recipe, status="ok", fidelity=fidelity)
