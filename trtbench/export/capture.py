@@ -24,6 +24,7 @@ class Capture:
         with ExitStack() as stack:
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("default")
+            warnings.showwarning = _write_warning
             for descriptor in (_STDOUT, _STDERR):
                 _point_to(self._log, descriptor, stack)
             stack.enter_context(redirect_stdout(_stream_on(_STDOUT)))
@@ -68,6 +69,17 @@ def _point_to(target: int, descriptor: int, stack: ExitStack) -> None:
         stack.callback(os.close, before)
         stack.callback(os.dup2, before, descriptor)
     os.dup2(target, descriptor)
+
+
+def _write_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 _streams: dict[int, TextIO] = {}

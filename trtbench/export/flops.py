@@ -1,11 +1,13 @@
 """FLOPs by role, counted on the torch model: a second opinion on what is counted in the ONNX graph."""
 
 from collections import Counter
+from copy import deepcopy
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from trtbench.export.linear_layers import call_all_linear_layers
 from trtbench.export.model import image_shape
 from trtbench.vit import role_of
 
@@ -19,9 +21,11 @@ def analytic_flops(meta_model: nn.Module, batch: int) -> dict[str, int]:
         meta_model: a model on the device ``meta``, so that nothing is computed.
         batch: images of one inference.
     """
+    counted = deepcopy(meta_model)
+    call_all_linear_layers(counted)  # a product has the role of the layer whose weight it takes
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        meta_model(torch.empty((1, *image_shape(meta_model)), device="meta"))
+        counted(torch.empty((1, *image_shape(counted)), device="meta"))
     root = type(meta_model).__name__
     totals = {
         path: sum(counts.values()) for path, counts in counter.get_flop_counts().items() if path != "Global"

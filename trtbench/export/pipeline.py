@@ -21,6 +21,7 @@ from trtbench.export.passes.fp8_attention import AttentionRange
 from trtbench.export.sparse_weights import count_sparsity
 from trtbench.export.standard_domains import with_standard_domains
 from trtbench.export.static_batch import with_static_batch
+from trtbench.export.tensor_types import with_tensor_types
 from trtbench.export.trace import trace
 from trtbench.export.write import write_model
 from trtbench.progress import OnStep
@@ -71,7 +72,7 @@ def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_
     graph = with_sufficient_opset(with_standard_domains(graph), spec.recipe)
     graph = with_interface(graph, INPUT_NAME, output_name)
     graph = with_module_names(with_static_batch(graph, spec.batch))
-    graph = apply_graph_passes(graph, spec.recipe, ranges)
+    graph = with_tensor_types(apply_graph_passes(graph, spec.recipe, ranges))
     on_step("check and write")
     return Exported(
         files=write_model(graph, directory),

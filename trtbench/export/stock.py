@@ -14,10 +14,10 @@ from trtbench.export.trace import traceable
 def stock_graph(model: nn.Module, image_shape: tuple[int, int, int]) -> onnx.ModelProto:
     """Export a quantised float32 model with ModelOpt, which converts the graph to FP16 after tracing.
 
-    For INT8, FP8 and MXFP8. The conversion of NVFP4 graphs asks TensorRT for types (and TensorRT-RTX refuses the
-    graph, whose types are mixed before the conversion). There a model traced in FP16 stands in, with ModelOpt's
-    quantizers as they are: a Cast to float32 before each ``TRT_FP4DynamicQuantize`` and one to FP16 behind each
-    dequantized operand. Where the conversion would leave these casts cannot be seen without TensorRT.
+    For INT8, FP8 and MXFP8. The conversion of NVFP4 graphs asks TensorRT for types (TensorRT-RTX refuses the
+    graph, whose types do not fit before the conversion). There a model traced in FP16 stands in, with
+    ModelOpt's quantizers as they are: a Cast to float32 before ``TRT_FP4DynamicQuantize`` and one to FP16
+    behind dequantized operands. Where the conversion leaves these casts is seen with TensorRT only.
     """
     with traceable(model), _result_as_model():
         exported, _ = torch_onnx.get_onnx_bytes_and_metadata(

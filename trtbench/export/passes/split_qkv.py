@@ -53,7 +53,7 @@ def _bias_after(product: ir.Node) -> tuple[ir.Value, ir.Value | None]:
 
 
 def _heads_of(projected: ir.Value) -> tuple[list[ir.Value], tuple[int, ...]] | None:
-    """Q, K and V as ``(B, H, N, D)`` behind a reshape to ``(B, N, 3, H, D)``, and the shape ``(B, N, H, D)``."""
+    """Q, K and V as ``(B, H, N, D)`` behind a reshape to ``(B, N, 3, H, D)``, and ``(B, N, H, D)``."""
     reshape = only_user(projected, "Reshape")
     transpose = reshape and only_user(reshape.outputs[0], "Transpose")
     split = transpose and only_user(transpose.outputs[0], "Split")
