@@ -1,0 +1,170 @@
+"""Each pass keeps what the model computes, and changes what the compiler makes of it."""
+
+import warnings
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+from onnx_ir.passes import common
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("modelopt")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from trtbench.export.attention_ranges import attention_ranges  # noqa: E402
+from trtbench.export.linear_layers import input_ranks  # noqa: E402
+from trtbench.export.model import build_model, meta_model  # noqa: E402
+from trtbench.export.passes import (  # noqa: E402
+    GRAPH_PASSES,
+    MODEL_PASSES,
+    attention_scale,
+    fold_kv_bias,
+    fp8_attention,
+    model_passes,
+    split_qkv,
+    zero_kv_bias,
+)
+from trtbench.export.quantized_graph import quantized_graph  # noqa: E402
+from trtbench.export.static_batch import with_static_batch  # noqa: E402
+from trtbench.progress import silent  # noqa: E402
+from trtbench.recipes import parse_recipe  # noqa: E402
+from trtbench.specs import ModelSpec  # noqa: E402
+
+SPEC = ModelSpec(name="vit_tiny_patch16_224", overrides=(("depth", 2),), img_size=64)
+BATCH = 3
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.randn(BATCH, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def int8_graph(images):
+    """A quantised graph without graph passes; INT8, because onnxruntime's CPU provider runs it."""
+    ranks, recipe = input_ranks(meta_model(SPEC)), parse_recipe("int8+fp8attn")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tracing
+        graph, _, _ = quantized_graph(build_model(SPEC), recipe, images, ranks, silent)
+    return with_static_batch(graph, BATCH)
+
+
+def run(model, images):
+    name = model.graph.input[0].name
+    options = onnxruntime.SessionOptions()
+    # Its optimizer moves transposes between FP8 tensors, which its own kernels do not take.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {name: images.numpy().astype(np.float16)})[0].astype(np.float64)
+
+
+def cosine(a, b):
+    return (a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum())
+
+
+def applied(model, *passes):
+    graph = ir.from_proto(onnx.ModelProto.FromString(model.SerializeToString()))
+    counts = [run_pass(graph) for run_pass in passes]
+    common.RemoveUnusedNodesPass()(graph)
+    result = ir.to_proto(graph)
+    onnx.checker.check_model(result)
+    return result, counts
+
+
+def names(model, op_type):
+    return [node.name for node in model.graph.node if node.op_type == op_type]
+
+
+def test_split_qkv_keeps_the_function(int8_graph, images):
+    split, (count,) = applied(int8_graph, split_qkv.run)
+    assert count == 2
+    products = names(split, "MatMul")
+    assert not [name for name in products if "/qkv/" in name]
+    assert sum(name.endswith(("/q/MatMul", "/k/MatMul", "/v/MatMul")) for name in products) == 6
+    np.testing.assert_allclose(run(split, images), run(int8_graph, images), atol=2e-3)
+
+
+def test_split_products_read_one_quantised_input(int8_graph):
+    split, _ = applied(int8_graph, split_qkv.run)
+    inputs = {node.name: node.input[0] for node in split.graph.node if node.op_type == "MatMul"}
+    assert inputs["/blocks/blocks.0/attn/q/MatMul"] == inputs["/blocks/blocks.0/attn/k/MatMul"]
+
+
+def test_attention_scale_moves_to_the_query(int8_graph, images):
+    moved, (count,) = applied(int8_graph, attention_scale.run)
+    assert count == 2
+    assert len(names(int8_graph, "Mul")) - len(names(moved, "Mul")) == 2
+    # Another rounding in FP16 can move an INT8 value by one step.
+    assert cosine(run(moved, images), run(int8_graph, images)) > 0.9995
+
+
+def test_a_second_run_finds_nothing_to_do(int8_graph):
+    once, _ = applied(int8_graph, split_qkv.run, attention_scale.run)
+    _, counts = applied(once, split_qkv.run, attention_scale.run)
+    assert counts == [0, 0]
+
+
+def test_fold_kv_bias_keeps_the_function(images):
+    model = build_model(SPEC)
+    with torch.no_grad():
+        for block in model.blocks:
+            block.attn.qkv.bias.normal_()
+        before = model(images)
+        assert fold_kv_bias.run(model) == 2
+        after = model(images)
+    assert not any(block.attn.qkv.bias.chunk(3)[1].any() for block in model.blocks)
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4)
+
+
+def test_fold_kv_bias_leaves_what_acts_on_keys_alone():
+    model = build_model(SPEC.model_copy(update={"overrides": (("depth", 1), ("qk_norm", True))}))
+    assert fold_kv_bias.run(model) == 0
+
+
+def test_zero_kv_bias_drops_only_zeros(int8_graph):
+    split, _ = applied(int8_graph, split_qkv.run)
+    _, (count,) = applied(split, zero_kv_bias.run)
+    assert count == 0
+    for tensor in split.graph.initializer:
+        if tensor.name.endswith("attn/k/bias"):
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.zeros(tensor.dims, np.float16), tensor.name))
+    _, (count,) = applied(split, zero_kv_bias.run)
+    assert count == 2
+
+
+def test_fp8_attention_quantises_all_four_operands(int8_graph, images):
+    ranges = attention_ranges(build_model(SPEC), images)
+    quantised, (count,) = applied(int8_graph, lambda graph: fp8_attention.run(graph, ranges))
+    assert count == 2
+    added = set(names(quantised, "QuantizeLinear")) - set(names(int8_graph, "QuantizeLinear"))
+    operands = {"q_quantizer", "k_quantizer", "v_quantizer", "softmax_quantizer"}
+    assert {name.split("/")[-2] for name in added} == operands
+    assert 0.99 < cosine(run(int8_graph, images), run(quantised, images)) < 1 - 1e-9
+
+
+def test_ranges_are_those_of_the_attention(images):
+    model, seen = build_model(SPEC), []
+    model.blocks[0].attn.qkv.register_forward_hook(lambda _, __, output: seen.append(output))
+    ranges = attention_ranges(model, images)
+    q, k, v = torch.cat(seen).chunk(3, -1)
+    assert len(ranges) == 2
+    assert ranges[0].query == pytest.approx(float(q.abs().max()) * 64**-0.5, rel=1e-5)
+    assert ranges[0].key == pytest.approx(float(k.abs().max()), rel=1e-6)
+    assert ranges[0].value == pytest.approx(float(v.abs().max()), rel=1e-6)
+
+
+def test_another_number_of_attentions_is_refused(int8_graph, images):
+    ranges = attention_ranges(build_model(SPEC), images)
+    with pytest.raises(ValueError, match="1 attentions were calibrated, the graph has 2"):
+        applied(int8_graph, lambda graph: fp8_attention.run(graph, ranges[:1]))
+
+
+def test_stock_and_casts_take_no_pass():
+    for word in ("fp16", "bf16+sparse", "nvfp4@stock"):
+        recipe = parse_recipe(word)
+        assert not model_passes(recipe) or not recipe.is_quantized
+        assert recipe.stock or not any(candidate.applies(recipe) for candidate in GRAPH_PASSES)
+    assert {candidate.name for candidate in (*MODEL_PASSES, *GRAPH_PASSES)} >= {"split_qkv", "fold_kv_bias"}
