@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -106,12 +105,10 @@ def test_interrupted_work_goes_on_where_it_stopped(tmp_path):
     for line in process.stderr:
         if line.startswith("fp32: export"):
             break
-    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     assert "finished work is kept" in process.stderr.read()
     assert process.wait(timeout=60) == 130
     assert len(list((tmp_path / "engines").glob("vit*"))) == 1
-    assert not list((tmp_path / "models").glob("*fp32*"))
     resumed = run("compare", "fp16", "fp32", store=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert "fp16: export" not in resumed.stderr
