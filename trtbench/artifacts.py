@@ -105,6 +105,18 @@ class Store:
                     on_step(f"make it again: {damage}")
             return _make(directory, spec_id, make), True
 
+    def keep_failed_log(self, stage: str, slug: str, spec_id: str, log_path: Path) -> str:
+        """Copy the log of a failed stage out of its work directory; say where it is now, or that it is lost."""
+        kept = self.root / "results" / f"failed-{stage}s" / f"{_file_name(slug)}-{spec_id}.log"
+        work = kept.with_suffix(".part")
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(log_path, work)
+            work.replace(kept)
+        except OSError as error:
+            return f"lost, {error.strerror}"
+        return str(kept)
+
     def _directory(self, manifest_type: type[M], slug: str, spec_id: str) -> Path:
         return self.root / _FOLDERS[manifest_type] / f"{_file_name(slug)}-{spec_id}"
 

@@ -10,9 +10,6 @@ from trtbench.recipes import parse_recipe
 from trtbench.results import Audit, Finding
 from trtbench.specs import BuildSpec, ExportSpec, ModelSpec
 
-pytest.importorskip("tensorrt_rtx")
-pytest.importorskip("modelopt")
-
 DEPTH = 2
 AuditOf = Callable[[str], Audit]
 

@@ -22,8 +22,6 @@ from trtbench.recipes import parse_recipe
 from trtbench.results import CompiledEngine, CompiledLayer, EngineManifest, OnnxManifest
 from trtbench.specs import BuildSpec, ExportSpec
 
-pytest.importorskip("tensorrt_rtx")
-
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("tensorrt_rtx")
-pytest.importorskip("modelopt")
-
 TRTBENCH = str(Path(sys.executable).with_name("trtbench"))
 MODEL = ["--model", "vit_tiny_patch16_224", "--set", "depth=2", "--batch", "4"]
 

@@ -10,26 +10,23 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 from PIL import Image
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("timm")
-pytest.importorskip("modelopt")
-
-from trtbench.artifacts import OnnxArtifact, Store, file_record  # noqa: E402
-from trtbench.errors import ExportError, SpecError  # noqa: E402
-from trtbench.export import export, resolve  # noqa: E402
-from trtbench.export.capture import captured_output  # noqa: E402
-from trtbench.export.cpu_kernels import fake_quantize_mxfp8, fake_quantize_nvfp4  # noqa: E402
-from trtbench.export.images import load_images  # noqa: E402
-from trtbench.export.linear_layers import input_ranks  # noqa: E402
-from trtbench.export.model import build_model, image_shape, meta_model  # noqa: E402
-from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, ModelSpec, Scalar  # noqa: E402
-from trtbench.vit import role_of  # noqa: E402
+from trtbench.artifacts import OnnxArtifact, Store, file_record
+from trtbench.errors import ExportError, SpecError
+from trtbench.export import export, resolve
+from trtbench.export.capture import captured_output
+from trtbench.export.cpu_kernels import fake_quantize_mxfp8, fake_quantize_nvfp4
+from trtbench.export.images import load_images
+from trtbench.export.linear_layers import input_ranks
+from trtbench.export.model import build_model, image_shape, meta_model
+from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, ModelSpec, Scalar
+from trtbench.vit import role_of
 
 Array = NDArray[np.generic]
 
@@ -80,7 +77,8 @@ def torch_output(artifact: OnnxArtifact) -> Array:
 
 
 def onnxruntime_output(artifact: OnnxArtifact) -> Array:
-    onnxruntime = pytest.importorskip("onnxruntime")
+    import onnxruntime
+
     session = onnxruntime.InferenceSession(str(artifact.payload), providers=["CPUExecutionProvider"])
     images = pixels_for(artifact).numpy().astype(artifact.manifest.inputs[0].dtype)
     output: Array = session.run(None, {"images": images})[0]
@@ -120,7 +118,6 @@ def test_every_recipe_exports_a_static_graph_with_names(recipe: str, store: Stor
 
 @pytest.mark.parametrize("recipe", [r for r in RECIPES if not r.startswith("fp32")])
 def test_the_compiler_takes_it(recipe: str, store: Store) -> None:
-    pytest.importorskip("tensorrt_rtx")
     from trtbench.build import build
     from trtbench.specs import BuildSpec
 
@@ -303,7 +300,6 @@ def test_models_export_in_every_precision(name: str, precision: str, store: Stor
 @pytest.mark.parametrize("precision", QUANTIZED)
 @pytest.mark.parametrize("classes", [1, 3, 10])
 def test_few_classes_compile(precision: str, classes: int, store: Store) -> None:
-    pytest.importorskip("tensorrt_rtx")
     from trtbench.build import build
     from trtbench.specs import BuildSpec
 

@@ -5,19 +5,16 @@ import warnings
 import numpy as np
 import onnx
 import onnx_ir as ir
+import onnxruntime
 import pytest
+import torch
 from onnx_ir.passes import common
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("modelopt")
-onnxruntime = pytest.importorskip("onnxruntime")
-
-from trtbench.export.attention_ranges import attention_ranges  # noqa: E402
-from trtbench.export.linear_layers import input_ranks  # noqa: E402
-from trtbench.export.model import build_model, meta_model  # noqa: E402
-from trtbench.export.passes import (  # noqa: E402
-    GRAPH_PASSES,
-    MODEL_PASSES,
+from trtbench.export.attention_ranges import attention_ranges
+from trtbench.export.linear_layers import input_ranks
+from trtbench.export.model import build_model, meta_model
+from trtbench.export.passes import (
+    apply_graph_passes,
     attention_scale,
     fold_kv_bias,
     fp8_attention,
@@ -25,11 +22,11 @@ from trtbench.export.passes import (  # noqa: E402
     split_qkv,
     zero_kv_bias,
 )
-from trtbench.export.quantized_graph import quantized_graph  # noqa: E402
-from trtbench.export.static_batch import with_static_batch  # noqa: E402
-from trtbench.progress import silent  # noqa: E402
-from trtbench.recipes import parse_recipe  # noqa: E402
-from trtbench.specs import ModelSpec  # noqa: E402
+from trtbench.export.quantized_graph import quantized_graph
+from trtbench.export.static_batch import with_static_batch
+from trtbench.progress import silent
+from trtbench.recipes import parse_recipe
+from trtbench.specs import ModelSpec
 
 SPEC = ModelSpec(name="vit_tiny_patch16_224", overrides=(("depth", 2),), img_size=64)
 BATCH = 3
@@ -162,9 +159,13 @@ def test_another_number_of_attentions_is_refused(int8_graph, images):
         applied(int8_graph, lambda graph: fp8_attention.run(graph, ranges[:1]))
 
 
-def test_stock_and_casts_take_no_pass():
-    for word in ("fp16", "bf16+sparse", "nvfp4@stock"):
-        recipe = parse_recipe(word)
-        assert not model_passes(recipe) or not recipe.is_quantized
-        assert recipe.stock or not any(candidate.applies(recipe) for candidate in GRAPH_PASSES)
-    assert {candidate.name for candidate in (*MODEL_PASSES, *GRAPH_PASSES)} >= {"split_qkv", "fold_kv_bias"}
+@pytest.mark.parametrize("word", ["fp16", "bf16+sparse", "nvfp4@stock"])
+def test_stock_and_casts_take_no_pass(word, int8_graph):
+    recipe = parse_recipe(word)
+    assert model_passes(recipe) == ()
+    assert apply_graph_passes(int8_graph, recipe, ()) is int8_graph
+
+
+def test_fp8_attention_keeps_the_biases():
+    assert [candidate.name for candidate in model_passes(parse_recipe("nvfp4"))] == ["fold_kv_bias"]
+    assert model_passes(parse_recipe("nvfp4+fp8attn")) == ()

@@ -2,8 +2,8 @@
 
 import json
 import re
-import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timezone
 from functools import partial
@@ -65,7 +65,7 @@ def build(
     slug = f"{source.label}-{'+'.join(spec.targets)}"
     make = partial(
         _make_or_keep_log,
-        failed_log=store.root / "results" / "failed-builds" / f"{_file_name(slug)}-{identity}.log",
+        keep_log=partial(store.keep_failed_log, "build", slug, identity),
         source=source,
         spec=spec,
         identity=identity,
@@ -87,7 +87,7 @@ def _tool_versions(version: str) -> dict[str, str]:
 
 def _make_or_keep_log(
     directory: Path,
-    failed_log: Path,
+    keep_log: Callable[[Path], str],
     source: OnnxSource,
     spec: BuildSpec,
     identity: str,
@@ -98,7 +98,7 @@ def _make_or_keep_log(
     try:
         return _make(directory, source, spec, identity, version, on_step)
     except BuildError as error:
-        kept = _keep(directory / "build.log", failed_log)
+        kept = keep_log(directory / "build.log")
         raise BuildError(
             f"{source.path.name}: build for {', '.join(spec.targets)} with TensorRT-RTX {version} failed: "
             f"{error}{_advice(str(error))} (log: {kept})"
@@ -150,21 +150,5 @@ def _write_layers(directory: Path, log_path: Path, targets: tuple[str, ...], ver
     return path
 
 
-def _keep(log_path: Path, failed_log: Path) -> str:
-    """Copy the log out of the directory that is about to be removed; say where it is now."""
-    work = failed_log.with_suffix(".part")
-    try:
-        failed_log.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(log_path, work)
-        work.replace(failed_log)
-    except OSError as error:
-        return f"lost, {error.strerror}"
-    return str(failed_log)
-
-
 def _advice(words: str) -> str:
     return next((f"; {advice}" for pattern, advice in _ADVICE.items() if re.search(pattern, words)), "")
-
-
-def _file_name(text: str) -> str:
-    return re.sub(r"[^\w.+@=-]", "-", text, flags=re.ASCII)[:150]

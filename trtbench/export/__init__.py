@@ -1,9 +1,9 @@
 """The export stage: a timm Vision Transformer in a given precision as an ONNX model in the store."""
 
 import errno
-import shutil
 import time
 import traceback
+from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -58,7 +58,7 @@ def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[On
     slug = f"{spec.model.name}-{spec.recipe}-b{spec.batch}"
     make = partial(
         _make_or_keep_log,
-        failed_log=store.root / "results" / "failed-exports" / f"{slug}-{identity}.log",
+        keep_log=partial(store.keep_failed_log, "export", slug, identity),
         spec=spec,
         images=images,
         identity=identity,
@@ -108,7 +108,7 @@ def _tool_versions(spec: ExportSpec) -> dict[str, str]:
 
 def _make_or_keep_log(
     directory: Path,
-    failed_log: Path,
+    keep_log: Callable[[Path], str],
     spec: ExportSpec,
     images: CalibrationImages | None,
     identity: str,
@@ -121,7 +121,7 @@ def _make_or_keep_log(
     try:
         exported = _run(spec, images, directory, log_path, on_step)
     except ExportError as error:
-        kept = _keep(log_path, failed_log)
+        kept = keep_log(log_path)
         raise ExportError(f"{spec.model.name} as {spec.recipe}: {error} (log: {kept})") from error
     return OnnxManifest(
         spec_id=identity,
@@ -181,12 +181,3 @@ def _calibration_record(images: CalibrationImages | None, samples: int) -> Calib
         directory=images.spec.directory,
         sha256=images.spec.sha256,
     )
-
-
-def _keep(log_path: Path, failed_log: Path) -> str:
-    try:
-        failed_log.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(log_path, failed_log)
-    except OSError as error:
-        return f"lost, {error.strerror}"
-    return str(failed_log)

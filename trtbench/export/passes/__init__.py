@@ -23,7 +23,7 @@ class Pass:
 
 MODEL_PASSES = (
     # With FP8 attention, K and V pass through a quantizing kernel that adds the bias on the way.
-    Pass("fold_kv_bias", fold_kv_bias.run, lambda recipe: not recipe.fp8attn),
+    Pass("fold_kv_bias", fold_kv_bias.run, lambda recipe: recipe.is_quantized and not recipe.fp8attn),
 )
 GRAPH_PASSES = (
     Pass("split_qkv", split_qkv.run, lambda recipe: recipe.precision_of("qkv").is_quantized),
