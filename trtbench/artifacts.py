@@ -106,7 +106,7 @@ class Store:
             return _make(directory, spec_id, make), True
 
     def keep_failed_log(self, stage: str, slug: str, spec_id: str, log_path: Path) -> str:
-        """Copy the log of a failed stage out of its work directory; say where it is now, or that it is lost."""
+        """Copy the log of a failed stage out of its work directory; say where it is, or that it is lost."""
         kept = self.root / "results" / f"failed-{stage}s" / f"{_file_name(slug)}-{spec_id}.log"
         work = kept.with_suffix(".part")
         try:
