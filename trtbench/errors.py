@@ -27,3 +27,11 @@ class ExportError(TrtbenchError):
 
 class BuildError(TrtbenchError):
     """The compiler refused the model, crashed, ran out of time or out of memory."""
+
+
+class MeasureError(TrtbenchError):
+    """An arm could not be loaded or timed: out of GPU memory, a lost device, a capture that failed."""
+
+
+class IncompatibleResults(TrtbenchError):
+    """Stored results that cannot stand in one comparison, or a file of another kind or schema."""

@@ -74,6 +74,65 @@ class BuildSpec(Spec):
     memory_limit_bytes: int | None = Field(default=None, gt=0)
 
 
+class InputsSpec(Spec):
+    """The images to compare on; ``directory=None`` stands for seeded synthetic images.
+
+    A directory holds one folder of images a class. ``sha256`` identifies the chosen images and their classes.
+    """
+
+    directory: str | None = None
+    sha256: str | None = None
+    samples: int = Field(default=32, gt=0)
+    seed: int = Field(default=0, ge=0)
+
+
+L2Mode = Literal["warm", "flushed", "rotated"]
+Regime = Literal["sustained", "burst"]
+
+
+class BenchSpec(Spec):
+    """The protocol of a measurement; measurements compare only when theirs are equal.
+
+    Every arm runs in ``processes`` processes, in each in blocks of ``block_ms`` that take turns with those of
+    the other arms in random order. It ends at ``duration_s`` of blocks an arm, or sooner: after
+    ``min_blocks`` in every process, once all intervals are narrower than ``target_half_width`` (relative to
+    the median).
+
+    ``l2``: what lies in the L2 cache before a query: what the query before left (``warm``), nothing of it
+    (``flushed``, overwritten before each), or other buffers (``rotated``, inputs and outputs take turns).
+    ``regime``: blocks follow at once (``sustained``), or after a rest of ``rest_ms`` (``burst``).
+    """
+
+    cuda_graph: bool = Field(default=True, description="where the runtime can; recorded for each arm")
+    l2: L2Mode = "warm"
+    regime: Regime = "sustained"
+    rest_ms: float = Field(default=1000.0, gt=0)
+    warmup_ms: float = Field(default=500.0, ge=0)
+    warmup_iterations: int = Field(default=20, ge=1)
+    processes: int = Field(default=3, ge=1)
+    block_ms: float = Field(default=250.0, gt=0)
+    min_blocks: int = Field(default=4, ge=1)
+    duration_s: float = Field(default=10.0, gt=0)
+    target_half_width: float = Field(default=0.002, gt=0)
+    seed: int = Field(default=0, ge=0, description="of the inputs and of the order of the blocks")
+
+
+class ArmSpec(Spec):
+    """One thing that is timed: a model in a runtime.
+
+    ``artifact`` is the file that the runtime loads, ``None`` when it makes the model from ``export`` itself;
+    ``build`` counts engines built anew from the same model.
+    """
+
+    label: str
+    runtime: str
+    recipe: RecipeField | None
+    export: ExportSpec | None
+    artifact: str | None
+    artifact_sha256: str | None
+    build: int = Field(default=0, ge=0)
+
+
 def spec_id(spec: Spec, upstream_sha256: str, tool_versions: dict[str, str]) -> str:
     """Cache key of what ``spec`` produces: 16 hex digits of the hash of all that determines it."""
     return canonical_hash(

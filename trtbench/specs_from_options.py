@@ -23,7 +23,7 @@ from trtbench.specs import (
 )
 
 if TYPE_CHECKING:
-    from trtbench.verify.fidelity import InputsSpec
+    from trtbench.specs import InputsSpec
 
 S = TypeVar("S", bound=Spec)
 
@@ -128,7 +128,7 @@ def inputs_spec(data: Path | None, samples: int, seed: int) -> "InputsSpec":
     Raises:
         SpecError: the number of images or the seed is out of range.
     """
-    from trtbench.verify.fidelity import InputsSpec
+    from trtbench.specs import InputsSpec
 
     directory = None if data is None else str(data.resolve())
     return _checked(InputsSpec, directory=directory, samples=samples, seed=seed)

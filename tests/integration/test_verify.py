@@ -17,10 +17,10 @@ from trtbench.export import export
 from trtbench.export.cpu_kernels import fake_quantize_mxfp8, fake_quantize_nvfp4
 from trtbench.export.model import build_model
 from trtbench.recipes import parse_recipe
-from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, ModelSpec
+from trtbench.results import Verification
+from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, InputsSpec, ModelSpec
 from trtbench.verify import fidelity_of, load_reference, verify
 from trtbench.verify.emulation import EmulatedModel
-from trtbench.verify.fidelity import InputsSpec, Verification
 from trtbench.verify.images import CLASS_MAP
 from trtbench.verify.lowering import lower
 from trtbench.verify.preprocess import Preprocessor

@@ -13,7 +13,18 @@ from pydantic import ValidationError
 from trtbench import results, specs
 from trtbench.errors import SpecError
 from trtbench.recipes import parse_recipe
-from trtbench.specs import BuildSpec, CalibrationSpec, CheckpointSpec, ExportSpec, ModelSpec, Spec, spec_id
+from trtbench.specs import (
+    ArmSpec,
+    BenchSpec,
+    BuildSpec,
+    CalibrationSpec,
+    CheckpointSpec,
+    ExportSpec,
+    InputsSpec,
+    ModelSpec,
+    Spec,
+    spec_id,
+)
 
 FP16, NVFP4 = parse_recipe("fp16"), parse_recipe("nvfp4+sparse@stock")
 SHA = "ab" * 32
@@ -131,12 +142,108 @@ COMPILED_SUMMARY = results.CompiledSummary(
     activation_bytes=1,
     by_role={"qkv": COVERAGE},
 )
+BLOCK_FIDELITY = results.BlockFidelity(block=0, cosine=0.99, sqnr_db=None, max_abs_error=0.1)
+FIDELITY_REFERENCE = results.FidelityReference(recipe=FP16, sha256=SHA, top1=None, top5=None)
+FIDELITY = results.Fidelity(
+    onnx_sha256=SHA,
+    reference=FIDELITY_REFERENCE,
+    inputs=InputsSpec(),
+    samples=32,
+    runtime="onnxruntime 1.31.1",
+    cosine=0.99,
+    sqnr_db=11.3,
+    max_abs_error=0.2,
+    top1_agreement=0.9,
+    kl_divergence=0.01,
+    top1=None,
+    top5=None,
+    per_block=(BLOCK_FIDELITY,),
+)
+VERIFICATION_ROW = results.VerificationRow(recipe=NVFP4, status="ok", fidelity=FIDELITY)
+VERIFICATION = results.Verification(model="vit", inputs=InputsSpec(), rows=(VERIFICATION_ROW,))
+ARM = ArmSpec(
+    label="nvfp4",
+    runtime="tensorrt_rtx",
+    recipe=NVFP4,
+    export=EXPORT,
+    artifact="m.engine",
+    artifact_sha256=SHA,
+)
+STATISTIC = results.Statistic(
+    samples=3, median=1.0, ci95=(0.9, 1.1), mean=1.0, minimum=0.9, p90=1.1, p99=1.1, maximum=1.1
+)
+ARM_FACTS = results.ArmFacts(
+    runtime_version="1.7.1",
+    main_series="gpu_compute_ms",
+    inputs=(TENSOR,),
+    outputs=(TENSOR,),
+    cuda_graph="captured",
+    graph_kernels=143,
+    output_sample=(0.1, -0.2),
+    device_memory_bytes=None,
+    load_s=1.5,
+    pid=414,
+)
+TELEMETRY = results.Telemetry(
+    sm_clock_mhz=(1980,),
+    power_w=(266.0,),
+    temperature_c=(33,),
+    energy_j=None,
+    throttle_us={"sw_power_cap": 5},
+    foreign_pids=(),
+    duration_s=0.25,
+)
+TIMED_BLOCK = results.TimedBlock(
+    arm="nvfp4",
+    build=0,
+    process=1,
+    block=2,
+    started_utc="2026-11-21T10:00:00+00:00",
+    samples={"gpu_compute_ms": (0.64, 0.65), "enqueue_ms": (0.01, 0.02)},
+    telemetry=TELEMETRY,
+)
+TELEMETRY_SUMMARY = results.TelemetrySummary(
+    sm_clock_mhz=1980.0,
+    power_w=266.0,
+    temperature_c=33.0,
+    energy_per_image_j=None,
+    throttle_us={"sw_power_cap": 5},
+    throttled_share=0.0,
+)
+MEASUREMENT = results.Measurement(
+    arm=ARM,
+    status="ok",
+    gpu="NVIDIA H200",
+    protocol=BenchSpec(),
+    batch=64,
+    facts=ARM_FACTS,
+    series={"gpu_compute_ms": STATISTIC},
+    queries_per_s=1000.0,
+    images_per_s=64000.0,
+    processes=3,
+    blocks=12,
+    telemetry=TELEMETRY_SUMMARY,
+    findings=(FINDING,),
+    raw="blocks.jsonl",
+)
+VERDICT = results.Verdict(
+    baseline="fp16",
+    arm="nvfp4",
+    verdict="FASTER",
+    reason="1.5 times as fast",
+    series="gpu_compute_ms",
+    ratio=1.5,
+    ci95=(1.4, 1.6),
+)
 ROW = results.ComparisonRow(
     recipe=NVFP4,
     status="ok",
     onnx=ONNX_SUMMARY,
     engine=ENGINE_SUMMARY,
     compiled=COMPILED_SUMMARY,
+    fidelity=FIDELITY,
+    runtime="tensorrt_rtx",
+    measured=MEASUREMENT,
     findings=(FINDING,),
 )
 COMPARISON = results.Comparison(
@@ -146,7 +253,7 @@ COMPARISON = results.Comparison(
     target={"sm": "sm120", "gpu": None},
     baseline="fp16",
     rows=(ROW, results.ComparisonRow(recipe=FP16, status="failed", reason="out of memory")),
-    verdicts=("nvfp4 is smaller",),
+    verdicts=(VERDICT,),
 )
 
 EXAMPLES: tuple[Spec, ...] = (
@@ -171,6 +278,21 @@ EXAMPLES: tuple[Spec, ...] = (
     AUDITED,
     COVERAGE,
     AUDIT,
+    ARM,
+    BenchSpec(),
+    InputsSpec(),
+    STATISTIC,
+    ARM_FACTS,
+    TELEMETRY,
+    TIMED_BLOCK,
+    TELEMETRY_SUMMARY,
+    MEASUREMENT,
+    VERDICT,
+    BLOCK_FIDELITY,
+    FIDELITY_REFERENCE,
+    FIDELITY,
+    VERIFICATION_ROW,
+    VERIFICATION,
     ONNX_SUMMARY,
     ENGINE_SUMMARY,
     COMPILED_SUMMARY,
@@ -184,7 +306,7 @@ def test_every_spec_and_result_has_an_example() -> None:
         member
         for module in (specs, results)
         for _, member in inspect.getmembers(module, inspect.isclass)
-        if issubclass(member, Spec) and member is not Spec and member.__module__ == module.__name__
+        if issubclass(member, Spec) and member is not Spec and member.__module__.startswith(module.__name__)
     }
     assert {type(example) for example in EXAMPLES} == classes
 

@@ -12,10 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 from trtbench.artifacts import OnnxArtifact, Store, file_record
 from trtbench.errors import ArtifactError
 from trtbench.recipes import parse_recipe
-from trtbench.results import OnnxManifest, TensorRecord
-from trtbench.specs import ExportSpec
+from trtbench.results import Fidelity, OnnxManifest, TensorRecord
+from trtbench.specs import ExportSpec, InputsSpec
 from trtbench.verify.emulation import EmulatedModel, Reference
-from trtbench.verify.fidelity import Fidelity, InputsSpec
 from trtbench.verify.images import VerificationImages
 from trtbench.verify.measure import fidelity_of
 

@@ -6,8 +6,7 @@ import pytest
 from PIL import Image
 
 from trtbench.errors import SpecError
-from trtbench.specs import ModelSpec
-from trtbench.verify.fidelity import InputsSpec
+from trtbench.specs import InputsSpec, ModelSpec
 from trtbench.verify.images import CLASS_MAP, VerificationImages, choose_images, class_folders, load_batches
 
 TINY = ModelSpec(name="vit_tiny_patch16_224", overrides=(("depth", 1),), img_size=32)

@@ -4,14 +4,8 @@ from rich.console import Console
 
 from trtbench.recipes import parse_recipe
 from trtbench.report.verify import render_verification
-from trtbench.verify.fidelity import (
-    BlockFidelity,
-    Fidelity,
-    FidelityReference,
-    InputsSpec,
-    Verification,
-    VerificationRow,
-)
+from trtbench.results import BlockFidelity, Fidelity, FidelityReference, Verification, VerificationRow
+from trtbench.specs import InputsSpec
 
 
 def row(recipe: str, sqnr_db: float | None, blocks: list[float | None], **changes: object) -> VerificationRow:

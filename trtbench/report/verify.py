@@ -4,7 +4,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from trtbench.verify.fidelity import Fidelity, InputsSpec, Verification, VerificationRow
+from trtbench.results import Fidelity, Verification, VerificationRow
+from trtbench.specs import InputsSpec
 
 
 def render_verification(verification: Verification, console: Console) -> None:

@@ -13,8 +13,7 @@ import numpy.typing as npt
 from trtbench.artifacts import file_record
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.export.calibration import IMAGE_SUFFIXES
-from trtbench.specs import ModelSpec
-from trtbench.verify.fidelity import InputsSpec
+from trtbench.specs import InputsSpec, ModelSpec
 
 CLASS_MAP = "class_map.txt"
 """Optional file beside the class folders, as timm takes it: a folder name a line, in the order of classes."""

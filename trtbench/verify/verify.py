@@ -8,9 +8,9 @@ from trtbench.errors import SpecError, TrtbenchError
 from trtbench.export import export
 from trtbench.progress import OnRecipeStep, OnStep
 from trtbench.recipes import Precision, Recipe
-from trtbench.specs import ExportSpec
+from trtbench.results import Verification, VerificationRow
+from trtbench.specs import ExportSpec, InputsSpec
 from trtbench.verify.emulation import LOGITS, Reference
-from trtbench.verify.fidelity import InputsSpec, Verification, VerificationRow
 from trtbench.verify.images import choose_images, class_folders
 from trtbench.verify.measure import fidelity_of
 from trtbench.verify.standard_graph import runtime_name

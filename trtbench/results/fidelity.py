@@ -1,4 +1,4 @@
-"""What verification is asked for and what it finds: how close an exported model comes to the FP32 model.
+"""What verification finds: how close an exported model comes to the FP32 model.
 
 Evidence kind: emulated. The ONNX file is computed on a CPU with the number formats it states; no kernel ran.
 """
@@ -7,20 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from trtbench.results import SCHEMA_VERSION
-from trtbench.specs import RecipeField, Spec
-
-
-class InputsSpec(Spec):
-    """The images to compare on; ``directory=None`` stands for seeded synthetic images.
-
-    A directory holds one folder of images a class. ``sha256`` identifies the chosen images and their classes.
-    """
-
-    directory: str | None = None
-    sha256: str | None = None
-    samples: int = Field(default=32, gt=0)
-    seed: int = Field(default=0, ge=0)
+from trtbench.results.base import SCHEMA_VERSION
+from trtbench.specs import InputsSpec, RecipeField, Spec
 
 
 class BlockFidelity(Spec):

@@ -1,0 +1,77 @@
+"""Manifests: what the store holds, and how it was made."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from trtbench.results.base import SCHEMA_VERSION, FileRecord, TensorRecord
+from trtbench.specs import BuildSpec, ExportSpec, Spec
+
+
+class CalibrationRecord(Spec):
+    """The images that calibrated the quantizers."""
+
+    source: Literal["synthetic", "folder"]
+    samples: int
+    directory: str | None
+    sha256: str | None
+
+
+class SparsityRecord(Spec):
+    """2:4 structure counted in the weights as they stand in the ONNX file, after quantisation.
+
+    ``groups`` are runs of 4 weights along K; a group complies when at least 2 of its weights are 0.
+    """
+
+    method: str
+    layers: int
+    weights: int
+    zeros: int
+    groups: int
+    compliant_groups: int
+
+
+class OnnxManifest(Spec):
+    """``manifest.json`` of an exported model; the first file is the model.
+
+    ``analytic_flops``: FLOPs of one inference of the whole batch by role, counted on the torch model.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["onnx"] = "onnx"
+    spec_id: str
+    spec: ExportSpec
+    files: tuple[FileRecord, ...]
+    inputs: tuple[TensorRecord, ...]
+    outputs: tuple[TensorRecord, ...]
+    nodes: int
+    opset: int
+    analytic_flops: dict[str, int]
+    calibration: CalibrationRecord | None
+    sparsity: SparsityRecord | None
+    notes: tuple[str, ...] = Field(default=(), description="deviations, such as layers left unquantized")
+    tool_versions: dict[str, str]
+    created_utc: str
+    duration_s: float
+
+
+class EngineManifest(Spec):
+    """``manifest.json`` of an engine; the first file is the engine. A bare ONNX file has no ``export``."""
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["engine"] = "engine"
+    spec_id: str
+    spec: BuildSpec
+    export: ExportSpec | None
+    onnx_path: str
+    onnx_sha256: str
+    files: tuple[FileRecord, ...]
+    backend: str
+    backend_version: str
+    activation_bytes: int
+    weight_bytes: int
+    scratch_bytes: int
+    peak_rss_bytes: int
+    tool_versions: dict[str, str]
+    created_utc: str
+    build_s: float

@@ -1,0 +1,100 @@
+"""Layers of a compiled engine, and what they say about the precision of the model."""
+
+from typing import Literal
+
+from trtbench.results.base import SCHEMA_VERSION, Finding
+from trtbench.specs import RecipeField, Spec
+
+
+class LayerTensor(Spec):
+    """A tensor of a compiled layer; ``dtype`` and ``format`` as TensorRT prints them (``FP4E2M1``)."""
+
+    name: str
+    dimensions: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: str
+    format: str
+
+
+class CompiledLayer(Spec):
+    """One layer of the compiled engine, as the builder's verbose log prints it."""
+
+    name: str
+    layer_type: str
+    tactic_name: str
+    stream_id: int
+    inputs: tuple[LayerTensor, ...]
+    constants: tuple[LayerTensor, ...]
+    outputs: tuple[LayerTensor, ...]
+    onnx_nodes: tuple[str, ...]
+
+
+class CompiledEngine(Spec):
+    """``layers.json``: all compiled layers in execution order."""
+
+    schema_version: int = SCHEMA_VERSION
+    backend: str
+    backend_version: str
+    targets: tuple[str, ...]
+    layers: tuple[CompiledLayer, ...]
+
+
+class AuditedLayer(Spec):
+    """A layer with its role in the ViT. ``precision_*`` is an element type such as ``fp16`` or ``fp4``.
+
+    ``m, n, k``: the matrix product ``(m, k) x (k, n)``, batch folded into ``m``; absent elsewhere.
+    ``bytes``: inputs, outputs and constants, each counted once: an upper bound on the DRAM traffic.
+    """
+
+    name: str
+    role: str
+    op: str
+    block: int | None
+    precision_in: str
+    precision_out: str
+    m: int | None = None
+    n: int | None = None
+    k: int | None = None
+    flops: int = 0
+    bytes: int = 0
+    onnx_nodes: tuple[str, ...] = ()
+
+
+class RoleCoverage(Spec):
+    """FLOPs of one role by precision: asked for, in the ONNX, compiled (absent without an engine).
+
+    ``onnx`` and ``compiled`` are shares that add up to 1; ``fp16 x fp4`` has operands of two precisions.
+    """
+
+    role: str
+    flops: int
+    asked: str | None
+    onnx: dict[str, float]
+    compiled: dict[str, float] | None
+
+
+class Audit(Spec):
+    """What the graph holds and, with an engine, what the compiler made of it.
+
+    ``gemm_kernels`` are those of the Linear layers, ``other_kernels`` those that multiply no matrices (so
+    that the convolution of the patch embedding counts in neither); ``quantize_kernels`` are those of the
+    others that only quantise, dequantise or arrange scales. Of a graph alone, all counts of kernels are 0.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["audit"] = "audit"
+    recipe: RecipeField | None
+    backend: str | None
+    layers: tuple[AuditedLayer, ...]
+    by_role: tuple[RoleCoverage, ...]
+    onnx_flops: int
+    compiled_flops: int | None
+    analytic_flops: int | None
+    gemm_flops_share: dict[str, float]
+    attention_precision: str | None
+    gemm_kernels: int
+    attention_kernels: int
+    quantize_kernels: int
+    other_kernels: int
+    other_bytes: int
+    findings: tuple[Finding, ...]

@@ -1,0 +1,42 @@
+"""What all results share. Every stored result carries a schema version.
+
+Format history of stored JSON:
+    1  first version
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from trtbench.specs import Spec
+
+SCHEMA_VERSION = 1
+
+Severity = Literal["info", "warning", "error"]
+
+
+class Finding(Spec):
+    """Something the user should know, with its numbers and the next step."""
+
+    code: str
+    severity: Severity
+    message: str
+    hint: str
+    numbers: dict[str, float] = Field(default_factory=dict)
+    layers: tuple[str, ...] = ()
+
+
+class FileRecord(Spec):
+    """A file beside the manifest; ``name`` is relative to it."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+
+
+class TensorRecord(Spec):
+    """A graph input or output; ``dtype`` in numpy's words (``float16``)."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]

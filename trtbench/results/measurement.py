@@ -1,0 +1,126 @@
+"""What was timed on a GPU that is named (or on a CPU). Evidence kind: measured.
+
+Series of times, all in milliseconds and one value a query (one enqueue of the whole batch):
+    gpu_compute_ms  between two CUDA events around the query, queries queued ahead
+    enqueue_ms      what the host spends to enqueue it
+    host_wall_ms    from the call to the end of the query, one at a time
+    h2d_ms, d2h_ms  copies of inputs and outputs from and to pinned memory, apart from the query
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from trtbench.results.base import SCHEMA_VERSION, Finding, TensorRecord
+from trtbench.specs import ArmSpec, BenchSpec, Spec
+
+Series = Literal["gpu_compute_ms", "enqueue_ms", "host_wall_ms", "h2d_ms", "d2h_ms"]
+GraphUse = Literal["captured", "runtime", "none"]
+VerdictWord = Literal["FASTER", "SLOWER", "SAME", "AMBIGUOUS", "INCOMPARABLE"]
+
+
+class ArmFacts(Spec):
+    """What a process that loaded an arm found out.
+
+    ``main_series`` is the one that speeds are told in: ``gpu_compute_ms``, or ``host_wall_ms`` on a CPU.
+    ``graph_kernels`` counts kernel nodes of the graph we captured; unknown for a runtime's own graph.
+    ``output_sample`` are the outputs of the first images, to be compared between arms.
+    """
+
+    runtime_version: str
+    main_series: Series
+    inputs: tuple[TensorRecord, ...]
+    outputs: tuple[TensorRecord, ...]
+    cuda_graph: GraphUse
+    graph_kernels: int | None
+    output_sample: tuple[float, ...]
+    device_memory_bytes: int | None
+    load_s: float
+    pid: int
+    notes: tuple[str, ...] = ()
+
+
+class Telemetry(Spec):
+    """The GPU during one block, from NVML; a tuple holds what was read before, during and after it.
+
+    ``throttle_us``: for how long each reason held the clock down, by the driver's own counters.
+    """
+
+    sm_clock_mhz: tuple[int, ...]
+    power_w: tuple[float, ...]
+    temperature_c: tuple[int, ...]
+    energy_j: float | None
+    throttle_us: dict[str, int]
+    foreign_pids: tuple[int, ...]
+    duration_s: float
+
+
+class TimedBlock(Spec):
+    """Raw samples of one block: a line of ``blocks.jsonl``."""
+
+    schema_version: int = SCHEMA_VERSION
+    arm: str
+    build: int
+    process: int
+    block: int
+    started_utc: str
+    samples: dict[Series, tuple[float, ...]]
+    telemetry: Telemetry | None = None
+
+
+class Statistic(Spec):
+    """Summary of a series in ms; ``ci95`` of the median, over builds, processes, blocks, samples."""
+
+    samples: int
+    median: float
+    ci95: tuple[float, float]
+    mean: float
+    minimum: float
+    p90: float
+    p99: float
+    maximum: float
+
+
+class TelemetrySummary(Spec):
+    """Telemetry of all blocks of an arm; medians, and sums of the throttle counters."""
+
+    sm_clock_mhz: float
+    power_w: float
+    temperature_c: float
+    energy_per_image_j: float | None
+    throttle_us: dict[str, int]
+    throttled_share: float = Field(description="of the time of the blocks")
+
+
+class Measurement(Spec):
+    """One arm, timed. A failed one has a ``reason`` and what was measured before."""
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["measurement"] = "measurement"
+    arm: ArmSpec
+    status: Literal["ok", "failed"]
+    reason: str | None = None
+    gpu: str | None = Field(description="null when a CPU computed it")
+    protocol: BenchSpec
+    batch: int | None
+    facts: ArmFacts | None
+    series: dict[Series, Statistic]
+    queries_per_s: float | None
+    images_per_s: float | None
+    processes: int
+    blocks: int
+    telemetry: TelemetrySummary | None
+    findings: tuple[Finding, ...] = ()
+    raw: str = Field(description="file of raw blocks, relative to the result")
+
+
+class Verdict(Spec):
+    """Two arms: ``ratio`` is the speed-up of ``arm`` over ``baseline``, with its 95 % interval."""
+
+    baseline: str
+    arm: str
+    verdict: VerdictWord
+    reason: str
+    series: Series | None
+    ratio: float | None
+    ci95: tuple[float, float] | None

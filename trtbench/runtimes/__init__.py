@@ -1,0 +1,111 @@
+"""What can run a model: one file a runtime, imported only when it is named.
+
+A runtime loads one arm and enqueues queries on a stream; it neither allocates nor waits while it does so.
+Timing, inputs, graphs and memory are the measuring side's (trtbench/measure).
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Literal, Protocol, cast
+
+from trtbench.errors import SpecError
+from trtbench.results import TensorRecord
+from trtbench.specs import ArmSpec
+
+Loads = Literal["engine", "onnx", "model", "script"]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Memory of an input or an output: ``pointer`` is an address on the runtime's device, C order."""
+
+    record: TensorRecord
+    pointer: int
+    nbytes: int
+
+
+class Runtime(Protocol):
+    """One loaded arm; a context manager that frees what it holds.
+
+    ``device``: where inputs and outputs lie. ``graph``: whether our stream capture works (``capture``), the
+    runtime captures and replays a CUDA graph of its own (``own``), or neither (``none``).
+    """
+
+    version: str
+    device: Literal["cuda", "cpu"]
+    graph: Literal["capture", "own", "none"]
+    inputs: tuple[TensorRecord, ...]
+    outputs: tuple[TensorRecord, ...]
+
+    def __enter__(self) -> "Runtime":
+        """Return itself."""
+        ...
+
+    def __exit__(self, *exception: object) -> None:
+        """Free what it holds."""
+        ...
+
+    def bind(self, tensors: Mapping[str, Tensor]) -> None:
+        """Use these addresses from the next query on; all inputs and outputs, by name."""
+        ...
+
+    def enqueue(self, stream: int) -> None:
+        """Start one query of the whole batch on the CUDA stream (an address; 0 on a CPU: run to the end)."""
+        ...
+
+    def capturing(self) -> AbstractContextManager[None]:
+        """Hold this while ``enqueue`` is captured: what the runtime must do so that replays are valid."""
+        ...
+
+
+class Opens(Protocol):
+    """What the module of a runtime offers as ``open_runtime``."""
+
+    def __call__(self, arm: ArmSpec, stream: int, cuda_graph: bool) -> Runtime:
+        """Load the arm for queries on ``stream``; ``cuda_graph``: a graph of its own is wanted.
+
+        Raises:
+            RuntimeUnavailable: a package or a device is missing; the text says how to get it.
+            MeasureError: the artifact cannot be loaded, or does not run on this device.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class RuntimeEntry:
+    """Where a runtime is, what it loads, and which of its variants the word names."""
+
+    module: str
+    loads: Loads
+    device: Literal["cuda", "cpu"]
+
+
+RUNTIMES = {
+    "tensorrt": RuntimeEntry("trtbench.runtimes.tensorrt", "engine", "cuda"),
+    "tensorrt_rtx": RuntimeEntry("trtbench.runtimes.tensorrt_rtx", "engine", "cuda"),
+    "onnxruntime": RuntimeEntry("trtbench.runtimes.onnxruntime", "onnx", "cuda"),
+    "onnxruntime-cpu": RuntimeEntry("trtbench.runtimes.onnxruntime", "onnx", "cpu"),
+    "torch": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda"),
+    "torch-eager": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda"),
+    "torch-compile": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda"),
+    "fake": RuntimeEntry("trtbench.runtimes.fake", "script", "cpu"),
+}
+
+
+def runtime_entry(name: str) -> RuntimeEntry:
+    """Look a runtime up by name.
+
+    Raises:
+        SpecError: there is none.
+    """
+    if name not in RUNTIMES:
+        raise SpecError(f"runtime {name!r}: expected one of {', '.join(RUNTIMES)}")
+    return RUNTIMES[name]
+
+
+def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> Runtime:
+    """Load an arm in the runtime that it names; raises what the runtime's module raises."""
+    opens = cast(Opens, import_module(runtime_entry(arm.runtime).module).open_runtime)
+    return opens(arm, stream, cuda_graph)
