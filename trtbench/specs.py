@@ -61,6 +61,7 @@ class ExportSpec(Spec):
     model: ModelSpec = ModelSpec()
     recipe: RecipeField
     batch: int = Field(default=64, gt=0)
+    passes: tuple[str, ...] | None = Field(default=None, description="null: all that the recipe takes")
     sparsity_method: SparsityMethod | None = None
     calibration: CalibrationSpec | None = None
 

@@ -10,23 +10,33 @@ import pytest
 import torch
 from onnx_ir.passes import common
 
+from trtbench.artifacts import Store
+from trtbench.errors import SpecError
+from trtbench.export import export
 from trtbench.export.attention_ranges import attention_ranges
 from trtbench.export.linear_layers import input_ranks
 from trtbench.export.model import build_model, meta_model
 from trtbench.export.passes import (
     apply_graph_passes,
+    attention_quantizer,
     attention_scale,
+    choose_passes,
+    class_token_norm,
     fold_kv_bias,
     fp8_attention,
+    gelu_quantizer,
     model_passes,
     split_qkv,
     zero_kv_bias,
 )
 from trtbench.export.quantized_graph import quantized_graph
 from trtbench.export.static_batch import with_static_batch
+from trtbench.export.tensor_types import with_tensor_types
 from trtbench.progress import silent
 from trtbench.recipes import parse_recipe
-from trtbench.specs import ModelSpec
+from trtbench.specs import ExportSpec, ModelSpec
+from trtbench.verify.lowering import lower
+from trtbench.verify.standard_graph import evaluate
 
 SPEC = ModelSpec(name="vit_tiny_patch16_224", overrides=(("depth", 2),), img_size=64)
 BATCH = 3
@@ -43,7 +53,7 @@ def int8_graph(images):
     ranks, recipe = input_ranks(meta_model(SPEC)), parse_recipe("int8+fp8attn")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of tracing
-        graph, _, _ = quantized_graph(build_model(SPEC), recipe, images, ranks, silent)
+        graph, _, _ = quantized_graph(build_model(SPEC), recipe, None, images, ranks, silent)
     return with_static_batch(graph, BATCH)
 
 
@@ -69,6 +79,24 @@ def applied(model, *passes):
     result = ir.to_proto(graph)
     onnx.checker.check_model(result)
     return result, counts
+
+
+@pytest.fixture(scope="module")
+def nvfp4_graph(tmp_path_factory):
+    """A graph in NVFP4 without passes; run it with ``emulated``."""
+    spec = ExportSpec(model=SPEC, recipe=parse_recipe("nvfp4"), batch=BATCH, passes=())
+    artifact, _ = export(spec, Store(tmp_path_factory.mktemp("store")))
+    return with_tensor_types(onnx.load(artifact.payload))
+
+
+def emulated(model, images, path, tensor=None):
+    """What ``model`` computes in the number formats that it states: its output, or ``tensor``."""
+    own = onnx.ModelProto.FromString(model.SerializeToString())
+    onnx.save(with_tensor_types(own), path)
+    graph = lower(path)
+    feeds = {**graph.constants, graph.input_name: images.numpy().astype(np.float32)}
+    (output,) = evaluate(graph.nodes, feeds, [tensor or graph.output_name], graph.opset).values()
+    return output.astype(np.float64)
 
 
 def names(model, op_type):
@@ -153,6 +181,40 @@ def test_ranges_are_those_of_the_attention(images):
     assert ranges[0].value == pytest.approx(float(v.abs().max()), rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("quantizer", "layer"), [(gelu_quantizer, "mlp/fc2"), (attention_quantizer, "attn/proj")]
+)
+def test_a_quantiser_written_out_gives_the_same_numbers(nvfp4_graph, images, quantizer, layer, tmp_path):
+    written_out, (count,) = applied(nvfp4_graph, quantizer.run)
+    assert count == 2
+    dynamic = "TRT_FP4DynamicQuantize"
+    assert len(names(nvfp4_graph, dynamic)) - len(names(written_out, dynamic)) == 2
+    quantised = f"/blocks/blocks.0/{layer}/input_quantizer/DequantizeLinear_1_output_0"
+    before = emulated(nvfp4_graph, images, tmp_path / "before.onnx", quantised)
+    after = emulated(written_out, images, tmp_path / "after.onnx", quantised)
+    # The way to a scale is rounded to FP16: one between two E4M3 numbers may take the other, as good, one.
+    assert np.mean(before != after) < 0.02
+    assert np.abs(before - after).max() <= np.abs(before).max() / 4
+    assert cosine(before, after) > 0.9995
+
+
+def test_zeros_keep_being_zeros(nvfp4_graph, images, tmp_path):
+    written_out, _ = applied(nvfp4_graph, gelu_quantizer.run, attention_quantizer.run)
+    for tensor in written_out.graph.initializer:
+        if tensor.name.endswith(("mlp.fc1.bias", "mlp/fc2/input_quantizer/bias")):
+            far_below_zero = np.full(tensor.dims, -60, np.float16)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(far_below_zero, tensor.name))
+    assert np.isfinite(emulated(written_out, images, tmp_path / "zeros.onnx")).all()
+
+
+def test_class_token_norm_keeps_the_function(int8_graph, images):
+    swapped, (count,) = applied(int8_graph, class_token_norm.run)
+    assert count == 1
+    np.testing.assert_array_equal(run(swapped, images), run(int8_graph, images))
+    _, (again,) = applied(swapped, class_token_norm.run)
+    assert again == 0
+
+
 def test_another_number_of_attentions_is_refused(int8_graph, images):
     ranges = attention_ranges(build_model(SPEC), images)
     with pytest.raises(ValueError, match="1 attentions were calibrated, the graph has 2"):
@@ -162,10 +224,25 @@ def test_another_number_of_attentions_is_refused(int8_graph, images):
 @pytest.mark.parametrize("word", ["fp16", "bf16+sparse", "nvfp4@stock"])
 def test_stock_and_casts_take_no_pass(word, int8_graph):
     recipe = parse_recipe(word)
-    assert model_passes(recipe) == ()
-    assert apply_graph_passes(int8_graph, recipe, ()) is int8_graph
+    assert model_passes(recipe, None) == ()
+    assert apply_graph_passes(int8_graph, recipe, None, ()) is int8_graph
 
 
 def test_fp8_attention_keeps_the_biases():
-    assert [candidate.name for candidate in model_passes(parse_recipe("nvfp4"))] == ["fold_kv_bias"]
-    assert model_passes(parse_recipe("nvfp4+fp8attn")) == ()
+    assert [candidate.name for candidate in model_passes(parse_recipe("nvfp4"), None)] == ["fold_kv_bias"]
+    assert model_passes(parse_recipe("nvfp4+fp8attn"), None) == ()
+
+
+def test_all_passes_by_name_are_the_default():
+    recipe = parse_recipe("nvfp4")
+    every = ("split_qkv", "fold_kv_bias", "zero_kv_bias", "attention_scale", "gelu_quantizer")
+    every = (*every, "attention_quantizer", "class_token_norm")
+    assert choose_passes(recipe, every) is None
+    assert choose_passes(recipe, every[:2]) == ("fold_kv_bias", "split_qkv")
+    assert choose_passes(parse_recipe("nvfp4@stock"), ()) is None
+    assert choose_passes(parse_recipe("fp8+fp8attn"), ("gelu_quantizer",)) == ()
+
+
+def test_an_unknown_pass_is_refused_with_the_names():
+    with pytest.raises(SpecError, match="no pass 'gelu': choose of fold_kv_bias, split_qkv"):
+        choose_passes(parse_recipe("nvfp4"), ("gelu",))

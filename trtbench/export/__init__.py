@@ -28,7 +28,7 @@ _ONNXRUNTIMES = ("onnxruntime", "onnxruntime-gpu")  # ModelOpt's exporters impor
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 # Part of every model's identity: raise it when the same spec shall give another graph or other files.
-_EXPORT_REVISION = "2"
+_EXPORT_REVISION = "4"
 
 
 def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[OnnxArtifact, bool]:
@@ -72,14 +72,24 @@ def resolve(spec: ExportSpec) -> tuple[ExportSpec, CalibrationImages | None]:
     """Fill in defaults, drop what has no say in the result, and find the calibration images.
 
     Raises:
-        SpecError: the calibration folder has no images, or others than the spec's hash says.
+        SpecError: the calibration folder has no images, or others than the spec's hash says; a pass has no
+            such name.
     """
     method = (spec.sparsity_method or "sparse_magnitude") if spec.recipe.sparse else None
     images = None
     if needs_calibration(spec.recipe, method):
         images = resolve_calibration(spec.calibration or CalibrationSpec())
     calibration = None if images is None else images.spec
-    return spec.model_copy(update={"sparsity_method": method, "calibration": calibration}), images
+    update = {"sparsity_method": method, "calibration": calibration, "passes": _passes(spec)}
+    return spec.model_copy(update=update), images
+
+
+def _passes(spec: ExportSpec) -> tuple[str, ...] | None:
+    if spec.passes is None:
+        return None
+    from trtbench.export.passes import choose_passes
+
+    return choose_passes(spec.recipe, spec.passes)
 
 
 def _determining(spec: ExportSpec) -> ExportSpec:

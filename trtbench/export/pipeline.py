@@ -72,7 +72,7 @@ def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_
     graph = with_sufficient_opset(with_standard_domains(graph), spec.recipe)
     graph = with_interface(graph, INPUT_NAME, output_name)
     graph = with_module_names(with_static_batch(graph, spec.batch))
-    graph = with_tensor_types(apply_graph_passes(graph, spec.recipe, ranges))
+    graph = with_tensor_types(apply_graph_passes(graph, spec.recipe, spec.passes, ranges))
     on_step("check and write")
     return Exported(
         files=write_model(graph, directory),
@@ -107,8 +107,10 @@ def _graph(
         # ModelOpt takes seconds to import.
         from trtbench.export.quantized_graph import quantized_graph, stock_quantized_graph
 
-        make = stock_quantized_graph if recipe.stock else quantized_graph
-        return make(model, recipe, pixels, input_ranks(blueprint), on_step)
+        ranks = input_ranks(blueprint)
+        if recipe.stock:
+            return stock_quantized_graph(model, recipe, pixels, ranks, on_step)
+        return quantized_graph(model, recipe, spec.passes, pixels, ranks, on_step)
     on_step("trace to ONNX")
     dtype = _TYPE_OF_MODEL.get(recipe.precision, torch.float16)
     return trace(model.to(dtype), image_shape(model), dtype), (), ()

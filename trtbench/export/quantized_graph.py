@@ -1,5 +1,6 @@
 """From a float32 torch model to an ONNX graph with quantised products; imports ModelOpt."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import onnx
@@ -26,19 +27,25 @@ Graph = tuple[onnx.ModelProto, tuple[AttentionRange, ...], tuple[str, ...]]
 
 
 def quantized_graph(
-    model: nn.Module, recipe: Recipe, images: Tensor | None, ranks: dict[str, int], on_step: OnStep
+    model: nn.Module,
+    recipe: Recipe,
+    passes: Sequence[str] | None,
+    images: Tensor | None,
+    ranks: dict[str, int],
+    on_step: OnStep,
 ) -> Graph:
     """Quantise, trace, and quantise the weights.
 
     Args:
         model: in float32.
         recipe: one that quantises.
+        passes: names of the passes to take of those on the model; ``None``: all that the recipe takes.
         images: for calibration, ``(N, C, H, W)``.
         ranks: of the inputs of the Linear layers, by name.
         on_step: told of each step.
     """
     on_step("quantize")
-    for model_pass in model_passes(recipe):
+    for model_pass in model_passes(recipe, passes):
         model_pass.run(model)
     ranges = attention_ranges(model, images) if recipe.fp8attn and images is not None else ()
     model, notes = quantize(model, recipe, images, ranks)
@@ -54,7 +61,7 @@ def quantized_graph(
 def stock_quantized_graph(
     model: nn.Module, recipe: Recipe, images: Tensor | None, ranks: dict[str, int], on_step: OnStep
 ) -> Graph:
-    """Quantise and export as ModelOpt's example does; arguments as those of ``quantized_graph``."""
+    """Quantise and export as ModelOpt's example does; no passes; arguments as above."""
     on_step("quantize")
     model, notes = quantize_as_stock(model, recipe.precision, images, ranks)
     on_step("trace to ONNX")

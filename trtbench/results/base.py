@@ -40,3 +40,21 @@ class TensorRecord(Spec):
     name: str
     dtype: str
     shape: tuple[int, ...]
+
+
+class PassDescription(Spec):
+    """A change that our export makes to the model or the graph; ``recipes``: those that take it."""
+
+    name: str
+    stage: Literal["model", "graph"]
+    recipes: str
+    what: str
+    why: str
+
+
+class PassList(Spec):
+    """All passes, in the order they run."""
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["passes"] = "passes"
+    passes: tuple[PassDescription, ...]

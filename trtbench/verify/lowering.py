@@ -225,8 +225,12 @@ class _Lowering:
         x, scale = node.input[:2]
         self._refuse_zero_point(node)
         axis, block = attributes.get("axis", 1), attributes.get("block_size", 0)
+        element_type = self._type(node.output[0])
+        if element_type == TensorProto.FLOAT4E2M1:
+            # E2M1 has no NaN: whatever code 0 / 0 gives, times the scale 0 it stands for 0.
+            scale = self._one_for_zero(scale)
         scaled = self._with_scale("Div", x, scale, axis, block)
-        self._round(self._type(node.output[0]), scaled, node.output[0])
+        self._round(element_type, scaled, node.output[0])
 
     def _dequantize(self, node: NodeProto, attributes: dict[str, Any]) -> None:
         x, scale = node.input[:2]
@@ -255,11 +259,14 @@ class _Lowering:
         scale = write.node("Div", write.node("Div", largest, write.constant(E2M1_MAX)), global_scale)
         scale = round_to(write, TensorProto.FLOAT8E4M3FN, scale)
         step = write.node("Mul", scale, global_scale)
-        is_zero = write.node("Equal", step, write.constant(0.0))
-        divisor = write.node("Where", is_zero, write.constant(1.0), step)
-        rounded = round_to(write, TensorProto.FLOAT4E2M1, write.node("Div", blocks, divisor))
+        divided = write.node("Div", blocks, self._one_for_zero(step))
+        rounded = round_to(write, TensorProto.FLOAT4E2M1, divided)
         write.node("Reshape", rounded, unblocked, output=codes)
         write.node("Squeeze", scale, write.constant([-1], np.int64), output=scales)
+
+    def _one_for_zero(self, scale: str) -> str:
+        is_zero = self._writer.node("Equal", scale, self._writer.constant(0.0))
+        return self._writer.node("Where", is_zero, self._writer.constant(1.0), scale)
 
     def _quantize_mxfp8(self, node: NodeProto, attributes: dict[str, Any]) -> None:
         write, (codes, scales) = self._writer, node.output

@@ -1,8 +1,8 @@
 """The scale of attention on Q alone.
 
-The exporter multiplies Q and the transposed K by the square root of the scale each. On K that costs a kernel
-that writes K once more; on Q it folds into the one that adds the bias. With heads of 64 the scale is a power
-of two, so that nothing is rounded differently.
+The exporter multiplies Q and the transposed K by the square root of the scale each. In INT8, on K that costs
+two kernels that write K once more; on Q it folds into the one that adds the bias. In other precisions the
+compiler moves the scale itself. With heads of 64 it is a power of two: nothing is rounded differently.
 """
 
 from dataclasses import dataclass

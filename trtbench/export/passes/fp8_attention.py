@@ -12,7 +12,7 @@ import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 
-from trtbench.export.passes.graph import initializer, only_user
+from trtbench.export.passes.graph import initializer, numpy_type, only_user
 
 _E4M3_MAX = 448.0
 
@@ -43,7 +43,7 @@ def run(model: ir.Model, ranges: Sequence[AttentionRange]) -> int:
             (weighted, 0, "softmax_quantizer", 1.0),
             (weighted, 1, "v_quantizer", limits.value),
         ):
-            scale = np.array(amax / _E4M3_MAX).astype(_numpy_type(softmax.outputs[0]))
+            scale = np.array(amax / _E4M3_MAX).astype(numpy_type(softmax.outputs[0]))
             _quantize(model.graph, node, operand, f"{path}/{name}", scale)
     return len(attentions)
 
@@ -56,12 +56,6 @@ def _attention(softmax: ir.Node) -> tuple[ir.Node, ir.Node, ir.Node] | None:
     if scores is None or scores.op_type != "MatMul" or weighted is None:
         return None
     return scores, softmax, weighted
-
-
-def _numpy_type(value: ir.Value) -> np.dtype:
-    if value.dtype is None:
-        raise ValueError(f"{value.name} has no type")
-    return value.dtype.numpy()
 
 
 def _quantize(graph: ir.Graph, node: ir.Node, operand: int, path: str, scale: np.ndarray) -> None:
