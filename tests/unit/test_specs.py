@@ -398,6 +398,7 @@ EXPORT_CHANGES: dict[str, Any] = {
     "calibration.sha256": None,
     "calibration.samples": 64,
     "calibration.seed": 4,
+    "passes": ["split_qkv"],
 }
 BUILD_CHANGES: dict[str, Any] = {
     "targets": ["sm120"],
