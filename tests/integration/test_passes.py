@@ -22,6 +22,7 @@ from trtbench.export.passes import (
     attention_scale,
     choose_passes,
     class_token_norm,
+    flat_tokens,
     fold_kv_bias,
     fp8_attention,
     gelu_quantizer,
@@ -198,6 +199,15 @@ def test_a_quantiser_written_out_gives_the_same_numbers(nvfp4_graph, images, qua
     assert cosine(before, after) > 0.9995
 
 
+def test_flat_tokens_change_no_number(nvfp4_graph, images, tmp_path):
+    flat, (count,) = applied(nvfp4_graph, flat_tokens.run)
+    assert count == 2 * 4  # not the head, which has one token
+    before = emulated(nvfp4_graph, images, tmp_path / "before.onnx")
+    np.testing.assert_array_equal(before, emulated(flat, images, tmp_path / "after.onnx"))
+    _, (again,) = applied(flat, flat_tokens.run)
+    assert again == 0
+
+
 def test_zeros_keep_being_zeros(nvfp4_graph, images, tmp_path):
     written_out, _ = applied(nvfp4_graph, gelu_quantizer.run, attention_quantizer.run)
     for tensor in written_out.graph.initializer:
@@ -236,7 +246,7 @@ def test_fp8_attention_keeps_the_biases():
 def test_all_passes_by_name_are_the_default():
     recipe = parse_recipe("nvfp4")
     every = ("split_qkv", "fold_kv_bias", "zero_kv_bias", "attention_scale", "gelu_quantizer")
-    every = (*every, "attention_quantizer", "class_token_norm")
+    every = (*every, "attention_quantizer", "flat_tokens", "class_token_norm")
     assert choose_passes(recipe, every) is None
     assert choose_passes(recipe, every[:2]) == ("fold_kv_bias", "split_qkv")
     assert choose_passes(parse_recipe("nvfp4@stock"), ()) is None

@@ -15,6 +15,7 @@ from trtbench.export.passes import (
     attention_quantizer,
     attention_scale,
     class_token_norm,
+    flat_tokens,
     fold_kv_bias,
     fp8_attention,
     gelu_quantizer,
@@ -71,6 +72,8 @@ GRAPH_PASSES = (
         lambda recipe: _is_nvfp4(recipe, "proj"),
         f"{_NVFP4} in proj",
     ),
+    # Last of the quantisers' passes: it takes those that are still dynamic.
+    Pass("flat_tokens", flat_tokens.run, lambda recipe: Precision.NVFP4 in recipe.precisions, _NVFP4),
     Pass("class_token_norm", class_token_norm.run, lambda recipe: recipe.is_quantized, _QUANTIZED),
 )
 _NAMES = tuple(candidate.name for candidate in (*MODEL_PASSES, *GRAPH_PASSES))
