@@ -30,7 +30,8 @@ class Runtime(Protocol):
     """One loaded arm; a context manager that frees what it holds.
 
     ``device``: where inputs and outputs lie. ``graph``: whether our stream capture works (``capture``), the
-    runtime captures and replays a CUDA graph of its own (``own``), or neither (``none``).
+    runtime captures and replays a CUDA graph of its own (``own``), or neither (``none``). ``notes``: what of
+    its settings has a say in the times, for the record.
     """
 
     version: str
@@ -38,6 +39,7 @@ class Runtime(Protocol):
     graph: Literal["capture", "own", "none"]
     inputs: tuple[TensorRecord, ...]
     outputs: tuple[TensorRecord, ...]
+    notes: tuple[str, ...]
 
     def __enter__(self) -> "Runtime":
         """Return itself."""
@@ -75,11 +77,11 @@ class Opens(Protocol):
 
 @dataclass(frozen=True)
 class RuntimeEntry:
-    """Where a runtime is, what it loads, and which of its variants the word names."""
+    """Where a runtime is, what it loads, what its queries run on: ``script`` stands for scripted times."""
 
     module: str
     loads: Loads
-    device: Literal["cuda", "cpu"]
+    device: Literal["cuda", "cpu", "script"]
 
 
 RUNTIMES = {
@@ -90,7 +92,7 @@ RUNTIMES = {
     "torch": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda"),
     "torch-eager": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda"),
     "torch-compile": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda"),
-    "fake": RuntimeEntry("trtbench.runtimes.fake", "script", "cpu"),
+    "fake": RuntimeEntry("trtbench.runtimes.fake", "script", "script"),
 }
 
 

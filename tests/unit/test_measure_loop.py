@@ -1,0 +1,154 @@
+"""The steps of the loop, in this process, on scripted arms: what is recorded, and what is refused."""
+
+import json
+from contextlib import ExitStack
+from statistics import median
+
+import pytest
+
+from trtbench.errors import MeasureError
+from trtbench.measure.messages import Job
+from trtbench.measure.worker import load
+from trtbench.specs import ArmSpec, BenchSpec
+
+BENCH = BenchSpec(warmup_ms=20, warmup_iterations=2, block_ms=60)
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """Load a scripted arm as the worker does."""
+    with ExitStack() as stack:
+
+        def load_script(bench=None, **script):
+            path = tmp_path / "script.json"
+            path.write_text(json.dumps({"series": {"gpu_compute_ms": 1.0}, **script}), encoding="utf-8")
+            arm = ArmSpec(
+                label="arm",
+                runtime="fake",
+                recipe=None,
+                export=None,
+                artifact=str(path),
+                artifact_sha256=None,
+            )
+            spec = BENCH.model_copy(update=bench or {})
+            return load(Job(arm=arm, bench=spec, process=0), stack)
+
+        yield load_script
+
+
+def test_a_cpu_arm_has_host_wall_times_only(loaded):
+    arm = loaded(series={"host_wall_ms": 3.0}, graph="none")
+    assert (arm.facts.main_series, arm.facts.cuda_graph, arm.facts.graph_kernels) == (
+        "host_wall_ms",
+        "none",
+        None,
+    )
+    assert set(arm.block()) == {"host_wall_ms"}
+
+
+@pytest.mark.parametrize(
+    ("graph", "asked", "recorded"),
+    [
+        ("capture", True, ("captured", 10)),
+        ("own", True, ("runtime", None)),
+        ("none", True, ("none", None)),
+        ("capture", False, ("none", None)),
+        ("own", False, ("none", None)),
+    ],
+)
+def test_the_use_of_a_graph_is_recorded(loaded, graph, asked, recorded):
+    facts = loaded({"cuda_graph": asked}, graph=graph).facts
+    assert (facts.cuda_graph, facts.graph_kernels) == recorded
+
+
+@pytest.mark.parametrize("graph", ["capture", "none"])
+@pytest.mark.parametrize("l2", ["flushed", "rotated"])
+def test_other_l2_modes_run(loaded, l2, graph):
+    assert set(loaded({"l2": l2}, graph=graph).block()["gpu_compute_ms"]) == {1.0}
+
+
+def test_rotation_that_is_too_small_is_noted(loaded):
+    image = {"name": "image", "dtype": "float16", "shape": [1, 3, 4, 4]}
+    logits = {"name": "logits", "dtype": "float16", "shape": [1, 4]}
+    (note,) = loaded({"l2": "rotated"}, inputs=[image], outputs=[logits]).facts.notes
+    assert note.startswith("the 32 sets of inputs and outputs that take turns hold 3.33 kB, less than twice")
+
+
+def test_warming_up_that_never_ends_is_noted(loaded):
+    (note,) = loaded(series={"gpu_compute_ms": {"median_ms": 1.0, "drift_per_s": 1.0}}).facts.notes
+    assert note.startswith("NOT_STEADY: no steady state in 2.0 s of warming up (last change ")
+
+
+def test_slowdowns_are_in_the_samples(loaded):
+    arm = loaded({"block_ms": 200}, slowdowns=[{"from_ms": 600, "to_ms": 800, "factor": 2.0}])
+    blocks = [arm.block()["gpu_compute_ms"] for _ in range(6)]
+    assert {time_ms for block in blocks for time_ms in block} == {1.0, 2.0}
+    assert median(blocks[-1]) == 1.0
+
+
+def test_side_series_take_a_small_part_of_a_block(loaded):
+    series = {"gpu_compute_ms": 1.0, "enqueue_ms": 0.1, "host_wall_ms": 1.1, "h2d_ms": 0.4, "d2h_ms": 0.1}
+    samples = loaded({"block_ms": 100}, series=series).block()
+    assert 75 <= len(samples["gpu_compute_ms"]) <= 100
+    assert len(samples["host_wall_ms"]) == len(samples["enqueue_ms"]) == 10
+    assert len(samples["h2d_ms"]) == len(samples["d2h_ms"]) == 10
+
+
+@pytest.mark.parametrize("query_ms", [0.01, 1.0, 30.0, 500.0])
+def test_a_block_lasts_about_as_long_as_asked(loaded, query_ms):
+    bench = {"block_ms": 250.0, "warmup_iterations": 1, "warmup_ms": 0.0}
+    arm = loaded(bench, series={"gpu_compute_ms": query_ms})
+    times_ms = arm.block()["gpu_compute_ms"]
+    assert max(query_ms, 190) <= sum(times_ms) <= max(query_ms, 330)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ({"output_values": "nan"}, "OUTPUT_NOT_FINITE: output logits: 20 of 20 values"),
+        ({"output_values": "constant"}, "OUTPUT_CONSTANT: output logits: all values are 1.0"),
+        ({"output_values": "stale"}, "OUTPUT_IGNORES_INPUT: outputs of the query are the same"),
+        ({"output_values": "stale", "graph": "own"}, "GRAPH_STALE: outputs of the runtime's own CUDA graph"),
+        ({"output_values": "unwritten"}, "OUTPUT_NOT_WRITTEN: output logits: the query left 20 of 20"),
+        ({"replay_values": "unwritten"}, "GRAPH_EMPTY: output logits: the captured CUDA graph left 20 of 20"),
+        ({"replay_values": "stale"}, "GRAPH_STALE: the captured CUDA graph gives the outputs of another"),
+        ({"replay_values": "wrong"}, "GRAPH_DIFFERS: outputs of the captured CUDA graph are off"),
+        ({"graph_kernels": 0}, "GRAPH_EMPTY: the captured CUDA graph holds no kernel"),
+        ({"failure": {"at": "load"}}, "failed at load (scripted)"),
+        ({"failure": {"at": "capture"}}, "failed at capture (scripted)"),
+        ({"failure": {"at": "query", "query": 1}}, "failed at query (scripted)"),
+        ({"inputs": [{"name": "ids", "dtype": "int64", "shape": [1, 8]}]}, "input ids is int64 (1, 8): "),
+    ],
+)
+def test_an_arm_that_cannot_be_trusted_is_refused(loaded, script, reason):
+    with pytest.raises(MeasureError) as caught:
+        loaded(**script)
+    assert str(caught.value).startswith(reason)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_graph_of_the_runtimes_own_cannot_rotate(loaded):
+    with pytest.raises(MeasureError, match="l2 rotated: the runtime's own CUDA graph"):
+        loaded({"l2": "rotated"}, graph="own")
+
+
+@pytest.mark.parametrize(
+    "text", ["series: {h2d_ms: 1.0}", "series: {gpu_compute_ms: 1.0}\nspeed: 3", "- [", "3"]
+)
+def test_a_damaged_script_is_told_with_its_path(tmp_path, text):
+    path = tmp_path / "script.yaml"
+    path.write_text(text, encoding="utf-8")
+    arm = ArmSpec(
+        label="arm", runtime="fake", recipe=None, export=None, artifact=str(path), artifact_sha256=None
+    )
+    with ExitStack() as stack, pytest.raises(MeasureError, match=f"script {path}: ") as caught:
+        load(Job(arm=arm, bench=BENCH, process=0), stack)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_script_is_told(tmp_path):
+    arm = ArmSpec(
+        label="arm", runtime="fake", recipe=None, export=None, artifact="/no/script", artifact_sha256=None
+    )
+    with ExitStack() as stack, pytest.raises(MeasureError, match="script /no/script: No such file"):
+        load(Job(arm=arm, bench=BENCH, process=0), stack)

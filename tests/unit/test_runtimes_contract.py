@@ -1,0 +1,186 @@
+"""The contract of runtimes, on a CPU: onnxruntime and the scripted one. tests/gpu has it for a GPU's."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import runtime_contract as contract
+from onnx import TensorProto, helper, numpy_helper
+from runtime_contract import Array, Case, Loaded, loaded
+
+from trtbench.errors import MeasureError, RuntimeUnavailable, SpecError
+from trtbench.runtimes import RUNTIMES, open_runtime
+from trtbench.specs import ArmSpec
+
+CASES = ("onnxruntime-cpu fp32", "onnxruntime-cpu fp16", "fake")
+LEAST_COSINE = {"fp32": 0.999999, "fp16": 0.999}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request: pytest.FixtureRequest, folder: Path) -> Case:
+    if request.param == "fake":
+        return fake_case(folder)
+    runtime, recipe = request.param.split()
+    path = contract.export_onnx(folder / f"{recipe}.onnx", recipe)
+    arm = contract.file_arm(path, recipe, runtime)
+    return Case(arm, contract.torch_reference(), LEAST_COSINE[recipe])
+
+
+def fake_case(folder: Path) -> Case:
+    """The scripted runtime computes random features of the first 64 values of an image."""
+
+    def features(values: Array) -> Array:
+        columns = np.arange(1, 1001)
+        return values.reshape(len(values), -1)[:, :64] @ np.cos(np.outer(np.arange(1, 65), columns))
+
+    script = {
+        "series": {"host_wall_ms": 1.0},
+        "graph": "none",
+        "inputs": [{"name": "images", "dtype": "float32", "shape": (contract.BATCH, 3, 64, 64)}],
+        "outputs": [{"name": "logits", "dtype": "float32", "shape": (contract.BATCH, 1000)}],
+    }
+    path = folder / "script.json"
+    path.write_text(json.dumps(script))
+    return Case(contract.file_arm(path, "fp32", "fake"), features, 0.999999)
+
+
+@pytest.fixture
+def one(case: Case) -> Iterator[Loaded]:
+    with loaded(case.arm) as opened:
+        yield opened
+
+
+def test_records(one: Loaded, case: Case) -> None:
+    contract.check_records(one, "float16" if str(case.arm.recipe) == "fp16" else "float32")
+    assert one.runtime.device == "cpu"
+    assert one.runtime.graph == "none"
+
+
+def test_outputs_follow_inputs(one: Loaded, case: Case) -> None:
+    contract.check_outputs_follow_inputs(one, case)
+
+
+def test_binding_to_other_memory(one: Loaded) -> None:
+    contract.check_binding_to_other_memory(one)
+
+
+def test_every_runtime_that_is_listed_has_a_module() -> None:
+    folder = Path(sys.modules["trtbench.runtimes"].__file__ or "").parent
+    for name, entry in RUNTIMES.items():
+        assert (folder / f"{entry.module.rpartition('.')[2]}.py").is_file(), name
+
+
+def test_an_unknown_runtime_lists_the_known_ones() -> None:
+    with pytest.raises(
+        SpecError, match=r"runtime 'trt': expected one of tensorrt, tensorrt_rtx, onnxruntime"
+    ):
+        open_runtime(contract.model_arm("fp16", "trt"), 0, False)
+
+
+def save(
+    path: Path, nodes: list[onnx.NodeProto], element_type: int = TensorProto.FLOAT, side: int | str = 4
+) -> ArmSpec:
+    """Save a graph from x to y, both 4 x 16; give an arm that does not know the model."""
+    ends = [helper.make_tensor_value_info(name, element_type, (side, 16)) for name in ("x", "y")]
+    weight = numpy_helper.from_array(np.eye(16, dtype=np.float32), "w")
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("trt", 1)]
+    graph = helper.make_graph(nodes, "graph", ends[:1], ends[1:], [weight])
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
+    return contract.file_arm(path, "fp32", "onnxruntime-cpu").model_copy(update={"export": None})
+
+
+IDENTITY = [helper.make_node("MatMul", ["x", "w"], ["y"], name="/fc/MatMul")]
+
+
+def test_a_bare_onnx_file(tmp_path: Path) -> None:
+    with loaded(save(tmp_path / "x.onnx", IDENTITY)) as one:
+        tensors = one.allocate()
+        one.runtime.bind(tensors)
+        values = contract.images(one.runtime.inputs[0], 1)
+        np.testing.assert_allclose(one.query(tensors, values), values, rtol=1e-6)
+        assert one.runtime.notes == (f"intra-op threads: {len(os.sched_getaffinity(0))}",)
+        assert one.runtime.version.startswith("onnxruntime 1.")
+
+
+@pytest.mark.parametrize("domain", ["trt"])
+def test_operators_that_tensorrt_alone_has_are_named(domain: str, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("TRT_MXFP8DynamicQuantize", ["x"], ["q", "s"], domain=domain),
+        helper.make_node("TRT_MXFP8DequantizeLinear", ["q", "s"], ["y"], domain=domain),
+    ]
+    with pytest.raises(MeasureError) as failure:
+        open_runtime(save(tmp_path / "x.onnx", nodes), 0, False)
+    assert str(failure.value) == (
+        f"{tmp_path}/x.onnx: onnxruntime has no kernel for trt::TRT_MXFP8DequantizeLinear (1 nodes), "
+        "trt::TRT_MXFP8DynamicQuantize (1 nodes): build an engine and time it with tensorrt or tensorrt_rtx"
+    )
+
+
+def test_a_type_without_kernels_is_an_error_in_onnxruntimes_words(tmp_path: Path) -> None:
+    arm = save(
+        tmp_path / "x.onnx", [helper.make_node("Erf", ["x"], ["y"], name="/act/Erf")], TensorProto.BFLOAT16
+    )
+    with pytest.raises(MeasureError) as failure:
+        open_runtime(arm, 0, False)
+    text = str(failure.value)
+    assert "cannot run it on a CPU" in text
+    assert "/act/Erf" in text
+    assert "tensorrt" in text
+    assert "\n" not in text
+
+
+def test_other_files_and_batches_are_refused(tmp_path: Path) -> None:
+    arm = save(tmp_path / "x.onnx", IDENTITY)
+    with pytest.raises(
+        MeasureError, match=r"x\.onnx: its input x has the shape \(4, 16\), the arm says batch 2"
+    ):
+        open_runtime(contract.file_arm(tmp_path / "x.onnx", "fp32", "onnxruntime-cpu"), 0, False)
+    with pytest.raises(MeasureError, match=r"x has a dynamic dimension: export it with a static batch"):
+        open_runtime(save(tmp_path / "dynamic.onnx", IDENTITY, side="batch"), 0, False)
+    (tmp_path / "x.onnx").write_bytes(b"no ONNX")
+    with pytest.raises(MeasureError, match=r"x\.onnx: its sha256 is [0-9a-f]{12}\.\.\., the arm says"):
+        open_runtime(arm, 0, False)
+    changed = arm.model_copy(update={"artifact_sha256": sha256(b"no ONNX").hexdigest()})
+    with pytest.raises(MeasureError, match=r"x\.onnx: is no ONNX model: "):
+        open_runtime(changed, 0, False)
+
+
+def test_a_query_without_memory_or_on_another_stream_is_refused(tmp_path: Path) -> None:
+    with loaded(save(tmp_path / "x.onnx", IDENTITY)) as one:
+        with pytest.raises(MeasureError, match="queries on stream 0, with memory bound"):
+            one.runtime.enqueue(0)
+        one.runtime.bind(one.allocate())
+        with pytest.raises(MeasureError, match="queries on stream 0, with memory bound"):
+            one.runtime.enqueue(1)
+
+
+def test_without_the_package_the_error_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm = save(tmp_path / "x.onnx", IDENTITY)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(
+        RuntimeUnavailable, match=r"onnxruntime cannot be used here .*: pip install onnxruntime-gpu"
+    ):
+        open_runtime(arm, 0, False)
+
+
+def test_a_build_without_cuda_never_runs_on_the_cpu_instead(tmp_path: Path) -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    arm = save(tmp_path / "x.onnx", IDENTITY).model_copy(update={"runtime": "onnxruntime"})
+    with pytest.raises(RuntimeUnavailable, match=r"is a build without CUDAExecutionProvider: pip uninstall"):
+        open_runtime(arm, 1, True)

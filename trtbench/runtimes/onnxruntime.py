@@ -1,0 +1,239 @@
+"""Runtimes ``onnxruntime`` (CUDA) and ``onnxruntime-cpu``: an exported ONNX model, bound to given memory.
+
+On CUDA, kernels run on our stream and a run does not wait for them. onnxruntime captures a CUDA graph of its
+own for each set of addresses. Before 1.28 it waits for each replay whatever its options say
+(https://github.com/microsoft/onnxruntime/pull/28686).
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import onnx
+from packaging.version import Version
+
+from trtbench.errors import MeasureError, RuntimeUnavailable
+from trtbench.results import TensorRecord
+from trtbench.runtimes import Tensor
+from trtbench.runtimes.artifact import check_batch, one_line, read_artifact
+from trtbench.specs import ArmSpec
+
+_CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+_REPLAYS_WITHOUT_WAITING = Version("1.28")
+# Folders under "nvidia" in site-packages that hold what libonnxruntime_providers_cuda.so is linked to.
+_CUDA_FOLDERS = ("cublas", "cuda_nvrtc", "curand", "cufft", "cuda_runtime", "cudnn")
+
+
+def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> "OnnxRuntime":
+    """Create a session whose nodes all run on the device that the runtime's name stands for.
+
+    Raises:
+        RuntimeUnavailable: onnxruntime is not installed, or is a build without CUDA.
+        MeasureError: it has no kernel for an operator there, or the model is damaged or of another batch.
+    """
+    is_cpu = arm.runtime == "onnxruntime-cpu"
+    ort = _import_onnxruntime(_CPU if is_cpu else _CUDA)
+    model = _read_model(arm)
+    if is_cpu:
+        return OnnxRuntime(_cpu_session(ort, model), model, 0, "none")
+    return OnnxRuntime(
+        _cuda_session(ort, model, stream, cuda_graph), model, stream, "own" if cuda_graph else "none"
+    )
+
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """What the file says; ``element_types`` are ONNX's numbers, by name of the input or output."""
+
+    path: Path
+    inputs: tuple[TensorRecord, ...]
+    outputs: tuple[TensorRecord, ...]
+    element_types: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session of onnxruntime, and what was set for it."""
+
+    ort: Any
+    session: Any
+    device: Literal["cuda", "cpu"]
+    notes: tuple[str, ...]
+
+
+class OnnxRuntime:
+    """A session bound to addresses; each set of addresses keeps its binding, and its CUDA graph."""
+
+    def __init__(
+        self, session: Session, model: OnnxModel, stream: int, graph: Literal["capture", "own", "none"]
+    ) -> None:
+        self.version = f"onnxruntime {session.ort.__version__}"
+        self.device = session.device
+        self.graph = graph
+        self.inputs, self.outputs = model.inputs, model.outputs
+        self.notes = session.notes
+        self._ort, self._session, self._model, self._stream = session.ort, session.session, model, stream
+        self._bindings: dict[tuple[int, ...], tuple[Any, Any]] = {}
+        self._current: tuple[Any, Any] | None = None
+
+    def __enter__(self) -> "OnnxRuntime":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bindings, self._current, self._session = {}, None, None
+
+    def bind(self, tensors: Mapping[str, Tensor]) -> None:
+        """Use these addresses; the first query on new ones captures their graph, if graphs are asked for."""
+        key = tuple(tensors[record.name].pointer for record in (*self.inputs, *self.outputs))
+        if key not in self._bindings:
+            self._bindings[key] = self._io_binding(tensors), self._run_options(len(self._bindings) + 1)
+        self._current = self._bindings[key]
+
+    def enqueue(self, stream: int) -> None:
+        """Run once: on CUDA without waiting for it, on a CPU to the end.
+
+        Raises:
+            MeasureError: onnxruntime failed, nothing is bound, or the stream is not that of the session.
+        """
+        if self._current is None or stream != self._stream:
+            raise MeasureError(
+                f"{self._model.path.name}: {self.version} queries on stream {self._stream}, with memory bound"
+            )
+        try:
+            self._session.run_with_iobinding(*self._current)
+        except Exception as error:  # its exceptions share no base class
+            raise MeasureError(f"{self._model.path.name}: {self.version}: {one_line(error)}") from error
+
+    def capturing(self) -> AbstractContextManager[None]:
+        """Nothing: it captures by itself."""
+        return nullcontext()
+
+    def _io_binding(self, tensors: Mapping[str, Tensor]) -> Any:
+        binding = self._session.io_binding()
+        bound = [(binding.bind_input, record) for record in self.inputs]
+        bound += [(binding.bind_output, record) for record in self.outputs]
+        for bind, record in bound:
+            element_type = self._model.element_types[record.name]
+            bind(record.name, self.device, 0, element_type, list(record.shape), tensors[record.name].pointer)
+        return binding
+
+    def _run_options(self, graph_id: int) -> Any:
+        options = self._ort.RunOptions()
+        options.add_run_config_entry("disable_synchronize_execution_providers", "1")
+        if self.graph == "own":
+            options.add_run_config_entry("gpu_graph_id", str(graph_id))
+        return options
+
+
+def _import_onnxruntime(provider: str) -> Any:
+    try:
+        import onnxruntime
+    except (ImportError, OSError) as error:
+        raise RuntimeUnavailable(
+            f"onnxruntime cannot be used here ({one_line(error)}): pip install onnxruntime-gpu, or for a CPU "
+            "onnxruntime"
+        ) from error
+    if provider not in onnxruntime.get_available_providers():
+        raise RuntimeUnavailable(
+            f"this onnxruntime {onnxruntime.__version__} is a build without {provider}: pip uninstall "
+            "onnxruntime, then pip install onnxruntime-gpu (together they overwrite each other's files)"
+        )
+    return onnxruntime
+
+
+def _read_model(arm: ArmSpec) -> OnnxModel:
+    path, content = read_artifact(arm)
+    try:
+        model = onnx.load_from_string(content)
+    except Exception as error:  # protobuf's DecodeError, which has no base class to rely on
+        raise MeasureError(f"{path}: is no ONNX model: {one_line(error)}") from error
+    _check_operators(path, model)
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in weights]
+    records = _records(path, inputs), _records(path, model.graph.output)
+    check_batch(arm, path, records[0])
+    element_types = {value.name: value.type.tensor_type.elem_type for value in (*inputs, *model.graph.output)}
+    return OnnxModel(path, *records, element_types)
+
+
+def _check_operators(path: Path, model: onnx.ModelProto) -> None:
+    """Refuse a graph with operators that TensorRT alone has."""
+    foreign = Counter(f"{node.domain}::{node.op_type}" for node in model.graph.node if node.domain == "trt")
+    if foreign:
+        counted = ", ".join(f"{operator} ({count} nodes)" for operator, count in sorted(foreign.items()))
+        raise MeasureError(
+            f"{path}: onnxruntime has no kernel for {counted}: build an engine and time it with tensorrt or "
+            "tensorrt_rtx"
+        )
+
+
+def _records(path: Path, values: Iterable[onnx.ValueInfoProto]) -> tuple[TensorRecord, ...]:
+    records = []
+    for value in values:
+        tensor = value.type.tensor_type
+        shape = tuple(dimension.dim_value for dimension in tensor.shape.dim)
+        if not all(shape):
+            raise MeasureError(f"{path}: {value.name} has a dynamic dimension: export it with a static batch")
+        dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+        records.append(TensorRecord(name=value.name, dtype=dtype, shape=shape))
+    return tuple(records)
+
+
+def _cpu_session(ort: Any, model: OnnxModel) -> Session:
+    threads = len(os.sched_getaffinity(0))
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = _create_session(ort, model, options, [_CPU], "a CPU")
+    return Session(ort, session, "cpu", (f"intra-op threads: {threads}",))
+
+
+def _cuda_session(ort: Any, model: OnnxModel, stream: int, cuda_graph: bool) -> Session:
+    _preload_cuda_libraries(ort)
+    options = ort.SessionOptions()
+    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    provider_options = {
+        "device_id": "0",
+        "user_compute_stream": str(stream),
+        "enable_cuda_graph": "1" if cuda_graph else "0",
+        "use_tf32": "0",  # FP32 means FP32 in every runtime
+    }
+    session = _create_session(ort, model, options, [(_CUDA, provider_options)], "CUDA")
+    if _CUDA not in session.get_providers():
+        raise MeasureError(
+            f"{model.path.name}: onnxruntime {ort.__version__} did not load {_CUDA} and took "
+            f"{', '.join(session.get_providers())}: its warning in the log names the missing library"
+        )
+    return Session(ort, session, "cuda", tuple(_cuda_notes(ort, cuda_graph)))
+
+
+def _cuda_notes(ort: Any, cuda_graph: bool) -> Iterator[str]:
+    yield "TF32 off"
+    if cuda_graph and Version(ort.__version__) < _REPLAYS_WITHOUT_WAITING:
+        yield f"onnxruntime {ort.__version__} waits for each replay of its CUDA graph; 1.28 does not"
+
+
+def _create_session(ort: Any, model: OnnxModel, options: Any, providers: list[Any], where: str) -> Any:
+    try:
+        # Without enable_fallback=0 it would print an error and go on, on the CPU.
+        return ort.InferenceSession(str(model.path), options, providers=providers, enable_fallback=0)
+    except Exception as error:  # its exceptions share no base class
+        raise MeasureError(
+            f"{model.path}: onnxruntime {ort.__version__} cannot run it on {where}: {one_line(error)} (its "
+            "warnings are in the log): tensorrt or tensorrt_rtx may, from an engine"
+        ) from error
+
+
+def _preload_cuda_libraries(ort: Any) -> None:
+    """Load NVIDIA's wheels from wherever they are installed: preload_dlls alone looks beside onnxruntime."""
+    spec = find_spec("nvidia")
+    folders = (f"cu{ort.cuda_version.partition('.')[0]}", *_CUDA_FOLDERS)
+    for site in () if spec is None else spec.submodule_search_locations or ():
+        for folder in folders:
+            path = Path(site) / folder / "lib"
+            if path.is_dir():
+                ort.preload_dlls(directory=str(path))

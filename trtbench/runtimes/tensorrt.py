@@ -1,0 +1,30 @@
+"""Runtime ``tensorrt``: an engine of standard TensorRT, 10.8 or later."""
+
+from importlib import import_module
+from typing import Any
+
+from trtbench.errors import RuntimeUnavailable
+from trtbench.runtimes.artifact import one_line
+from trtbench.runtimes.trt_engine import EngineRuntime, create_context, load_engine
+from trtbench.specs import ArmSpec
+
+
+def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> EngineRuntime:
+    """Deserialise the engine; whether a CUDA graph is wanted does not matter, since ours is captured.
+
+    Raises:
+        RuntimeUnavailable: TensorRT is not installed, or its libraries do not load.
+        MeasureError: the engine cannot be loaded, or has not the arm's batch.
+    """
+    loaded = load_engine(_import_tensorrt(), "TensorRT", arm)
+    return EngineRuntime(loaded, create_context(loaded), arm, stream)
+
+
+def _import_tensorrt() -> Any:
+    try:
+        return import_module("tensorrt")
+    except (ImportError, OSError, RuntimeError) as error:
+        raise RuntimeUnavailable(
+            f"TensorRT cannot be used here ({one_line(error)}): pip install tensorrt (proprietary licence of "
+            "NVIDIA's), or run in a container of NVIDIA's that holds it"
+        ) from error

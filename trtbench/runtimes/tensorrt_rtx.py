@@ -1,0 +1,79 @@
+"""Runtime ``tensorrt_rtx``: an engine of TensorRT-RTX, which compiles its kernels for the GPU when loaded."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trtbench.build.targets import import_tensorrt_rtx
+from trtbench.runtimes.trt_engine import EngineRuntime, LoadedEngine, create_context, load_engine
+from trtbench.specs import ArmSpec
+from trtbench.units import format_bytes
+
+
+def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> EngineRuntime:
+    """Deserialise the engine; whether a CUDA graph is wanted does not matter, since our capture makes it.
+
+    Raises:
+        RuntimeUnavailable: TensorRT-RTX is not installed, or its libraries do not load.
+        MeasureError: the engine cannot be loaded, or has not the arm's batch.
+    """
+    trt = import_tensorrt_rtx()
+    loaded = load_engine(trt, "TensorRT-RTX", arm)
+    config = loaded.engine.create_runtime_config()
+    config.cuda_graph_strategy = trt.CudaGraphStrategy.DISABLED
+    # By default kernels for the shapes at hand take over when they are ready: amid a measurement, and past a
+    # captured graph.
+    config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER
+    cache = KernelCache(config.create_runtime_cache(), _cache_path(loaded, arm))
+    cache_note = cache.load()
+    config.set_runtime_cache(cache.cache)
+    context = create_context(loaded, config)
+    return EngineRuntime(
+        loaded,
+        context,
+        arm,
+        stream,
+        is_capturable=lambda: bool(context.is_stream_capturable(stream)),
+        notes=(cache_note,),
+        on_exit=cache.save,
+    )
+
+
+@dataclass(frozen=True)
+class KernelCache:
+    """Kernels that TensorRT-RTX compiled for this GPU, kept for the next process."""
+
+    cache: Any
+    path: Path
+
+    def load(self) -> str:
+        """Fill the cache from the file; say in one line whether this load is a cold or a warm one."""
+        try:
+            content = self.path.read_bytes()
+        except OSError:
+            return "runtime cache: cold, the kernels are compiled as the engine is loaded"
+        if not self.cache.deserialize(content):
+            return "runtime cache: cold, since that of an earlier run is of another GPU, driver or version"
+        return f"runtime cache: warm, {format_bytes(len(content))} of kernels from an earlier run"
+
+    def save(self) -> None:
+        """Write the file, all at once."""
+        kernels = self.cache.serialize()
+        if kernels is None:
+            return
+        work = self.path.with_suffix(f".{os.getpid()}.part")  # other processes may write the same cache
+        # Where nothing can be written the next load is a cold one too, and its note says so.
+        with suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            work.write_bytes(kernels)
+            work.replace(self.path)
+
+
+def _cache_path(loaded: LoadedEngine, arm: ArmSpec) -> Path:
+    """In the store's results, or beside an engine that lies in no store."""
+    directory = loaded.path.absolute().parent
+    in_store = directory.parent.name == "engines" and (directory / "manifest.json").is_file()
+    folder = directory.parent.parent / "results" / "runtime-caches" if in_store else directory
+    return folder / f"{str(arm.artifact_sha256)[:16]}-{loaded.trt.__version__}.cache"

@@ -1,0 +1,157 @@
+"""Runtimes ``torch`` (eager kernels in our CUDA graph), ``torch-eager`` and ``torch-compile``.
+
+A query is the model and a copy of its result to the output's memory.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Literal
+
+from trtbench.errors import ExportError, MeasureError, RuntimeUnavailable, SpecError
+from trtbench.recipes import Precision, Recipe
+from trtbench.results import TensorRecord
+from trtbench.runtimes import Tensor
+from trtbench.runtimes.artifact import one_line
+from trtbench.specs import ArmSpec
+
+try:
+    import torch
+
+    from trtbench.runtimes.torch_model import TorchModel, check_recipe, load_model
+except (ImportError, OSError) as error:
+    raise RuntimeUnavailable(
+        f"torch cannot be used here ({one_line(error)}): pip install 'trtbench[export]'"
+    ) from error
+
+_FP8_CAPABILITY = (8, 9)
+
+
+def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> "TorchRuntime":
+    """Make the model on the GPU; ``torch-compile`` compiles it here.
+
+    Raises:
+        RuntimeUnavailable: torch or timm is not installed, or torch sees no CUDA device.
+        MeasureError: torch has no kernels for the recipe, or the model cannot be made, compiled or run.
+    """
+    if arm.export is None:
+        raise MeasureError(f"{arm.label}: {arm.runtime} makes the model itself: the arm must say which")
+    try:
+        check_recipe(arm.export.recipe)
+        _check_device(arm.export.recipe)
+        # FP32 means FP32 in every runtime; in convolutions torch would use TF32.
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        model = load_model(arm.export, torch.device("cuda"))
+        return TorchRuntime(model, arm.label, arm.runtime, arm.export.batch, stream)
+    except (MeasureError, SpecError, ExportError) as error:
+        raise MeasureError(f"{arm.label}: {error}") from error
+    except RuntimeError as error:  # of CUDA, of memory, of the compiler
+        raise MeasureError(f"{arm.label}: torch {torch.__version__}: {one_line(error)}") from error
+
+
+def _check_device(recipe: Recipe) -> None:
+    if not torch.cuda.is_available():
+        raise RuntimeUnavailable(
+            f"torch {torch.__version__} sees no CUDA device: it needs a GPU of NVIDIA's and its driver"
+        )
+    capability = torch.cuda.get_device_capability()
+    if Precision.FP8 in recipe.precisions and capability < _FP8_CAPABILITY:
+        raise MeasureError(
+            f"FP8 needs compute capability 8.9 or later, this GPU has {'.'.join(map(str, capability))}"
+        )
+
+
+class TorchRuntime:
+    """A model that reads its images from given memory, and whose result is copied to given memory.
+
+    ``word`` is ``torch``, ``torch-eager`` or ``torch-compile``.
+    """
+
+    device: Literal["cuda", "cpu"] = "cuda"
+
+    def __init__(self, model: TorchModel, label: str, word: str, batch: int, stream: int) -> None:
+        self._label = label
+        self._module: Any = model.module
+        self._images: Any = None
+        self._output: Any = None
+        self._stream = _external(stream)
+        # Memory between a captured query's kernels must stay the graph's own, or torch gives it back.
+        self._pool = torch.cuda.MemPool()
+        self.version = f"torch {torch.__version__}"
+        self.graph: Literal["capture", "own", "none"] = "none" if word == "torch-eager" else "capture"
+        images = torch.zeros((batch, *model.image_shape), dtype=model.dtype, device="cuda")
+        with torch.inference_mode():
+            result = self._module(images)
+        self.inputs = (_record("images", images),)
+        self.outputs = (_record(model.output_name, result),)
+        self.notes = ("TF32 off", f"copies {result.nbytes} bytes to the output", *model.notes)
+        torch.cuda.synchronize()
+        if word == "torch-compile":
+            self._module = torch.compile(model.module, dynamic=False)
+            memory = ((self.inputs[0], images), (self.outputs[0], result))
+            self.bind({record.name: _tensor(record, tensor) for record, tensor in memory})
+            self.enqueue(stream)
+            torch.cuda.synchronize()
+
+    def __enter__(self) -> "TorchRuntime":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._module = self._images = self._output = None
+
+    def bind(self, tensors: Mapping[str, Tensor]) -> None:
+        """Use this memory from the next query on."""
+        self._images = _at(tensors["images"])
+        self._output = _at(tensors[self.outputs[0].name])
+
+    def enqueue(self, stream: int) -> None:
+        """Launch the model's kernels and the copy; memory in between is that of torch's caching allocator.
+
+        Raises:
+            MeasureError: torch failed.
+        """
+        if stream != self._stream.cuda_stream:
+            self._stream = _external(stream)
+        try:
+            with torch.inference_mode(), torch.cuda.stream(self._stream):
+                self._output.copy_(self._module(self._images))
+        except RuntimeError as error:
+            raise MeasureError(f"{self._label}: {self.version}: {one_line(error)}") from error
+
+    def capturing(self) -> AbstractContextManager[None]:
+        """Take the memory between kernels from a pool that lives as long as this runtime."""
+        return torch.cuda.use_mem_pool(self._pool)
+
+
+class _Memory:
+    """Memory of another owner, as torch takes it without a copy."""
+
+    def __init__(self, pointer: int, nbytes: int) -> None:
+        self.__cuda_array_interface__ = {
+            "shape": (nbytes,),
+            "typestr": "|u1",
+            "data": (pointer, False),
+            "strides": None,
+            "version": 3,
+        }
+
+
+def _at(tensor: Tensor) -> torch.Tensor:
+    """The tensor at an address; by way of bytes, since the interface has no name for bfloat16."""
+    dtype: torch.dtype = getattr(torch, tensor.record.dtype)
+    memory = torch.as_tensor(_Memory(tensor.pointer, tensor.nbytes), device="cuda")
+    return memory.view(dtype).view(tensor.record.shape)
+
+
+def _external(stream: int) -> torch.cuda.Stream:
+    make: Any = torch.cuda.ExternalStream  # untyped
+    wrapped: torch.cuda.Stream = make(stream)
+    return wrapped
+
+
+def _record(name: str, tensor: torch.Tensor) -> TensorRecord:
+    return TensorRecord(name=name, dtype=str(tensor.dtype).removeprefix("torch."), shape=tuple(tensor.shape))
+
+
+def _tensor(record: TensorRecord, tensor: torch.Tensor) -> Tensor:
+    return Tensor(record, tensor.data_ptr(), tensor.nbytes)
