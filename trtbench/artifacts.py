@@ -107,7 +107,7 @@ class Store:
 
     def keep_failed_log(self, stage: str, slug: str, spec_id: str, log_path: Path) -> str:
         """Copy the log of a failed stage out of its work directory; say where it is, or that it is lost."""
-        kept = self.root / "results" / f"failed-{stage}s" / f"{_file_name(slug)}-{spec_id}.log"
+        kept = self.root / "results" / f"failed-{stage}s" / f"{file_name(slug)}-{spec_id}.log"
         work = kept.with_suffix(".part")
         try:
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ class Store:
         return str(kept)
 
     def _directory(self, manifest_type: type[M], slug: str, spec_id: str) -> Path:
-        return self.root / _FOLDERS[manifest_type] / f"{_file_name(slug)}-{spec_id}"
+        return self.root / _FOLDERS[manifest_type] / f"{file_name(slug)}-{spec_id}"
 
 
 def load_artifact(path: Path) -> OnnxArtifact | EngineArtifact:
@@ -147,7 +147,7 @@ def save_result(store: Store, name: str, result: Spec) -> Path:
     Raises:
         ArtifactError: the store cannot be written, or is full.
     """
-    path = store.root / "results" / f"{_file_name(name)}.json"
+    path = store.root / "results" / f"{file_name(name)}.json"
     work = _hidden_sibling(path, "results")
     with _locked(path.with_name(".lock-results"), silent), _writing(path):
         _remove_leftovers(path.parent, "results")
@@ -210,7 +210,7 @@ def _publish(work: Path, directory: Path, spec_id: str, manifest: M) -> None:
     _remove(damaged)
 
 
-def _file_name(text: str) -> str:
+def file_name(text: str) -> str:
     """Make a file name of a model name such as ``hf_hub:timm/vit``."""
     return re.sub(r"[^\w.+@=-]", "-", text, flags=re.ASCII)[:_NAME_LENGTH].lstrip(".")
 

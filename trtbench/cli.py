@@ -1,25 +1,17 @@
 """The command line: parse, call one stage, print. No logic."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from trtbench import __version__
+from trtbench.cli_measure import bench_command, compare_command
 from trtbench.cli_options import BuildOptions, ModelOptions, OutputOptions, expand_options
+from trtbench.cli_output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, print_result
 from trtbench.errors import SpecError, TrtbenchError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from trtbench.specs import Spec
-
-R = TypeVar("R", bound="Spec")
-
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 # Without rich's boxes, a wrong option is one line and the help fits any terminal.
 app = typer.Typer(
@@ -56,38 +48,8 @@ def settings(
     context.obj.debug = debug
 
 
-@app.command("compare")
-@expand_options
-def compare_command(
-    recipes: Annotated[
-        list[str], typer.Argument(metavar="RECIPE...", help="Such as fp16 mxfp8 nvfp4+sparse nvfp4@stock.")
-    ],
-    model: ModelOptions,
-    building: BuildOptions,
-    output: OutputOptions,
-) -> None:
-    """Export, build and audit each recipe, and print them side by side.
-
-    Work that is done already is reused. A recipe that fails is a row with its reason (exit code 1).
-
-    For example:
-
-    trtbench compare fp16 mxfp8 nvfp4
-
-    trtbench compare fp16 nvfp4+sparse --model deit3_base_patch16_224 --batch 8 --json
-    """
-    from trtbench.artifacts import Store
-    from trtbench.compare import compare
-    from trtbench.report.comparison import render_comparison
-    from trtbench.report.progress import recipe_progress
-    from trtbench.specs_from_options import build_spec, export_specs
-
-    exports, build = export_specs(recipes, model), build_spec(building)
-    with recipe_progress([str(spec.recipe) for spec in exports]) as on_step:
-        comparison = compare(exports, build, Store(output.store), on_step)
-    _print(comparison, output.json, render_comparison)
-    if any(row.status == "failed" for row in comparison.rows):
-        raise typer.Exit(EXIT_FAILED)
+app.command("compare")(compare_command)
+app.command("bench")(bench_command)
 
 
 @app.command("export")
@@ -121,7 +83,7 @@ def export_command(
         artifact, _ = export(
             spec, Store(output.store), lambda step: on_step(str(spec.recipe), f"export: {step}")
         )
-    _print(artifact.manifest, output.json, lambda _, console: render_onnx(artifact, console))
+    print_result(artifact.manifest, output.json, lambda _, console: render_onnx(artifact, console))
 
 
 @app.command("build")
@@ -155,7 +117,7 @@ def build_command(
         artifact, _ = build(
             load_onnx(model), spec, Store(output.store), lambda step: on_step(model.name, f"build: {step}")
         )
-    _print(artifact.manifest, output.json, lambda _, console: render_engine(artifact, console))
+    print_result(artifact.manifest, output.json, lambda _, console: render_engine(artifact, console))
 
 
 @app.command("inspect")
@@ -182,7 +144,59 @@ def inspect_command(
     from trtbench.inspect import inspect
     from trtbench.report.audit import render_audit
 
-    _print(inspect(path), json, lambda audit, console: render_audit(audit, console, layers))
+    print_result(inspect(path), json, lambda audit, console: render_audit(audit, console, layers))
+
+
+@app.command("lint")
+@expand_options
+def lint_command(
+    subject: Annotated[
+        str, typer.Argument(metavar="MODEL|ONNX", help="A timm name, an exported model, any .onnx file.")
+    ],
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Judge a timm model in this precision or recipe; repeatable; default: FP8 and blocks."
+        ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Constructor argument, such as depth=2; repeatable."
+        ),
+    ] = None,
+    img_size: Annotated[
+        int | None, typer.Option(help="Image side in pixels, if not the model's own; of a dynamic graph.")
+    ] = None,
+    batch: Annotated[
+        int, typer.Option(help="Batch of a timm model, or of a graph whose batch is dynamic.")
+    ] = 64,
+    target: Annotated[
+        list[str] | None, typer.Option(help="Compute capability to judge for; repeatable; default: sm120.")
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON and nothing else on stdout.")
+    ] = False,
+) -> None:
+    """Judge a model or a graph by design rules for quantised ViTs; nothing is exported or built.
+
+    The exit code is 1 if a finding has the severity error.
+
+    For example:
+
+    trtbench lint vit_base_patch16_224
+
+    trtbench lint model.onnx --target sm89
+    """
+    from trtbench.lint import lint
+    from trtbench.report.lint import render_lint
+    from trtbench.specs_from_options import lint_specs
+
+    options = ModelOptions(overrides=overrides or [], img_size=img_size, batch=batch)
+    report = lint(lint_specs(subject, precision or [], options), batch, img_size, target or ["sm120"])
+    print_result(report, json, render_lint)
+    if report.has_errors:
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command("verify")
@@ -220,9 +234,31 @@ def verify_command(
     exports, inputs = export_specs(recipes, model), inputs_spec(data, data_samples, model.seed)
     with recipe_progress([str(spec.recipe) for spec in exports]) as on_step:
         verification = verify(exports, Store(output.store), inputs, on_step)
-    _print(verification, output.json, render_verification)
+    print_result(verification, output.json, render_verification)
     if any(row.status == "failed" for row in verification.rows):
         raise typer.Exit(EXIT_FAILED)
+
+
+@app.command("passes")
+@expand_options
+def passes_command(
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON and nothing else on stdout.")
+    ] = False,
+) -> None:
+    """List what our export does to a model beyond ModelOpt's, each pass with its reason.
+
+    For example, what one pass is worth:
+
+    trtbench compare nvfp4
+
+    trtbench compare nvfp4 --passes split_qkv,attention_scale
+    """
+    from trtbench.export.passes import describe_passes
+    from trtbench.report.passes import render_passes
+    from trtbench.results import PassList
+
+    print_result(PassList(passes=describe_passes()), json, render_passes)
 
 
 @app.command("doctor")
@@ -239,17 +275,7 @@ def doctor_command(
     from trtbench.doctor import diagnose
     from trtbench.report.doctor import render_diagnosis
 
-    _print(diagnose(deep=deep), json, render_diagnosis)
-
-
-def _print(result: R, json: bool, render: "Callable[[R, Console], None]") -> None:
-    """Write the result to stdout: as JSON, or rendered for people."""
-    if json:
-        typer.echo(result.model_dump_json(indent=2))
-        return
-    from trtbench.report.console import stdout_console
-
-    render(result, stdout_console())
+    print_result(diagnose(deep=deep), json, render_diagnosis)
 
 
 def main() -> None:

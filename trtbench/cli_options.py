@@ -11,16 +11,17 @@ from typer import Option
 
 
 @dataclass(frozen=True)
-class ModelOptions:
-    """Which model, with which weights, at which shape."""
+class NetworkOptions:
+    """Which model, with which weights, calibrated on what: all but the batch."""
 
-    model: Annotated[str, Option(help="Name of a timm Vision Transformer.")] = "vit_base_patch16_224"
+    model: Annotated[
+        str, Option(help="Name of a timm Vision Transformer, or a file such as models/*.yaml.")
+    ] = "vit_base_patch16_224"
     overrides: Annotated[
         list[str],
         Option("--set", metavar="NAME=VALUE", help="Constructor argument, such as depth=2; repeatable."),
     ] = field(default_factory=list)
     img_size: Annotated[int | None, Option(help="Image side in pixels, if not the model's own.")] = None
-    batch: Annotated[int, Option(help="Static batch of the ONNX model and the engine.")] = 64
     checkpoint: Annotated[
         Path | None, Option(help="Weights: safetensors or a torch state dict (never unpickled).")
     ] = None
@@ -35,6 +36,17 @@ class ModelOptions:
         None
     )
     calib_samples: Annotated[int, Option(help="Number of calibration images.")] = 8
+    passes: Annotated[
+        str | None,
+        Option(help="Names of passes with commas between, or none; default: all. See trtbench passes."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class ModelOptions(NetworkOptions):
+    """Which model, with which weights, at which shape."""
+
+    batch: Annotated[int, Option(help="Static batch of the ONNX model and the engine.")] = 64
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,33 @@ class BuildOptions:
     memory_limit_gb: Annotated[float | None, Option(help="Stop a build that takes more resident memory.")] = (
         None
     )
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """How arms are timed; the rest of the protocol is in docs/measuring.md."""
+
+    duration_s: Annotated[float, Option(help="Blocks of each arm in all, unless it is precise sooner.")] = (
+        10.0
+    )
+    processes: Annotated[int, Option(help="Fresh processes of each arm.")] = 3
+    block_ms: Annotated[float, Option(help="Length of a block; blocks of all arms take turns.")] = 250.0
+    warmup_ms: Annotated[float, Option(help="Least warm-up of each process.")] = 500.0
+    target_half_width: Annotated[
+        float, Option(help="Stop early at this half width of the interval, relative to the median.")
+    ] = 0.002
+    l2: Annotated[
+        Literal["warm", "flushed", "rotated"],
+        Option(help="L2 cache before a query: as the last left it, overwritten, or other buffers."),
+    ] = "warm"
+    regime: Annotated[
+        Literal["sustained", "burst"], Option(help="Blocks follow at once, or each after a rest.")
+    ] = "sustained"
+    no_graph: Annotated[bool, Option("--no-graph", help="Enqueue every query: no CUDA graph.")] = False
+    rebuilds: Annotated[int, Option(help="Build this many more engines of each model, and time all.")] = 0
+    exclusive: Annotated[
+        bool, Option("--exclusive", help="Refuse to start while another process has the GPU open.")
+    ] = False
 
 
 @dataclass(frozen=True)

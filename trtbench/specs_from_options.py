@@ -9,10 +9,11 @@ import yaml
 from pydantic import ValidationError
 
 from trtbench.artifacts import file_record
-from trtbench.cli_options import BuildOptions, ModelOptions
+from trtbench.cli_options import BenchOptions, BuildOptions, ModelOptions, NetworkOptions
 from trtbench.errors import SpecError
 from trtbench.recipes import Recipe, parse_recipe
 from trtbench.specs import (
+    BenchSpec,
     BuildSpec,
     CalibrationSpec,
     CheckpointSpec,
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Spec)
 
+DEFAULT_PRECISIONS = ("fp8+fp8attn", "mxfp8", "nvfp4+fp8attn")
+"""What design rules are judged for: FP8 and the block formats, with attention in FP8 where it compiles so."""
+
 
 def export_specs(words: Sequence[str], options: ModelOptions) -> tuple[ExportSpec, ...]:
     """One spec for each recipe word.
@@ -40,6 +44,22 @@ def export_specs(words: Sequence[str], options: ModelOptions) -> tuple[ExportSpe
         raise SpecError(f"recipe {sorted(repeated)[0]} is named more than once: name each recipe once")
     model = _model_spec(options)
     return tuple(_export_spec(recipe, model, options) for recipe in recipes)
+
+
+def lint_specs(word: str, words: Sequence[str], options: ModelOptions) -> tuple[ExportSpec, ...] | Path:
+    """A path, if ``word`` is one; else a spec of the timm model ``word`` for each recipe word.
+
+    Raises:
+        SpecError: an option is wrong, or has no say in a graph.
+    """
+    path = Path(word)
+    if not path.exists() and path.suffix != ".onnx" and len(path.parts) == 1:
+        return export_specs(words or DEFAULT_PRECISIONS, replace(options, model=word))
+    if words or options.overrides:
+        option = "--precision" if words else "--set"
+        raise SpecError(f"{option} has no say in {word}: a graph has its layers and precisions in it")
+    export_specs(DEFAULT_PRECISIONS, options)  # checks the rest
+    return path
 
 
 def build_spec(options: BuildOptions, sparsity: bool = False) -> BuildSpec:
@@ -59,18 +79,79 @@ def build_spec(options: BuildOptions, sparsity: bool = False) -> BuildSpec:
     )
 
 
+def bench_spec(options: BenchOptions, seed: int) -> BenchSpec:
+    """Read the protocol of a measurement.
+
+    Raises:
+        SpecError: an option is out of range.
+    """
+    if options.rebuilds < 0:
+        raise SpecError(f"--rebuilds {options.rebuilds}: expected 0 or more engines")
+    return _checked(
+        BenchSpec,
+        cuda_graph=not options.no_graph,
+        l2=options.l2,
+        regime=options.regime,
+        warmup_ms=options.warmup_ms,
+        processes=options.processes,
+        block_ms=options.block_ms,
+        duration_s=options.duration_s,
+        target_half_width=options.target_half_width,
+        seed=seed,
+    )
+
+
+def at_batches(options: NetworkOptions, text: str) -> tuple[ModelOptions, ...]:
+    """Read ``1,8,64``: the same model at each batch.
+
+    Raises:
+        SpecError: a word is no integer, or comes twice.
+    """
+    try:
+        batches = [int(word) for word in text.split(",")]
+    except ValueError as error:
+        raise SpecError(f"--batch {text}: expected an integer, or several with commas between") from error
+    if len(set(batches)) < len(batches):
+        raise SpecError(f"--batch {text}: name each batch once")
+    return tuple(ModelOptions(**vars(options), batch=batch) for batch in batches)
+
+
 def _model_spec(options: ModelOptions) -> ModelSpec:
     if options.checkpoint is not None and options.pretrained:
         raise SpecError("--checkpoint and --pretrained exclude each other: the weights come from one place")
+    entry = read_model_entry(Path(options.model)) if options.model.endswith(".yaml") else None
+    overrides = {**dict(entry.overrides if entry else ()), **dict(parse_overrides(options.overrides))}
     return _checked(
         ModelSpec,
-        name=options.model,
-        overrides=parse_overrides(options.overrides),
-        img_size=options.img_size,
+        name=entry.name if entry else options.model,
+        overrides=tuple(sorted(overrides.items())),
+        img_size=options.img_size or (entry.img_size if entry else None),
         pretrained=options.pretrained,
         checkpoint=None if options.checkpoint is None else _checkpoint_spec(options.checkpoint),
         seed=options.seed,
     )
+
+
+def read_model_entry(path: Path) -> ModelSpec:
+    """Read a model of ``models/``: ``name``, and where they differ from timm's ``img_size``, ``overrides``.
+
+    Raises:
+        SpecError: there is no such file, or a field is missing, unknown or wrong.
+    """
+    try:
+        entry = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise SpecError(f"--model {path}: cannot be read: {reason}") from error
+    if not isinstance(entry, dict) or not {"name"} <= entry.keys() <= {"name", "img_size", "overrides"}:
+        raise SpecError(
+            f"--model {path}: expected the fields name, img_size and overrides, got {entry!r:.80}"
+        )
+    overrides = entry.get("overrides") or {}
+    if not isinstance(overrides, dict):
+        raise SpecError(f"--model {path}: overrides: expected names with values, got {overrides!r:.80}")
+    pairs = tuple(sorted(overrides.items()))
+    return _checked(ModelSpec, name=entry["name"], img_size=entry.get("img_size"), overrides=pairs)
 
 
 def _export_spec(recipe: Recipe, model: ModelSpec, options: ModelOptions) -> ExportSpec:
@@ -79,9 +160,16 @@ def _export_spec(recipe: Recipe, model: ModelSpec, options: ModelOptions) -> Exp
         model=model,
         recipe=recipe,
         batch=options.batch,
+        passes=_pass_names(options.passes),
         sparsity_method=options.sparsity_method,
         calibration=_calibration_spec(options),
     )
+
+
+def _pass_names(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    return () if text == "none" else tuple(text.split(","))
 
 
 def _calibration_spec(options: ModelOptions) -> CalibrationSpec:

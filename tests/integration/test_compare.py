@@ -42,7 +42,15 @@ def test_json_follows_the_contract(first):
     row = comparison["rows"][0]
     assert set(row["onnx"]) == {"path", "sha256", "size_bytes", "nodes"}
     assert set(row["engine"]) == {"path", "sha256", "size_bytes", "backend", "backend_version", "build_s"}
-    assert row["fidelity"] is row["measured"] is row["predicted"] is None
+    assert row["measured"] is row["predicted"] is None
+    assert row["fidelity"]["onnx_sha256"] == row["onnx"]["sha256"]
+    assert row["fidelity"]["samples"] == 8
+
+
+def test_fidelity_falls_with_the_precision(first):
+    rows = rows_of(first)
+    assert rows["fp16"]["fidelity"]["sqnr_db"] > 40
+    assert 5 < rows["nvfp4+fp8attn"]["fidelity"]["sqnr_db"] < 30
 
 
 def test_what_the_compiler_made_of_each_recipe(first):

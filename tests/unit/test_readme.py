@@ -22,7 +22,16 @@ def options_of(verb):
 
 
 def test_the_readme_shows_every_command():
-    assert {verb for verb, _ in COMMANDS} == {"compare", "export", "build", "inspect", "verify", "doctor"}
+    assert {verb for verb, _ in COMMANDS} == {
+        "compare",
+        "bench",
+        "export",
+        "build",
+        "inspect",
+        "lint",
+        "verify",
+        "doctor",
+    }
 
 
 @pytest.mark.parametrize(("verb", "arguments"), COMMANDS, ids=lambda value: value.strip())

@@ -142,6 +142,21 @@ COMPILED_SUMMARY = results.CompiledSummary(
     activation_bytes=1,
     by_role={"qkv": COVERAGE},
 )
+PASS = results.PassDescription(
+    name="split_qkv", stage="graph", recipes="nvfp4", what="Splits.", why="It pays."
+)
+LINT_SECTION = results.LintSection(recipe=NVFP4, findings=(FINDING,))
+LINT_REPORT = results.LintReport(
+    subject="vit",
+    origin="model",
+    batch=64,
+    targets=("sm120",),
+    linear_layers=49,
+    attentions=12,
+    tokens=197,
+    head_dims=(64,),
+    sections=(LINT_SECTION,),
+)
 BLOCK_FIDELITY = results.BlockFidelity(block=0, cosine=0.99, sqnr_db=None, max_abs_error=0.1)
 FIDELITY_REFERENCE = results.FidelityReference(recipe=FP16, sha256=SHA, top1=None, top5=None)
 FIDELITY = results.Fidelity(
@@ -255,6 +270,41 @@ COMPARISON = results.Comparison(
     rows=(ROW, results.ComparisonRow(recipe=FP16, status="failed", reason="out of memory")),
     verdicts=(VERDICT,),
 )
+RUN = results.RunRecord(purpose="measure", arms=(ARM,), protocol=BenchSpec(), machine={"gpu": None})
+PROCESS = results.ProcessRecord(
+    arm="nvfp4",
+    build=0,
+    process=1,
+    started_utc="2026-11-21T10:00:00+00:00",
+    facts=None,
+    reason="out of memory",
+)
+ARMS_COMPARISON = results.ArmsComparison(
+    environment=None,
+    sources=("a.json", "b.json"),
+    baseline="fp16",
+    measurements=(MEASUREMENT,),
+    verdicts=(VERDICT,),
+)
+SWEEP = results.Sweep(points=(COMPARISON, MEASUREMENT))
+AA_COMPARISON = results.AaComparison(
+    groups=((0, 1), (2, 3)), verdict="SAME", ratio=1.001, ci95=(0.999, 1.003)
+)
+AA_REPORT = results.AaReport(
+    environment={},
+    gpu="NVIDIA H200",
+    arm=ARM,
+    protocol=BenchSpec(),
+    series="gpu_compute_ms",
+    comparisons=200,
+    pool=9,
+    verdicts={"SAME": 199, "SLOWER": 1},
+    false_alarm_share=0.005,
+    coverage=0.95,
+    half_width=0.002,
+    findings=(FINDING,),
+    raw="comparisons.jsonl",
+)
 
 EXAMPLES: tuple[Spec, ...] = (
     CHECKPOINT,
@@ -288,6 +338,10 @@ EXAMPLES: tuple[Spec, ...] = (
     TELEMETRY_SUMMARY,
     MEASUREMENT,
     VERDICT,
+    PASS,
+    results.PassList(passes=(PASS,)),
+    LINT_SECTION,
+    LINT_REPORT,
     BLOCK_FIDELITY,
     FIDELITY_REFERENCE,
     FIDELITY,
@@ -298,6 +352,12 @@ EXAMPLES: tuple[Spec, ...] = (
     COMPILED_SUMMARY,
     ROW,
     COMPARISON,
+    RUN,
+    PROCESS,
+    ARMS_COMPARISON,
+    SWEEP,
+    AA_COMPARISON,
+    AA_REPORT,
 )
 
 
@@ -330,7 +390,7 @@ class TestEverySpecAndResult:
 
 
 def test_stored_results_name_their_schema() -> None:
-    stored: list[Spec] = [ONNX, ENGINE, COMPILED_ENGINE, AUDIT, COMPARISON]
+    stored: list[Spec] = [ONNX, ENGINE, COMPILED_ENGINE, AUDIT, COMPARISON, MEASUREMENT, SWEEP, AA_REPORT]
     assert {example.model_dump()["schema_version"] for example in stored} == {results.SCHEMA_VERSION}
 
 

@@ -35,7 +35,7 @@ _ADVICE = {
 
 
 def build(
-    onnx: OnnxArtifact | Path, spec: BuildSpec, store: Store, on_step: OnStep = silent
+    onnx: OnnxArtifact | Path, spec: BuildSpec, store: Store, on_step: OnStep = silent, rebuild: int = 0
 ) -> tuple[EngineArtifact, bool]:
     """Compile for ``spec.targets`` unless the store has the engine; also tell whether it was built now.
 
@@ -51,6 +51,7 @@ def build(
         spec: targets and limits; the limits do not change which engine it is.
         store: where the engine is looked up and kept, and the log of a build that fails.
         on_step: told of each step.
+        rebuild: counts engines built anew from the same model, each an engine of its own in the store.
 
     Raises:
         SpecError: TensorRT-RTX has no such target.
@@ -61,8 +62,8 @@ def build(
     spec = spec.model_copy(update={"targets": parse_targets(spec.targets)})
     version = str(import_tensorrt_rtx().__version__)
     source = source_of(load_onnx(onnx) if isinstance(onnx, Path) else onnx)
-    identity = engine_id(spec, source.identity, version)
-    slug = f"{source.label}-{'+'.join(spec.targets)}"
+    identity = engine_id(spec, source.identity, version, rebuild)
+    slug = f"{source.label}-{'+'.join(spec.targets)}" + f"-rebuild{rebuild}" * bool(rebuild)
     make = partial(
         _make_or_keep_log,
         keep_log=partial(store.keep_failed_log, "build", slug, identity),
@@ -75,10 +76,11 @@ def build(
     return store.get_or_make(EngineManifest, slug, identity, make, on_step)
 
 
-def engine_id(spec: BuildSpec, source_identity: str, version: str) -> str:
-    """Identify the engine by all that determines it; limits on the build do not."""
+def engine_id(spec: BuildSpec, source_identity: str, version: str, rebuild: int = 0) -> str:
+    """Identify the engine by all that determines it, limits on the build do not; each rebuild is another."""
     determining = spec.model_copy(update={"timeout_s": 1.0, "memory_limit_bytes": None})
-    return spec_id(determining, source_identity, _tool_versions(version))
+    upstream = f"{source_identity} rebuild {rebuild}" if rebuild else source_identity
+    return spec_id(determining, upstream, _tool_versions(version))
 
 
 def _tool_versions(version: str) -> dict[str, str]:

@@ -1,72 +1,106 @@
 """A comparison as text for people: one table of recipes, one of roles, then the findings."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from trtbench.report.findings import render_findings
-from trtbench.results import Comparison, ComparisonRow, RoleCoverage
+from trtbench.report.measurement import render_noted, render_times
+from trtbench.results import (
+    Comparison,
+    ComparisonRow,
+    CompiledSummary,
+    EngineSummary,
+    Fidelity,
+    RoleCoverage,
+)
 from trtbench.units import format_bytes
 
+Cell = Callable[[ComparisonRow, CompiledSummary, EngineSummary], str]
 _WIDE = 100  # columns from which the table of recipes has room for two blanks between its own
 
 
 def render_comparison(comparison: Comparison, console: Console) -> None:
-    """Print ``comparison``; every number in it comes from the compiled engine (evidence: compiled)."""
+    """Print ``comparison``: what the compiler made of each recipe, then what was timed, and where."""
     console.print(_headline(comparison), soft_wrap=True)
-    console.print(_recipe_table(comparison, gap=1 if console.width < _WIDE else 2))
+    if comparison.not_timed is not None:
+        console.print(Text(f"not timed: {comparison.not_timed}", style="dim"), soft_wrap=True)
+    if comparison.target["sm"]:
+        console.print(_recipe_table(comparison, is_narrow=console.width < _WIDE))
+    for fidelity in [row.fidelity for row in comparison.rows if row.fidelity][:1]:
+        console.print(Text(_what_sqnr_is(fidelity), style="dim"), soft_wrap=True)
     if any(row.compiled for row in comparison.rows):
         console.print(_role_table(comparison))
+    measured = [row.measured for row in comparison.rows if row.measured]
+    if measured:
+        render_times(measured, comparison.verdicts, console)
     for row in comparison.rows:
         if row.status == "failed":
-            console.print(Text.assemble((f"{row.recipe} failed", "red"), f": {row.reason}"), soft_wrap=True)
+            console.print(Text.assemble((f"{_name(row)} failed", "red"), f": {row.reason}"), soft_wrap=True)
     _render_findings(comparison.rows, console)
+
+
+def _name(row: ComparisonRow) -> str:
+    """What the row is called where there may be one recipe in several runtimes."""
+    return row.measured.arm.label if row.measured else str(row.recipe)
 
 
 def _headline(comparison: Comparison) -> str:
     backends = sorted({f"{r.engine.backend} {r.engine.backend_version}" for r in comparison.rows if r.engine})
+    is_timed = any(row.measured and row.measured.series for row in comparison.rows)
     return (
-        f"[bold]{comparison.model}[/bold], batch {comparison.batch}, compiled for {comparison.target['sm']}"
+        f"[bold]{comparison.model}[/bold], batch {comparison.batch}"
+        + (f", compiled for {comparison.target['sm']}" if comparison.target["sm"] else "")
         + (f" by {', '.join(backends)}" if backends else "")
-        + "; nothing here was timed on a GPU"
+        + ("" if is_timed else "; nothing here was timed on a GPU")
     )
 
 
-def _recipe_table(comparison: Comparison, gap: int) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
+def _recipe_table(comparison: Comparison, is_narrow: bool) -> Table:
+    """One line a recipe; a narrow console has no room for the activations."""
+    columns = {header: cell for header, cell in _CELLS.items() if not (is_narrow and "activa" in header)}
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1 if is_narrow else 2, 0, 0))
     table.add_column("recipe", no_wrap=True)
     table.add_column("GEMM FLOPs run in", min_width=len("fp16 25.5%"))
     table.add_column("attn", no_wrap=True)
-    for header in (
-        "GEMM\nkernels",
-        "other\nkernels",
-        "bytes of\nothers",
-        "weights",
-        "activa-\ntions",
-        "engine",
-    ):
+    for header in columns:
         table.add_column(header, justify="right", no_wrap=True)
     for row in comparison.rows:
-        table.add_row(str(row.recipe), *_recipe_cells(row))
+        # Other runtimes load nothing that we compiled.
+        if row.runtime in (None, "tensorrt_rtx"):
+            table.add_row(str(row.recipe), *_recipe_cells(row, columns.values()))
     return table
 
 
-def _recipe_cells(row: ComparisonRow) -> tuple[str, ...]:
+def _recipe_cells(row: ComparisonRow, cells: Iterable[Cell]) -> tuple[str, ...]:
     if row.compiled is None or row.engine is None:
-        return ("[red]failed[/red]", *7 * ("",))
-    compiled = row.compiled
-    return (
-        format_shares(compiled.gemm_flops_share),
-        compiled.attention_precision or "none",
-        str(compiled.gemm_kernels),
-        str(compiled.other_kernels),
-        format_bytes(compiled.other_bytes),
-        format_bytes(compiled.weight_bytes),
-        format_bytes(compiled.activation_bytes),
-        format_bytes(row.engine.size_bytes),
-    )
+        return ("[red]failed[/red]",)
+    precisions = (format_shares(row.compiled.gemm_flops_share), row.compiled.attention_precision or "none")
+    return (*precisions, *(cell(row, row.compiled, row.engine) for cell in cells))
+
+
+def _what_sqnr_is(fidelity: Fidelity) -> str:
+    images = "images" if fidelity.inputs.directory else "synthetic images"
+    return f"SQNR of the logits against the FP32 model: emulated on a CPU, {fidelity.samples} {images}"
+
+
+def _format_sqnr(fidelity: Fidelity | None) -> str:
+    if fidelity is None:
+        return "-"
+    return "exact" if fidelity.sqnr_db is None else f"{fidelity.sqnr_db:.1f}"
+
+
+_CELLS: dict[str, Cell] = {
+    "SQNR\ndB": lambda row, compiled, engine: _format_sqnr(row.fidelity),
+    "GEMM\nkernels": lambda row, compiled, engine: str(compiled.gemm_kernels),
+    "other\nkernels": lambda row, compiled, engine: str(compiled.other_kernels),
+    "bytes of\nothers": lambda row, compiled, engine: format_bytes(compiled.other_bytes),
+    "weights": lambda row, compiled, engine: format_bytes(compiled.weight_bytes),
+    "activa-\ntions": lambda row, compiled, engine: format_bytes(compiled.activation_bytes),
+    "engine": lambda row, compiled, engine: format_bytes(engine.size_bytes),
+}
 
 
 def _role_table(comparison: Comparison) -> Table:
@@ -105,7 +139,9 @@ def format_shares(shares: dict[str, float]) -> str:
 
 def _render_findings(rows: Iterable[ComparisonRow], console: Console) -> None:
     """Print what needs attention in full, and the rest by name."""
-    findings = [(str(row.recipe), finding) for row in rows for finding in row.findings]
+    measured = [(_name(row), finding) for row in rows if row.measured for finding in row.measured.findings]
+    render_noted(measured, console)
+    findings = [(_name(row), finding) for row in rows for finding in row.findings]
     render_findings([pair for pair in findings if pair[1].severity != "info"], console)
     notes = [f"{finding.code} ({subject})" for subject, finding in findings if finding.severity == "info"]
     if notes:

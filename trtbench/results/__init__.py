@@ -9,7 +9,15 @@ from trtbench.results.audit import (
     LayerTensor,
     RoleCoverage,
 )
-from trtbench.results.base import SCHEMA_VERSION, FileRecord, Finding, Severity, TensorRecord
+from trtbench.results.base import (
+    SCHEMA_VERSION,
+    FileRecord,
+    Finding,
+    PassDescription,
+    PassList,
+    Severity,
+    TensorRecord,
+)
 from trtbench.results.comparison import (
     Comparison,
     ComparisonRow,
@@ -24,6 +32,7 @@ from trtbench.results.fidelity import (
     Verification,
     VerificationRow,
 )
+from trtbench.results.lint import LintReport, LintSection
 from trtbench.results.measurement import (
     ArmFacts,
     GraphUse,
@@ -36,10 +45,21 @@ from trtbench.results.measurement import (
     Verdict,
     VerdictWord,
 )
+from trtbench.results.run import (
+    AaComparison,
+    AaReport,
+    ArmsComparison,
+    ProcessRecord,
+    RunRecord,
+    Sweep,
+)
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AaComparison",
+    "AaReport",
     "ArmFacts",
+    "ArmsComparison",
     "Audit",
     "AuditedLayer",
     "BlockFidelity",
@@ -57,14 +77,21 @@ __all__ = [
     "Finding",
     "GraphUse",
     "LayerTensor",
+    "LintReport",
+    "LintSection",
     "Measurement",
     "OnnxManifest",
     "OnnxSummary",
+    "PassDescription",
+    "PassList",
+    "ProcessRecord",
     "RoleCoverage",
+    "RunRecord",
     "Series",
     "Severity",
     "SparsityRecord",
     "Statistic",
+    "Sweep",
     "Telemetry",
     "TelemetrySummary",
     "TensorRecord",

@@ -64,7 +64,7 @@ class ComparisonRow(Spec):
 
 
 class Comparison(Spec):
-    """Several recipes of one model, side by side."""
+    """Several recipes of one model, side by side; ``not_timed`` says why no row has a measurement."""
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["comparison"] = "comparison"
@@ -75,3 +75,4 @@ class Comparison(Spec):
     baseline: str
     rows: tuple[ComparisonRow, ...]
     verdicts: tuple[Verdict, ...] = ()
+    not_timed: str | None = None

@@ -7,7 +7,7 @@ Series of times, all in milliseconds and one value a query (one enqueue of the w
     h2d_ms, d2h_ms  copies of inputs and outputs from and to pinned memory, apart from the query
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -24,7 +24,8 @@ class ArmFacts(Spec):
 
     ``main_series`` is the one that speeds are told in: ``gpu_compute_ms``, or ``host_wall_ms`` on a CPU.
     ``graph_kernels`` counts kernel nodes of the graph we captured; unknown for a runtime's own graph.
-    ``output_sample`` are the outputs of the first images, to be compared between arms.
+    ``output_sample`` are the outputs of the first images, to be compared between arms. ``l2_bytes``: the L2
+    cache of the GPU, where it is known.
     """
 
     runtime_version: str
@@ -35,6 +36,7 @@ class ArmFacts(Spec):
     graph_kernels: int | None
     output_sample: tuple[float, ...]
     device_memory_bytes: int | None
+    l2_bytes: int | None = None
     load_s: float
     pid: int
     notes: tuple[str, ...] = ()
@@ -93,7 +95,10 @@ class TelemetrySummary(Spec):
 
 
 class Measurement(Spec):
-    """One arm, timed. A failed one has a ``reason`` and what was measured before."""
+    """One arm, timed. A failed one has a ``reason`` and what was measured before.
+
+    ``environment`` is null within a result that has it for all of its arms.
+    """
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["measurement"] = "measurement"
@@ -111,6 +116,7 @@ class Measurement(Spec):
     blocks: int
     telemetry: TelemetrySummary | None
     findings: tuple[Finding, ...] = ()
+    environment: dict[str, Any] | None = None
     raw: str = Field(description="file of raw blocks, relative to the result")
 
 

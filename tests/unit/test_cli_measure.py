@@ -1,0 +1,178 @@
+"""Commands that time, as a user meets them: a wrong request is one line, and exit codes tell the rest."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from scripted import FAST, write_script
+
+from trtbench import cli
+from trtbench.artifacts import Store, save_result
+from trtbench.results_store import load_result
+
+
+@pytest.fixture
+def trtbench(monkeypatch, capfd, tmp_path):
+    """Run the command line in this process, in an empty folder; return exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["trtbench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        output = capfd.readouterr()
+        return ended.value.code or 0, output.out, output.err
+
+    return run
+
+
+@pytest.fixture
+def arms(tmp_path):
+    return write_script(tmp_path, "slow", 1.5), write_script(tmp_path, "fast", 1.2)
+
+
+@pytest.mark.parametrize("command", ["bench", "compare"])
+def test_help_has_examples(trtbench, command):
+    code, out, _ = trtbench(command, "--help")
+    assert code == 0
+    assert f"trtbench {command}" in out
+    assert "--json" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["bench", "fp17"], ["fp17", "unknown precision"]),
+        (["bench", "nowhere/model"], ["nowhere/model", "no such file", "no recipe"]),
+        (["bench", "nowhere.onnx"], ["nowhere.onnx", "no such file"]),
+        (["bench", "fp16", "--runtime", "fast"], ["fast", "onnxruntime-cpu"]),
+        (["bench", "fp16", "--runtime", "fake"], ["fake", "script"]),
+        (["bench", "fp16", "--runtime", "tensorrt"], ["tensorrt", "engine file"]),
+        (["bench", "fp16", "--batch", "1,x"], ["--batch 1,x", "integer"]),
+        (["bench", "fp16", "--batch", "8,8"], ["--batch", "once"]),
+        (["bench", "fp16", "--duration-s", "0"], ["duration_s", "0"]),
+        (["bench", "fp16", "--rebuilds", "-1"], ["--rebuilds -1"]),
+        (["bench", "slow.json", "--runtime", "fake", "--batch", "8"], ["--batch", "slow.json"]),
+        (["bench", "slow.json", "--runtime", "fake", "--set", "depth=1"], ["--set", "slow.json"]),
+        (["bench", "slow.json", "--runtime", "onnxruntime-cpu"], ["slow.json", "onnxruntime-cpu"]),
+        (["bench", "slow.json", "--runtime", "torch"], ["slow.json", "recipe"]),
+        (["compare", "fp16", "--batch", "1,8"], ["--batch 1,8", "--runtime"]),
+        (["compare", "fp16", "--runtime", "fast"], ["fast"]),
+        (["compare", "fp16", "--runtime", "fake"], ["fake", "script"]),
+        (["compare", "fp16", "--runtime", "torch", "--runtime", "torch"], ["torch", "more than once"]),
+        (["compare", "slow.json", "fp16", "--runtime", "fake"], ["do not mix"]),
+        (["compare", "slow.json", "fast.json"], ["--runtime"]),
+        (["compare", "slow.json", "slow.json", "--runtime", "fake"], ["more than once", "--aa"]),
+        (["compare", "--aa", "fp16", "fp32", "--runtime", "torch"], ["--aa", "one"]),
+        (["compare", "--aa", "fp16"], ["--aa", "--runtime"]),
+        (["compare", "--aa", "fp16", "--runtime", "torch", "--batch", "1,2"], ["--aa", "one batch"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) and value[0] in ("bench", "compare") else "",
+)
+def test_wrong_requests_end_with_2_and_one_line(trtbench, arms, arguments, words):
+    code, out, err = trtbench(*arguments)
+    assert code == 2, err
+    assert out == ""
+    assert all(word in err.splitlines()[-1] for word in words), err
+
+
+def test_bench_prints_and_keeps_the_same_result(trtbench, arms):
+    code, out, err = trtbench("bench", arms[0], "--runtime", "fake", "--json", *FAST)
+    assert code == 0, err
+    (path,) = Path("results").glob("*.json")
+    assert load_result(path).model_dump(mode="json") == json.loads(out)
+    assert (path.parent / json.loads(out)["raw"]).is_file()
+    assert "process 2 of 2" in err
+    assert json.loads(out)["environment"]["cpu_model"]
+
+
+def test_bench_again_is_another_measurement(trtbench, arms):
+    for _ in range(2):
+        assert trtbench("bench", arms[0], "--runtime", "fake", *FAST)[0] == 0
+    assert len(list(Path("results").glob("*.json"))) == 2
+
+
+def test_an_arm_that_fails_ends_with_1_and_its_reason(trtbench, tmp_path):
+    bad = write_script(tmp_path, "bad", failure={"at": "load", "how": "out_of_memory"})
+    code, out, _ = trtbench("bench", bad, "--runtime", "fake", *FAST)
+    assert code == 1
+    assert "bad failed: out of GPU memory" in out
+
+
+@pytest.mark.parametrize(
+    ("order", "fail_on", "expected"),
+    [(0, ["--fail-on", "slower"], 0), (1, ["--fail-on", "slower"], 3), (1, [], 0)],
+)
+def test_a_slower_arm_ends_with_3_if_asked(trtbench, arms, order, fail_on, expected):
+    words = arms if order == 0 else arms[::-1]
+    code, out, err = trtbench("compare", *words, "--runtime", "fake", *FAST, "--processes", 3, *fail_on)
+    assert code == expected, err
+    assert ("FASTER" if order == 0 else "SLOWER") in out
+
+
+def test_stored_results_are_compared_without_timing(trtbench, arms):
+    for path in arms:
+        trtbench("bench", path, "--runtime", "fake", *FAST, "--processes", 3)
+    stored = sorted(Path("results").glob("*.json"), reverse=True)
+    code, out, err = trtbench("compare", "--from", *stored, "--json")
+    assert code == 0, err
+    (verdict,) = json.loads(out)["verdicts"]
+    assert (verdict["baseline"], verdict["arm"], verdict["verdict"]) == ("slow", "fast", "FASTER")
+    assert err == ""
+
+
+def test_stored_results_of_two_protocols_are_incomparable(trtbench, arms):
+    trtbench("bench", arms[0], "--runtime", "fake", *FAST)
+    trtbench("bench", arms[1], "--runtime", "fake", *FAST, "--l2", "flushed")
+    code, out, _ = trtbench("compare", "--from", *Path("results").glob("*.json"))
+    assert code == 0
+    assert "INCOMPARABLE" in out
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"kind": "onnx"}'])
+def test_a_file_that_is_no_result_is_named(trtbench, content):
+    Path("x.json").write_text(content)
+    code, out, err = trtbench("compare", "--from", "x.json", "x.json")
+    assert (code, out) == (1, "")
+    assert "x.json" in err
+
+
+def test_an_arm_against_itself(trtbench, tmp_path):
+    script = write_script(tmp_path, "same", noise=0.001)
+    code, out, err = trtbench(
+        "compare", "--aa", script, "--runtime", "fake", "--comparisons", 4, *FAST, "--json"
+    )
+    assert code == 0, err
+    report = json.loads(out)
+    assert (report["kind"], report["comparisons"], report["pool"]) == ("aa_report", 4, 6)
+    assert sum(report["verdicts"].values()) == 4
+    assert 0 <= report["coverage"] <= 1
+    assert report["half_width"] > 0
+    assert "comparison 4 of 4" in err
+    (path,) = Path("results").glob("*.json")
+    lines = (path.parent / report["raw"]).read_text().splitlines()
+    assert len(lines) == 4
+    groups = [json.loads(line)["groups"] for line in lines]
+    assert all(not set(a) & set(b) for a, b in groups)
+    assert len({str(pair) for pair in groups}) > 1
+    # Interrupted before its result was saved: nothing is measured twice, and the rest is made up for.
+    path.unlink()
+    again = trtbench("compare", "--aa", script, "--runtime", "fake", "--comparisons", 5, *FAST, "--json")
+    assert json.loads(again[1])["comparisons"] == 5
+    assert (path.parent / report["raw"]).read_text().splitlines()[:4] == lines
+
+
+def test_a_store_that_cannot_be_written_is_named(trtbench, arms, tmp_path):
+    (tmp_path / "file").touch()
+    code, _, err = trtbench("bench", arms[0], "--runtime", "fake", "--store", tmp_path / "file", *FAST)
+    assert code == 1
+    assert str(tmp_path / "file") in err.splitlines()[-1]
+
+
+def test_a_saved_result_reads_back_from_any_folder(trtbench, arms, tmp_path):
+    trtbench("bench", arms[0], "--runtime", "fake", "--store", tmp_path / "store", *FAST)
+    (path,) = (tmp_path / "store" / "results").glob("*.json")
+    assert (
+        save_result(Store(tmp_path / "copy"), path.stem, load_result(path)).read_bytes() == path.read_bytes()
+    )

@@ -1,0 +1,157 @@
+"""Each check fires on its evidence, gives its numbers, and stays silent without it."""
+
+import pytest
+from scripted import FACTS, blocks, spec_of, telemetry
+
+from trtbench.measure.findings import Observed, findings_between, findings_of
+from trtbench.measure.run import Arm
+from trtbench.measure.summarise import measurement_of
+from trtbench.recipes import parse_recipe
+from trtbench.specs import BenchSpec, CheckpointSpec, ExportSpec, ModelSpec
+
+STEADY = [1.0, 1.001, 0.999, 1.0]
+
+
+def observe(tmp_path, timed, recipe=None, facts=FACTS, bench=None, size=None, reason=None, model=None):
+    export = None
+    if recipe is not None:
+        export = ExportSpec(recipe=parse_recipe(recipe), model=model or ModelSpec())
+    spec = spec_of(tmp_path / "a", export=export, recipe=None if export is None else export.recipe)
+    bench = bench or BenchSpec(target_half_width=0.5)
+    measurement = measurement_of(spec, bench, timed, facts, reason, "NVIDIA H200", "raw")
+    return Observed(Arm((spec,), size), measurement, timed)
+
+
+def found(observed):
+    return {finding.code: finding for finding in findings_of(observed)}
+
+
+def three_processes(medians, **series):
+    return [block for process in range(3) for block in blocks(*medians, process=process, **series)]
+
+
+def watched(medians, *entries):
+    timed = three_processes(medians)
+    return [
+        block.model_copy(update={"telemetry": entries[index % len(entries)]})
+        for index, block in enumerate(timed)
+    ]
+
+
+def test_a_quiet_arm_has_no_findings(tmp_path):
+    assert found(observe(tmp_path, watched(STEADY, telemetry()))) == {}
+
+
+@pytest.mark.parametrize(("enqueue_ms", "fires"), [(0.79, False), (0.81, True)])
+def test_enqueue_bound(tmp_path, enqueue_ms, fires):
+    findings = found(observe(tmp_path, three_processes([1.0, 1.0], enqueue_ms=(enqueue_ms,))))
+    assert ("ENQUEUE_BOUND" in findings) is fires
+    if fires:
+        assert findings["ENQUEUE_BOUND"].numbers == {"enqueue_ms": 0.81, "gpu_compute_ms": 1.0}
+        assert "81%" in findings["ENQUEUE_BOUND"].message
+
+
+def test_throttle_by_heat_is_a_warning_with_the_contrast(tmp_path):
+    hot = telemetry(throttle_us={"hw_therm_slowdown": 100_000})
+    finding = found(observe(tmp_path, watched([1.2, 1.0], hot, telemetry())))["THROTTLED"]
+    assert finding.severity == "warning"
+    assert finding.numbers["median_throttled_ms"] == 1.2
+    assert finding.numbers["median_free_ms"] == 1.0
+    assert finding.numbers["samples_share"] == 0.5
+    assert "hw_therm_slowdown" in finding.message
+
+
+def test_the_power_cap_is_information_and_depends_on_the_values(tmp_path):
+    capped = telemetry(throttle_us={"sw_power_cap": 100_000})
+    random = found(observe(tmp_path, watched(STEADY, capped), "fp16"))
+    assert random["THROTTLED"].severity == "info"
+    assert random["INPUT_DEPENDENT_POWER"].numbers["power_capped_share"] == pytest.approx(0.4)
+    weights = ModelSpec(checkpoint=CheckpointSpec(path="vit.safetensors", sha256="ab" * 32))
+    assert "INPUT_DEPENDENT_POWER" not in found(
+        observe(tmp_path, watched(STEADY, capped), "fp16", model=weights)
+    )
+
+
+def test_a_throttle_of_no_account_is_none(tmp_path):
+    assert "THROTTLED" not in found(
+        observe(tmp_path, watched(STEADY, telemetry(throttle_us={"sw_power_cap": 2000})))
+    )
+
+
+def test_noise(tmp_path):
+    loud = found(observe(tmp_path, three_processes([1.0, 1.1, 0.9, 1.05, 0.95])))["NOISY"]
+    assert loud.severity == "warning"
+    assert loud.numbers["cov"] == pytest.approx(0.0707, abs=1e-3)
+    wide = found(observe(tmp_path, three_processes(STEADY)[:6], bench=BenchSpec(target_half_width=1e-6)))[
+        "NOISY"
+    ]
+    assert wide.severity == "info"
+    assert wide.numbers["relative_half_width"] > 1e-6
+
+
+def test_drift_in_every_process(tmp_path):
+    finding = found(observe(tmp_path, three_processes([1.0, 1.0, 1.02, 1.02])))["NOT_STEADY"]
+    assert finding.numbers["drift"] == pytest.approx(0.02)
+    assert "slower" in finding.message
+
+
+def test_ups_and_downs_are_no_drift(tmp_path):
+    up, down = blocks(1.0, 1.0, 1.05, 1.05), blocks(1.05, 1.05, 1.0, 1.0, process=1)
+    assert "NOT_STEADY" not in found(observe(tmp_path, [*up, *down]))
+    assert "NOT_STEADY" not in found(observe(tmp_path, three_processes([1.0, 1.0, 1.001, 1.001])))
+
+
+def test_what_warming_up_noted_is_told(tmp_path):
+    facts = FACTS.model_copy(update={"notes": ("NOT_STEADY: no steady state in 10.0 s of warming up",)})
+    assert "10.0 s" in found(observe(tmp_path, three_processes(STEADY), facts=facts))["NOT_STEADY"].message
+
+
+def test_a_runtime_without_a_graph(tmp_path):
+    facts = FACTS.model_copy(update={"cuda_graph": "none"})
+    assert "NO_GRAPH" in found(observe(tmp_path, three_processes(STEADY), facts=facts))
+    asked = BenchSpec(target_half_width=0.5, cuda_graph=False)
+    assert "NO_GRAPH" not in found(observe(tmp_path, three_processes(STEADY), facts=facts, bench=asked))
+
+
+def test_the_l2_cache_that_holds_one_arm(tmp_path):
+    small, large = (observe(tmp_path, three_processes(STEADY), size=size) for size in (40 << 20, 180 << 20))
+    (finding,) = findings_between(large, small)
+    assert finding.code == "L2_FITS_ONE_ARM"
+    assert finding.numbers == {"baseline_bytes": 180 << 20, "arm_bytes": 40 << 20, "l2_bytes": 50 << 20}
+    assert findings_between(large, large) == ()
+    flushed = BenchSpec(l2="flushed", target_half_width=0.5)
+    cold = observe(tmp_path, three_processes(STEADY), size=40 << 20, bench=flushed)
+    assert findings_between(large, cold) == ()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sample", "fires"),
+    [
+        ("fp16", (1.0, 2.0, -1.0), False),
+        ("fp16", (1.0, 2.0, -0.5), True),
+        ("nvfp4", (1.0, 2.0, -0.5), False),
+        ("nvfp4", (-1.0, 2.0, 1.0), True),
+        ("nvfp4+sparse", (0.0, 1.0, 2.0), True),
+        ("nvfp4+sparse", (0.0, 2.0, 0.0), False),
+    ],
+)
+def test_outputs_are_compared_with_a_limit_by_precision(tmp_path, recipe, sample, fires):
+    facts = FACTS.model_copy(update={"output_sample": sample})
+    baseline = observe(tmp_path, three_processes(STEADY), "fp16")
+    other = observe(tmp_path, three_processes(STEADY), recipe, facts=facts)
+    assert [finding.code for finding in findings_between(baseline, other)] == ["OUTPUT_DIFFERS"] * fires
+
+
+def test_outputs_of_two_models_are_not_compared(tmp_path):
+    facts = FACTS.model_copy(update={"output_sample": (-1.0, -2.0, 1.0)})
+    baseline = observe(tmp_path, three_processes(STEADY), "fp16")
+    other = observe(tmp_path, three_processes(STEADY), "fp16", facts=facts, model=ModelSpec(seed=1))
+    assert findings_between(baseline, other) == ()
+
+
+def test_a_failed_arm_without_blocks_has_its_reason_only(tmp_path):
+    observed = observe(
+        tmp_path, [], facts=None, reason="GRAPH_EMPTY: the captured CUDA graph holds no kernel"
+    )
+    assert set(found(observed)) == {"GRAPH_EMPTY"}
+    assert observed.measurement.status == "failed"

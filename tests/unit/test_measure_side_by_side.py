@@ -1,0 +1,225 @@
+"""Whole runs over scripted arms, in real worker processes."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from scripted import BENCH, arm, of_label, spec_of, telemetry, write_script
+
+from trtbench.artifacts import Store, save_result
+from trtbench.errors import MeasureError, SpecError
+from trtbench.measure.interleave import order
+from trtbench.measure.journal import read_journal
+from trtbench.measure.run import Arm
+from trtbench.measure.side_by_side import measure_side_by_side
+from trtbench.results import ProcessRecord, RunRecord, TimedBlock
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def measure(arms, store, bench=BENCH, **options):
+    seen = []
+    measured = measure_side_by_side(arms, bench, store, "test", seen.append, **options)
+    return measured, seen
+
+
+def lines_of(store, name, file="blocks.jsonl", line_type=TimedBlock):
+    return read_journal(store.root / "results" / name / file, line_type)
+
+
+def codes(measurement):
+    return {finding.code for finding in measurement.findings}
+
+
+def test_two_arms_from_blocks_to_verdict(tmp_path, store):
+    measured, seen = measure([arm(tmp_path, "fp16", 1.5), arm(tmp_path, "nvfp4", 1.2)], store)
+    slow, fast = measured.measurements
+    (verdict,) = measured.verdicts
+    assert (slow.status, slow.processes, slow.blocks, slow.batch) == ("ok", 2, 8, 2)
+    assert slow.series["gpu_compute_ms"].median == pytest.approx(1.5, rel=0.002)
+    assert fast.queries_per_s == pytest.approx(1000 / 1.2, rel=0.002)
+    assert fast.images_per_s == pytest.approx(2000 / 1.2, rel=0.002)
+    assert (verdict.baseline, verdict.arm, verdict.verdict) == ("fp16", "nvfp4", "FASTER")
+    assert verdict.ratio == pytest.approx(1.25, rel=0.005)
+    assert slow.raw == f"{measured.name}/blocks.jsonl"
+    assert seen[-1].blocks == 16
+    assert seen[-1].left_s == 0
+    assert set(seen[-1].medians_ms) == {"fp16", "nvfp4"}
+
+
+def test_every_turn_has_every_arm_once_in_random_order(tmp_path, store):
+    measured, _ = measure([arm(tmp_path, name) for name in "abc"], store)
+    turns: dict[tuple[int, int], list[str]] = {}
+    for block in lines_of(store, measured.name):
+        turns.setdefault((block.process, block.block), []).append(block.arm)
+    assert all(sorted(labels) == ["a", "b", "c"] for labels in turns.values())
+    assert len({tuple(labels) for labels in turns.values()}) > 2
+    assert Counter(process for process, _ in turns) == {0: 4, 1: 4}
+
+
+def test_orders_repeat_with_the_seed_and_are_balanced():
+    labels = ["a", "b", "c"]
+    assert [order(labels, 7, 0, turn) for turn in range(9)] == [
+        order(labels, 7, 0, turn) for turn in range(9)
+    ]
+    first = Counter(order(labels, 0, 0, turn)[0] for turn in range(600))
+    assert all(150 < count < 250 for count in first.values())
+
+
+def test_a_precise_arm_stops_before_its_time(tmp_path, store):
+    bench = BENCH.model_copy(update={"duration_s": 4.0, "target_half_width": 0.01})
+    measured, _ = measure([arm(tmp_path, "a", noise=0.0)], store, bench)
+    # One process alone is never precise, since others may differ: it has its 2 s.
+    assert Counter(block.process for block in lines_of(store, measured.name)) == {0: 50, 1: 3}
+
+
+@pytest.mark.parametrize(
+    ("failure", "words", "was_measured"),
+    [
+        ({"at": "load", "how": "out_of_memory"}, "out of GPU memory", False),
+        ({"at": "capture", "how": "error"}, "capture", False),
+        ({"at": "query", "query": 250, "how": "kill"}, "killed by signal 9", True),
+        ({"at": "query", "query": 250, "how": "exit"}, "exit code 3", True),
+    ],
+)
+def test_an_arm_that_fails_is_a_row_and_the_others_go_on(tmp_path, store, failure, words, was_measured):
+    arms = [arm(tmp_path, "good"), arm(tmp_path, "bad", failure=failure)]
+    measured, _ = measure(arms, store)
+    good, bad = measured.measurements
+    assert (good.status, good.processes) == ("ok", 2)
+    assert bad.status == "failed"
+    assert words in bad.reason
+    assert (bad.blocks > 0, bool(bad.series)) == (was_measured, was_measured)
+    assert measured.verdicts[0].verdict == "INCOMPARABLE"
+
+
+def test_an_empty_graph_is_a_finding(tmp_path, store):
+    measured, _ = measure([arm(tmp_path, "a", graph_kernels=0)], store)
+    assert measured.measurements[0].status == "failed"
+    assert "GRAPH_EMPTY" in codes(measured.measurements[0])
+
+
+def test_throttled_blocks_are_told_and_kept(tmp_path, store):
+    held = telemetry(throttle_us={"hw_therm_slowdown": 200_000}, sm_clock_mhz=(1500,))
+    entries = [each.model_dump(mode="json") for each in (telemetry(), held, telemetry())]
+    measured, _ = measure([arm(tmp_path, "a", telemetry=entries)], store)
+    (measurement,) = measured.measurements
+    (finding,) = [each for each in measurement.findings if each.code == "THROTTLED"]
+    assert finding.severity == "warning"
+    assert finding.numbers["samples_share"] == pytest.approx(1 / 3, abs=0.1)
+    assert measurement.telemetry.throttled_share == pytest.approx(0.8 / 3, abs=0.1)
+    assert measurement.telemetry.throttle_us["hw_therm_slowdown"] > 0
+    counted = sum(len(block.samples["gpu_compute_ms"]) for block in lines_of(store, measured.name))
+    assert measurement.series["gpu_compute_ms"].samples == counted
+
+
+def test_a_burst_rests_before_every_block(tmp_path, store):
+    bench = BENCH.model_copy(update={"processes": 1, "regime": "burst", "rest_ms": 100.0})
+    measured, _ = measure([arm(tmp_path, "a")], store, bench)
+    started = [datetime.fromisoformat(block.started_utc) for block in lines_of(store, measured.name)]
+    assert all(later - earlier >= timedelta(milliseconds=99) for earlier, later in pairwise(started))
+
+
+def test_foreign_processes_are_told_and_refused_if_asked(tmp_path, store):
+    entries = [telemetry(foreign_pids=(4242,)).model_dump(mode="json")]
+    arms = [arm(tmp_path, "a", telemetry=entries)]
+    measured, _ = measure(arms, store)
+    assert "FOREIGN_PROCESS" in codes(measured.measurements[0])
+    with pytest.raises(MeasureError, match="4242"):
+        measure(arms, store, exclusive=True)
+
+
+def test_rebuilds_are_a_level_of_their_own(tmp_path, store):
+    path = write_script(tmp_path, "engine")
+    built = Arm(tuple(spec_of(path, build=build, artifact_sha256=None) for build in range(2)))
+    measured, _ = measure([arm(tmp_path, "torch"), built], store)
+    of_engine = [block for block in lines_of(store, measured.name) if block.arm == "engine"]
+    assert {(block.process, block.build) for block in of_engine} == {
+        (process, process % 2) for process in range(4)
+    }
+    assert of_label(measured.measurements, "torch").processes == 4
+    assert "REBUILDS_IDENTICAL" in codes(of_label(measured.measurements, "engine"))
+
+
+def test_labels_must_differ(tmp_path, store):
+    same = arm(tmp_path, "a")
+    with pytest.raises(SpecError, match="--aa"):
+        measure([same, same], store)
+
+
+class TestResuming:
+    """An unfinished run goes on; a finished one, or another identity, is left alone."""
+
+    def test_without_a_result_nothing_is_measured_twice(self, tmp_path, store):
+        arms = [arm(tmp_path, "a"), arm(tmp_path, "b")]
+        first, _ = measure(arms, store)
+        second, seen = measure(arms, store)
+        assert second == first
+        assert seen == []
+
+    def test_a_round_that_was_cut_short_is_kept_and_made_up_for(self, tmp_path, store):
+        arms = [arm(tmp_path, "a"), arm(tmp_path, "b")]
+        first, _ = measure(arms, store)
+        journal = store.root / "results" / first.name / "blocks.jsonl"
+        kept = journal.read_bytes().splitlines(keepends=True)[:11]
+        journal.write_bytes(b"".join(kept) + b'{"schema_version":1,"arm":"a","bui')
+        again, _ = measure(arms, store)
+        assert again.name == first.name
+        assert journal.read_bytes().startswith(b"".join(kept))
+        counts = Counter((block.arm, block.process) for block in lines_of(store, first.name))
+        # Eight blocks of process 0 were whole, and three of process 1: another took its place.
+        assert [counts["a", 0], counts["a", 2], counts["b", 0], counts["b", 2]] == [4, 4, 4, 4]
+        assert counts["a", 1] + counts["b", 1] == 3
+        assert again.measurements[0].blocks == 8 + counts["a", 1]
+        assert again.verdicts[0].verdict in ("SAME", "AMBIGUOUS")
+
+    def test_a_finished_run_is_never_added_to(self, tmp_path, store):
+        arms = [arm(tmp_path, "a")]
+        first, _ = measure(arms, store)
+        save_result(store, first.name, first.measurements[0])
+        second, _ = measure(arms, store)
+        assert second.name != first.name
+        assert second.name.endswith("-2")
+
+    def test_another_protocol_or_another_artifact_is_another_run(self, tmp_path, store):
+        one = arm(tmp_path, "a")
+        other = Arm((one.builds[0].model_copy(update={"artifact_sha256": "ab" * 32}),))
+        longer = BENCH.model_copy(update={"duration_s": 0.4})
+        names = {measure([one], store)[0].name, measure([one], store, longer)[0].name}
+        # The worker refuses a file that is not the one that the arm names; the name is what counts here.
+        names.add(measure([other], store)[0].name)
+        assert len(names) == 3
+
+    def test_the_place_of_the_artifact_does_not_matter(self, tmp_path, store):
+        (tmp_path / "elsewhere").mkdir()
+        moved = arm(tmp_path / "elsewhere", "a")
+        assert measure([arm(tmp_path, "a")], store)[0].name == measure([moved], store)[0].name
+
+    def test_the_folder_says_what_its_blocks_belong_to(self, tmp_path, store):
+        one = arm(tmp_path, "a")
+        name = measure([one], store)[0].name
+        record = json.loads((store.root / "results" / name / "run.json").read_text())
+        assert RunRecord.model_validate(record).arms == one.builds
+        assert record["protocol"]["block_ms"] == BENCH.block_ms
+        assert {"gpu", "cpu_model", "packages"} <= set(record["machine"])
+        processes = lines_of(store, name, "processes.jsonl", ProcessRecord)
+        assert [(each.process, each.reason) for each in processes] == [(0, None), (1, None)]
+
+
+def test_an_arm_that_recovers_is_measured_in_the_rounds_that_are_left(tmp_path, store):
+    bad = arm(tmp_path, "bad", failure={"at": "load", "how": "error"})
+    good = arm(tmp_path, "good")
+    first, _ = measure([good, bad], store)
+    journal = store.root / "results" / first.name / "blocks.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:4]))
+    write_script(tmp_path, "bad")
+    again, _ = measure([good, bad], store)
+    assert [each.status for each in again.measurements] == ["ok", "ok"]
+    assert of_label(again.measurements, "bad").processes == 1
+    assert replace(again, verdicts=()).name == first.name

@@ -1,0 +1,60 @@
+"""Stop rules: never too few blocks, never a count alone."""
+
+import pytest
+
+from trtbench.measure.stop import RoundState, is_precise, relative_half_width, round_is_done
+from trtbench.results import Statistic
+from trtbench.specs import BenchSpec
+
+BENCH = BenchSpec(processes=2, block_ms=250, min_blocks=4, duration_s=10, target_half_width=0.01)
+
+
+def statistic(low, high):
+    return Statistic(
+        samples=9, median=1.0, ci95=(low, high), mean=1.0, minimum=0.9, p90=1.1, p99=1.1, maximum=1.1
+    )
+
+
+NARROW, WIDE = statistic(0.995, 1.005), statistic(0.9, 1.1)
+
+
+def done(turns, spent_s, statistics):
+    return round_is_done(RoundState(turns, {"a": spent_s, "b": 0.1}), BENCH, 2, lambda: statistics)
+
+
+def test_half_width():
+    assert relative_half_width(statistic(0.9, 1.2)) == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(
+    ("turns", "spent_s", "statistics", "expected"),
+    [
+        (3, 99.0, [NARROW], False),
+        (4, 1.0, [NARROW, NARROW], True),
+        (4, 1.0, [NARROW, WIDE], False),
+        (4, 1.0, [], False),
+        (1000, 4.9, [WIDE], False),
+        (4, 5.0, [WIDE], True),
+    ],
+)
+def test_rules_together(turns, spent_s, statistics, expected):
+    assert done(turns, spent_s, statistics) is expected
+
+
+def test_statistics_are_not_computed_while_they_cannot_matter():
+    def never():
+        raise AssertionError
+
+    assert not round_is_done(RoundState(1, {"a": 1.0}), BENCH, 2, never)
+    assert round_is_done(RoundState(9, {"a": 5.0}), BENCH, 2, never)
+
+
+def test_nothing_is_precise_without_a_statistic():
+    assert not is_precise([], BENCH)
+
+
+def test_a_block_counts_for_what_it_took_and_at_least_for_what_was_asked():
+    state = RoundState()
+    state.add("a", 0.001, BENCH)
+    state.add("a", 0.5, BENCH)
+    assert state.spent_s == {"a": pytest.approx(0.75)}

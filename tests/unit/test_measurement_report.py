@@ -1,0 +1,161 @@
+"""The text of everything that times, character by character."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from scripted import FACTS, blocks, spec_of, telemetry
+
+from trtbench.measure.findings import Observed, findings_between, findings_of
+from trtbench.measure.run import Arm
+from trtbench.measure.side_by_side import ratio_of
+from trtbench.measure.summarise import measurement_of
+from trtbench.measure.verdict import decide
+from trtbench.progress import RunProgress
+from trtbench.recipes import parse_recipe
+from trtbench.report.measurement import evidence, progress_line, told_as_steps
+from trtbench.report.stored import render_stored
+from trtbench.results import AaReport, ArmsComparison, Comparison, ComparisonRow, Sweep
+from trtbench.results_store import load_result
+from trtbench.specs import BenchSpec, ExportSpec
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "measure"
+GPU = "NVIDIA RTX PRO 6000 Blackwell"
+RESULTS = ("measurement", "failed", "arms", "compared", "sweep", "aa")
+HOT = telemetry(throttle_us={"hw_therm_slowdown": 100_000}, sm_clock_mhz=(1500,))
+
+
+def observe(label, median, batch=8, hot=False, reason=None, gpu=GPU, size=None):
+    timed = [
+        block.model_copy(update={"telemetry": HOT if hot and process == 2 else telemetry()})
+        for process, factor in enumerate([1.0, 1.001, 0.999])
+        for block in blocks(
+            median * factor, median * factor * 1.002, process=process, label=label, enqueue_ms=(0.02,)
+        )
+        if median
+    ]
+    inputs = (FACTS.inputs[0].model_copy(update={"shape": (batch, 3, 224, 224)}),)
+    facts = (
+        FACTS.model_copy(update={"inputs": inputs, "notes": ("a note of the runtime",)}) if median else None
+    )
+    export = ExportSpec(recipe=parse_recipe(label), batch=batch)
+    arm = spec_of(Path(label), runtime="tensorrt_rtx", recipe=export.recipe, export=export)
+    measurement = measurement_of(
+        arm, BenchSpec(), timed, facts if median else None, reason, gpu, "run-1/blocks.jsonl"
+    )
+    return Observed(Arm((arm,), size), measurement, timed)
+
+
+def with_findings(observed, baseline=None):
+    found = findings_of(observed) + (findings_between(baseline, observed) if baseline else ())
+    return observed.measurement.model_copy(update={"findings": found})
+
+
+def compared(batch=8):
+    """Measurements and verdicts of a baseline, a faster arm that was hot, one alike, and one that failed."""
+    base = observe("fp16", 1.5, batch, size=180 << 20)
+    others = [
+        observe("nvfp4", 1.2, batch, hot=True, size=40 << 20),
+        observe("bf16", 1.5, batch, size=180 << 20),
+        observe("mxfp8", 0, batch, reason="out of GPU memory [2.1 GB]: take a smaller batch"),
+    ]
+    verdicts = []
+    for each in others:
+        ratio = ratio_of(base.measurement, base.blocks, each.measurement, each.blocks)
+        verdicts.append(decide(base.measurement, each.measurement, ratio))
+    return [with_findings(base), *(with_findings(each, base) for each in others)], tuple(verdicts)
+
+
+def comparison(batch=8):
+    measurements, verdicts = compared(batch)
+    return Comparison(
+        environment={},
+        model="vit_base_patch16_224",
+        batch=batch,
+        target={"sm": None, "gpu": GPU},
+        baseline="fp16",
+        rows=tuple(
+            ComparisonRow(
+                recipe=each.arm.recipe,
+                status=each.status,
+                reason=each.reason,
+                runtime="tensorrt_rtx",
+                measured=each,
+            )
+            for each in measurements
+        ),
+        verdicts=verdicts,
+    )
+
+
+def result(name):
+    measurements, verdicts = compared()
+    return {
+        "measurement": measurements[1].model_copy(update={"environment": {"cpu_model": "EPYC"}}),
+        "failed": measurements[3],
+        "arms": ArmsComparison(
+            environment={}, sources=("a.json",), baseline="fp16", measurements=measurements, verdicts=verdicts
+        ),
+        "compared": comparison(),
+        "sweep": Sweep(points=(comparison(1), comparison(64))),
+        "aa": AaReport(
+            environment={},
+            gpu=GPU,
+            arm=measurements[0].arm,
+            protocol=BenchSpec(),
+            series="gpu_compute_ms",
+            comparisons=200,
+            pool=9,
+            verdicts={"SAME": 150, "AMBIGUOUS": 47, "FASTER": 3},
+            false_alarm_share=0.015,
+            coverage=0.955,
+            half_width=0.0031,
+            raw="aa-1/comparisons.jsonl",
+        ),
+    }[name]
+
+
+def render(stored, width):
+    console = Console(file=StringIO(), width=width, highlight=False)
+    render_stored(stored, console)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+@pytest.mark.parametrize("name", RESULTS)
+@pytest.mark.parametrize("width", [110, 80])
+def test_text(name, width):
+    assert render(result(name), width) == (GOLDEN / f"{name}_{width}.txt").read_text()
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_json(name):
+    stored = result(name)
+    assert stored.model_dump_json(indent=2) + "\n" == (GOLDEN / f"{name}.json").read_text()
+    assert load_result(GOLDEN / f"{name}.json") == stored
+
+
+def test_every_table_names_the_gpu_or_says_that_there_was_none():
+    assert GPU in evidence([observe("fp16", 1.5).measurement])
+    no_gpu = observe("fp16", 1.5, gpu=None).measurement
+    on_cpu = no_gpu.model_copy(update={"arm": no_gpu.arm.model_copy(update={"runtime": "onnxruntime-cpu"})})
+    assert evidence([on_cpu]) == "measured on a CPU (gpu_compute_ms)"
+    scripted = no_gpu.model_copy(update={"arm": no_gpu.arm.model_copy(update={"runtime": "fake"})})
+    assert "scripted" in evidence([scripted])
+    assert evidence([observe("fp16", 0, reason="x").measurement]) == "nothing was measured"
+
+
+def test_progress_tells_blocks_medians_and_the_time_that_is_left():
+    progress = RunProgress("process 2 of 3: measure", 14, {"fp16": 1.5, "nvfp4": 1.2}, 12.0)
+    assert progress_line(progress) == (
+        "process 2 of 3: measure, 14 blocks, fp16 1.5 ms, nvfp4 1.2 ms, at most 12.0 s of blocks left"
+    )
+
+
+def test_progress_is_not_told_after_every_turn():
+    lines = []
+    tell = told_as_steps(lines.append)
+    for turn in range(50):
+        tell(RunProgress("process 1 of 1: measure", turn, {}, 1.0))
+    tell(RunProgress("process 2 of 2: load fp16", 50, {}, 1.0))
+    assert len(lines) == 2

@@ -1,0 +1,198 @@
+"""Stored results read back, and compared without a GPU."""
+
+import json
+
+import pytest
+from scripted import FACTS, blocks, spec_of
+
+from trtbench.artifacts import Store, save_result
+from trtbench.compare_stored import compare_stored
+from trtbench.errors import ArtifactError, IncompatibleResults, SpecError
+from trtbench.measure.summarise import measurement_of
+from trtbench.results import ArmsComparison, Sweep
+from trtbench.results_store import load_result, stored_arms
+from trtbench.specs import BenchSpec
+
+ENVIRONMENT = {"cpu_model": "EPYC", "cpu_count": 16, "packages": {"torch": "2.11"}, "gpus": []}
+
+
+def measure(folder, name, medians, label="fp16", gpu="NVIDIA H200", bench=None, environment=None):
+    """Store a measurement of four processes with these medians; return its path."""
+    timed = [
+        block
+        for process, median in enumerate(medians)
+        for block in blocks(median, median * 1.001, median * 0.999, process=process, label=label)
+    ]
+    (folder / "results" / name).mkdir(parents=True)
+    raw = folder / "results" / name / "blocks.jsonl"
+    raw.write_text("".join(f"{block.model_dump_json()}\n" for block in timed))
+    measurement = measurement_of(
+        spec_of(folder / label), bench or BenchSpec(), timed, FACTS, None, gpu, f"{name}/blocks.jsonl"
+    ).model_copy(update={"environment": environment or ENVIRONMENT})
+    return save_result(Store(folder), name, measurement)
+
+
+@pytest.fixture
+def slow(tmp_path):
+    return measure(tmp_path, "slow", [1.5, 1.501, 1.499, 1.5])
+
+
+@pytest.fixture
+def fast(tmp_path):
+    return measure(tmp_path, "fast", [1.2, 1.201, 1.199, 1.2], label="nvfp4")
+
+
+def test_a_result_reads_back_with_its_blocks(slow):
+    (stored,) = stored_arms(slow)
+    assert stored.measurement == load_result(slow)
+    assert len(stored.blocks) == 12
+
+
+def test_two_files_get_a_verdict_and_a_warning(slow, fast):
+    comparison = compare_stored([slow, fast])
+    (verdict,) = comparison.verdicts
+    assert (verdict.baseline, verdict.arm, verdict.verdict) == ("fp16", "nvfp4", "FASTER")
+    assert verdict.ratio == pytest.approx(1.25, rel=1e-3)
+    assert [finding.code for finding in comparison.measurements[1].findings] == ["NOT_INTERLEAVED"]
+    assert comparison.sources == (str(slow), str(fast))
+
+
+def test_sides_can_be_swapped(slow, fast):
+    (verdict,) = compare_stored([fast, slow]).verdicts
+    assert verdict.verdict == "SLOWER"
+    assert verdict.ratio == pytest.approx(0.8, rel=1e-3)
+
+
+def test_blocks_of_two_runs_are_not_paired(tmp_path):
+    """Processes that differ alike in both runs would cancel if they were taken for neighbours."""
+    one = measure(tmp_path, "one", [1.0, 1.1, 1.2, 1.3])
+    other = measure(tmp_path, "other", [1.0, 1.1, 1.2, 1.3])
+    (verdict,) = compare_stored([one, other]).verdicts
+    assert verdict.ci95[1] - verdict.ci95[0] > 0.1
+    assert verdict.verdict == "AMBIGUOUS"
+
+
+def test_arms_of_one_run_stay_paired(tmp_path):
+    (tmp_path / "results" / "both").mkdir(parents=True)
+    sides = {
+        label: [
+            block
+            for process, median in enumerate([1.0, 1.1, 1.2, 1.3])
+            for block in blocks(median, median, process=process, label=label)
+        ]
+        for label in ("a", "b")
+    }
+    lines = [block for timed in sides.values() for block in timed]
+    (tmp_path / "results" / "both" / "blocks.jsonl").write_text(
+        "".join(f"{block.model_dump_json()}\n" for block in lines)
+    )
+    comparison = ArmsComparison(
+        environment=ENVIRONMENT,
+        sources=(),
+        baseline="a",
+        measurements=tuple(
+            measurement_of(
+                spec_of(tmp_path / label), BenchSpec(), timed, FACTS, None, "H200", "both/blocks.jsonl"
+            )
+            for label, timed in sides.items()
+        ),
+        verdicts=(),
+    )
+    again = compare_stored([save_result(Store(tmp_path), "both", comparison)])
+    assert again.verdicts[0].verdict == "SAME"
+    assert again.measurements[1].findings == ()
+
+
+@pytest.mark.parametrize(
+    ("difference", "words"),
+    [
+        ({"gpu": "NVIDIA B200"}, ["gpu", "H200", "B200"]),
+        ({"bench": BenchSpec(l2="flushed")}, ["l2", "warm", "flushed"]),
+        ({"bench": BenchSpec(cuda_graph=False)}, ["cuda_graph"]),
+    ],
+)
+def test_what_cannot_be_compared_says_why(tmp_path, slow, difference, words):
+    other = measure(tmp_path, "other", [1.2] * 4, label="nvfp4", **difference)
+    (verdict,) = compare_stored([slow, other]).verdicts
+    assert verdict.verdict == "INCOMPARABLE"
+    assert all(word in verdict.reason for word in words)
+    assert verdict.ratio is None
+
+
+def test_two_cpus_cannot_be_compared(tmp_path):
+    one = measure(tmp_path, "one", [1.0] * 4, gpu=None)
+    other = measure(
+        tmp_path, "other", [1.0] * 4, label="b", gpu=None, environment={**ENVIRONMENT, "cpu_model": "Xeon"}
+    )
+    (verdict,) = compare_stored([one, other]).verdicts
+    assert verdict.verdict == "INCOMPARABLE"
+    assert "EPYC" in verdict.reason
+    assert "Xeon" in verdict.reason
+
+
+def test_other_packages_are_told(tmp_path, slow):
+    other = {**ENVIRONMENT, "packages": {"torch": "2.15"}}
+    newer = measure(tmp_path, "newer", [1.2] * 4, label="b", environment=other)
+    findings = {finding.code: finding for finding in compare_stored([slow, newer]).measurements[1].findings}
+    assert findings["MACHINE_DIFFERS"].message == "torch: 2.11 and 2.15"
+
+
+def test_equal_labels_get_the_name_of_their_file(tmp_path, slow):
+    again = measure(tmp_path, "again", [1.5] * 4)
+    (verdict,) = compare_stored([slow, again]).verdicts
+    assert (verdict.baseline, verdict.arm) == ("fp16 in slow", "fp16 in again")
+
+
+def test_one_arm_is_not_enough(slow):
+    with pytest.raises(SpecError, match="two or more"):
+        compare_stored([slow])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"schema_version": 2}, "schema_version 2, this trtbench reads 1 to 1"),
+        ({"schema_version": None}, "schema_version None"),
+        ({"kind": "onnx"}, "kind 'onnx'"),
+        ({"blocks": "many"}, "field blocks"),
+        ({"invented": 1}, "field invented"),
+    ],
+)
+def test_a_file_of_another_kind_or_schema_is_refused(slow, change, words):
+    slow.write_text(json.dumps({**json.loads(slow.read_text()), **change}))
+    with pytest.raises(IncompatibleResults, match=words):
+        load_result(slow)
+
+
+def test_what_is_no_json_or_not_there_is_refused(tmp_path):
+    (tmp_path / "text.json").write_text("{")
+    (tmp_path / "list.json").write_text("[]")
+    for name, words in {
+        "text.json": "not JSON",
+        "list.json": "kind None",
+        "no.json": "cannot be read",
+    }.items():
+        with pytest.raises(IncompatibleResults, match=words):
+            load_result(tmp_path / name)
+
+
+def test_a_sweep_holds_several_batches(tmp_path, slow):
+    path = save_result(Store(tmp_path), "sweep", Sweep(points=(load_result(slow),)))
+    with pytest.raises(IncompatibleResults, match="one batch"):
+        stored_arms(path)
+
+
+def test_raw_blocks_that_are_gone_are_named(slow):
+    (slow.parent / "slow" / "blocks.jsonl").unlink()
+    with pytest.raises(ArtifactError, match=r"blocks\.jsonl"):
+        stored_arms(slow)
+
+
+def test_the_first_schema_is_read():
+    """A comparison as the first version wrote it, without what came later."""
+    from pathlib import Path
+
+    path = Path(__file__).parents[1] / "golden" / "compare" / "comparison.json"
+    assert json.loads(path.read_text())["schema_version"] == 1
+    with pytest.raises(IncompatibleResults, match="nothing in it was timed"):
+        stored_arms(path)

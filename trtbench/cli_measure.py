@@ -1,0 +1,114 @@
+"""The commands that time: ``bench`` and ``compare``."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from trtbench.cli_options import BenchOptions, BuildOptions, NetworkOptions, OutputOptions, expand_options
+from trtbench.cli_output import EXIT_FAILED, EXIT_SLOWER, print_result
+
+BatchOption = Annotated[
+    str, typer.Option(metavar="N[,N...]", help="Static batch; several are a sweep, one comparison each.")
+]
+
+
+@expand_options
+def compare_command(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RECIPE...",
+            help="Such as fp16 mxfp8 nvfp4+sparse nvfp4@stock; with --runtime also artifacts and files.",
+        ),
+    ],
+    network: NetworkOptions,
+    building: BuildOptions,
+    timing: BenchOptions,
+    output: OutputOptions,
+    batch: BatchOption = "64",
+    runtime: Annotated[
+        list[str] | None,
+        typer.Option(help="Time every recipe in this runtime; repeatable: recipes x runtimes."),
+    ] = None,
+    fail_on: Annotated[
+        Literal["slower"] | None, typer.Option(help="Exit with 3 if an arm is SLOWER than the first.")
+    ] = None,
+    aa: Annotated[
+        bool, typer.Option("--aa", help="Compare the arm with itself, to see how often verdicts are wrong.")
+    ] = False,
+    comparisons: Annotated[int, typer.Option(min=1, help="Of --aa.")] = 200,
+    stored: Annotated[
+        bool, typer.Option("--from", help="The arguments are stored results: compare them, time nothing.")
+    ] = False,
+) -> None:
+    """Export, build and audit each recipe, and print them side by side.
+
+    On a machine with a GPU that the engines are for, they are timed, too: blocks of all engines take turns,
+    and each gets a verdict against the first. --runtime times in other runtimes.
+
+    Work that is done already is reused. A recipe that fails is a row with its reason (exit code 1).
+
+    For example:
+
+    trtbench compare fp16 mxfp8 nvfp4
+
+    trtbench compare fp16 nvfp4+sparse --model deit3_base_patch16_224 --batch 8 --json
+
+    trtbench compare fp16 nvfp4 --runtime tensorrt_rtx --runtime torch --fail-on slower
+
+    trtbench compare --from results/monday.json results/tuesday.json
+    """
+    from trtbench.measure_requests import CompareRequest, compare_as_asked, has_failed, is_slower
+    from trtbench.report.stored import render_stored
+
+    request = CompareRequest(
+        words=tuple(words),
+        network=network,
+        building=building,
+        timing=timing,
+        batch=batch,
+        runtimes=tuple(runtime or ()),
+        aa_comparisons=comparisons if aa else None,
+        stored=stored,
+    )
+    result = compare_as_asked(request, output.store)
+    print_result(result, output.json, render_stored)
+    _exit(has_failed(result), fail_on is not None and is_slower(result))
+
+
+@expand_options
+def bench_command(
+    subject: Annotated[
+        str,
+        typer.Argument(metavar="ARTIFACT|RECIPE", help="An exported model, an engine, a model file; fp16."),
+    ],
+    network: NetworkOptions,
+    timing: BenchOptions,
+    output: OutputOptions,
+    runtime: Annotated[str, typer.Option(help="What runs it: see docs/measuring.md.")] = "tensorrt_rtx",
+    batch: Annotated[
+        str | None, typer.Option(metavar="N[,N...]", help="Of a recipe; several are a sweep; default: 64.")
+    ] = None,
+) -> None:
+    """Time one model in one runtime: fresh processes, blocks, an interval, and the state of the GPU.
+
+    A recipe is exported and built as far as the runtime needs it. The result and every sample are kept under
+    results/; an interrupted measurement goes on when the same command comes again.
+
+    For example:
+
+    trtbench bench engines/vit_base_patch16_224-nvfp4-*/
+
+    trtbench bench fp16 --runtime onnxruntime-cpu --model vit_tiny_patch16_224 --batch 1,8
+    """
+    from trtbench.measure_requests import bench_as_asked, has_failed
+    from trtbench.report.stored import render_stored
+
+    result = bench_as_asked(subject, runtime, network, batch, timing, output.store)
+    print_result(result, output.json, render_stored)
+    _exit(has_failed(result), False)
+
+
+def _exit(failed: bool, slower: bool) -> None:
+    if failed or slower:
+        raise typer.Exit(EXIT_FAILED if failed else EXIT_SLOWER)

@@ -1,0 +1,216 @@
+"""Compare by time: recipes in runtimes, or artifacts, interleaved in one run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trtbench.artifacts import Store, save_result
+from trtbench.build.targets import parse_targets
+from trtbench.compare import compare, comparison_of, compiled_row, onnx_summary
+from trtbench.environment import collect_environment, read_gpus
+from trtbench.errors import RuntimeUnavailable, SpecError, TrtbenchError
+from trtbench.measure.arms import BUILDS_FOR, Workshop, arm_of_recipe, check_builds_for
+from trtbench.measure.run import Arm
+from trtbench.measure.side_by_side import Measured, measure_side_by_side
+from trtbench.progress import OnProgress, OnRecipeStep
+from trtbench.results import ArmsComparison, Comparison, ComparisonRow, Verdict
+from trtbench.runtimes import runtime_entry
+from trtbench.specs import BenchSpec, BuildSpec, ExportSpec
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How arms are timed, and who is told of it."""
+
+    bench: BenchSpec
+    on_progress: OnProgress
+    rebuilds: int = 0
+    exclusive: bool = False
+
+
+def compare_timed(
+    exports: Sequence[ExportSpec],
+    runtimes: Sequence[str],
+    build_spec: BuildSpec,
+    store: Store,
+    timing: Timing,
+    on_step: OnRecipeStep,
+) -> Comparison:
+    """Time every recipe in every runtime, the first in the first being the baseline; a failure is a row.
+
+    Engines are built, and audited, only for runtimes that load them.
+
+    Raises:
+        SpecError: the request is wrong for every recipe, or a runtime takes no recipes.
+        MeasureError: another process has the GPU, and ``timing.exclusive``.
+        ArtifactError: the store cannot be written.
+    """
+    _check_runtimes(runtimes)
+    targets = parse_targets(build_spec.targets) if BUILDS_FOR in runtimes else ()
+    build_spec = build_spec.model_copy(update={"targets": targets})
+    rows = [
+        _row_before(spec, runtime, build_spec, store, on_step) for spec in exports for runtime in runtimes
+    ]
+    specs = [spec for spec in exports for _ in runtimes]
+    return _timed(comparison_of(exports, targets, rows), specs, build_spec, store, timing, on_step)
+
+
+def compare_here(
+    exports: Sequence[ExportSpec],
+    build_spec: BuildSpec,
+    store: Store,
+    timing: Timing,
+    on_step: OnRecipeStep,
+) -> Comparison:
+    """Compare what the compiler makes of each recipe, and time the engines if they run on this machine."""
+    comparison = compare(exports, build_spec, store, on_step)
+    reason = _why_not_timed(parse_targets(build_spec.targets))
+    if reason is not None:
+        return comparison.model_copy(update={"not_timed": reason})
+    rows = tuple(row.model_copy(update={"runtime": BUILDS_FOR}) for row in comparison.rows)
+    comparison = comparison.model_copy(update={"rows": rows})
+    return _timed(comparison, exports, build_spec, store, timing, on_step)
+
+
+def compare_arms(arms: Sequence[Arm], store: Store, timing: Timing) -> ArmsComparison:
+    """Time arms that are no recipes of one model; the first is the baseline.
+
+    Raises:
+        SpecError: two arms have one label.
+        MeasureError: another process has the GPU, and ``timing.exclusive``.
+        ArtifactError: the store cannot be written.
+    """
+    measured = _measure(arms, store, "compare-arms", timing)
+    comparison = ArmsComparison(
+        environment=collect_environment().model_dump(mode="json"),
+        sources=(),
+        baseline=arms[0].label,
+        measurements=measured.measurements,
+        verdicts=measured.verdicts,
+    )
+    save_result(store, measured.name, comparison)
+    return comparison
+
+
+def _check_runtimes(runtimes: Sequence[str]) -> None:
+    for runtime in runtimes:
+        if runtime_entry(runtime).loads == "script":
+            raise SpecError(f"runtime {runtime} takes script files, not recipes")
+        check_builds_for(runtime)
+        if runtimes.count(runtime) > 1:
+            raise SpecError(f"runtime {runtime} is named more than once: an arm against itself is --aa")
+
+
+def _why_not_timed(targets: Sequence[str]) -> str | None:
+    """Why engines for these targets do not run on this machine's first GPU."""
+    try:
+        gpu = read_gpus()[0]
+    except RuntimeUnavailable as error:
+        return str(error)
+    if gpu.target not in targets:
+        return f"the engines are for {', '.join(targets)}, and this machine has an {gpu.name} ({gpu.target})"
+    return None
+
+
+@dataclass
+class _Cell:
+    """One row on its way: ``arm`` once there is something to time, a failed ``row`` otherwise."""
+
+    label: str
+    spec: ExportSpec
+    row: ComparisonRow
+    arm: Arm | None = None
+
+    def fail(self, reason: str) -> None:
+        """Keep what is there, and say why there is no more."""
+        self.row = self.row.model_copy(update={"status": "failed", "reason": reason})
+
+
+def _row_before(
+    spec: ExportSpec, runtime: str, build_spec: BuildSpec, store: Store, on_step: OnRecipeStep
+) -> ComparisonRow:
+    """The row as far as it is known without timing."""
+    row = ComparisonRow(recipe=spec.recipe, status="ok")
+    if runtime == BUILDS_FOR:
+        row = compiled_row(spec, build_spec, store, on_step)
+    return row.model_copy(update={"runtime": runtime})
+
+
+def _timed(
+    comparison: Comparison,
+    specs: Sequence[ExportSpec],
+    build_spec: BuildSpec,
+    store: Store,
+    timing: Timing,
+    on_step: OnRecipeStep,
+) -> Comparison:
+    """Add to the rows what can be measured, and save the whole."""
+    cells = [
+        _Cell(label, spec, row)
+        for label, spec, row in zip(_labels(comparison.rows), specs, comparison.rows, strict=True)
+    ]
+    workshop = Workshop(store, build_spec, timing.rebuilds)
+    for cell in cells:
+        if cell.row.status == "ok":
+            _make_arm(cell, workshop, on_step)
+    comparison = comparison.model_copy(update={"baseline": cells[0].label})
+    arms = [cell.arm for cell in cells if cell.arm]
+    if not arms:
+        return comparison.model_copy(update={"rows": tuple(cell.row for cell in cells)})
+    title = f"compare-{comparison.model}-b{comparison.batch}"
+    measured = _measure(arms, store, title, timing)
+    comparison = _with_times(comparison, cells, measured)
+    save_result(store, measured.name, comparison)
+    return comparison
+
+
+def _labels(rows: Sequence[ComparisonRow]) -> list[str]:
+    """Recipes, with their runtime where there are several."""
+    if len({row.runtime for row in rows}) == 1:
+        return [str(row.recipe) for row in rows]
+    return [f"{row.recipe} on {row.runtime}" for row in rows]
+
+
+def _make_arm(cell: _Cell, workshop: Workshop, on_step: OnRecipeStep) -> None:
+    """Export and build what the runtime loads."""
+    name = str(cell.row.recipe)
+    try:
+        cell.arm, onnx = arm_of_recipe(
+            cell.label, cell.spec, str(cell.row.runtime), workshop, lambda step: on_step(name, step)
+        )
+    except SpecError:
+        raise
+    except TrtbenchError as error:
+        cell.fail(str(error))
+    else:
+        cell.row = cell.row.model_copy(update={"onnx": None if onnx is None else onnx_summary(onnx)})
+
+
+def _measure(arms: Sequence[Arm], store: Store, title: str, timing: Timing) -> Measured:
+    return measure_side_by_side(arms, timing.bench, store, title, timing.on_progress, timing.exclusive)
+
+
+def _with_times(comparison: Comparison, cells: Sequence[_Cell], measured: Measured) -> Comparison:
+    by_label = {measurement.arm.label: measurement for measurement in measured.measurements}
+    for cell in cells:
+        if cell.arm is not None:
+            measurement = by_label[cell.label]
+            cell.row = cell.row.model_copy(update={"measured": measurement})
+            if measurement.reason is not None:
+                cell.fail(measurement.reason)
+    verdicts = measured.verdicts
+    if cells[0].arm is None:
+        reason = f"{cells[0].label} failed: {cells[0].row.reason}"
+        verdicts = tuple(_incomparable(cells[0].label, label, reason) for label in by_label)
+    return comparison.model_copy(
+        update={
+            "rows": tuple(cell.row for cell in cells),
+            "verdicts": verdicts,
+            "target": {**comparison.target, "gpu": measured.gpu},
+        }
+    )
+
+
+def _incomparable(baseline: str, arm: str, reason: str) -> Verdict:
+    return Verdict(
+        baseline=baseline, arm=arm, verdict="INCOMPARABLE", reason=reason, series=None, ratio=None, ci95=None
+    )

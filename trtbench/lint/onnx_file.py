@@ -1,0 +1,226 @@
+"""What the rules need of an ONNX file beside its products: types, zero points, dynamic shapes."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
+from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
+from onnx.shape_inference import InferenceError
+
+from trtbench.audit.graph import Graph, read_graph
+from trtbench.errors import ArtifactError
+
+_IMPORTED_TYPES = frozenset(
+    (
+        TensorProto.FLOAT,
+        TensorProto.FLOAT16,
+        TensorProto.BFLOAT16,
+        TensorProto.DOUBLE,
+        TensorProto.INT4,
+        TensorProto.INT8,
+        TensorProto.UINT8,
+        TensorProto.INT32,
+        TensorProto.INT64,
+        TensorProto.BOOL,
+        TensorProto.FLOAT8E4M3FN,
+        TensorProto.FLOAT4E2M1,
+    )
+)
+"""What the parser of TensorRT-RTX 1.7.1 takes as an input or a constant."""
+_INTEGER_OPERATORS = frozenset(
+    ("ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul")
+)
+_SMALL = 64
+"""Elements up to which a tensor may be a shape, whose value shape inference needs."""
+_IMAGE_RANK, _IMAGE_CHANNELS = 4, 3
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """A model without its weights, and where it lies."""
+
+    path: Path
+    model: ModelProto
+
+    @property
+    def inputs(self) -> list[ValueInfoProto]:
+        """Inputs that are no weights."""
+        weights = {tensor.name for tensor in self.model.graph.initializer}
+        return [value for value in self.model.graph.input if value.name not in weights]
+
+
+def open_onnx(path: Path) -> OnnxFile:
+    """Read the structure of an ONNX file; weights in other files need not be there.
+
+    Raises:
+        ArtifactError: no such file, not ONNX, or damaged.
+    """
+    try:
+        model = onnx.load(path, format="protobuf", load_external_data=False)
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read ({error.strerror}): give an ONNX file") from error
+    except DecodeError as error:
+        raise ArtifactError(
+            f"{path}: not an ONNX model, or cut short: export or download it again"
+        ) from error
+    if not model.graph.node:
+        raise ArtifactError(f"{path}: holds no ONNX graph: export or download it again")
+    return OnnxFile(path, model)
+
+
+def dynamic_inputs(file: OnnxFile) -> tuple[tuple[str, str], ...]:
+    """Name and shape of each input that has a symbol or nothing in place of a number."""
+    found = []
+    for value in file.inputs:
+        dims = [dim.dim_param or str(dim.dim_value or "?") for dim in value.type.tensor_type.shape.dim]
+        if not all(dim.isdecimal() for dim in dims):
+            found.append((value.name, f"({', '.join(dims)})"))
+    return tuple(found)
+
+
+def foreign_tensors(file: OnnxFile) -> tuple[tuple[str, str], ...]:
+    """Name and type of the inputs and constants that the parser does not import."""
+    kinds = [(value.name, value.type.tensor_type.elem_type) for value in file.inputs]
+    kinds += [(name, tensor.data_type) for name, tensor in _constants(file.model.graph)]
+    return tuple(
+        (name, TensorProto.DataType.Name(kind).lower())
+        for name, kind in kinds
+        if kind not in _IMPORTED_TYPES and kind != TensorProto.UNDEFINED
+    )
+
+
+def asymmetric_quantizers(file: OnnxFile) -> tuple[str, ...]:
+    """Quantisers of ONNX's own with a zero point other than 0, or with weights in uint8."""
+    constants = dict(_constants(file.model.graph))
+    return tuple(
+        _name(node)
+        for node in file.model.graph.node
+        if not node.domain and _is_asymmetric(node, constants, file.path)
+    )
+
+
+def unsigned_quantizers(file: OnnxFile) -> tuple[str, ...]:
+    """Quantisers of activations to uint8 with zero point 0."""
+    constants, asymmetric = dict(_constants(file.model.graph)), set(asymmetric_quantizers(file))
+    return tuple(
+        _name(node)
+        for node in file.model.graph.node
+        if not node.domain and _is_unsigned(node, constants) and _name(node) not in asymmetric
+    )
+
+
+def integer_operators(file: OnnxFile) -> tuple[str, ...]:
+    """Nodes of ONNX's integer operators, which onnxruntime's quantiser makes."""
+    return tuple(_name(node) for node in file.model.graph.node if node.op_type in _INTEGER_OPERATORS)
+
+
+def int32_dequantizers(file: OnnxFile) -> tuple[str, ...]:
+    """Nodes that dequantise an int32 constant, a bias."""
+    wide = {name for name, tensor in _constants(file.model.graph) if tensor.data_type == TensorProto.INT32}
+    return tuple(
+        _name(node)
+        for node in file.model.graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in wide
+    )
+
+
+def strides_of(node: NodeProto) -> tuple[int, int]:
+    """Strides of a convolution of images."""
+    steps = next((tuple(a.ints) for a in node.attribute if a.name == "strides"), (1, 1))
+    return (steps[0], steps[-1])
+
+
+def graph_of(file: OnnxFile, batch: int, image_size: int) -> Graph:
+    """Nodes and shapes; dynamic dimensions of images count as ``batch`` images of 3 x ``image_size``^2.
+
+    Raises:
+        ArtifactError: the graph contradicts itself, or these dimensions.
+    """
+    try:
+        if not dynamic_inputs(file):
+            return read_graph(file.path)
+        with _at_static_shape(file, batch, image_size) as path:
+            return read_graph(path)
+    except InferenceError as error:
+        raise ArtifactError(
+            f"{file.path}: shapes cannot be inferred ({' '.join(str(error).split())}): check the graph with "
+            "onnx.checker, and dynamic dimensions with --batch and --img-size"
+        ) from error
+
+
+@contextmanager
+def _at_static_shape(file: OnnxFile, batch: int, image_size: int) -> Iterator[Path]:
+    """Write a copy with numbers in place of symbols, and without weights."""
+    model = ModelProto.FromString(file.model.SerializeToString())
+    for _, tensor in _constants(model.graph):
+        if math.prod(tensor.dims) > _SMALL:
+            _drop_data(tensor)
+        elif uses_external_data(tensor):
+            load_external_data_for_tensor(tensor, str(file.path.parent))
+            tensor.data_location = TensorProto.DEFAULT
+            tensor.ClearField("external_data")
+    for value in model.graph.input:
+        dims = value.type.tensor_type.shape.dim
+        image = (batch, _IMAGE_CHANNELS, image_size, image_size)
+        assumed = image if len(dims) == _IMAGE_RANK else (batch,) + (image_size,) * (len(dims) - 1)
+        for dim, number in zip(dims, assumed, strict=True):
+            if dim.dim_value <= 0:
+                dim.dim_value = number
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / file.path.name
+        path.write_bytes(model.SerializeToString())
+        yield path
+
+
+def _name(node: NodeProto) -> str:
+    return node.name or node.output[0]
+
+
+def _drop_data(tensor: TensorProto) -> None:
+    for field in ("raw_data", "float_data", "double_data", "int32_data", "int64_data", "uint64_data"):
+        tensor.ClearField(field)
+    tensor.ClearField("external_data")
+    tensor.data_location = TensorProto.DEFAULT
+
+
+def _constants(graph: GraphProto) -> Iterator[tuple[str, TensorProto]]:
+    for tensor in graph.initializer:
+        yield tensor.name, tensor
+    for node in graph.node:
+        if node.op_type == "Constant":
+            yield from ((node.output[0], each.t) for each in node.attribute if each.HasField("t"))
+
+
+def _is_asymmetric(node: NodeProto, constants: dict[str, TensorProto], path: Path) -> bool:
+    if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
+        return False
+    if _states_uint8(node) or _kind(constants, node.input[0]) == TensorProto.UINT8:
+        return True
+    zero_point = constants.get(node.input[2]) if len(node.input) > 2 else None
+    if zero_point is None:
+        return False
+    if uses_external_data(zero_point):
+        load_external_data_for_tensor(zero_point, str(path.parent))
+    return bool(np.any(numpy_helper.to_array(zero_point).astype(np.float32)))
+
+
+def _is_unsigned(node: NodeProto, constants: dict[str, TensorProto]) -> bool:
+    """Whether ONNX says uint8: by the zero point, or by leaving it out."""
+    if node.op_type != "QuantizeLinear" or any(each.name == "output_dtype" for each in node.attribute):
+        return False
+    return len(node.input) < 3 or _kind(constants, node.input[2]) == TensorProto.UINT8
+
+
+def _states_uint8(node: NodeProto) -> bool:
+    return any(each.name == "output_dtype" and each.i == TensorProto.UINT8 for each in node.attribute)
+
+
+def _kind(constants: dict[str, TensorProto], name: str) -> int:
+    return constants[name].data_type if name in constants else TensorProto.UNDEFINED

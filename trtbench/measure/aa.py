@@ -1,0 +1,204 @@
+"""An arm against itself, many times: how often the verdict is wrong where the truth is known.
+
+A pool of processes of the arm stays alive. Each comparison draws two disjoint groups of them and measures
+fresh blocks as a comparison of two arms does: pairs of processes, blocks in turns, the same stop rules.
+"""
+
+import random
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from trtbench.artifacts import Store, save_result
+from trtbench.environment import collect_environment
+from trtbench.measure.interleave import RawBlock, order, run_block
+from trtbench.measure.journal import Journal, open_journal
+from trtbench.measure.machine import gpu_identity, machine_identity
+from trtbench.measure.process import ArmProcess
+from trtbench.measure.run import Arm, open_run
+from trtbench.measure.side_by_side import check_exclusive, ratio_of, uses_gpu
+from trtbench.measure.stop import RoundState, round_is_done
+from trtbench.measure.summarise import measurement_of, statistic_of
+from trtbench.measure.telemetry import GpuMonitor, open_monitor
+from trtbench.measure.verdict import decide
+from trtbench.progress import OnProgress, RunProgress
+from trtbench.results import (
+    AaComparison,
+    AaReport,
+    ArmFacts,
+    RunRecord,
+    Series,
+    Statistic,
+    TimedBlock,
+    VerdictWord,
+)
+from trtbench.specs import ArmSpec, BenchSpec
+
+GROUPS_IN_POOL = 3
+"""How many times the processes of one side are in the pool, so that groups differ from draw to draw."""
+
+_SIDES = ("A", "B")
+
+
+def compare_with_itself(
+    arm: Arm, bench: BenchSpec, comparisons: int, store: Store, on_progress: OnProgress, exclusive: bool
+) -> AaReport:
+    """Compare ``arm`` with itself ``comparisons`` times; an interrupted run goes on where it stopped.
+
+    Raises:
+        MeasureError: a process failed, or another one has the GPU, and ``exclusive``.
+        ArtifactError: the store cannot be written, or a journal in it is damaged.
+    """
+    spec = arm.builds[0]
+    gpu = gpu_identity() if uses_gpu([spec]) else None
+    record = RunRecord(purpose="aa", arms=(spec,), protocol=bench, machine=machine_identity(gpu))
+    monitor = open_monitor([spec])
+    check_exclusive(monitor, exclusive)
+    gpu_name = gpu["name"] if gpu else None
+    with (
+        open_run(store, f"aa-{arm.label}", record) as run,
+        open_journal(run.folder / "comparisons.jsonl", AaComparison) as journal,
+        ExitStack() as stack,
+    ):
+        pool = _start_pool(stack, spec, bench, monitor, run.folder, on_progress)
+        _fill(journal, pool, comparisons, gpu_name, on_progress)
+        lines = journal.lines[:comparisons]
+    report = _report(pool, lines, gpu_name, f"{run.name}/comparisons.jsonl")
+    save_result(store, run.name, report)
+    return report
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """Processes of one arm, all alive, and what they found out when they loaded it."""
+
+    arm: ArmSpec
+    bench: BenchSpec
+    monitor: GpuMonitor | None
+    processes: tuple[ArmProcess, ...]
+    facts: tuple[ArmFacts, ...]
+
+    @property
+    def series(self) -> Series:
+        """The series that speeds are told in."""
+        return self.facts[0].main_series
+
+    def block(self, number: int) -> RawBlock:
+        """One block of one of the processes."""
+        pids = [process.pid for process in self.processes]
+        return run_block(self.processes[number], self.bench, self.monitor, pids)
+
+
+def _start_pool(
+    stack: ExitStack,
+    arm: ArmSpec,
+    bench: BenchSpec,
+    monitor: GpuMonitor | None,
+    folder: Path,
+    on_progress: OnProgress,
+) -> _Pool:
+    processes, facts = [], []
+    size = GROUPS_IN_POOL * bench.processes
+    for number in range(size):
+        on_progress(RunProgress(f"load process {number + 1} of {size}", 0, {}, None))
+        process = stack.enter_context(ArmProcess(arm, bench, folder / f"{number}.log", process=number))
+        facts.append(process.prepare())
+        processes.append(process)
+    return _Pool(arm, bench, monitor, tuple(processes), tuple(facts))
+
+
+def _fill(
+    journal: Journal[AaComparison], pool: _Pool, comparisons: int, gpu: str | None, on_progress: OnProgress
+) -> None:
+    """Make the comparisons that the journal lacks."""
+    started_s, lacking = time.monotonic(), comparisons - len(journal.lines)
+    for index in range(len(journal.lines), comparisons):
+        journal.append(_compare(pool, index, gpu))
+        done = len(journal.lines)
+        made = lacking - (comparisons - done)
+        left_s = (time.monotonic() - started_s) / made * (comparisons - done)
+        on_progress(RunProgress(f"comparison {done} of {comparisons}", 0, {}, left_s))
+
+
+def draw_groups(pool: int, processes: int, seed: int, index: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Two disjoint random groups of ``processes`` out of ``pool``; the same ones for the same ``index``."""
+    drawn = random.Random(f"{seed} {index}").sample(range(pool), 2 * processes)  # noqa: S311 (no secret)
+    return tuple(drawn[:processes]), tuple(drawn[processes:])
+
+
+def _compare(pool: _Pool, index: int, gpu: str | None) -> AaComparison:
+    """Measure two groups side by side and decide."""
+    groups = draw_groups(len(pool.processes), pool.bench.processes, pool.bench.seed, index)
+    blocks: dict[str, list[TimedBlock]] = {side: [] for side in _SIDES}
+    for number, pair in enumerate(zip(*groups, strict=True)):
+        _measure_pair(pool, dict(zip(_SIDES, pair, strict=True)), number, blocks)
+    arms = {side: pool.arm.model_copy(update={"label": side}) for side in _SIDES}
+    sides = [
+        measurement_of(arms[side], pool.bench, blocks[side], pool.facts[0], None, gpu, raw="")
+        for side in _SIDES
+    ]
+    ratio = ratio_of(sides[0], blocks["A"], sides[1], blocks["B"])
+    verdict = decide(sides[0], sides[1], ratio)
+    return AaComparison(groups=groups, verdict=verdict.verdict, ratio=verdict.ratio, ci95=verdict.ci95)
+
+
+def _measure_pair(
+    pool: _Pool, pair: Mapping[str, int], number: int, blocks: dict[str, list[TimedBlock]]
+) -> None:
+    """Let the blocks of two processes take turns, as in a round of a comparison."""
+
+    def statistics_so_far() -> list[Statistic]:
+        found = (statistic_of(blocks[side], pool.series) for side in pair)
+        return [statistic for statistic in found if statistic is not None]
+
+    state = RoundState()
+    while not round_is_done(state, pool.bench, pool.bench.processes, statistics_so_far):
+        for side in order(list(pair), pool.bench.seed, number, state.turns):
+            raw = pool.block(pair[side])
+            state.add(side, raw.spent_s, pool.bench)
+            blocks[side].append(
+                TimedBlock(
+                    arm=side,
+                    build=0,
+                    process=number,
+                    block=state.turns,
+                    started_utc=raw.started_utc,
+                    samples=raw.samples,
+                    telemetry=raw.telemetry,
+                )
+            )
+        state.turns += 1
+
+
+def _report(pool: _Pool, lines: Sequence[AaComparison], gpu: str | None, raw: str) -> AaReport:
+    words = [line.verdict for line in lines]
+    counts: dict[VerdictWord, int] = {word: words.count(word) for word in dict.fromkeys(words)}
+    return AaReport(
+        environment=collect_environment().model_dump(mode="json"),
+        gpu=gpu,
+        arm=pool.arm,
+        protocol=pool.bench,
+        series=pool.series,
+        comparisons=len(lines),
+        pool=len(pool.processes),
+        verdicts=counts,
+        false_alarm_share=(counts.get("FASTER", 0) + counts.get("SLOWER", 0)) / len(lines),
+        coverage=coverage(lines),
+        half_width=median_half_width(lines),
+        raw=raw,
+    )
+
+
+def coverage(lines: Sequence[AaComparison]) -> float:
+    """Share of the intervals that hold 1, which is the truth."""
+    intervals = [line.ci95 for line in lines if line.ci95 is not None]
+    return sum(low <= 1 <= high for low, high in intervals) / len(intervals) if intervals else 0.0
+
+
+def median_half_width(lines: Sequence[AaComparison]) -> float:
+    """Median of the intervals' half widths, relative to their ratios."""
+    widths = [(line.ci95[1] - line.ci95[0]) / 2 / line.ratio for line in lines if line.ci95 and line.ratio]
+    return statistics.median(widths) if widths else 0.0

@@ -1,0 +1,177 @@
+"""What to time: from recipes, artifacts and bare files to arms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trtbench.artifacts import Artifact, EngineArtifact, OnnxArtifact, Store, file_record, load_artifact
+from trtbench.build import build
+from trtbench.build.targets import parse_targets
+from trtbench.environment import read_gpus
+from trtbench.errors import SpecError
+from trtbench.export import export
+from trtbench.measure.run import Arm
+from trtbench.progress import OnStep
+from trtbench.results import EngineManifest
+from trtbench.runtimes import runtime_entry
+from trtbench.specs import ArmSpec, BuildSpec, ExportSpec
+
+BUILDS_FOR = "tensorrt_rtx"
+"""The one runtime whose engines trtbench builds itself."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where and how artifacts that an arm lacks are made; ``rebuilds`` engines more than one of each.
+
+    ``build_spec=None``: engines for this machine's first GPU.
+    """
+
+    store: Store
+    build_spec: BuildSpec | None = None
+    rebuilds: int = 0
+
+
+def arm_of_recipe(
+    label: str, spec: ExportSpec, runtime: str, workshop: Workshop, on_step: OnStep
+) -> tuple[Arm, OnnxArtifact | None]:
+    """Export and build what ``runtime`` loads of a recipe; also give the exported model, if it takes one.
+
+    Raises:
+        SpecError: the runtime takes no recipes, or the request is wrong.
+        TrtbenchError: the export or a build failed.
+    """
+    loads = runtime_entry(runtime).loads
+    if loads == "script":
+        raise SpecError(f"runtime {runtime} takes a script file, not a recipe")
+    if loads == "model":
+        return Arm((_arm_spec(label, runtime, spec, None, None),)), None
+    check_builds_for(runtime)
+    onnx, _ = export(spec, workshop.store, lambda step: on_step(f"export: {step}"))
+    if loads == "onnx":
+        return arm_of_onnx(label, onnx, runtime), onnx
+    return arm_of_engines(label, engines_of(onnx, workshop, on_step, spec.recipe.sparse), runtime), onnx
+
+
+def arm_of_path(path: Path, runtime: str, workshop: Workshop, on_step: OnStep) -> Arm:
+    """Take an artifact's folder or a bare file; an exported model is built where ``runtime`` loads engines.
+
+    Raises:
+        SpecError: the runtime does not load such a thing.
+        ArtifactError: it is missing or damaged.
+        TrtbenchError: a build failed.
+    """
+    loads, label = runtime_entry(runtime).loads, path.stem if path.is_file() else path.name
+    directory = path if path.is_dir() else path.parent
+    if loads == "script" or (path.is_file() and not (directory / "manifest.json").is_file()):
+        return _arm_of_file(label, path, runtime, workshop, on_step)
+    artifact = load_artifact(path)
+    if isinstance(artifact.manifest, EngineManifest):
+        if loads != "engine":
+            raise SpecError(f"{path}: an engine, runtime {runtime} does not load one: name tensorrt_rtx")
+        return arm_of_engines(label, [Artifact(artifact.directory, artifact.manifest)], runtime)
+    return _arm_of_model(label, Artifact(artifact.directory, artifact.manifest), runtime, workshop, on_step)
+
+
+def arm_of_onnx(label: str, onnx: OnnxArtifact, runtime: str) -> Arm:
+    """An exported model in a runtime that loads ONNX; of its working set, the weights are known."""
+    files = onnx.manifest.files
+    spec = _arm_spec(label, runtime, onnx.manifest.spec, onnx.payload, files[0].sha256)
+    return Arm((spec,), sum(file.size_bytes for file in files if file.name.startswith(files[0].name)))
+
+
+def arm_of_engines(label: str, engines: Sequence[EngineArtifact], runtime: str) -> Arm:
+    """Engines built from one model.
+
+    Raises:
+        SpecError: they are another runtime's.
+    """
+    manifest = engines[0].manifest
+    if manifest.backend != runtime:
+        raise SpecError(f"{engines[0].directory}: an engine of {manifest.backend}, not of {runtime}")
+    specs = [
+        _arm_spec(label, runtime, each.manifest.export, each.payload, each.manifest.files[0].sha256, build)
+        for build, each in enumerate(engines)
+    ]
+    return Arm(tuple(specs), manifest.weight_bytes + manifest.activation_bytes)
+
+
+def engines_of(
+    onnx: OnnxArtifact | Path, workshop: Workshop, on_step: OnStep, sparse: bool = False
+) -> list[EngineArtifact]:
+    """Build the engine, and ``rebuilds`` more of the same model; ``sparse`` allows sparse kernels."""
+    spec = workshop.build_spec or BuildSpec(targets=(target_here(),))
+    spec = spec.model_copy(update={"sparsity": spec.sparsity or sparse})
+    return [
+        build(onnx, spec, workshop.store, lambda step: on_step(f"build: {step}"), rebuild)[0]
+        for rebuild in range(1 + workshop.rebuilds)
+    ]
+
+
+def check_builds_for(runtime: str) -> None:
+    """Refuse a runtime whose engines trtbench does not build.
+
+    Raises:
+        SpecError: so it is.
+    """
+    if runtime_entry(runtime).loads == "engine" and runtime != BUILDS_FOR:
+        raise SpecError(
+            f"runtime {runtime}: trtbench builds engines for {BUILDS_FOR} only: name an engine file instead"
+        )
+
+
+def target_here() -> str:
+    """The target of this machine's first GPU, for an engine that shall run at once.
+
+    Raises:
+        RuntimeUnavailable: there is no GPU.
+        SpecError: TensorRT-RTX does not compile for it.
+    """
+    return parse_targets([read_gpus()[0].target])[0]
+
+
+def _arm_of_model(label: str, onnx: OnnxArtifact, runtime: str, workshop: Workshop, on_step: OnStep) -> Arm:
+    loads = runtime_entry(runtime).loads
+    if loads == "model":
+        return Arm((_arm_spec(label, runtime, onnx.manifest.spec, None, None),))
+    if loads == "onnx":
+        return arm_of_onnx(label, onnx, runtime)
+    check_builds_for(runtime)
+    sparse = onnx.manifest.spec.recipe.sparse
+    return arm_of_engines(label, engines_of(onnx, workshop, on_step, sparse), runtime)
+
+
+def _arm_of_file(label: str, path: Path, runtime: str, workshop: Workshop, on_step: OnStep) -> Arm:
+    """A script, an engine of somebody else's making, or an ONNX file."""
+    loads = runtime_entry(runtime).loads
+    if loads == "model":
+        raise SpecError(
+            f"{path}: runtime {runtime} makes its model itself: name a recipe or an exported model"
+        )
+    if (path.suffix == ".onnx") == (loads == "script") or (path.suffix != ".onnx" and loads == "onnx"):
+        raise SpecError(f"{path}: runtime {runtime} does not load such a file")
+    if path.suffix == ".onnx" and loads == "engine":
+        check_builds_for(runtime)
+        return arm_of_engines(label, engines_of(path, workshop, on_step), runtime)
+    record = file_record(path)
+    arm = _arm_spec(label, runtime, None, path, record.sha256)
+    return Arm((arm,), None if loads == "script" else record.size_bytes)
+
+
+def _arm_spec(
+    label: str,
+    runtime: str,
+    export_spec: ExportSpec | None,
+    path: Path | None,
+    sha256: str | None,
+    build_index: int = 0,
+) -> ArmSpec:
+    return ArmSpec(
+        label=label,
+        runtime=runtime,
+        recipe=None if export_spec is None else export_spec.recipe,
+        export=export_spec,
+        artifact=None if path is None else str(path.resolve()),
+        artifact_sha256=sha256,
+        build=build_index,
+    )

@@ -1,0 +1,201 @@
+"""Measure arms side by side: one process an arm, all alive at once, blocks in turns and in random order.
+
+What drifts (temperature, clocks, neighbours) then meets all arms alike. Nothing here touches CUDA.
+"""
+
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from trtbench.artifacts import file_name
+from trtbench.errors import MeasureError, RuntimeUnavailable, TrtbenchError
+from trtbench.measure.process import ArmProcess
+from trtbench.measure.run import Arm, Run
+from trtbench.measure.stop import RoundState, round_is_done
+from trtbench.progress import OnProgress, RunProgress
+from trtbench.results import ArmFacts, ProcessRecord, Series, Statistic, Telemetry, TimedBlock
+from trtbench.specs import BenchSpec
+from trtbench.stats import BlockSamples, summarise
+
+if TYPE_CHECKING:
+    from trtbench.measure.telemetry import GpuMonitor
+
+
+@dataclass(frozen=True)
+class RawBlock:
+    """One block as the worker and the GPU gave it; ``spent_s`` is what it took in all."""
+
+    started_utc: str
+    samples: dict[Series, tuple[float, ...]]
+    telemetry: Telemetry | None
+    spent_s: float
+
+
+def interleave(
+    run: Run,
+    arms: Sequence[Arm],
+    bench: BenchSpec,
+    monitor: "GpuMonitor | None",
+    on_progress: OnProgress,
+) -> None:
+    """Carry out what the run still lacks; every finished block is in its journal at once.
+
+    An arm that fails (at its start or in a block) is out for the rest; its reason is in the journal, too.
+    """
+    work = _Interleaving(run, arms, bench, monitor, on_progress)
+    plan = [build for _ in range(bench.processes) for build in range(work.builds)]
+    done = run.complete_rounds([arm.label for arm in arms], bench.min_blocks)
+    for round_index in range(done, len(plan)):
+        if work.live:
+            work.run_round(round_index, plan[round_index])
+
+
+def order(labels: Sequence[str], seed: int, process: int, turn: int) -> list[str]:
+    """Shuffle ``labels`` for one turn; the same seed gives the same orders, wherever a run stopped."""
+    shuffled = list(labels)
+    random.Random(f"{seed} {process} {turn}").shuffle(shuffled)  # noqa: S311 (an order, no secret)
+    return shuffled
+
+
+def run_block(
+    process: ArmProcess, bench: BenchSpec, monitor: "GpuMonitor | None", own_pids: Sequence[int]
+) -> RawBlock:
+    """Run one block, watched by the monitor, after a rest where the regime asks for one.
+
+    Raises:
+        MeasureError: the worker says so, or died.
+    """
+    if bench.regime == "burst":
+        time.sleep(bench.rest_ms / 1000)
+    started_utc = _now()
+    started_s = time.monotonic()
+    if monitor is None:
+        samples, telemetry = process.block(), None
+    else:
+        with monitor.watch(own_pids) as watch:
+            samples = process.block()
+        telemetry = watch.telemetry
+    return RawBlock(started_utc, samples, telemetry, time.monotonic() - started_s)
+
+
+class _Interleaving:
+    """The rounds of one run, and which arms still live."""
+
+    def __init__(
+        self,
+        run: Run,
+        arms: Sequence[Arm],
+        bench: BenchSpec,
+        monitor: "GpuMonitor | None",
+        on_progress: OnProgress,
+    ) -> None:
+        self.run, self.bench, self.monitor, self.on_progress = run, bench, monitor, on_progress
+        self.live = {arm.label: arm for arm in arms}
+        self.builds = max(len(arm.builds) for arm in arms)
+        self.rounds = bench.processes * self.builds
+        # Each block as its median alone: intervals rest on nothing else, and it takes no time between blocks.
+        self.medians: dict[str, list[BlockSamples]] = {arm.label: [] for arm in arms}
+        for block in run.blocks.lines:
+            self._remember(block)
+
+    def run_round(self, index: int, build: int) -> None:
+        """Start one process an arm, and let their blocks take turns until the stop rules say so."""
+        number = self.run.next_process()
+        with ExitStack() as stack:
+            running = self._start(stack, index, number, build)
+            state = RoundState()
+            while running and not round_is_done(state, self.bench, self.rounds, self._statistics):
+                for label in order(list(running), self.bench.seed, number, state.turns):
+                    self._take_block(running, label, number, state)
+                state.turns += 1
+                self._tell("measure", index, state)
+
+    def _start(self, stack: ExitStack, index: int, number: int, build: int) -> "_Running":
+        """Prepare one process of every live arm, one after the other."""
+        running: _Running = {}
+        for label, arm in list(self.live.items()):
+            self._tell(f"load {label}", index, RoundState())
+            spec = arm.spec(build)
+            try:
+                log_path = self.run.folder / f"{file_name(label)}-{number}.log"
+                process = stack.enter_context(ArmProcess(spec, self.bench, log_path, process=number))
+                facts = process.prepare()
+            except (MeasureError, RuntimeUnavailable) as error:
+                self._fail(label, spec.build, number, error)
+            else:
+                self._record(label, spec.build, number, facts, None)
+                running[label] = (spec.build, process)
+        return running
+
+    def _take_block(self, running: "_Running", label: str, number: int, state: RoundState) -> None:
+        build, process = running[label]
+        try:
+            raw = run_block(process, self.bench, self.monitor, [each.pid for _, each in running.values()])
+        except MeasureError as error:
+            del running[label]
+            self._fail(label, build, number, error)
+            return
+        state.add(label, raw.spent_s, self.bench)
+        block = TimedBlock(
+            arm=label,
+            build=build,
+            process=number,
+            block=state.turns,
+            started_utc=raw.started_utc,
+            samples=raw.samples,
+            telemetry=raw.telemetry,
+        )
+        self.run.blocks.append(block)
+        self._remember(block)
+
+    def _remember(self, block: TimedBlock) -> None:
+        facts = self.run.facts_of(block.arm)
+        if facts is not None:
+            median = statistics.median(block.samples[facts.main_series])
+            self.medians[block.arm].append(BlockSamples(block.build, block.process, block.block, (median,)))
+
+    def _fail(self, label: str, build: int, number: int, error: TrtbenchError) -> None:
+        del self.live[label]
+        self._record(label, build, number, None, str(error))
+
+    def _record(
+        self, label: str, build: int, number: int, facts: ArmFacts | None, reason: str | None
+    ) -> None:
+        self.run.processes.append(
+            ProcessRecord(
+                arm=label, build=build, process=number, started_utc=_now(), facts=facts, reason=reason
+            )
+        )
+
+    def _statistics(self) -> list[Statistic]:
+        return [summarise(self.medians[label]) for label in self.live if self.medians[label]]
+
+    def _tell(self, step: str, index: int, state: RoundState) -> None:
+        share_s = self.bench.duration_s / self.rounds
+        rounds_left = self.rounds - index
+        left_s = len(self.live) * (share_s * rounds_left - max(state.spent_s.values(), default=0.0))
+        self.on_progress(
+            RunProgress(
+                step=f"process {index + 1} of {self.rounds}: {step}",
+                blocks=len(self.run.blocks.lines),
+                medians_ms={
+                    label: statistics.median(each.values[0] for each in self.medians[label])
+                    for label in self.live
+                    if self.medians[label]
+                },
+                left_s=max(left_s, 0.0),
+            )
+        )
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+_Running = dict[str, tuple[int, ArmProcess]]
+"""Processes by label, each with the number of its build."""

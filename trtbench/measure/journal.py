@@ -1,0 +1,103 @@
+"""A journal: finished pieces of work, one JSON line each, on the disk before the next begins."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import ValidationError
+
+from trtbench.errors import ArtifactError, MeasureError
+from trtbench.specs import Spec
+
+L = TypeVar("L", bound=Spec)
+
+
+class Journal(Generic[L]):
+    """An open journal; ``lines`` are those that were there and those appended since."""
+
+    def __init__(self, descriptor: int, path: Path, lines: list[L]) -> None:
+        self._descriptor, self._path = descriptor, path
+        self.lines = lines
+
+    def append(self, line: L) -> None:
+        """Write ``line`` and wait until it is on the disk.
+
+        Raises:
+            ArtifactError: the journal cannot be written.
+        """
+        try:
+            _write_all(self._descriptor, line.model_dump_json().encode() + b"\n")
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise ArtifactError(f"{self._path}: cannot be written: {error.strerror}") from error
+        self.lines.append(line)
+
+
+@contextmanager
+def open_journal(path: Path, line_type: type[L]) -> Iterator[Journal[L]]:
+    """Open or make the journal at ``path``; a last line that a kill cut short is dropped from the file.
+
+    Raises:
+        MeasureError: another process is writing it.
+        ArtifactError: it cannot be read or written, or a line of it is damaged.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be written: {error.strerror}") from error
+    try:
+        _lock(descriptor, path)
+        whole = _whole_lines(path)
+        os.ftruncate(descriptor, len(whole))
+        yield Journal(descriptor, path, _parse(whole, path, line_type))
+    finally:
+        os.close(descriptor)
+
+
+def read_journal(path: Path, line_type: type[L]) -> list[L]:
+    """Read the lines of a journal that nobody needs to be writing.
+
+    Raises:
+        ArtifactError: it is missing, or a line of it is damaged.
+    """
+    return _parse(_whole_lines(path), path, line_type)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise MeasureError(
+            f"{path}: another trtbench measures the same at this moment: wait for it"
+        ) from error
+
+
+def _whole_lines(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from error
+    return content[: content.rfind(b"\n") + 1]
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(descriptor, content) :]
+
+
+def _parse(content: bytes, path: Path, line_type: type[L]) -> list[L]:
+    return [
+        _parse_line(text, f"{path}: line {number}", line_type)
+        for number, text in enumerate(content.splitlines(), start=1)
+    ]
+
+
+def _parse_line(text: bytes, where: str, line_type: type[L]) -> L:
+    try:
+        return line_type.model_validate_json(text)
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"]
+        raise ArtifactError(f"{where} is damaged ({problem}): remove the folder and measure again") from error

@@ -1,0 +1,39 @@
+"""The machine that measures, as far as two halves of one run must share it."""
+
+import os
+from typing import Any
+
+from trtbench.environment import collect_environment
+from trtbench.measure.telemetry import first_visible_gpu
+
+
+def gpu_identity() -> dict[str, str] | None:
+    """Name, UUID and driver of the GPU that CUDA calls the first; None where NVML knows none."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        handle = first_visible_gpu(pynvml, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+    except ImportError:
+        return None
+    except pynvml.NVMLError:
+        return None
+    if handle is None:
+        return None
+    return {
+        "name": pynvml.nvmlDeviceGetName(handle),
+        "uuid": pynvml.nvmlDeviceGetUUID(handle),
+        "driver_version": pynvml.nvmlSystemGetDriverVersion(),
+    }
+
+
+def machine_identity(gpu: dict[str, str] | None) -> dict[str, Any]:
+    """The GPU, the CPU, and the versions of the packages that run models."""
+    environment = collect_environment()
+    return {
+        "gpu": gpu,
+        "cpu_model": environment.cpu_model,
+        "cpu_count": environment.cpu_count,
+        "packages": environment.packages,
+        "trtbench_version": environment.trtbench_version,
+    }

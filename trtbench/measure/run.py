@@ -1,0 +1,120 @@
+"""One measuring run: its identity, its folder, and what its journals hold.
+
+``results/<name>/`` holds ``run.json``, ``blocks.jsonl``, ``processes.jsonl`` and the logs of the worker
+processes; ``results/<name>.json`` is the result, and its presence ends the run: the same command then
+begins another. Without it, the same command goes on where the last one stopped.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from trtbench.artifacts import Store, file_name
+from trtbench.errors import ArtifactError
+from trtbench.measure.journal import Journal, open_journal
+from trtbench.results import ArmFacts, ProcessRecord, RunRecord, TimedBlock
+from trtbench.specs import ArmSpec, canonical_hash
+
+# Part of every run's identity: raise it when the same protocol shall be carried out in another way.
+_MEASURE_REVISION = "1"
+_TITLE_LENGTH = 100
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A row of a measurement: ``builds`` are engines built anew from one model, else a single arm.
+
+    ``working_set_bytes``: weights and activations, where they are known.
+    """
+
+    builds: tuple[ArmSpec, ...]
+    working_set_bytes: int | None = None
+
+    @property
+    def label(self) -> str:
+        """Name of the row."""
+        return self.builds[0].label
+
+    def spec(self, build: int) -> ArmSpec:
+        """The arm for this number of build; arms that are not built anew take part with what they have."""
+        return self.builds[min(build, len(self.builds) - 1)]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Folder and open journals of a run at work."""
+
+    name: str
+    folder: Path
+    blocks: Journal[TimedBlock]
+    processes: Journal[ProcessRecord]
+
+    def blocks_of(self, label: str, process: int | None = None) -> list[TimedBlock]:
+        """Finished blocks of an arm, of one process or of all."""
+        return [b for b in self.blocks.lines if b.arm == label and process in (None, b.process)]
+
+    def facts_of(self, label: str) -> ArmFacts | None:
+        """What the first process that loaded the arm found out, with the notes of all of them."""
+        found = [p.facts for p in self.processes.lines if p.arm == label and p.facts]
+        if not found:
+            return None
+        notes = dict.fromkeys(note for facts in found for note in facts.notes)
+        return found[0].model_copy(update={"notes": tuple(notes)})
+
+    def failure_of(self, label: str) -> str | None:
+        """Why the last process of the arm failed, if it did."""
+        records = [p for p in self.processes.lines if p.arm == label]
+        return records[-1].reason if records else None
+
+    def next_process(self) -> int:
+        """A number that no process had yet."""
+        return 1 + max((p.process for p in self.processes.lines), default=-1)
+
+    def complete_rounds(self, labels: Sequence[str], min_blocks: int) -> int:
+        """Count the rounds in which every arm that never failed has at least ``min_blocks`` blocks."""
+        failed = {p.arm for p in self.processes.lines if p.reason}
+        sound = [label for label in labels if label not in failed]
+        rounds = {p.process for p in self.processes.lines}
+        return sum(
+            all(len(self.blocks_of(label, process)) >= min_blocks for label in sound)
+            for process in rounds
+            if sound
+        )
+
+
+@contextmanager
+def open_run(store: Store, title: str, record: RunRecord) -> Iterator[Run]:
+    """Go on with the unfinished run of this identity, or begin one.
+
+    Raises:
+        MeasureError: another process is at work in it.
+        ArtifactError: the store cannot be written, or a journal is damaged.
+    """
+    name = run_name(store, title, record)
+    folder = store.root / "results" / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "run.json").write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ArtifactError(f"{folder}: cannot be written: {error.strerror}") from error
+    with (
+        open_journal(folder / "blocks.jsonl", TimedBlock) as blocks,
+        open_journal(folder / "processes.jsonl", ProcessRecord) as processes,
+    ):
+        yield Run(name, folder, blocks, processes)
+
+
+def run_name(store: Store, title: str, record: RunRecord) -> str:
+    """Name the first run of this identity that has no result yet."""
+    stem = f"{file_name(title)[:_TITLE_LENGTH]}-{run_id(record)}"
+    names = (f"{stem}-{number}" for number in count(1))
+    return next(name for name in names if not (store.root / "results" / f"{name}.json").exists())
+
+
+def run_id(record: RunRecord) -> str:
+    """Hash of all that two halves of one run must have in common; a file counts by its content."""
+    arms = [arm.model_dump(mode="json", exclude={"artifact"}) for arm in record.arms]
+    rest = record.model_dump(mode="json", exclude={"arms"})
+    return canonical_hash({"revision": _MEASURE_REVISION, "arms": arms, **rest})[:12]

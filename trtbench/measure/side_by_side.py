@@ -1,0 +1,143 @@
+"""Measure several arms in one run: blocks, summaries, findings, and a verdict on each arm."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trtbench.artifacts import Store
+from trtbench.errors import MeasureError, SpecError
+from trtbench.measure.findings import Observed, findings_between, findings_of
+from trtbench.measure.interleave import interleave
+from trtbench.measure.machine import gpu_identity, machine_identity
+from trtbench.measure.run import Arm, Run, open_run
+from trtbench.measure.summarise import block_samples, measurement_of
+from trtbench.measure.telemetry import GpuMonitor, open_monitor
+from trtbench.measure.verdict import decide
+from trtbench.progress import OnProgress
+from trtbench.results import Measurement, RunRecord, TimedBlock, Verdict
+from trtbench.runtimes import runtime_entry
+from trtbench.specs import ArmSpec, BenchSpec
+from trtbench.stats import Ratio, speedup
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a run came to; ``name`` is that of its folder and its result under ``results/``."""
+
+    name: str
+    gpu: str | None
+    measurements: tuple[Measurement, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+def measure_side_by_side(
+    arms: Sequence[Arm],
+    bench: BenchSpec,
+    store: Store,
+    title: str,
+    on_progress: OnProgress,
+    exclusive: bool = False,
+) -> Measured:
+    """Measure ``arms``, the first being the baseline of the verdicts; an arm that fails says why.
+
+    The caller saves the result as ``results/<name>.json``, which ends the run.
+
+    Args:
+        arms: with labels that differ.
+        bench: the protocol.
+        store: where runs are kept.
+        title: the part of the run's name for people.
+        on_progress: told before and after each turn.
+        exclusive: refuse to start while another process has the GPU open.
+
+    Raises:
+        SpecError: two arms have one label.
+        MeasureError: another process has the GPU, and ``exclusive``; or another trtbench measures the same.
+        ArtifactError: the store cannot be written, or a journal in it is damaged.
+    """
+    specs = [build for arm in arms for build in arm.builds]
+    _check_labels(arms)
+    gpu = gpu_identity() if uses_gpu(specs) else None
+    record = RunRecord(purpose="measure", arms=tuple(specs), protocol=bench, machine=machine_identity(gpu))
+    monitor = open_monitor(specs)
+    foreign_pids = check_exclusive(monitor, exclusive)
+    with open_run(store, title, record) as run:
+        interleave(run, arms, bench, monitor, on_progress)
+        observed = [_observe(run, arm, bench, gpu["name"] if gpu else None, foreign_pids) for arm in arms]
+        return Measured(
+            name=run.name,
+            gpu=gpu["name"] if gpu else None,
+            measurements=_with_findings(observed),
+            verdicts=tuple(_verdict(observed[0], each) for each in observed[1:]),
+        )
+
+
+def uses_gpu(arms: Sequence[ArmSpec]) -> bool:
+    """Whether any of these arms runs on a GPU."""
+    return any(runtime_entry(arm.runtime).device == "cuda" for arm in arms)
+
+
+def check_exclusive(monitor: GpuMonitor | None, exclusive: bool) -> tuple[int, ...]:
+    """Tell who has the GPU open before the first of our processes does.
+
+    Raises:
+        MeasureError: somebody has, and ``exclusive``.
+    """
+    if monitor is None:
+        return ()
+    with monitor.watch(()) as watch:
+        pass
+    pids = watch.telemetry.foreign_pids
+    if pids and exclusive:
+        raise MeasureError(
+            f"other processes have the GPU open ({', '.join(map(str, pids))}): stop them, or leave "
+            "--exclusive out"
+        )
+    return pids
+
+
+def ratio_of(
+    baseline: Measurement, old: Sequence[TimedBlock], arm: Measurement, new: Sequence[TimedBlock]
+) -> Ratio | None:
+    """Speed-up in the main series, if both have samples in one and the same."""
+    if baseline.facts is None or arm.facts is None or baseline.facts.main_series != arm.facts.main_series:
+        return None
+    series = arm.facts.main_series
+    samples = block_samples(old, series), block_samples(new, series)
+    return speedup(*samples) if all(samples) else None
+
+
+def _check_labels(arms: Sequence[Arm]) -> None:
+    labels = [arm.label for arm in arms]
+    repeated = [label for label in labels if labels.count(label) > 1]
+    if repeated:
+        raise SpecError(f"{repeated[0]} is named more than once: an arm against itself is --aa")
+
+
+def _observe(
+    run: Run, arm: Arm, bench: BenchSpec, gpu: str | None, foreign_pids: tuple[int, ...]
+) -> Observed:
+    blocks = run.blocks_of(arm.label)
+    measurement = measurement_of(
+        arm.builds[0],
+        bench,
+        blocks,
+        run.facts_of(arm.label),
+        run.failure_of(arm.label),
+        gpu if uses_gpu(arm.builds) else None,
+        f"{run.name}/blocks.jsonl",
+    )
+    return Observed(arm, measurement, blocks, foreign_pids)
+
+
+def _with_findings(observed: Sequence[Observed]) -> tuple[Measurement, ...]:
+    found = [findings_of(each) for each in observed]
+    between = [(), *(findings_between(observed[0], each) for each in observed[1:])]
+    return tuple(
+        each.measurement.model_copy(update={"findings": own + shared})
+        for each, own, shared in zip(observed, found, between, strict=True)
+    )
+
+
+def _verdict(baseline: Observed, arm: Observed) -> Verdict:
+    ratio = ratio_of(baseline.measurement, baseline.blocks, arm.measurement, arm.blocks)
+    return decide(baseline.measurement, arm.measurement, ratio)

@@ -1,0 +1,282 @@
+"""Measurements as text for people. Every text names the GPU, or says that none computed it."""
+
+import time
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from trtbench.measure.stop import relative_half_width
+from trtbench.progress import OnProgress, OnStep, RunProgress
+from trtbench.report.findings import render_findings
+from trtbench.results import (
+    AaReport,
+    ArmsComparison,
+    Comparison,
+    Finding,
+    Measurement,
+    Statistic,
+    Sweep,
+    TelemetrySummary,
+    Verdict,
+    VerdictWord,
+)
+from trtbench.runtimes import runtime_entry
+from trtbench.units import format_bytes, format_seconds
+
+_TELL_S = 2.0
+_WIDE = 100  # columns from which there is room for two blanks between those of a table
+_PLACES = {
+    "cuda": "on a GPU that NVML cannot name",
+    "cpu": "on a CPU",
+    "script": "by no clock: times are scripted",
+}
+_STYLES: dict[VerdictWord, str] = {
+    "FASTER": "green",
+    "SLOWER": "red",
+    "SAME": "cyan",
+    "AMBIGUOUS": "yellow",
+    "INCOMPARABLE": "yellow",
+}
+
+
+def render_measurement(measurement: Measurement, console: Console) -> None:
+    """Print one arm: its series, its rate, the state of the GPU, and the findings."""
+    head = f", batch {measurement.batch}" if measurement.batch else ""
+    console.print(
+        Text.assemble((measurement.arm.label, "bold"), f"{head}: {evidence([measurement])}"), soft_wrap=True
+    )
+    if measurement.series:
+        console.print(_series_table(measurement, console))
+    for line in _facts(measurement):
+        console.print(Text(line), soft_wrap=True)
+    _render_failure(measurement.arm.label, measurement.reason, console)
+    render_findings([("", finding) for finding in measurement.findings], console)
+
+
+def render_times(measurements: Sequence[Measurement], verdicts: Sequence[Verdict], console: Console) -> None:
+    """Print one line an arm, then each verdict with its reason."""
+    console.print(Text(evidence(measurements)), soft_wrap=True)
+    table = _table(console, "arm", *_TIME_COLUMNS)
+    for measurement in measurements:
+        table.add_row(Text(measurement.arm.label), *_time_cells(measurement, verdicts))
+    console.print(table)
+    _render_verdicts(measurements, verdicts, console)
+    for raw in dict.fromkeys(each.raw for each in measurements if each.blocks):
+        console.print(Text(f"every sample: results/{raw}", style="dim"), soft_wrap=True)
+
+
+def _render_verdicts(
+    measurements: Sequence[Measurement], verdicts: Iterable[Verdict], console: Console, where: str = ""
+) -> None:
+    """Print each verdict with its reason; that of a failed arm is its own."""
+    failed = {each.arm.label for each in measurements if each.status == "failed"}
+    for verdict in verdicts:
+        if verdict.arm in failed:
+            continue
+        word = (verdict.verdict, _STYLES[verdict.verdict])
+        console.print(
+            Text.assemble(f"{verdict.arm} against {verdict.baseline}{where}: ", word, f", {verdict.reason}"),
+            soft_wrap=True,
+        )
+
+
+def render_arms(comparison: ArmsComparison, console: Console) -> None:
+    """Print arms that are no recipes of one model."""
+    if comparison.sources:
+        console.print(Text(f"from {', '.join(comparison.sources)}"), soft_wrap=True)
+    measured = comparison.measurements
+    render_times(measured, comparison.verdicts, console)
+    for measurement in measured:
+        _render_failure(measurement.arm.label, measurement.reason, console)
+    render_noted([(each.arm.label, finding) for each in measured for finding in each.findings], console)
+
+
+def render_noted(findings: Sequence[tuple[str, Finding]], console: Console) -> None:
+    """Print what needs attention in full, and the rest of the findings on measurements by name."""
+    render_findings([pair for pair in findings if pair[1].severity != "info"], console)
+    notes = [f"{finding.code} ({subject})" for subject, finding in findings if finding.severity == "info"]
+    if notes:
+        console.print(Text(f"further notes, in full with --json: {', '.join(notes)}", style="dim"))
+
+
+def render_sweep(sweep: Sweep, console: Console) -> None:
+    """Print latency and throughput over the batch, then what each point has to say."""
+    points = [(point, _measurements_of(point)) for point in sweep.points]
+    console.print(Text(evidence([each for _, measured in points for each in measured])), soft_wrap=True)
+    table = _table(console, "batch", "arm", *_TIME_COLUMNS)
+    for point, measured in points:
+        verdicts = point.verdicts if isinstance(point, Comparison) else ()
+        for measurement in measured:
+            batch = "" if measurement.batch is None else str(measurement.batch)
+            table.add_row(batch, Text(measurement.arm.label), *_time_cells(measurement, verdicts))
+    console.print(table)
+    for point, measured in points:
+        _render_point(point, measured, console)
+
+
+def render_aa(report: AaReport, console: Console) -> None:
+    """Print how often the verdict on an arm against itself was wrong."""
+    where = f"on {report.gpu}" if report.gpu else _without_gpu(report.arm.runtime)
+    processes = report.protocol.processes
+    head = (
+        f" against itself in {report.arm.runtime}: {report.comparisons} comparisons of {processes} processes "
+        f"with {processes} others, out of {report.pool}, measured {where} ({report.series})"
+    )
+    console.print(Text.assemble((report.arm.label, "bold"), head), soft_wrap=True)
+    counts = ", ".join(f"{word} {count}" for word, count in sorted(report.verdicts.items()))
+    console.print(f"verdicts: {counts}")
+    console.print(f"false alarms (FASTER or SLOWER): {report.false_alarm_share:.1%}")
+    console.print(f"95 % intervals that hold 1: {report.coverage:.1%}")
+    console.print(f"median half width of the intervals: {report.half_width:.2%}")
+    render_findings([("", finding) for finding in report.findings], console)
+
+
+def evidence(measurements: Sequence[Measurement]) -> str:
+    """Name what computed the times, and the series that speeds are told in."""
+    timed = [each for each in measurements if each.series]
+    if not timed:
+        return "nothing was measured"
+    places = {f"on {each.gpu}" if each.gpu else _without_gpu(each.arm.runtime) for each in timed}
+    series = {each.facts.main_series for each in timed if each.facts}
+    return f"measured {', '.join(sorted(places))} ({', '.join(sorted(series))})"
+
+
+def progress_line(progress: RunProgress) -> str:
+    """What a run is doing, in one line."""
+    parts = [progress.step]
+    if progress.blocks:
+        parts.append(f"{progress.blocks} blocks")
+    parts += [f"{label} {median_ms:.4g} ms" for label, median_ms in progress.medians_ms.items()]
+    if progress.left_s is not None:
+        parts.append(f"at most {format_seconds(progress.left_s)} of blocks left")
+    return ", ".join(parts)
+
+
+def told_as_steps(on_step: OnStep) -> OnProgress:
+    """Tell a run's progress as steps: each that is new, and every ``_TELL_S`` how far it is."""
+    last: list[tuple[str, float]] = [("", 0.0)]
+
+    def tell(progress: RunProgress) -> None:
+        now_s = time.monotonic()
+        if progress.step != last[0][0] or now_s - last[0][1] >= _TELL_S:
+            last[0] = (progress.step, now_s)
+            on_step(progress_line(progress))
+
+    return tell
+
+
+def _without_gpu(runtime: str) -> str:
+    return _PLACES[runtime_entry(runtime).device]
+
+
+def _series_table(measurement: Measurement, console: Console) -> Table:
+    table = _table(console, "ms", "median", "95 % interval", "p90", "p99", "min", "max", "samples")
+    for name, each in measurement.series.items():
+        cells = (each.p90, each.p99, each.minimum, each.maximum)
+        table.add_row(
+            name, f"{each.median:.4f}", _interval(each), *(f"{ms:.4f}" for ms in cells), str(each.samples)
+        )
+    return table
+
+
+def _facts(measurement: Measurement) -> Iterable[str]:
+    """Rate, repetition, GPU, and notes, one line each."""
+    if measurement.queries_per_s is not None:
+        images = "" if measurement.images_per_s is None else f", {_rate(measurement.images_per_s)} images/s"
+        yield (
+            f"{_rate(measurement.queries_per_s)} queries/s{images}; {measurement.blocks} blocks of "
+            f"{measurement.processes} processes"
+        )
+    if measurement.facts is not None:
+        facts = measurement.facts
+        kernels = "" if facts.graph_kernels is None else f" ({facts.graph_kernels} kernels)"
+        memory = "" if facts.device_memory_bytes is None else f", {format_bytes(facts.device_memory_bytes)}"
+        yield (
+            f"{measurement.arm.runtime} {facts.runtime_version}, CUDA graph: {facts.cuda_graph}{kernels}, "
+            f"loaded in {format_seconds(facts.load_s)}{memory}; L2 {measurement.protocol.l2}, "
+            f"{measurement.protocol.regime}"
+        )
+        yield from (f"note: {note}" for note in facts.notes)
+    if measurement.telemetry is not None:
+        yield _telemetry_line(measurement.telemetry)
+    if measurement.blocks:
+        yield f"every sample: results/{measurement.raw}"
+
+
+def _telemetry_line(telemetry: TelemetrySummary) -> str:
+    energy = telemetry.energy_per_image_j
+    return (
+        f"SM clock {telemetry.sm_clock_mhz:.0f} MHz, {telemetry.power_w:.0f} W, "
+        f"{telemetry.temperature_c:.0f} C"
+        + ("" if energy is None else f", {energy:.3g} J per image")
+        + f", throttled for {telemetry.throttled_share:.1%} of the time"
+    )
+
+
+_TIME_COLUMNS = ("median ms", "95 %", "images/s", "speed-up", "95 % interval", "verdict")
+
+
+def _time_cells(measurement: Measurement, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    main = measurement.series.get(measurement.facts.main_series) if measurement.facts else None
+    verdict = next((each for each in verdicts if each.arm == measurement.arm.label), None)
+    times = (
+        ("[red]failed[/red]", "")
+        if main is None
+        else (f"{main.median:.4f}", f"+-{relative_half_width(main):.2%}")
+    )
+    rate = "" if measurement.images_per_s is None else _rate(measurement.images_per_s)
+    return (*times, rate, *_verdict_cells(verdict))
+
+
+def _verdict_cells(verdict: Verdict | None) -> tuple[str, str, str]:
+    if verdict is None:
+        return ("", "", "")
+    word = f"[{_STYLES[verdict.verdict]}]{verdict.verdict}[/]"
+    if verdict.ratio is None or verdict.ci95 is None:
+        return ("", "", word)
+    return (f"{verdict.ratio:.3f}x", f"{verdict.ci95[0]:.3f} to {verdict.ci95[1]:.3f}", word)
+
+
+def _rate(per_s: float) -> str:
+    return f"{per_s:.0f}" if per_s >= 1000 else f"{per_s:.4g}"
+
+
+def _interval(statistic: Statistic) -> str:
+    return f"{statistic.ci95[0]:.4f} to {statistic.ci95[1]:.4f}"
+
+
+def _measurements_of(point: Measurement | Comparison) -> list[Measurement]:
+    if isinstance(point, Measurement):
+        return [point]
+    return [row.measured for row in point.rows if row.measured is not None]
+
+
+def _render_point(point: Measurement | Comparison, measured: Sequence[Measurement], console: Console) -> None:
+    """Print failures, verdicts and findings at one batch."""
+    if isinstance(point, Comparison):
+        for row in point.rows:
+            _render_failure(f"{row.recipe} at batch {point.batch}", row.reason, console)
+        _render_verdicts(measured, point.verdicts, console, f" at batch {point.batch}")
+    else:
+        _render_failure(f"{point.arm.label} at batch {point.batch}", point.reason, console)
+    found = [
+        (f"{each.arm.label} at batch {each.batch}", finding) for each in measured for finding in each.findings
+    ]
+    render_noted(found, console)
+
+
+def _render_failure(subject: str, reason: str | None, console: Console) -> None:
+    if reason is not None:
+        console.print(Text.assemble((f"{subject} failed", "red"), f": {reason}"), soft_wrap=True)
+
+
+def _table(console: Console, *headers: str) -> Table:
+    """A table without lines; only the names of arms may wrap."""
+    gap = 1 if console.width < _WIDE else 2
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
+    for header in headers:
+        is_text = header in ("ms", "batch", "arm", "verdict")
+        table.add_column(header, justify="left" if is_text else "right", no_wrap=header != "arm")
+    return table

@@ -1,0 +1,37 @@
+"""What the design rules found in a model before it is built."""
+
+from typing import Literal
+
+from trtbench.results.base import SCHEMA_VERSION, Finding
+from trtbench.specs import RecipeField, Spec
+
+
+class LintSection(Spec):
+    """Findings about one recipe of a model, or about a graph; a graph that is not ours has no recipe."""
+
+    recipe: RecipeField | None
+    findings: tuple[Finding, ...]
+
+
+class LintReport(Spec):
+    """Findings of the design rules, and the facts that most of them rest on.
+
+    ``tokens``: queries of the longest attention; ``batch`` is None where a graph does not tell.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["lint"] = "lint"
+    subject: str
+    origin: Literal["model", "graph"]
+    batch: int | None
+    targets: tuple[str, ...]
+    linear_layers: int
+    attentions: int
+    tokens: int | None
+    head_dims: tuple[int, ...]
+    sections: tuple[LintSection, ...]
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether anything cannot be built as it is."""
+        return any(finding.severity == "error" for part in self.sections for finding in part.findings)

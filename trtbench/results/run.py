@@ -1,0 +1,90 @@
+"""What a measuring run writes while it is at work, and what it ends in beside ``Comparison``."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from trtbench.results.base import SCHEMA_VERSION, Finding
+from trtbench.results.comparison import Comparison
+from trtbench.results.measurement import ArmFacts, Measurement, Series, Verdict, VerdictWord
+from trtbench.specs import ArmSpec, BenchSpec, Spec
+
+
+class RunRecord(Spec):
+    """``run.json``: what a journal of blocks belongs to. Another record is another run.
+
+    ``machine``: the GPU with its UUID and driver, the CPU, and the versions of packages that run models.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["run"] = "run"
+    purpose: Literal["measure", "aa"]
+    arms: tuple[ArmSpec, ...]
+    protocol: BenchSpec
+    machine: dict[str, Any]
+
+
+class ProcessRecord(Spec):
+    """One process of one arm: a line of ``processes.jsonl``; ``reason`` tells why it failed."""
+
+    schema_version: int = SCHEMA_VERSION
+    arm: str
+    build: int
+    process: int
+    started_utc: str
+    facts: ArmFacts | None
+    reason: str | None = None
+
+
+class ArmsComparison(Spec):
+    """Arms side by side that are no recipes of one model: artifacts, or stored measurements."""
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["arms_comparison"] = "arms_comparison"
+    environment: dict[str, Any] | None = Field(description="null when it comes from several results")
+    sources: tuple[str, ...] = Field(description="the stored results; empty when it was measured at once")
+    baseline: str
+    measurements: tuple[Measurement, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+class Sweep(Spec):
+    """The same question at several batches, one after the other."""
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["sweep"] = "sweep"
+    points: tuple[Annotated[Measurement | Comparison, Field(discriminator="kind")], ...]
+
+
+class AaComparison(Spec):
+    """An arm against itself, once: a line of ``comparisons.jsonl``; ``groups`` are process ids."""
+
+    schema_version: int = SCHEMA_VERSION
+    groups: tuple[tuple[int, ...], tuple[int, ...]]
+    verdict: VerdictWord
+    ratio: float | None
+    ci95: tuple[float, float] | None
+
+
+class AaReport(Spec):
+    """How often the verdict is wrong where the truth is known: an arm against itself, many times.
+
+    ``false_alarm_share`` counts FASTER and SLOWER; ``coverage``: share of the 95 % intervals that hold 1;
+    ``half_width``: median half width of the intervals, relative to the ratio.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["aa_report"] = "aa_report"
+    environment: dict[str, Any]
+    gpu: str | None
+    arm: ArmSpec
+    protocol: BenchSpec
+    series: Series
+    comparisons: int
+    pool: int = Field(description="processes that the groups are drawn from")
+    verdicts: dict[VerdictWord, int]
+    false_alarm_share: float
+    coverage: float
+    half_width: float
+    findings: tuple[Finding, ...] = ()
+    raw: str = Field(description="file of the comparisons, relative to the result")

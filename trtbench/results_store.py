@@ -1,0 +1,117 @@
+"""Results read back from files, with the raw blocks that belong to them.
+
+Format history of stored results:
+    1  first version; what came later has defaults (``Comparison.verdicts``, ``ComparisonRow.runtime``)
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from trtbench.errors import IncompatibleResults, SpecError
+from trtbench.measure.journal import read_journal
+from trtbench.results import (
+    SCHEMA_VERSION,
+    AaReport,
+    ArmsComparison,
+    Comparison,
+    Measurement,
+    Sweep,
+    TimedBlock,
+)
+
+Stored = Measurement | Comparison | ArmsComparison | Sweep | AaReport
+
+_KINDS: dict[str, type[Stored]] = {
+    "measurement": Measurement,
+    "comparison": Comparison,
+    "arms_comparison": ArmsComparison,
+    "sweep": Sweep,
+    "aa_report": AaReport,
+}
+
+
+@dataclass(frozen=True)
+class StoredArm:
+    """A measured arm of a stored result, with its blocks and the machine; ``path`` is the result's."""
+
+    path: Path
+    measurement: Measurement
+    blocks: tuple[TimedBlock, ...]
+
+
+def load_result(path: Path) -> Stored:
+    """Read a result of any kind.
+
+    Raises:
+        IncompatibleResults: no result, of a newer schema, or damaged; the text names the field.
+    """
+    try:
+        raw = json.loads(path.read_bytes())
+    except OSError as error:
+        raise IncompatibleResults(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise IncompatibleResults(f"{path}: not JSON: {error}") from error
+    kind = raw.get("kind") if isinstance(raw, dict) else None
+    if kind not in _KINDS:
+        raise IncompatibleResults(f"{path}: kind {kind!r}, a stored result is one of {', '.join(_KINDS)}")
+    _check_version(path, raw.get("schema_version"))
+    try:
+        return _KINDS[kind].model_validate(raw)
+    except (ValidationError, SpecError) as error:
+        raise IncompatibleResults(f"{path}: {_first_line(error)}") from error
+
+
+def stored_arms(path: Path) -> list[StoredArm]:
+    """Read the arms of a measurement or a comparison, in their order, with their raw blocks.
+
+    Raises:
+        IncompatibleResults: it holds no measured arm, or several batches, or cannot be read.
+        ArtifactError: the raw blocks are missing or damaged.
+    """
+    result = load_result(path)
+    if isinstance(result, Sweep | AaReport):
+        raise IncompatibleResults(f"{path}: a {result.kind}: name measurements or comparisons of one batch")
+    arms = [StoredArm(path, each, _blocks_of(path, each)) for each in _measurements(result)]
+    if not arms:
+        raise IncompatibleResults(f"{path}: nothing in it was timed: name a measurement")
+    return arms
+
+
+def _check_version(path: Path, version: object) -> None:
+    if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+        raise IncompatibleResults(
+            f"{path}: schema_version {version}, this trtbench reads 1 to {SCHEMA_VERSION}: "
+            "use the one that wrote it"
+        )
+
+
+def _measurements(result: Measurement | Comparison | ArmsComparison) -> Iterator[Measurement]:
+    """All measurements, each with the environment that it was made in."""
+    if isinstance(result, Measurement):
+        yield result
+    elif isinstance(result, Comparison):
+        for row in result.rows:
+            if row.measured is not None:
+                yield row.measured.model_copy(update={"environment": result.environment})
+    else:
+        for measurement in result.measurements:
+            yield measurement.model_copy(
+                update={"environment": measurement.environment or result.environment}
+            )
+
+
+def _blocks_of(path: Path, measurement: Measurement) -> tuple[TimedBlock, ...]:
+    """The arm's blocks: those of the journal that bear its label."""
+    lines = read_journal(path.parent / measurement.raw, TimedBlock)
+    return tuple(block for block in lines if block.arm == measurement.arm.label)
+
+
+def _first_line(error: ValidationError | SpecError) -> str:
+    if isinstance(error, SpecError):
+        return str(error)
+    first = error.errors()[0]
+    return f"field {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
