@@ -8,6 +8,7 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 import torch
+from onnx import TensorProto
 from onnx_ir.passes import common
 
 from trtbench.artifacts import Store
@@ -223,6 +224,17 @@ def test_class_token_norm_keeps_the_function(int8_graph, images):
     np.testing.assert_array_equal(run(swapped, images), run(int8_graph, images))
     _, (again,) = applied(swapped, class_token_norm.run)
     assert again == 0
+
+
+def test_class_token_norm_keeps_the_output_of_a_model_without_head(int8_graph, images):
+    headless = onnx.ModelProto.FromString(int8_graph.SerializeToString())
+    token = [node.output[0] for node in headless.graph.node if node.op_type == "Gather"][-1]
+    shape = (BATCH, build_model(SPEC).num_features)
+    headless.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info(token, TensorProto.FLOAT16, shape))
+    swapped, (count,) = applied(headless, class_token_norm.run)
+    assert count == 1
+    assert swapped.graph.output[0] == headless.graph.output[0]
+    np.testing.assert_array_equal(run(swapped, images), run(headless, images))
 
 
 def test_another_number_of_attentions_is_refused(int8_graph, images):

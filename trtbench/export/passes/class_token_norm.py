@@ -31,5 +31,14 @@ def _swap(graph: ir.Graph, norm: ir.Node) -> bool:
     single.name, single.outputs[0].name = norm.name, f"{norm.name}_single_output_0"
     graph.insert_before(norm, token)
     graph.insert_before(norm, single)
-    ir.convenience.replace_all_uses_with(take.outputs[0], single.outputs[0])
+    _replace(take.outputs[0], single.outputs[0])
     return True
+
+
+def _replace(old: ir.Value, new: ir.Value) -> None:
+    """Read ``new`` instead; where ``old`` is what the graph gives, its name and type go on."""
+    is_output, name = old.is_graph_output(), old.name
+    ir.convenience.replace_all_uses_with(old, new, replace_graph_outputs=True)
+    if is_output:
+        old.name = f"{name}_of_all_tokens"
+        new.name, new.shape, new.type = name, old.shape, old.type
