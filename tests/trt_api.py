@@ -54,7 +54,11 @@ class Api:
         return [arguments for _, name, arguments in self.calls if name == method]
 
 
-def load_api(version: str, scripts: Mapping[str, Callable[..., Any]] | None = None) -> Api:
+def load_api(
+    version: str,
+    scripts: Mapping[str, Callable[..., Any]] | None = None,
+    change: Callable[[dict[str, Any]], None] = lambda description: None,
+) -> Api:
     """Make the module of a version.
 
     Args:
@@ -62,14 +66,18 @@ def load_api(version: str, scripts: Mapping[str, Callable[..., Any]] | None = No
         scripts: by name of an API class, what makes the object that acts for it: the class that our code may
             call with the arguments of its constructor, with methods and attributes of the API's names. An
             object that a method returns acts for the class that its ``api_class`` names.
+        change: changes the description first, to show what a test makes of another API.
     """
     with gzip.open(_FOLDER / f"{version}.json.gz", "rt", encoding="utf-8") as file:
         description = json.load(file)
+    change(description)
     module = ModuleType(description["module"])
     module.__dict__["__version__"] = description["version"]
     api = Api(module)
     for name, entry in description["classes"].items():
         setattr(module, name, _make_class(api, name, entry, dict(scripts or {})))
+    for name in description["functions"]:
+        setattr(module, name, _make_function(api, name))
     return api
 
 
@@ -94,12 +102,23 @@ def _make_class(api: Api, name: str, entry: dict[str, Any], scripts: dict[str, C
             members[member] = _make_attribute(api, name, member)
     if name == "Dims":
         return type(name, (tuple,), {"MAX_DIMS": 8, "__module__": where})
+    if name == "IHostMemory":
+        return type(name, (bytes,), {"nbytes": property(len), "__module__": where})
 
     def initialise(self: Any, *arguments: Any) -> None:
         script = scripts.get(name)
         object.__setattr__(self, "_script", None if script is None else script(*arguments))
 
     return type(name, (), {**members, "__init__": initialise})
+
+
+def _make_function(api: Api, name: str) -> Callable[..., Any]:
+    """A function of the module, whose signature the bindings do not tell: its calls are kept."""
+
+    def function(*arguments: Any) -> None:
+        api.calls.append(("", name, arguments))
+
+    return function
 
 
 class _IntConvertible:
@@ -187,7 +206,8 @@ def _api_class(api: Api, annotation: str) -> type | None:
 
 def _returned(api: Api, signature: Signature, result: Any, what: str) -> Any:
     """Check the script against the declared type."""
-    wrapped = api.module.Dims(result) if signature.returns == "Dims" else _wrapped(api, result)
+    is_value = signature.returns in ("Dims", "IHostMemory") and result is not None
+    wrapped = getattr(api.module, signature.returns)(result) if is_value else _wrapped(api, result)
     if signature.returns == "None":
         matches = wrapped is None
     else:

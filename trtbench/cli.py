@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,6 +11,7 @@ from trtbench import __version__
 from trtbench.cli_measure import bench_command, compare_command
 from trtbench.cli_options import BuildOptions, ModelOptions, OutputOptions, expand_options
 from trtbench.cli_output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, print_result
+from trtbench.cli_versions import containers_command, diff_command
 from trtbench.errors import SpecError, TrtbenchError
 
 # Without rich's boxes, a wrong option is one line and the help fits any terminal.
@@ -50,6 +51,8 @@ def settings(
 
 app.command("compare")(compare_command)
 app.command("bench")(bench_command)
+app.command("diff")(diff_command)
+app.command("containers")(containers_command)
 
 
 @app.command("export")
@@ -94,6 +97,10 @@ def build_command(
     ],
     building: BuildOptions,
     output: OutputOptions,
+    backend: Annotated[
+        Literal["tensorrt_rtx", "tensorrt", "trtexec"],
+        typer.Option(help="The last two build for the GPU of this machine only: name it as --target."),
+    ] = "tensorrt_rtx",
     sparsity: Annotated[
         bool, typer.Option("--sparsity", help="Allow kernels for 2:4 sparse weights.")
     ] = False,
@@ -112,7 +119,7 @@ def build_command(
     from trtbench.report.progress import recipe_progress
     from trtbench.specs_from_options import build_spec
 
-    spec = build_spec(building, sparsity)
+    spec = build_spec(building, sparsity, backend)
     with recipe_progress([model.name]) as on_step:
         artifact, _ = build(
             load_onnx(model), spec, Store(output.store), lambda step: on_step(model.name, f"build: {step}")

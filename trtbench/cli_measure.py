@@ -6,6 +6,8 @@ import typer
 
 from trtbench.cli_options import BenchOptions, BuildOptions, NetworkOptions, OutputOptions, expand_options
 from trtbench.cli_output import EXIT_FAILED, EXIT_SLOWER, print_result
+from trtbench.cli_versions import compare_in_environments
+from trtbench.errors import SpecError
 
 BatchOption = Annotated[
     str, typer.Option(metavar="N[,N...]", help="Static batch; several are a sweep, one comparison each.")
@@ -40,6 +42,12 @@ def compare_command(
     stored: Annotated[
         bool, typer.Option("--from", help="The arguments are stored results: compare them, time nothing.")
     ] = False,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Build here, too: local, venv:tensorrt-rtx==VERSION, docker:IMAGE; repeatable, one table."
+        ),
+    ] = None,
 ) -> None:
     """Export, build and audit each recipe, and print them side by side.
 
@@ -57,7 +65,13 @@ def compare_command(
     trtbench compare fp16 nvfp4 --runtime tensorrt_rtx --runtime torch --fail-on slower
 
     trtbench compare --from results/monday.json results/tuesday.json
+
+    trtbench compare fp16 nvfp4 --env venv:tensorrt-rtx==1.5.0.114 --env venv:tensorrt-rtx==1.7.1.116
     """
+    if env:
+        _refuse_timing(runtime, fail_on, aa, stored)
+        compare_in_environments(words, env, network, building, batch, output)
+        return
     from trtbench.measure_requests import CompareRequest, compare_as_asked, has_failed, is_slower
     from trtbench.report.stored import render_stored
 
@@ -107,6 +121,12 @@ def bench_command(
     result = bench_as_asked(subject, runtime, network, batch, timing, output.store)
     print_result(result, output.json, render_stored)
     _exit(has_failed(result), False)
+
+
+def _refuse_timing(runtime: list[str] | None, fail_on: str | None, aa: bool, stored: bool) -> None:
+    given = {"--runtime": runtime, "--fail-on": fail_on, "--aa": aa, "--from": stored}
+    for option in [name for name, value in given.items() if value][:1]:
+        raise SpecError(f"{option} and --env exclude each other: environments compile, and time nothing")
 
 
 def _exit(failed: bool, slower: bool) -> None:

@@ -69,7 +69,7 @@ class BenchOptions:
     duration_s: Annotated[float, Option(help="Blocks of each arm in all, unless it is precise sooner.")] = (
         10.0
     )
-    processes: Annotated[int, Option(help="Fresh processes of each arm.")] = 3
+    processes: Annotated[int, Option(help="Fresh processes of each arm.")] = 5
     block_ms: Annotated[float, Option(help="Length of a block; blocks of all arms take turns.")] = 250.0
     warmup_ms: Annotated[float, Option(help="Least warm-up of each process.")] = 500.0
     target_half_width: Annotated[

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from trtbench.artifacts import Artifact, EngineArtifact, file_record, load_artifact
 from trtbench.audit import audit_engine, audit_onnx
+from trtbench.build.tactic_findings import tactic_findings
+from trtbench.build.tactics_reader import read_tactics
 from trtbench.errors import ArtifactError
 from trtbench.results import Audit, CompiledEngine, EngineManifest, OnnxManifest
 
@@ -26,7 +28,7 @@ def inspect_engine(engine: EngineArtifact) -> Audit:
     """Audit an engine against the ONNX model that it was built from."""
     onnx_path, analytic_flops = _source_model(engine.manifest)
     compiled = CompiledEngine.model_validate_json((engine.directory / "layers.json").read_bytes())
-    return audit_engine(
+    audit = audit_engine(
         onnx_path,
         compiled.layers,
         recipe=None if engine.manifest.export is None else engine.manifest.export.recipe,
@@ -34,6 +36,8 @@ def inspect_engine(engine: EngineArtifact) -> Audit:
         analytic_flops=analytic_flops,
         sparsity_requested=engine.manifest.spec.sparsity,
     )
+    tactics = tactic_findings(read_tactics(engine.directory / "build.log"))
+    return audit.model_copy(update={"findings": (*audit.findings, *tactics)})
 
 
 def _source_model(manifest: EngineManifest) -> tuple[Path, dict[str, int] | None]:

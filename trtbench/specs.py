@@ -4,7 +4,15 @@ import json
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from trtbench.recipes import Recipe, parse_recipe
 
@@ -66,13 +74,63 @@ class ExportSpec(Spec):
     calibration: CalibrationSpec | None = None
 
 
+Shape = tuple[Annotated[int, Field(ge=0)], ...]
+
+
+class ShapeRange(Spec):
+    """The shapes that one input of an engine takes, and the one that it is optimised for."""
+
+    input: str
+    min_shape: Shape
+    opt_shape: Shape
+    max_shape: Shape
+
+
+BuildBackend = Literal["tensorrt_rtx", "tensorrt", "trtexec"]
+TimingCacheMode = Literal["off", "private", "shared"]
+TilingLevel = Literal["none", "fast", "moderate", "full"]
+HardwareCompatibility = Literal["none", "ampere_plus", "same_compute_capability"]
+
+
+class BuilderOptions(Spec):
+    """How the builder works, in TensorRT's words; ``None`` leaves a choice to TensorRT.
+
+    ``timing_cache``: measured times of tactics are not kept at all (``off``), kept within the build
+    (``private``, TensorRT's default), or shared with other builds (``shared``), which then choose alike.
+    ``tactic_table``: have the log list all tactics that were timed. ``profiles``: one optimization profile
+    each, with a range for every dynamic input.
+    """
+
+    timing_cache: TimingCacheMode = "private"
+    tactic_table: bool = False
+    workspace_bytes: int | None = Field(default=None, gt=0)
+    optimization_level: int | None = Field(default=None, ge=0, le=5)
+    tiling: TilingLevel | None = None
+    hardware_compatibility: HardwareCompatibility = "none"
+    version_compatible: bool = False
+    max_aux_streams: int | None = Field(default=None, ge=0)
+    profiles: tuple[tuple[ShapeRange, ...], ...] = ()
+
+
 class BuildSpec(Spec):
-    """One engine: targets such as ``sm120``, and how the compiler is run."""
+    """One engine: targets such as ``sm120``, who builds it, and how the compiler is run."""
 
     targets: tuple[str, ...] = ("sm120",)
     sparsity: bool = False
     timeout_s: float = Field(default=900.0, gt=0)
     memory_limit_bytes: int | None = Field(default=None, gt=0)
+    backend: BuildBackend = "tensorrt_rtx"
+    options: BuilderOptions = BuilderOptions()
+
+    @model_serializer(mode="wrap")
+    def _leave_out_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write ``backend`` and ``options`` only where they are set: older engines keep their identity."""
+        fields: dict[str, Any] = serialize(self)
+        unset = {name for name in ("backend", "options") if getattr(self, name) == _BUILD_DEFAULTS[name]}
+        return {name: value for name, value in fields.items() if name not in unset}
+
+
+_BUILD_DEFAULTS = {name: field.default for name, field in BuildSpec.model_fields.items()}
 
 
 class InputsSpec(Spec):
@@ -110,7 +168,7 @@ class BenchSpec(Spec):
     rest_ms: float = Field(default=1000.0, gt=0)
     warmup_ms: float = Field(default=500.0, ge=0)
     warmup_iterations: int = Field(default=20, ge=1)
-    processes: int = Field(default=3, ge=1)
+    processes: int = Field(default=5, ge=1)
     block_ms: float = Field(default=250.0, gt=0)
     min_blocks: int = Field(default=4, ge=1)
     duration_s: float = Field(default=10.0, gt=0)

@@ -14,6 +14,7 @@ from trtbench.errors import SpecError
 from trtbench.recipes import Recipe, parse_recipe
 from trtbench.specs import (
     BenchSpec,
+    BuildBackend,
     BuildSpec,
     CalibrationSpec,
     CheckpointSpec,
@@ -47,13 +48,14 @@ def export_specs(words: Sequence[str], options: ModelOptions) -> tuple[ExportSpe
 
 
 def lint_specs(word: str, words: Sequence[str], options: ModelOptions) -> tuple[ExportSpec, ...] | Path:
-    """A path, if ``word`` is one; else a spec of the timm model ``word`` for each recipe word.
+    """A path, if ``word`` is one; else a spec of the model ``word`` (timm's, or a file) for each recipe word.
 
     Raises:
         SpecError: an option is wrong, or has no say in a graph.
     """
     path = Path(word)
-    if not path.exists() and path.suffix != ".onnx" and len(path.parts) == 1:
+    is_name = not path.exists() and path.suffix != ".onnx" and len(path.parts) == 1
+    if is_name or path.suffix == ".yaml":
         return export_specs(words or DEFAULT_PRECISIONS, replace(options, model=word))
     if words or options.overrides:
         option = "--precision" if words else "--set"
@@ -62,7 +64,9 @@ def lint_specs(word: str, words: Sequence[str], options: ModelOptions) -> tuple[
     return path
 
 
-def build_spec(options: BuildOptions, sparsity: bool = False) -> BuildSpec:
+def build_spec(
+    options: BuildOptions, sparsity: bool = False, backend: BuildBackend = "tensorrt_rtx"
+) -> BuildSpec:
     """Read the build options; targets may hold comma-separated words.
 
     Raises:
@@ -72,6 +76,7 @@ def build_spec(options: BuildOptions, sparsity: bool = False) -> BuildSpec:
     limit_gb = options.memory_limit_gb
     return _checked(
         BuildSpec,
+        backend=backend,
         targets=tuple(dict.fromkeys(targets)),
         sparsity=sparsity,
         timeout_s=options.timeout_s,

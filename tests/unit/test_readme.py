@@ -30,6 +30,9 @@ def test_the_readme_shows_every_command():
         "inspect",
         "lint",
         "verify",
+        "containers",
+        "diff",
+        "passes",
         "doctor",
     }
 
@@ -41,7 +44,7 @@ def test_options_in_examples_exist(verb, arguments):
 
 @pytest.mark.parametrize("option", sorted(set(re.findall(r"`(--[\w-]+)", README))))
 def test_options_in_the_text_exist(option):
-    assert any(option in options_of(verb) for verb in ("compare", "export", "build", "verify"))
+    assert any(option in options_of(verb) for verb in ("compare", "export", "build", "verify", "lint"))
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))

@@ -16,12 +16,14 @@ from trtbench.recipes import parse_recipe
 from trtbench.specs import (
     ArmSpec,
     BenchSpec,
+    BuilderOptions,
     BuildSpec,
     CalibrationSpec,
     CheckpointSpec,
     ExportSpec,
     InputsSpec,
     ModelSpec,
+    ShapeRange,
     Spec,
     spec_id,
 )
@@ -39,6 +41,19 @@ MODEL = ModelSpec(
 CALIBRATION = CalibrationSpec(directory="photos", sha256=SHA, samples=128, seed=3)
 EXPORT = ExportSpec(model=MODEL, recipe=NVFP4, batch=8, sparsity_method="sparsegpt", calibration=CALIBRATION)
 BUILD = BuildSpec(targets=("sm89", "sm120"), sparsity=True, timeout_s=60.5, memory_limit_bytes=2**33)
+SHAPES = ShapeRange(input="x", min_shape=(1, 3), opt_shape=(8, 3), max_shape=(64, 3))
+OPTIONS = BuilderOptions(
+    timing_cache="shared",
+    tactic_table=True,
+    workspace_bytes=2**30,
+    optimization_level=4,
+    tiling="full",
+    hardware_compatibility="ampere_plus",
+    version_compatible=True,
+    max_aux_streams=0,
+    profiles=((SHAPES,),),
+)
+BUILD_TENSORRT = BUILD.model_copy(update={"backend": "tensorrt", "options": OPTIONS})
 
 FINDING = results.Finding(
     code="emulated",
@@ -315,6 +330,9 @@ EXAMPLES: tuple[Spec, ...] = (
     ExportSpec(recipe=FP16),
     BUILD,
     BuildSpec(),
+    BUILD_TENSORRT,
+    SHAPES,
+    OPTIONS,
     FINDING,
     FILE,
     TENSOR,
@@ -465,6 +483,16 @@ BUILD_CHANGES: dict[str, Any] = {
     "sparsity": False,
     "timeout_s": 61,
     "memory_limit_bytes": None,
+    "backend": "trtexec",
+    "options.timing_cache": "off",
+    "options.tactic_table": False,
+    "options.workspace_bytes": None,
+    "options.optimization_level": 5,
+    "options.tiling": "fast",
+    "options.hardware_compatibility": "none",
+    "options.version_compatible": False,
+    "options.max_aux_streams": None,
+    "options.profiles": [],
 }
 
 
@@ -491,11 +519,18 @@ def field_paths(spec: Spec, prefix: str = "") -> set[str]:
     return paths
 
 
-@pytest.mark.parametrize(("spec", "changes"), [(EXPORT, EXPORT_CHANGES), (BUILD, BUILD_CHANGES)])
+@pytest.mark.parametrize(("spec", "changes"), [(EXPORT, EXPORT_CHANGES), (BUILD_TENSORRT, BUILD_CHANGES)])
 def test_spec_id_changes_with_every_field(spec: Spec, changes: dict[str, Any]) -> None:
     assert field_paths(spec) <= changes.keys()
     ids = [spec_id(changed(spec, path, value), SHA, {}) for path, value in changes.items()]
     assert len({spec_id(spec, SHA, {}), *ids}) == len(changes) + 1
+
+
+def test_engines_of_the_default_backend_keep_the_identity_they_had_before_there_were_others() -> None:
+    before = {"targets": ["sm120"], "sparsity": False, "timeout_s": 900.0, "memory_limit_bytes": None}
+    assert BuildSpec().model_dump(mode="json") == before
+    assert BuildSpec.model_validate(before) == BuildSpec()
+    assert BuildSpec(backend="tensorrt").model_dump(mode="json") == {**before, "backend": "tensorrt"}
 
 
 def test_spec_id_changes_with_upstream_and_tools() -> None:

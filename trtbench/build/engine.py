@@ -1,26 +1,25 @@
 """From an ONNX model to an engine in the store."""
 
-import json
 import re
-import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
 from trtbench.artifacts import EngineArtifact, OnnxArtifact, Store, file_record
-from trtbench.build import child
-from trtbench.build.log_reader import read_compiled_layers, read_memory
+from trtbench.build.backends import Built, read_built
+from trtbench.build.compiler import Compiler, compiler_of
+from trtbench.build.dialect import BuildPaths
+from trtbench.build.log_reader import read_peak_rss
 from trtbench.build.source import OnnxSource, load_onnx, source_of
 from trtbench.build.supervise import supervise
-from trtbench.build.targets import import_tensorrt_rtx, parse_targets
+from trtbench.build.targets import parse_targets
+from trtbench.build.trtexec_log import error_words
+from trtbench.environments import Prepared
 from trtbench.errors import BuildError
 from trtbench.progress import OnStep, silent
 from trtbench.results import CompiledEngine, EngineManifest
 from trtbench.specs import BuildSpec, spec_id
-
-BACKEND = "tensorrt_rtx"
 
 # Part of every engine's identity: raise it when the same spec shall give another engine or other files.
 _BUILD_REVISION = "1"
@@ -35,7 +34,12 @@ _ADVICE = {
 
 
 def build(
-    onnx: OnnxArtifact | Path, spec: BuildSpec, store: Store, on_step: OnStep = silent, rebuild: int = 0
+    onnx: OnnxArtifact | Path,
+    spec: BuildSpec,
+    store: Store,
+    on_step: OnStep = silent,
+    rebuild: int = 0,
+    environment: Prepared | None = None,
 ) -> tuple[EngineArtifact, bool]:
     """Compile for ``spec.targets`` unless the store has the engine; also tell whether it was built now.
 
@@ -52,17 +56,19 @@ def build(
         store: where the engine is looked up and kept, and the log of a build that fails.
         on_step: told of each step.
         rebuild: counts engines built anew from the same model, each an engine of its own in the store.
+        environment: where the compiler runs, with its version; by default here.
 
     Raises:
-        SpecError: TensorRT-RTX has no such target.
+        SpecError: TensorRT-RTX has no such target, or a limit on memory cannot be kept in a container.
         ArtifactError: the model is missing or damaged, or the store cannot be written.
-        RuntimeUnavailable: TensorRT-RTX is not installed.
+        RuntimeUnavailable: TensorRT-RTX is not installed there.
         BuildError: the compiler refused, crashed, or passed a limit; the text has its own words.
     """
-    spec = spec.model_copy(update={"targets": parse_targets(spec.targets)})
-    version = str(import_tensorrt_rtx().__version__)
+    compiler = compiler_of(environment, spec)
+    spec = spec.model_copy(update={"targets": parse_targets(spec.targets, compiler.targets)})
     source = source_of(load_onnx(onnx) if isinstance(onnx, Path) else onnx)
-    identity = engine_id(spec, source.identity, version, rebuild)
+    identity = engine_id(spec, source.identity, compiler.version, rebuild, compiler.image_digest)
+    cache = f"{spec.backend}-{compiler.version}-{'+'.join(spec.targets)}.cache"
     slug = f"{source.label}-{'+'.join(spec.targets)}" + f"-rebuild{rebuild}" * bool(rebuild)
     make = partial(
         _make_or_keep_log,
@@ -70,21 +76,25 @@ def build(
         source=source,
         spec=spec,
         identity=identity,
-        version=version,
+        compiler=compiler,
+        timing_cache=store.root / "engines" / "timing-caches" / cache,
         on_step=on_step,
     )
     return store.get_or_make(EngineManifest, slug, identity, make, on_step)
 
 
-def engine_id(spec: BuildSpec, source_identity: str, version: str, rebuild: int = 0) -> str:
+def engine_id(
+    spec: BuildSpec, source_identity: str, version: str, rebuild: int = 0, image_digest: str | None = None
+) -> str:
     """Identify the engine by all that determines it, limits on the build do not; each rebuild is another."""
     determining = spec.model_copy(update={"timeout_s": 1.0, "memory_limit_bytes": None})
     upstream = f"{source_identity} rebuild {rebuild}" if rebuild else source_identity
-    return spec_id(determining, upstream, _tool_versions(version))
+    return spec_id(determining, upstream, _tool_versions(spec, version, image_digest))
 
 
-def _tool_versions(version: str) -> dict[str, str]:
-    return {BACKEND: version, "trtbench.build": _BUILD_REVISION}
+def _tool_versions(spec: BuildSpec, version: str, image_digest: str | None) -> dict[str, str]:
+    image = {} if image_digest is None else {"image": image_digest}
+    return {spec.backend: version, "trtbench.build": _BUILD_REVISION, **image}
 
 
 def _make_or_keep_log(
@@ -93,61 +103,69 @@ def _make_or_keep_log(
     source: OnnxSource,
     spec: BuildSpec,
     identity: str,
-    version: str,
+    compiler: Compiler,
+    timing_cache: Path,
     on_step: OnStep,
 ) -> EngineManifest:
     """Build in ``directory``; when that fails, move the log out of it and say where it is."""
     try:
-        return _make(directory, source, spec, identity, version, on_step)
+        paths = BuildPaths(
+            onnx=source.path,
+            engine=directory / "model.engine",
+            log=directory / "build.log",
+            inspector=directory / "inspector.json",
+            timing_cache=timing_cache,
+        )
+        return _make(paths, source, spec, identity, compiler, on_step)
     except BuildError as error:
         kept = keep_log(directory / "build.log")
         raise BuildError(
-            f"{source.path.name}: build for {', '.join(spec.targets)} with TensorRT-RTX {version} failed: "
+            f"{source.path.name}: build for {', '.join(spec.targets)} with {compiler.name} failed: "
             f"{error}{_advice(str(error))} (log: {kept})"
         ) from error
 
 
 def _make(
-    directory: Path, source: OnnxSource, spec: BuildSpec, identity: str, version: str, on_step: OnStep
+    paths: BuildPaths, source: OnnxSource, spec: BuildSpec, identity: str, compiler: Compiler, on_step: OnStep
 ) -> EngineManifest:
-    engine_path, log_path = directory / "model.engine", directory / "build.log"
-    on_step(f"compile for {', '.join(spec.targets)} with TensorRT-RTX {version}")
-    job = child.BuildJob(
-        onnx_path=str(source.path),
-        engine_path=str(engine_path.absolute()),
-        log_path=str(log_path.absolute()),
-        targets=spec.targets,
-        sparsity=spec.sparsity,
-    )
-    command = [sys.executable, child.__file__, json.dumps(asdict(job))]
-    usage = supervise(command, log_path, spec.timeout_s, spec.memory_limit_bytes)
+    on_step(f"compile for {', '.join(spec.targets)} with {compiler.name}")
+    if spec.options.timing_cache == "shared":
+        paths.timing_cache.parent.mkdir(parents=True, exist_ok=True)
+    command = compiler.command(spec, paths)
+    try:
+        usage = supervise(command, paths.log, spec.timeout_s, spec.memory_limit_bytes, compiler.stop)
+    except BuildError as error:
+        # Whose log is trtexec's has its words in another format.
+        words = error_words(paths.log.read_text(encoding="utf-8", errors="replace"))
+        raise BuildError(words or str(error)) from error
     on_step("read the compiled layers")
-    layers_path = _write_layers(directory, log_path, spec.targets, version)
-    memory = read_memory(log_path)
+    built = read_built(spec.backend, paths)
+    layers_path = _write_layers(paths, spec, compiler.version, built)
+    inspected = (paths.inspector,) if paths.inspector.exists() else ()
     return EngineManifest(
         spec_id=identity,
         spec=spec,
         export=source.export,
         onnx_path=str(source.path),
         onnx_sha256=source.sha256,
-        files=tuple(file_record(path) for path in (engine_path, log_path, layers_path)),
-        backend=BACKEND,
-        backend_version=version,
-        activation_bytes=memory.activation_bytes,
-        weight_bytes=memory.weight_bytes,
-        scratch_bytes=memory.scratch_bytes,
-        peak_rss_bytes=usage.peak_rss_bytes,
-        tool_versions=_tool_versions(version),
+        files=tuple(file_record(path) for path in (paths.engine, paths.log, layers_path, *inspected)),
+        backend=spec.backend,
+        backend_version=compiler.version,
+        activation_bytes=built.memory.activation_bytes,
+        weight_bytes=built.memory.weight_bytes,
+        scratch_bytes=built.memory.scratch_bytes,
+        peak_rss_bytes=usage.peak_rss_bytes if compiler.trtexec else read_peak_rss(paths.log),
+        tool_versions=_tool_versions(spec, compiler.version, compiler.image_digest),
         created_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         build_s=usage.duration_s,
     )
 
 
-def _write_layers(directory: Path, log_path: Path, targets: tuple[str, ...], version: str) -> Path:
+def _write_layers(paths: BuildPaths, spec: BuildSpec, version: str, built: Built) -> Path:
     compiled = CompiledEngine(
-        backend=BACKEND, backend_version=version, targets=targets, layers=read_compiled_layers(log_path)
+        backend=spec.backend, backend_version=version, targets=spec.targets, layers=built.layers
     )
-    path = directory / "layers.json"
+    path = paths.engine.with_name("layers.json")
     path.write_text(compiled.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return path
 

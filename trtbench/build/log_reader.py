@@ -85,6 +85,15 @@ def read_memory(log_path: Path) -> EngineMemory:
     )
 
 
+def read_peak_rss(log_path: Path) -> int:
+    """Find the bytes that the compiler's process had in memory at most, as it told itself at its end.
+
+    Raises:
+        BuildError: the log does not tell it.
+    """
+    return _last_total(log_path, _read(log_path), "Peak resident memory")
+
+
 def last_words(log_path: Path) -> str:
     """Quote the last error in the log, or else the last message, in one line; empty when it has none."""
     text = _read(log_path)

@@ -24,11 +24,16 @@ class Usage:
 
 
 def supervise(
-    command: Sequence[str], log_path: Path, timeout_s: float, memory_limit_bytes: int | None
+    command: Sequence[str],
+    log_path: Path,
+    timeout_s: float,
+    memory_limit_bytes: int | None,
+    stop: Sequence[str] = (),
 ) -> Usage:
     """Run ``command`` to its end, its output appended to ``log_path``.
 
-    It runs in a process group of its own, killed when a limit is passed or this function is interrupted.
+    It runs in a process group of its own, killed when a limit is passed or this function is interrupted;
+    ``stop`` is then run to end what it started elsewhere, such as a container.
 
     Raises:
         BuildError: it failed, died of a signal, or passed a limit; the text has the last words in the log.
@@ -51,6 +56,8 @@ def supervise(
         if child.returncode is None:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
+            if stop:
+                subprocess.run(stop, check=False, stdin=subprocess.DEVNULL, capture_output=True)
     if child.returncode != 0:
         raise BuildError(_describe_failure(child.returncode, peak_rss_bytes, last_words(log_path)))
     return Usage(time.monotonic() - start_s, peak_rss_bytes)

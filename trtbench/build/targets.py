@@ -4,7 +4,7 @@ Whether a precision exists on a target is not checked here: the compiler itself 
 its answer is right for every version.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trtbench.errors import RuntimeUnavailable, SpecError
@@ -49,14 +49,14 @@ def known_targets() -> tuple[str, ...]:
     return tuple(sorted((name.lower() for name in members if name not in _NOT_TARGETS), key=_number))
 
 
-def parse_target(word: str) -> str:
-    """Read a target such as ``sm120`` or ``SM120``.
+def parse_target(word: str, known: Sequence[str] | None = None) -> str:
+    """Read a target such as ``sm120`` or ``SM120``; ``known``: those of another TensorRT-RTX than is here.
 
     Raises:
         SpecError: TensorRT-RTX has no such target; the text lists those it has.
     """
     target = word.strip().lower()
-    known = known_targets()
+    known = known_targets() if known is None else known
     if target in known:
         return target
     has = f"TensorRT-RTX compiles for {', '.join(known)}"
@@ -65,13 +65,13 @@ def parse_target(word: str) -> str:
     raise SpecError(f"target {word!r} is unknown: {has}")
 
 
-def parse_targets(words: Iterable[str]) -> tuple[str, ...]:
+def parse_targets(words: Iterable[str], known: Sequence[str] | None = None) -> tuple[str, ...]:
     """Read several targets: each once, oldest first, because their order does not change the engine.
 
     Raises:
         SpecError: there is none, or TensorRT-RTX has no such target.
     """
-    targets = {parse_target(word) for word in words}
+    targets = {parse_target(word, known) for word in words}
     if not targets:
         raise SpecError(f"targets is empty: name at least one of {', '.join(known_targets())}")
     return tuple(sorted(targets, key=_number))

@@ -1,0 +1,27 @@
+# trtbench in a container of NVIDIA's, with the TensorRT (and, where it has one, the PyTorch) of that container.
+#
+#   docker build --tag trtbench .
+#   docker run --rm --gpus all --volume "$PWD:/workspace" trtbench doctor
+#   docker build --build-arg BASE_IMAGE=nvcr.io/nvidia/pytorch:25.11-py3 --build-arg EXTRAS=gpu,export .
+ARG BASE_IMAGE=nvcr.io/nvidia/tensorrt:25.11-py3
+FROM ${BASE_IMAGE}
+
+ARG EXTRAS=gpu
+COPY pyproject.toml README.md LICENSE /opt/trtbench/source/
+COPY trtbench /opt/trtbench/source/trtbench
+
+# An environment of its own, which sees the packages of the image and replaces none of them: what the image has of
+# these is all that pip may take. Without pip in it, since not every image has ensurepip.
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+RUN python3 -m venv --without-pip --system-site-packages /opt/trtbench/env \
+ && python3 -m pip list --format=freeze | { grep -iE '^(torch|torchvision|tensorrt)[^=]*==' || true; } > /opt/trtbench/image.txt \
+ && python3 -m pip --python /opt/trtbench/env/bin/python install --no-cache-dir --constraint /opt/trtbench/image.txt "/opt/trtbench/source[${EXTRAS}]" \
+ && useradd --uid 10001 --create-home trtbench \
+ && install --directory --owner=trtbench /workspace
+
+ENV PATH=/opt/trtbench/env/bin:/opt/tensorrt/bin:${PATH}
+USER 10001
+WORKDIR /workspace
+# Not the entry point of the image, whose banner would stand in front of --json.
+ENTRYPOINT ["trtbench"]
+CMD ["--help"]

@@ -1,0 +1,93 @@
+"""A ``docker`` (or ``podman``) for PATH that behaves like the real one, troubles included."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+IMAGE = "nvcr.io/nvidia/tensorrt:25.11-py3"
+DIGEST = "nvcr.io/nvidia/tensorrt@sha256:" + 64 * "0"
+
+# What docker 28 and podman 5 print, and the subcommand that fails.
+TROUBLES = {
+    "no daemon": (
+        "version",
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+    ),
+    "no right": (
+        "version",
+        "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+    ),
+    "no image": ("image", f"Error response from daemon: No such image: {IMAGE}"),
+    "no toolkit": (
+        "run",
+        'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]]',
+    ),
+    "old driver": (
+        "run",
+        "docker: Error response from daemon: failed to create task for container: nvidia-container-cli: "
+        "requirement error: unsatisfied condition: cuda>=13.0, please update your driver to a newer version",
+    ),
+    "no driver": (
+        "run",
+        "nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown.",
+    ),
+    "busy GPU": ("run", "RuntimeError: all CUDA-capable devices are busy or unavailable"),
+    "unheard of": ("run", "first line\nthe moon is in the wrong phase"),
+}
+
+_DOCKER = """#!{python}
+import os, sys
+from pathlib import Path
+
+arguments = sys.argv[1:]
+with Path({journal!r}).open("a") as journal:
+    print(*arguments, file=journal)
+command, words = {trouble!r}
+if arguments[0] == command:
+    sys.exit(words)
+if arguments[0] == "version":
+    print("28.2.2")
+elif arguments[0] == "image":
+    print({digest!r})
+elif arguments[0] == "run" and "pip" not in arguments:
+    inside = arguments[arguments.index("python3") + 1 :]
+    print("== a banner, as NVIDIA's images have it ==", flush=True)
+    os.execv({python!r}, [{python!r}, *inside])
+"""
+_UV = """#!{python}
+import sys
+from pathlib import Path
+
+folder = Path(sys.argv[sys.argv.index("--out-dir") + 1])
+(folder / "trtbench-0.1.0-py3-none-any.whl").write_bytes(b"a wheel")
+"""
+
+
+def put_on_path(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, trouble: str | None = None, name: str = "docker"
+) -> Path:
+    """Make ``folder`` the whole PATH, with a docker and a uv in it; return the journal of docker's calls."""
+    folder.mkdir(exist_ok=True)
+    journal = folder / "journal.txt"
+    script = _DOCKER.format(
+        python=sys.executable,
+        journal=str(journal),
+        digest=DIGEST,
+        trouble=TROUBLES[trouble] if trouble else ("", ""),
+    )
+    write_script(folder / name, script)
+    write_script(folder / "uv", _UV.format(python=sys.executable))
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    return journal
+
+
+def write_script(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def user() -> str:
+    return f"{os.getuid()}:{os.getgid()}"

@@ -1,0 +1,103 @@
+"""Options of a build with the real compiler of TensorRT-RTX, whose Python API is that of TensorRT 11."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from onnx import TensorProto, helper, numpy_helper, save
+from trt_api import VERSIONS
+
+from trtbench.build import child
+from trtbench.build.backends import child_command, read_built
+from trtbench.build.dialect import BuildPaths, build_job, import_compiler
+from trtbench.specs import BuilderOptions, BuildSpec, ShapeRange
+
+VERSION = import_compiler("tensorrt_rtx").__version__
+OPTIONS = BuilderOptions(
+    timing_cache="off",
+    workspace_bytes=2**28,
+    optimization_level=2,
+    tiling="fast",
+    max_aux_streams=0,
+)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> BuildPaths:
+    names = ("model.onnx", "model.engine", "build.log", "inspector.json", "timing.cache")
+    return BuildPaths(*(tmp_path / name for name in names))
+
+
+def save_linear(path: Path, batch: int | str = 4) -> None:
+    weight = numpy_helper.from_array(
+        numpy_helper.to_array(helper.make_tensor("w", TensorProto.FLOAT16, (64, 64), [0.5] * 64 * 64)), "w"
+    )
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT16, (batch, 64)) for name in ("x", "y")]
+    node = helper.make_node("MatMul", ["x", "w"], ["y"], name="/fc/MatMul")
+    graph = helper.make_graph([node], "graph", ends[:1], ends[1:], [weight])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
+
+
+def run(command: tuple[str, ...], log: Path) -> int:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with log.open("a") as file:
+        file.write(done.stderr)
+    return done.returncode
+
+
+def test_the_double_knows_the_version_that_is_installed() -> None:
+    assert f"tensorrt_rtx-{VERSION}" in VERSIONS
+
+
+@pytest.mark.parametrize("options", [BuilderOptions(), OPTIONS], ids=["none", "all"])
+def test_the_real_compiler_takes_the_options_and_tells_its_progress(
+    options: BuilderOptions, paths: BuildPaths
+) -> None:
+    save_linear(paths.onnx)
+    command = child_command(BuildSpec(options=options), VERSION, paths, [sys.executable])
+    assert run(command, paths.log) == 0, paths.log.read_text()
+    built = read_built("tensorrt_rtx", paths)
+    assert {node for layer in built.layers for node in layer.onnx_nodes} >= {"/fc/MatMul"}
+    assert built.memory.weight_bytes >= 64 * 64 * 2
+    assert "[INFO] Progress: Building engine" in paths.log.read_text()
+
+
+def test_the_real_compiler_takes_a_profile_for_a_dynamic_input(paths: BuildPaths) -> None:
+    save_linear(paths.onnx, batch="batch")
+    shapes = ShapeRange(input="x", min_shape=(1, 64), opt_shape=(8, 64), max_shape=(64, 64))
+    spec = BuildSpec(options=BuilderOptions(profiles=((shapes,),)))
+    assert run(child_command(BuildSpec(), VERSION, paths, [sys.executable]), paths.log) == 1
+    assert "no optimization profile" in paths.log.read_text()
+    paths.log.unlink()
+    assert run(child_command(spec, VERSION, paths, [sys.executable]), paths.log) == 0, paths.log.read_text()
+    inputs = [tensor for layer in read_built("tensorrt_rtx", paths).layers for tensor in layer.inputs]
+    assert ("x", (-1, 64)) in [(tensor.name, tensor.dimensions) for tensor in inputs]
+
+
+def test_a_profile_for_an_input_that_is_not_there_leaves_its_reason(paths: BuildPaths) -> None:
+    save_linear(paths.onnx, batch="batch")
+    shapes = ShapeRange(input="z", min_shape=(1, 64), opt_shape=(8, 64), max_shape=(64, 64))
+    spec = BuildSpec(options=BuilderOptions(profiles=((shapes,),)))
+    assert run(child_command(spec, VERSION, paths, [sys.executable]), paths.log) == 1
+    assert "[ERROR]" in paths.log.read_text()
+
+
+def test_what_tensorrt_needs_besides_works_with_the_real_api(paths: BuildPaths) -> None:
+    save_linear(paths.onnx)
+    job = replace(build_job(BuildSpec(), VERSION, paths), plugins=True, network_flags=("STRONGLY_TYPED",))
+    assert run((sys.executable, child.__file__, json.dumps(asdict(job))), paths.log) == 0, (
+        paths.log.read_text()
+    )
+
+
+def test_a_name_that_the_api_lacks_leaves_its_reason(paths: BuildPaths) -> None:
+    save_linear(paths.onnx)
+    for changes in ({"flags": ("FP16",)}, {"settings": {"invented": 1}}, {"targets": ("sm90",)}):
+        paths.log.unlink(missing_ok=True)
+        job = replace(build_job(BuildSpec(), VERSION, paths), **changes)
+        assert run((sys.executable, child.__file__, json.dumps(asdict(job))), paths.log) == 1
+        assert any(word in paths.log.read_text() for word in ("'FP16'", "'invented'", "'SM90'"))
+        assert not paths.engine.exists()

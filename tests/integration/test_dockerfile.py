@@ -1,0 +1,108 @@
+"""The Dockerfile: what can be carried out of it without a container."""
+
+import os
+import re
+import shutil
+import subprocess
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+INSTRUCTIONS = [
+    line
+    for line in re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE)).splitlines()
+    if line
+]
+PACKAGES_OF_AN_IMAGE = """\
+numpy==1.26.4
+onnx==1.18.0
+tensorrt==10.14.1.48
+tensorrt_cu13==10.14.1.48
+torch==2.10.0a0+b558c986e8.nv25.11
+torch_tensorrt==2.10.0a0
+torchvision==0.25.0a0+b1ff88c
+pytorch-triton==3.5.0
+"""
+
+
+def instruction(name: str) -> list[str]:
+    return [line.removeprefix(f"{name} ") for line in INSTRUCTIONS if line.startswith(f"{name} ")]
+
+
+def steps() -> list[str]:
+    """The commands of the one RUN instruction."""
+    (run,) = instruction("RUN")
+    return [step.strip() for step in run.split("&&")]
+
+
+def test_it_is_made_from_any_image_and_runs_as_nobody_special() -> None:
+    assert INSTRUCTIONS[:2] == ["ARG BASE_IMAGE=nvcr.io/nvidia/tensorrt:25.11-py3", "FROM ${BASE_IMAGE}"]
+    (user,) = instruction("USER")
+    assert int(user) > 1000
+    assert f"useradd --uid {user} --create-home trtbench" in steps()
+    assert instruction("ENTRYPOINT") == ['["trtbench"]']
+
+
+def test_all_that_is_copied_is_there_and_reaches_the_build() -> None:
+    ignore = (ROOT / ".dockerignore").read_text().splitlines()
+    sources = [source for copy in instruction("COPY") for source in copy.split()[:-1]]
+    assert ignore[0] == "*"
+    for source in sources:
+        assert (ROOT / source).exists()
+        assert f"!{source}" in ignore
+
+
+def test_packages_of_the_image_are_pinned_as_they_are() -> None:
+    (pattern,) = re.findall(r"grep -iE '([^']+)'", DOCKERFILE)
+    pinned = [line for line in PACKAGES_OF_AN_IMAGE.splitlines() if re.search(pattern, line, re.IGNORECASE)]
+    assert [line.partition("==")[0] for line in pinned] == [
+        "tensorrt",
+        "tensorrt_cu13",
+        "torch",
+        "torch_tensorrt",
+        "torchvision",
+    ]
+
+
+@pytest.mark.timeout(300)
+def test_its_pip_lines_make_an_environment_in_which_trtbench_runs(tmp_path: Path) -> None:
+    venv.create(tmp_path / "image", with_pip=True)
+    source = tmp_path / "opt" / "source"
+    source.mkdir(parents=True)
+    for copy in instruction("COPY"):
+        for name in copy.split()[:-1]:
+            target = source / name
+            shutil.copytree(ROOT / name, target) if (ROOT / name).is_dir() else shutil.copy(
+                ROOT / name, target
+            )
+    carried_out = [step for step in steps() if not step.startswith(("useradd", "install --directory"))]
+    assert len(carried_out) == len(steps()) - 2
+    (extras,) = [
+        argument.partition("=")[2] for argument in instruction("ARG") if argument.startswith("EXTRAS=")
+    ]
+    environment = {
+        **{name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")},
+        "PATH": f"{tmp_path}/image/bin:/usr/bin:/bin",
+        "EXTRAS": extras,
+    }
+    command = " && ".join(carried_out).replace("/opt/trtbench", str(tmp_path / "opt"))
+    made = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    help_text = subprocess.run(
+        [tmp_path / "opt" / "env" / "bin" / "trtbench", "--help"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Usage: trtbench" in help_text.stdout

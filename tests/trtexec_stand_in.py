@@ -1,0 +1,173 @@
+"""Stands in for trtexec: takes the flags that a version takes, refuses the others in that version's words.
+
+Flags are those of ``samples/common/sampleOptions.cpp`` of TensorRT (10.x as of 10.14, 11.x as of 11.1), log
+lines and exported files as that source and a public log of 10.9 have them.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+_TIME = "11/21/2026-10:00:00"
+
+_BUILD = """onnx minShapes optShapes maxShapes inputIOFormats outputIOFormats memPoolSize profilingVerbosity
+avgTiming refit stripWeights stripAllWeights versionCompatible useRuntime leanDLLPath
+excludeLeanRuntime sparsity noTF32 stronglyTyped directIO layerDeviceTypes decomposableAttentions
+safe dumpKernelText buildDLAStandalone allowGPUFallback consistency saveEngine loadEngine
+asyncFileReader getPlanVersionOnly tacticSources noBuilderCache noCompilationCache
+errorOnTimingCacheMiss timingCacheFile preview builderOptimizationLevel maxTactics
+hardwareCompatibilityLevel runtimePlatform tempdir tempfileControls maxAuxStreams profile
+allowWeightStreaming markDebug markUnfusedTensorsAsDebugTensors tilingOptimizationLevel
+l2LimitForTiling remoteAutoTuningConfig refitFromOnnx skipInference"""
+_SYSTEM = "device useDLACore staticPlugins dynamicPlugins setPluginsToSerialize ignoreParsedPluginLibs"
+_INFERENCE = """shapes loadInputs iterations warmUp duration sleepTime idleTime infStreams exposeDMA
+noDataTransfers useManagedMemory useSpinWait threads useCudaGraph timeDeserialize timeRefit separateProfileRun
+persistentCacheRatio useProfile allocationStrategy saveDebugTensors saveAllDebugTensors
+weightStreamingBudget"""
+_REPORTING = """verbose avgRuns percentile dumpRefit dumpOutput dumpRawBindingsToFile dumpProfile
+dumpLayerInfo dumpOptimizationProfile exportTimes exportOutput exportProfile exportLayerInfo help"""
+_ONLY_10 = """best bf16 fp16 fp8 int4 int8 calib calibProfile layerPrecisions layerOutputTypes
+precisionConstraints restricted weightless minShapesCalib optShapesCalib maxShapesCalib"""
+_ONLY_11 = "noCudaGraph noSpinWait includeDataTransfers"
+
+_TRACE = ("startEnqMs", "endEnqMs", "startH2dMs", "endH2dMs", "startComputeMs", "endComputeMs", "startD2hMs")
+
+
+def flags_of(major: int) -> set[str]:
+    """All flags that trtexec of TensorRT ``major`` takes, with their dashes."""
+    texts = (_BUILD, _SYSTEM, _INFERENCE, _REPORTING, _ONLY_10 if major < 11 else _ONLY_11)
+    return {f"--{name}" for text in texts for name in text.split()}
+
+
+def write_trtexec(path: Path, version: str, **behaviour: Any) -> Path:
+    """Make an executable at ``path`` that acts as trtexec of ``version`` (``10.14.1.48``)."""
+    path.write_text(
+        f"#!{sys.executable}\n"
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from trtexec_stand_in import main\n"
+        f"sys.exit(main({version!r}, {behaviour!r}, sys.argv))\n"
+    )
+    path.chmod(0o755)
+    return path
+
+
+def main(version: str, behaviour: dict[str, Any], argv: list[str]) -> int:
+    """Act: banner, options, and then a build, a measurement, or a refusal."""
+    numbers = [int(number) for number in version.split(".")]
+    code = numbers[0] * 10000 + numbers[1] * 100 + numbers[2]
+    banner = f"TensorRT.trtexec [TensorRT v{code}] [b{numbers[3]}] # {' '.join(argv)}"
+    _write(f"&&&& RUNNING {banner}")
+    given = {flag: value for flag, _, value in (argument.partition("=") for argument in argv[1:])}
+    if "--help" in given:
+        _write("=== Model Options ===\n  --onnx=<file>               ONNX model")
+        return 0
+    unknown = sorted(given.keys() - flags_of(numbers[0]))
+    problems = [f"Unknown option: {flag} {given[flag]}" for flag in unknown] + behaviour.get("errors", [])
+    if problems:
+        for problem in problems:
+            _say("E", problem)
+        _write(f"&&&& FAILED {banner}")
+        return 1
+    protocol = _protocol(numbers[0], given)
+    _echo(numbers[0], given, {**protocol, **behaviour.get("echo", {})})
+    _say("I", f"TensorRT version: {'.'.join(map(str, numbers[:3]))}")
+    if "--saveEngine" in given:
+        _build(numbers[0], given)
+    if "--skipInference" not in given:
+        _infer(numbers[0], given, protocol, behaviour)
+    _write(f"&&&& PASSED {banner}")
+    return 0
+
+
+def _say(severity: str, text: str) -> None:
+    _write(f"[{_TIME}] [{severity}] {text}", sys.stderr if severity == "E" else sys.stdout)
+
+
+def _write(text: str, stream: TextIO = sys.stdout) -> None:
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
+def _protocol(major: int, given: dict[str, str]) -> dict[str, bool]:
+    if major < 11:
+        return {
+            "CUDA Graph": "--useCudaGraph" in given,
+            "Data transfers": "--noDataTransfers" not in given,
+            "Spin-wait": "--useSpinWait" in given,
+        }
+    return {
+        "CUDA Graph": "--noCudaGraph" not in given,
+        "Data transfers": "--includeDataTransfers" in given,
+        "Spin-wait": "--noSpinWait" not in given,
+    }
+
+
+def _echo(major: int, given: dict[str, str], protocol: dict[str, bool]) -> None:
+    typed = "Strongly Typed" if major >= 11 or "--stronglyTyped" in given else "FP32"
+    _say("I", "=== Build Options ===")
+    _say("I", f"Precision: {typed}")
+    _say("I", "=== Inference Options ===")
+    _say("I", f"Iterations: {given.get('--iterations', 10)}")
+    _say("I", f"Duration: {given.get('--duration', 3)}s (+ {given.get('--warmUp', 200)}ms warm up)")
+    for name, enabled in protocol.items():
+        _say("I", f"{name}: {'Enabled' if enabled else 'Disabled'}")
+
+
+def _build(major: int, given: dict[str, str]) -> None:
+    _say("I", "[TRT] Max Scratch Memory: 512 bytes")
+    _say("I", "[TRT] Total Activation Memory: 2048 bytes")
+    _say("I", "[TRT] Total Weights Memory: 8192 bytes")
+    Path(given["--saveEngine"]).write_bytes(b"an engine of trtexec")
+    tensor: dict[str, Any] = {"Name": "x", "Dimensions": [4, 64]}
+    if major < 11:
+        tensor["Format/Datatype"] = "Half"
+        ends: dict[str, Any] = {"Bindings": ["x", "y"]}
+    else:
+        tensor |= {"DataType": "Half", "Format": "(Linear) Row major linear format"}
+        ends = {"I/O Tensors": [{"Name": name} for name in ("x", "y")]}
+    detailed = given.get("--profilingVerbosity") == "detailed"
+    layer: Any = {"Name": "fc_myl0_0", "LayerType": "gemm", "Inputs": [tensor], "Outputs": [tensor]}
+    if "--exportLayerInfo" in given:
+        layers = [layer if detailed else "fc_myl0_0"]
+        Path(given["--exportLayerInfo"]).write_text(json.dumps({"Layers": layers, **ends}))
+
+
+def _infer(major: int, given: dict[str, str], protocol: dict[str, bool], behaviour: dict[str, Any]) -> None:
+    if protocol["CUDA Graph"]:
+        if behaviour.get("captures", True):
+            more = ". When profiling with Nsight Systems, add ..." if major >= 11 else ""
+            _say("I", f"Successfully captured CUDA graph for the current execution context{more}")
+        else:
+            _say(
+                "W",
+                "The built TensorRT engine contains operations that are not permitted under CUDA graph "
+                "capture mode.",
+            )
+    compute = behaviour.get("compute_ms", [5.0, 5.25, 5.5])
+    copy_ms = 0.5 if protocol["Data transfers"] else 0.0
+    _say("I", "=== Performance summary ===")
+    _say("I", f"Throughput: {1000 / 5.25:g} qps")
+    for name, value in (("Latency", 5.25 + 2 * copy_ms), ("Enqueue Time", 0.25), ("GPU Compute Time", 5.25)):
+        _say(
+            "I",
+            f"{name}: min = {value} ms, max = {value} ms, mean = {value} ms, median = {value} ms, "
+            f"percentile(90%) = {value} ms",
+        )
+    if "--exportTimes" in given:
+        Path(given["--exportTimes"]).write_text(behaviour.get("times", _times(compute, copy_ms)))
+    if "--exportProfile" in given:
+        rows = [
+            {"count": 100},
+            {"name": "fc\x1f_0", "timeMs": 500, "averageMs": 5.0, "medianMs": 4.75, "percentage": 100},
+        ]
+        Path(given["--exportProfile"]).write_text(json.dumps(rows).replace("\\u001f", "\x1f"))
+
+
+def _times(compute: list[float], copy_ms: float) -> str:
+    rows = []
+    for value in compute:
+        trace = dict.fromkeys(_TRACE, 100.0) | {"endEnqMs": 100.25, "endD2hMs": 106.0}
+        rows.append(trace | {"h2dMs": copy_ms, "computeMs": value, "d2hMs": copy_ms, "latencyMs": value})
+    return json.dumps(rows)

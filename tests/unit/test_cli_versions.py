@@ -1,0 +1,54 @@
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from docker_stand_in import IMAGE, put_on_path
+from typer.testing import CliRunner
+
+from trtbench.cli_versions import containers_command, diff_command
+from trtbench.errors import ArtifactError
+
+app = typer.Typer(rich_markup_mode=None)
+app.command("diff")(diff_command)
+app.command("containers")(containers_command)
+
+
+def run(*words):
+    return CliRunner().invoke(app, words, catch_exceptions=False)
+
+
+def test_containers_as_text(tmp_path, monkeypatch):
+    put_on_path(tmp_path / "bin", monkeypatch, trouble="no daemon")
+    done = run("containers", "--store", str(tmp_path))
+    assert done.exit_code == 0
+    assert "the daemon of docker does not answer" in done.stdout
+    assert "tensorrt:25.11-py3" in done.stdout
+
+
+def test_containers_as_json(tmp_path, monkeypatch):
+    put_on_path(tmp_path / "bin", monkeypatch)
+    listed = json.loads(run("containers", "--json", "--store", str(tmp_path)).stdout)
+    assert listed["engine"] == "docker 28.2.2"
+    assert IMAGE in {entry["image"]["image"] for entry in listed["containers"]}
+
+
+def test_a_dry_run_prints_one_command_a_line(tmp_path, monkeypatch):
+    put_on_path(tmp_path / "bin", monkeypatch)
+    lines = run("containers", "--dry-run", "--store", str(tmp_path)).stdout.splitlines()
+    assert f"docker pull {IMAGE}" in lines
+    probe = [line for line in lines if f"{IMAGE} python3" in line and line.endswith("probe.py")]
+    assert len(probe) == 1
+    assert probe[0].startswith("docker run --rm")
+
+
+def test_diff_refuses_what_is_no_engine(tmp_path):
+    with pytest.raises(ArtifactError, match="is missing"):
+        run("diff", str(tmp_path / "nothing"), str(Path(__file__)))
+
+
+@pytest.mark.parametrize("verb", ["diff", "containers"])
+def test_help_has_an_example(verb):
+    done = run(verb, "--help")
+    assert done.exit_code == 0
+    assert f"trtbench {verb}" in done.stdout

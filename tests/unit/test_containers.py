@@ -1,0 +1,153 @@
+import re
+import shlex
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+from docker_stand_in import DIGEST, IMAGE, TROUBLES, put_on_path, user
+
+import trtbench
+from trtbench.artifacts import Store
+from trtbench.containers import list_containers
+from trtbench.environments import parse_environment, prepare
+from trtbench.environments.catalogue import read_catalogue
+from trtbench.errors import ArtifactError, RuntimeUnavailable
+
+SPEC = parse_environment(f"docker:{IMAGE}")
+GOLDEN = Path(__file__).parents[1] / "golden" / "versions"
+
+
+def ready(tmp_path, monkeypatch, trouble=None, name="docker"):
+    journal = put_on_path(tmp_path / "bin", monkeypatch, trouble, name)
+    return prepare(SPEC, Store(tmp_path / "store")), journal.read_text().splitlines()
+
+
+def without_places(text, tmp_path):
+    """The command without what differs from machine to machine."""
+    package = str(Path(trtbench.__file__).resolve().parent)
+    text = text.replace(str(tmp_path), "/TMP").replace(package, "/REPO/trtbench").replace(user(), "UID:GID")
+    text = text.replace(str(Path(package).parent), "/REPO")
+    text = re.sub(r"[^ :]*/trtbench-wheel-\w+", "/WHEEL", re.sub(r"\b[0-9a-f]{16}\b", "HASH", text))
+    text = re.sub(r"\.tmp-HASH-[0-9a-f]{8}", ".tmp-HASH", text)
+    return re.sub(r"trtbench-[0-9a-f]{8}\b", "trtbench-NAME", text)
+
+
+def test_a_container_is_asked_what_is_in_it(tmp_path, monkeypatch):
+    prepared, _ = ready(tmp_path, monkeypatch)
+    assert prepared.image_digest == DIGEST
+    assert prepared.contents.python
+    assert (prepared.contents.tensorrt_rtx is not None) == (find_spec("tensorrt_rtx") is not None)
+    assert prepared.stop[:2] == ("docker", "kill")
+    assert prepared.stop[2] in prepared.python
+
+
+@pytest.mark.parametrize("name", ["docker", "podman"])
+def test_the_command_in_front_of_a_script(tmp_path, monkeypatch, name):
+    prepared, _ = ready(tmp_path, monkeypatch, name=name)
+    text = without_places(shlex.join(prepared.python), tmp_path)
+    assert text + "\n" == (GOLDEN / f"{name}_run.txt").read_text()
+
+
+def test_trtbench_is_installed_once_for_an_image(tmp_path, monkeypatch):
+    _, first = ready(tmp_path, monkeypatch)
+    prepare(SPEC, Store(tmp_path / "store"))
+    installations = [line for line in first if "pip install" in line]
+    assert without_places(installations[0], tmp_path) + "\n" == (GOLDEN / "docker_install.txt").read_text()
+    assert len(installations) == 1
+    journal = (tmp_path / "bin" / "journal.txt").read_text()
+    assert journal.count("pip install") == 1
+
+
+def test_other_contents_than_expected_are_a_finding(tmp_path, monkeypatch):
+    prepared, _ = ready(tmp_path, monkeypatch)
+    (finding,) = prepared.findings
+    assert finding.code == "ENVIRONMENT_MISMATCH"
+    assert "TensorRT none (expected ==10.14.1.*" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        ("no daemon", "the daemon of docker does not answer: sudo systemctl start docker"),
+        ("no right", 'docker may not be used by this user: sudo usermod -aG docker "$USER"'),
+        ("no image", f"the image is not on this machine: docker pull {IMAGE}"),
+        ("no toolkit", "install nvidia-container-toolkit"),
+        ("old driver", "driver of this machine is too old for the image, which needs cuda>=13.0: update"),
+        ("no driver", "no NVIDIA driver works on this machine"),
+        ("busy GPU", "the GPU is busy: another process has it for itself"),
+        ("unheard of", "docker says: the moon is in the wrong phase"),
+    ],
+)
+def test_each_trouble_is_one_clear_line(tmp_path, monkeypatch, trouble, words):
+    with pytest.raises(RuntimeUnavailable) as caught:
+        ready(tmp_path, monkeypatch, trouble)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_trouble_of_the_stand_in_is_tried():
+    marks = test_each_trouble_is_one_clear_line.pytestmark[0].args[1]
+    assert {trouble for trouble, _ in marks} == set(TROUBLES)
+
+
+def test_no_docker_at_all(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeUnavailable, match="no docker or podman on PATH"):
+        prepare(SPEC, Store(tmp_path))
+
+
+def test_podman_does_where_docker_has_no_daemon(tmp_path, monkeypatch):
+    put_on_path(tmp_path / "bin", monkeypatch, name="podman")
+    podman = (tmp_path / "bin" / "podman").read_text()
+    put_on_path(tmp_path / "bin", monkeypatch, trouble="no daemon")
+    (tmp_path / "bin" / "podman").write_text(podman)
+    assert prepare(SPEC, Store(tmp_path / "store")).python[0] == "podman"
+
+
+def test_the_list_tells_what_is_here(tmp_path, monkeypatch):
+    put_on_path(tmp_path / "bin", monkeypatch)
+    listed = list_containers(tmp_path)
+    assert listed.engine == "docker 28.2.2"
+    assert len(listed.containers) == len(list((Path(__file__).parents[2] / "containers").glob("*.yaml")))
+    assert {entry.digest for entry in listed.containers} == {DIGEST}
+    assert all(entry.commands == () for entry in listed.containers)
+
+
+def test_the_list_without_docker_has_the_reason(tmp_path, monkeypatch):
+    put_on_path(tmp_path / "bin", monkeypatch, trouble="no daemon")
+    listed = list_containers(tmp_path)
+    assert listed.engine is None
+    assert "daemon of docker does not answer" in listed.problem
+    assert {entry.digest for entry in listed.containers} == {None}
+
+
+def test_a_dry_run_gives_every_command(tmp_path, monkeypatch):
+    put_on_path(tmp_path / "bin", monkeypatch)
+    listed = list_containers(tmp_path / "store", dry_run=True)
+    entry = next(entry for entry in listed.containers if entry.image.image == IMAGE)
+    text = without_places("\n".join(entry.commands), tmp_path)
+    assert text + "\n" == (GOLDEN / "dry_run.txt").read_text()
+
+
+def test_images_are_known_by_their_tag():
+    catalogue = read_catalogue()
+    tags = [entry.image.removeprefix("nvcr.io/nvidia/tensorrt:") for entry in catalogue]
+    assert tags == sorted(tags)
+    assert {"25.11-py3", "26.08-py3"} <= set(tags)
+    assert all(entry.source and entry.tensorrt.known for entry in catalogue)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("tensorrt", {"version": "10.14", "known": "good"}, "is no range of versions"),
+        ("cuda", {"version": "==13.0"}, "field cuda.known"),
+        ("driver", "580", "field driver"),
+    ],
+)
+def test_a_wrong_description_is_refused_with_its_field(tmp_path, field, value, words):
+    entry = yaml.safe_load((Path(__file__).parents[2] / "containers" / "25.11.yaml").read_text())
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump({**entry, field: value}))
+    with pytest.raises(ArtifactError, match=re.escape(words)):
+        read_catalogue(tmp_path)

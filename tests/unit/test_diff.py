@@ -1,0 +1,203 @@
+"""Differences of real compiled layers: a ViT of one block in four precisions, by TensorRT-RTX 1.7.1."""
+
+import itertools
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from trtbench.audit import audit_engine
+from trtbench.diff.changes import totals_by_role
+from trtbench.diff.engines import diff_layers
+from trtbench.diff.places import common_name, short_name
+from trtbench.results import CompiledEngine
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "audit"
+NAMES = ("fp16", "fp8_stock", "mxfp8", "nvfp4_stock")
+
+
+def layers_of(name):
+    """Audited kernels of a golden engine."""
+    compiled = CompiledEngine.model_validate_json((GOLDEN / f"{name}.layers.json").read_bytes())
+    return audit_engine(GOLDEN / f"{name}.onnx", compiled.layers, None, "rtx", None).layers
+
+
+def repeated(layers, blocks):
+    """The kernels of block 0 once for each of ``blocks``, and the others once."""
+    outside = [layer for layer in layers if layer.block is None]
+    return tuple(outside) + tuple(
+        layer.model_copy(
+            update={
+                "block": block,
+                "onnx_nodes": tuple(
+                    re.sub(r"blocks\.0\b", f"blocks.{block}", node) for node in layer.onnx_nodes
+                ),
+            }
+        )
+        for block in range(blocks)
+        for layer in layers
+        if layer.block == 0
+    )
+
+
+def sizes(changes, side):
+    return Counter(
+        {
+            role: sum(c.count for c in changes for layer in getattr(c, side) if layer.role == role)
+            for role in {layer.role for c in changes for layer in getattr(c, side)}
+        }
+    )
+
+
+@pytest.mark.parametrize(("first", "second"), itertools.product(NAMES, NAMES))
+def test_changes_hold_every_kernel_once_and_add_up(first, second):
+    before, after = layers_of(first), layers_of(second)
+    changes = diff_layers(before, after)
+    assert sum(change.count * len(change.before) for change in changes) == len(before)
+    assert sum(change.count * len(change.after) for change in changes) == len(after)
+    assert sum(change.kernels for change in changes) == len(after) - len(before)
+    assert sum(change.bytes for change in changes) == (
+        sum(layer.bytes for layer in after) - sum(layer.bytes for layer in before)
+    )
+    for total in totals_by_role(before, after):
+        assert sizes(changes, "before")[total.role] == total.kernels_before
+        assert sizes(changes, "after")[total.role] == total.kernels_after
+        moved = sum(
+            change.count * layer.bytes
+            for change in changes
+            for layer in change.after
+            if layer.role == total.role
+        )
+        assert moved == total.bytes_after
+
+
+def test_totals_by_role_hold_every_kernel():
+    before, after = layers_of("fp16"), layers_of("nvfp4_stock")
+    totals = totals_by_role(before, after)
+    assert sum(total.kernels_before for total in totals) == len(before)
+    assert sum(total.kernels_after for total in totals) == len(after)
+    assert sum(total.bytes_after for total in totals) == sum(layer.bytes for layer in after)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_engine_does_not_differ_from_itself(name):
+    layers = layers_of(name)
+    changes = diff_layers(layers, layers)
+    assert {change.kind for change in changes} == {"same"}
+    assert all(change.gained == change.lost == () for change in changes)
+
+
+def change_at(changes, place, kind=None):
+    (found,) = [c for c in changes if c.place == place and kind in (None, c.kind)]
+    return found
+
+
+def test_fp16_to_nvfp4():
+    changes = diff_layers(layers_of("fp16"), layers_of("nvfp4_stock"))
+    split = change_at(changes, "fc1", "split")
+    assert [(layer.op, layer.precision_in) for layer in split.before] == [("gemm", "fp16")]
+    assert [(layer.op, layer.precision_in) for layer in split.after] == [("gemm", "fp4"), ("gelu", "fp16")]
+    proj = change_at(changes, "proj", "precision")
+    assert (proj.before[0].precision_in, proj.after[0].precision_in) == ("fp16", "fp4")
+    # The bias and the residual move from the GEMM to the LayerNorm behind it.
+    norm2 = change_at(changes, "norm2")
+    assert set(norm2.gained) == set(proj.lost) == {"Add", "attn.proj.Add"}
+    quantize = change_at(changes, "fc1 input", "appeared")
+    assert [layer.op for layer in quantize.after] == ["quantize", "reformat", "reformat"]
+
+
+def test_mxfp8_and_nvfp4_quantizers_are_matched():
+    changes = diff_layers(layers_of("mxfp8"), layers_of("nvfp4_stock"))
+    quantizers = [
+        change
+        for change in changes
+        if [layer.op for layer in change.before] == ["quantize"] and change.after[0].op == "quantize"
+    ]
+    assert {change.place for change in quantizers} == {
+        f"{p} input" for p in ("qkv", "proj", "fc1", "fc2", "head")
+    }
+    assert all(change.before[0].place == change.after[0].place for change in quantizers)
+
+
+def test_q_k_and_v_are_matched_with_one_linear():
+    fused = layers_of("mxfp8")
+    gemm = next(layer for layer in fused if layer.role == "qkv" and layer.op == "gemm")
+    parts = tuple(
+        gemm.model_copy(
+            update={
+                "n": (gemm.n or 0) // 3,
+                "onnx_nodes": tuple(node.replace("/qkv/", f"/{part}/") for node in gemm.onnx_nodes),
+            }
+        )
+        for part in "qkv"
+    )
+    index = fused.index(gemm)
+    changes = diff_layers((*fused[:index], *parts, *fused[index + 1 :]), fused)
+    (change,) = [change for change in changes if change.kind != "same"]
+    assert (change.kind, change.place) == ("fused", "qkv")
+    assert [len(change.before), len(change.after)] == [3, 1]
+
+
+def test_alike_blocks_are_told_once():
+    before, after = layers_of("fp16"), layers_of("nvfp4_stock")
+    one = diff_layers(before, after)
+    many = diff_layers(repeated(before, 4), repeated(after, 4))
+    split = change_at(many, "fc1", "split")
+    assert (split.blocks, split.count) == ((0, 1, 2, 3), 4)
+    assert split.kernels == 4 * change_at(one, "fc1", "split").kernels
+    assert len(many) == len(one)
+
+
+def test_a_block_that_differs_is_told_apart():
+    before = repeated(layers_of("fp16"), 3)
+    slower = tuple(
+        layer.model_copy(update={"precision_in": "fp32", "precision_out": "fp32"})
+        if layer.block == 1 and layer.role == "fc2"
+        else layer
+        for layer in before
+    )
+    (change,) = [change for change in diff_layers(before, slower) if change.kind != "same"]
+    assert (change.kind, change.place, change.blocks) == ("precision", "fc2", (1,))
+
+
+def test_a_kernel_without_nodes_belongs_to_the_one_before_it():
+    before = list(layers_of("fp16"))
+    index = next(i for i, layer in enumerate(before) if layer.role == "qkv")
+    move = before[index].model_copy(
+        update={"role": "reformat", "op": "reformat", "onnx_nodes": (), "block": None, "m": None}
+    )
+    changes = diff_layers((*before[: index + 1], move, *before[index + 1 :]), tuple(before))
+    (change,) = [change for change in changes if change.kind != "same"]
+    assert (change.kind, change.place, change.blocks) == ("fused", "qkv", (0,))
+    assert change.kernels == -1
+
+
+@pytest.mark.parametrize(
+    ("node", "name"),
+    [
+        ("/blocks/blocks.0/attn/q/MatMul", "blocks.0.attn.qkv.MatMul"),
+        ("/blocks/blocks.11/attn/qkv/MatMul", "blocks.11.attn.qkv.MatMul"),
+        (
+            "blocks.0.attn.proj.weight_DequantizeLinear_1",
+            "blocks.0.attn.proj.weight_quantizer.DequantizeLinear",
+        ),
+        (
+            "/blocks/blocks.0/mlp/fc1/weight_quantizer/TRT_MXFP8DequantizeLinear",
+            "blocks.0.mlp.fc1.weight_quantizer.DequantizeLinear",
+        ),
+        (
+            "/blocks/blocks.0/mlp/fc1/input_quantizer/TRT_FP4DynamicQuantize",
+            "blocks.0.mlp.fc1.input_quantizer.DynamicQuantize",
+        ),
+        ("/blocks/blocks.0/Add_1", "blocks.0.Add_1"),
+        ("/Concat", "Concat"),
+    ],
+)
+def test_names_that_all_exports_share(node, name):
+    assert common_name(node) == name
+
+
+def test_a_name_within_its_block():
+    assert short_name("blocks.11.attn.proj.Add") == "attn.proj.Add"
+    assert short_name("norm.LayerNormalization") == "norm.LayerNormalization"

@@ -1,0 +1,291 @@
+"""Commands for trtexec of each version, and what it writes read back, with a stand-in that checks flags."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trtexec_stand_in import flags_of, write_trtexec
+
+from trtbench.build.dialect import BuildPaths
+from trtbench.build.inspector_reader import read_inspector
+from trtbench.build.trtexec import Trtexec, build_command, find_trtexec, read_version
+from trtbench.build.trtexec_log import error_words, read_build_memory
+from trtbench.errors import BuildError, MeasureError, RuntimeUnavailable, SpecError
+from trtbench.specs import BenchSpec, BuilderOptions, BuildSpec, ShapeRange
+from trtbench.trtexec import bench_command, measure, trtexec_disagrees
+from trtbench.trtexec.check import DISAGREEMENT
+from trtbench.trtexec.command import Exports
+from trtbench.trtexec.results import (
+    read_profile,
+    read_protocol,
+    read_summary,
+    read_times,
+)
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "trtexec"
+LOG_OF_10_9 = Path(__file__).parent.parent / "data" / "tensorrt" / "trtexec-10.9-build-and-run.log"
+
+# By the tag of NVIDIA's container.
+VERSIONS = {"25.06": "10.11.0.33", "25.11": "10.14.1.48", "26.06": "11.0.0.114"}
+OTHERS = ("10.13.3.9", "10.16.1.11", "11.2.1.2", "11.4.0.106")
+
+X = ShapeRange(input="x", min_shape=(1, 3), opt_shape=(8, 3), max_shape=(64, 3))
+PATHS = BuildPaths(*map(Path, ("model.onnx", "model.engine", "build.log", "inspector.json", "timing.cache")))
+BUILDS = {
+    "plain": BuildSpec(backend="trtexec"),
+    "sparse": BuildSpec(backend="trtexec", sparsity=True, options=BuilderOptions(timing_cache="off")),
+    "everything": BuildSpec(
+        backend="trtexec",
+        options=BuilderOptions(
+            timing_cache="shared",
+            workspace_bytes=3 * 2**29,
+            optimization_level=4,
+            tiling="moderate",
+            hardware_compatibility="ampere_plus",
+            version_compatible=True,
+            max_aux_streams=0,
+            profiles=((X,), (X.model_copy(update={"opt_shape": (64, 3)}),)),
+        ),
+    ),
+}
+BENCHES: dict[str, tuple[BenchSpec, dict[str, Any]]] = {
+    "graph": (BenchSpec(), {}),
+    "no graph": (BenchSpec(cuda_graph=False, warmup_ms=12.5, duration_s=1.5), {}),
+    "transfers": (BenchSpec(), {"transfers": True, "shapes": [("x", (8, 3)), ("scale", ())]}),
+}
+
+
+def commands_of(version: str) -> dict[str, tuple[str, ...]]:
+    """All commands, by what they are for."""
+    trtexec = Trtexec(Path("trtexec"), version)
+    exports = Exports(Path("times.json"), Path("profile.json"))
+    builds = {f"build {name}": build_command(trtexec, spec, PATHS) for name, spec in BUILDS.items()}
+    benches = {
+        f"bench {name}": bench_command(trtexec, spec, Path("model.engine"), exports, **changes)
+        for name, (spec, changes) in BENCHES.items()
+    }
+    return {**builds, **benches}
+
+
+@pytest.mark.parametrize("tag", VERSIONS)
+def test_the_exact_commands(tag: str) -> None:
+    text = "".join(
+        f"# {name}\n{command[0]} \\\n  " + " \\\n  ".join(command[1:]) + "\n\n"
+        for name, command in commands_of(VERSIONS[tag]).items()
+    )
+    assert text.rstrip() + "\n" == (GOLDEN / f"{tag}.sh").read_text()
+
+
+@pytest.mark.parametrize("version", [*VERSIONS.values(), *OTHERS])
+def test_every_flag_is_one_that_the_version_takes_and_that_means_something(version: str) -> None:
+    major = int(version.partition(".")[0])
+    flags = {word.partition("=")[0] for command in commands_of(version).values() for word in command[1:]}
+    assert flags <= flags_of(major)
+    without_effect = {"--stronglyTyped", "--useCudaGraph", "--useSpinWait", "--noDataTransfers"}
+    assert (flags & without_effect == without_effect) if major < 11 else not flags & without_effect
+
+
+@pytest.mark.parametrize("version", [*VERSIONS.values(), *OTHERS])
+def test_the_version_comes_from_the_banner(version: str, tmp_path: Path) -> None:
+    path = write_trtexec(tmp_path / "trtexec", version)
+    assert find_trtexec(path) == Trtexec(path, version)
+
+
+def test_banners() -> None:
+    assert read_version("&&&& RUNNING TensorRT.trtexec [TensorRT v101401] [b48] # trtexec") == "10.14.1.48"
+    assert read_version("&&&& RUNNING TensorRT.trtexec [TensorRT v100300] # trtexec --help") == "10.3.0"
+    assert read_version("trtexec: command not found") is None
+
+
+def test_trtexec_that_is_not_there_or_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("trtbench.build.trtexec.PLACES", (str(tmp_path / "opt"),))
+    with pytest.raises(RuntimeUnavailable, match=r"no trtexec on PATH or in .*opt: it comes with NVIDIA's"):
+        find_trtexec()
+    (tmp_path / "opt").mkdir()
+    path = write_trtexec(tmp_path / "opt" / "trtexec", "11.0.0.114")
+    assert find_trtexec().path == path
+    monkeypatch.setattr("trtbench.build.trtexec.PLACES", ())
+    assert find_trtexec(write_trtexec(tmp_path / "trtexec", "10.14.1.48")) == find_trtexec()
+    path.write_text("#!/bin/sh\necho hello\n")
+    with pytest.raises(RuntimeUnavailable, match="names no version of TensorRT, it ends with: hello"):
+        find_trtexec(path)
+    path.write_text("#!/nowhere/sh\n")
+    with pytest.raises(RuntimeUnavailable, match="does not start"):
+        find_trtexec(path)
+
+
+@pytest.mark.parametrize("version", [*VERSIONS.values(), *OTHERS])
+def test_a_build_from_command_to_layers(version: str, tmp_path: Path) -> None:
+    trtexec = find_trtexec(write_trtexec(tmp_path / "trtexec", version))
+    paths = BuildPaths(*(tmp_path / path for path in vars(PATHS).values()))
+    for spec in BUILDS.values():
+        run = subprocess.run(
+            build_command(trtexec, spec, paths), capture_output=True, text=True, check=True, cwd=tmp_path
+        )
+        assert "Precision: Strongly Typed" in run.stdout
+        assert paths.engine.read_bytes() == b"an engine of trtexec"
+        engine = read_inspector(paths.inspector)
+        assert engine.is_detailed
+        assert [(layer.name, layer.inputs[0].dtype) for layer in engine.layers] == [("fc_myl0_0", "Half")]
+        memory = read_build_memory(run.stdout)
+        assert (memory.activation_bytes, memory.weight_bytes, memory.scratch_bytes) == (2048, 8192, 512)
+
+
+@pytest.mark.parametrize("version", [*VERSIONS.values(), *OTHERS])
+@pytest.mark.parametrize("transfers", [False, True])
+@pytest.mark.parametrize("cuda_graph", [False, True])
+def test_a_measurement_of_trtexec_is_read_back(
+    version: str, transfers: bool, cuda_graph: bool, tmp_path: Path
+) -> None:
+    trtexec = find_trtexec(write_trtexec(tmp_path / "trtexec", version))
+    spec = BenchSpec(cuda_graph=cuda_graph, duration_s=1)
+    run = measure(trtexec, spec, tmp_path / "model.engine", tmp_path, transfers)
+    copies = {"h2d_ms": (0.5,) * 3, "d2h_ms": (0.5,) * 3} if transfers else {}
+    assert run.samples == {**copies, "gpu_compute_ms": (5.0, 5.25, 5.5), "enqueue_ms": (0.25,) * 3}
+    assert (run.protocol.cuda_graph, run.protocol.transfers) == (cuda_graph, transfers)
+    assert run.protocol.spin_wait
+    assert [(layer.name, layer.median_ms, layer.share) for layer in run.layers] == [("fc\x1f_0", 4.75, 1.0)]
+    assert run.summary.median_ms["GPU Compute Time"] == 5.25
+    assert run.summary.queries_per_s == pytest.approx(190.476)
+    assert (run.version, run.argv[0]) == (version, str(trtexec.path))
+    assert run.log_path.read_text().startswith("&&&& RUNNING TensorRT.trtexec")
+
+
+def test_shapes_of_dynamic_inputs_reach_trtexec(tmp_path: Path) -> None:
+    trtexec = find_trtexec(write_trtexec(tmp_path / "trtexec", "11.0.0.114"))
+    run = measure(trtexec, BenchSpec(), tmp_path / "model.engine", tmp_path, shapes=[("x", (8, 3))])
+    assert "--shapes=x:8x3" in run.argv
+    assert "--shapes=x:8x3" in run.log_path.read_text()
+
+
+def test_flags_of_10_fail_in_11_in_its_own_words(tmp_path: Path) -> None:
+    old, new = "10.14.1.48", "11.0.0.114"
+    path = write_trtexec(tmp_path / "trtexec", new)
+    command = ["--onnx=m.onnx", "--fp16", "--calib=cache"]
+    run = subprocess.run([path, *command], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert error_words(run.stdout + run.stderr) == "Unknown option: --calib cache; Unknown option: --fp16"
+    spec = BenchSpec(cuda_graph=False)
+    command = list(bench_command(Trtexec(path, new), spec, tmp_path / "e", Exports(tmp_path / "t")))
+    as_old = write_trtexec(tmp_path / "old", old)
+    run = subprocess.run([as_old, *command[1:]], capture_output=True, text=True, check=False)
+    assert error_words(run.stderr) == "Unknown option: --noCudaGraph"
+
+
+def measured(tmp_path: Path, spec: BenchSpec | None = None, **behaviour: Any) -> None:
+    trtexec = find_trtexec(write_trtexec(tmp_path / "trtexec", "10.14.1.48", **behaviour))
+    measure(trtexec, spec or BenchSpec(), tmp_path / "model.engine", tmp_path)
+
+
+def test_a_failure_has_trtexecs_own_words(tmp_path: Path) -> None:
+    errors = [
+        "Error Code 6: API Usage Error (The engine plan file is not compatible)",
+        "Engine set up failed",
+    ]
+    with pytest.raises(
+        MeasureError, match=r"trtexec 10.14.1.48 failed: Error Code 6.*; Engine set up failed"
+    ):
+        measured(tmp_path, errors=errors)
+
+
+def test_a_graph_that_was_not_captured_is_an_error_here_and_a_warning_there(tmp_path: Path) -> None:
+    with pytest.raises(MeasureError, match="could not capture a CUDA graph, and timed without one"):
+        measured(tmp_path, captures=False)
+
+
+def test_another_protocol_than_asked_for_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(
+        MeasureError, match="measured with another transfers, spin_wait than it was asked for"
+    ):
+        measured(tmp_path, echo={"Data transfers": True, "Spin-wait": False})
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        ("[", "cannot read what trtexec exported"),
+        ("{}", "not a list of objects"),
+        ("[1]", "not a list of objects"),
+        ("[]", "no query in it: the run was too short"),
+        ('[{"computeMs": 5}]', "not the times that trtexec exports: KeyError"),
+        ('[{"computeMs": null}]', "not the times that trtexec exports: TypeError"),
+    ],
+)
+def test_exported_times_that_are_none(times: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(MeasureError, match=words):
+        measured(tmp_path, times=times)
+
+
+def test_what_is_missing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(MeasureError, match=r"gone.json: cannot read what trtexec exported"):
+        read_times(tmp_path / "gone.json", transfers=False)
+    (tmp_path / "profile.json").write_text('[{"count": 1}, {"name": "a"}]')
+    with pytest.raises(MeasureError, match="not the profile that trtexec exports: KeyError"):
+        read_profile(tmp_path / "profile.json")
+    with pytest.raises(MeasureError, match="did not tell its options CUDA Graph, Data transfers, Spin-wait"):
+        read_protocol("")
+    with pytest.raises(MeasureError, match="printed no performance summary"):
+        read_summary("")
+    with pytest.raises(BuildError, match="does not tell 'Total Activation Memory'"):
+        read_build_memory("")
+
+
+def test_a_published_log_of_trtexec_is_read() -> None:
+    log = LOG_OF_10_9.read_text()
+    assert read_version(log) == "10.9.0.34"
+    protocol = read_protocol(log)
+    assert protocol.transfers
+    assert (protocol.cuda_graph, protocol.spin_wait, protocol.cuda_graph_captured) == (False, False, False)
+    summary = read_summary(log)
+    assert summary.queries_per_s == 691.435
+    assert summary.median_ms == {
+        "Latency": 1.43823,
+        "Enqueue Time": 0.259033,
+        "H2D Latency": 0.0361328,
+        "GPU Compute Time": 1.39775,
+        "D2H Latency": 0.00366211,
+    }
+    memory = read_build_memory(log)
+    assert (memory.activation_bytes, memory.weight_bytes) == (8228864, 103529216)
+    assert error_words(log) == ""
+
+
+def test_trtexec_cannot_do_all_that_our_loop_can() -> None:
+    trtexec, exports = Trtexec(Path("trtexec"), "11.0.0.114"), Exports(Path("times.json"))
+    for spec in (BenchSpec(l2="flushed"), BenchSpec(regime="burst")):
+        with pytest.raises(SpecError, match="trtexec repeats queries at once on the same buffers"):
+            bench_command(trtexec, spec, Path("model.engine"), exports)
+    with pytest.raises(SpecError, match=r"input 'a:b': a name with one of"):
+        bench_command(trtexec, BenchSpec(), Path("model.engine"), exports, shapes=[("a:b", (1,))])
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "word"),
+    [
+        ([10.0], [10.0], None),
+        ([10.19], [10.0], None),
+        ([9.81], [10.0], None),
+        ([1.0, 10.3, 99.0], [10.0], "above"),
+        ([9.7], [10.0], "below"),
+    ],
+)
+def test_the_cross_check_finds_more_than_two_percent(
+    ours: list[float], theirs: list[float], word: str | None
+) -> None:
+    finding = trtexec_disagrees(ours, theirs)
+    assert (finding is None) == (word is None)
+    if finding is not None:
+        assert finding.code == "TRTEXEC_DISAGREES"
+        assert f"3.0% {word} the 10 ms" in finding.message
+        assert abs(finding.numbers["difference"]) > DISAGREEMENT
+
+
+def test_golden_commands_are_shell_that_names_each_flag_once() -> None:
+    for path in GOLDEN.iterdir():
+        for command in path.read_text().split("\n\n"):
+            flags = re.findall(r"--\w+", command)
+            repeated = {flag for flag in flags if flags.count(flag) > 1}
+            assert repeated <= {"--profile", "--minShapes", "--optShapes", "--maxShapes"}

@@ -1,0 +1,183 @@
+"""What differs between TensorRT-RTX, TensorRT 10 and TensorRT 11, said once: what the builder is told.
+
+Pure functions from a ``BuildSpec`` and a version to the job of ``child.py``. Names and values of the API are
+those of the bindings, 10.8 to 11.4 and TensorRT-RTX 1.5 to 1.7 (``tests/data/tensorrt-api``).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from trtbench.build.child import BuildJob, Ranges
+from trtbench.build.targets import import_tensorrt_rtx
+from trtbench.environment import Gpu
+from trtbench.errors import RuntimeUnavailable, SpecError
+from trtbench.specs import BuilderOptions, BuildSpec, ShapeRange
+
+PRODUCTS = {"tensorrt_rtx": "TensorRT-RTX", "tensorrt": "TensorRT", "trtexec": "TensorRT"}
+"""What people call the compiler behind a backend."""
+
+OLDEST_TENSORRT = (10, 8)
+"""The first for Blackwell GPUs, and the first with FP4."""
+
+
+@dataclass(frozen=True)
+class BuildPaths:
+    """Where a build reads and writes; ``timing_cache`` is where shared timings lie."""
+
+    onnx: Path
+    engine: Path
+    log: Path
+    inspector: Path
+    timing_cache: Path
+
+
+def import_compiler(backend: str) -> Any:
+    """Return the module that builds for ``tensorrt_rtx`` or ``tensorrt``.
+
+    Raises:
+        RuntimeUnavailable: it is not installed, or its libraries do not load.
+    """
+    if backend == "tensorrt_rtx":
+        return import_tensorrt_rtx()
+    try:
+        return import_module("tensorrt")
+    except (ImportError, OSError, RuntimeError) as error:
+        raise RuntimeUnavailable(
+            f"TensorRT cannot be used here ({' '.join(str(error).split())}): run in a container of NVIDIA's "
+            "that holds it, such as nvcr.io/nvidia/tensorrt:25.11-py3, or pip install tensorrt (proprietary "
+            "licence of NVIDIA's)"
+        ) from error
+
+
+def build_job(spec: BuildSpec, version: str, paths: BuildPaths) -> BuildJob:
+    """Say what the child shall do for ``spec`` with the module of that ``version`` (``10.14.1.48``).
+
+    Raises:
+        SpecError: this compiler has no such option.
+    """
+    check_options(spec, version)
+    options, is_rtx = spec.options, spec.backend == "tensorrt_rtx"
+    return BuildJob(
+        onnx_path=str(paths.onnx),
+        engine_path=str(paths.engine.absolute()),
+        log_path=str(paths.log.absolute()),
+        # TensorRT builds for the GPU at hand, and for no other.
+        targets=spec.targets if is_rtx else (),
+        sparsity=spec.sparsity,
+        module=spec.backend,
+        network_flags=_network_flags(spec.backend, version),
+        flags=_builder_flags(spec.backend, options),
+        settings=_settings(options),
+        workspace_bytes=options.workspace_bytes,
+        profiles=tuple(_ranges(profile) for profile in options.profiles),
+        timing_cache_path=str(paths.timing_cache.absolute()) if options.timing_cache == "shared" else None,
+        # TensorRT-RTX tells its layers in the log, which takes no GPU.
+        inspector_path=None if is_rtx else str(paths.inspector.absolute()),
+        # As trtexec does, so that a model finds the same operators either way.
+        plugins=not is_rtx,
+    )
+
+
+def check_options(spec: BuildSpec, version: str) -> None:
+    """Refuse what the compiler of this version would ignore or does not know.
+
+    Raises:
+        SpecError: and which option it is.
+    """
+    options = spec.options
+    _check_profiles(options)
+    if spec.backend == "tensorrt_rtx":
+        if options.timing_cache == "shared" or options.tactic_table:
+            raise SpecError("options: TensorRT-RTX times no tactics at build time, so it has no timing cache")
+        return
+    if version_numbers(version)[:2] < OLDEST_TENSORRT:
+        raise SpecError(f"TensorRT {version} is too old: 10.8 is the first for Blackwell")
+    if options.tactic_table and options.timing_cache == "off":
+        raise SpecError("options: tactic_table comes from the timing cache: leave timing_cache=off out")
+    if options.tactic_table and spec.backend == "trtexec":
+        raise SpecError("options: trtexec has no flag for tactic_table: take backend tensorrt")
+
+
+def check_target(targets: Sequence[str], gpu: Gpu) -> None:
+    """Refuse other targets than the GPU at hand, the only one that TensorRT and trtexec build for.
+
+    Raises:
+        SpecError: another one is asked for.
+    """
+    if tuple(targets) != (gpu.target,):
+        raise SpecError(
+            f"target {', '.join(targets)}: TensorRT builds for the GPU at hand, a {gpu.name} ({gpu.target}): "
+            "leave the target out, or take backend tensorrt_rtx, which compiles for GPUs that are elsewhere"
+        )
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Read ``10.14.1.48.post1`` as numbers, as far as it has them.
+
+    Raises:
+        SpecError: it is no version.
+    """
+    numbers = []
+    for part in version.split("."):
+        if not part.isdigit():
+            break
+        numbers.append(int(part))
+    if len(numbers) < 2:
+        raise SpecError(f"version {version!r} of TensorRT cannot be read: expected one such as 10.14.1")
+    return tuple(numbers)
+
+
+def _check_profiles(options: BuilderOptions) -> None:
+    for profile in options.profiles:
+        for entry in profile:
+            shapes = (entry.min_shape, entry.opt_shape, entry.max_shape)
+            if len({len(shape) for shape in shapes}) > 1 or not _rises(entry):
+                raise SpecError(
+                    f"options.profiles: {entry.input} from {entry.min_shape} over {entry.opt_shape} to "
+                    f"{entry.max_shape}: every dimension must rise from min to opt to max"
+                )
+
+
+def _rises(entry: ShapeRange) -> bool:
+    sides = zip(entry.min_shape, entry.opt_shape, entry.max_shape, strict=True)
+    return all(least <= best <= most for least, best, most in sides)
+
+
+def _network_flags(backend: str, version: str) -> tuple[str, ...]:
+    """TensorRT 10 infers precisions unless told otherwise; 11 and TensorRT-RTX are always strongly typed."""
+    is_weakly_typed = backend == "tensorrt" and version_numbers(version)[0] < 11
+    return ("STRONGLY_TYPED",) if is_weakly_typed else ()
+
+
+def _builder_flags(backend: str, options: BuilderOptions) -> tuple[str, ...]:
+    flags = []
+    # The cache of TensorRT-RTX does nothing since 1.2, and some versions look for a GPU to fill it.
+    if backend == "tensorrt_rtx" or options.timing_cache == "off":
+        flags.append("DISABLE_TIMING_CACHE")
+    if options.tactic_table:
+        # Makes the verbose log list the tactics (samples/sampleEditableTimingCache/README.md of TensorRT).
+        flags.append("EDITABLE_TIMING_CACHE")
+    if options.version_compatible:
+        flags.append("VERSION_COMPATIBLE")
+    return tuple(flags)
+
+
+def _settings(options: BuilderOptions) -> dict[str, int | str]:
+    settings: dict[str, int | str] = {}
+    if options.optimization_level is not None:
+        settings["builder_optimization_level"] = options.optimization_level
+    if options.max_aux_streams is not None:
+        settings["max_aux_streams"] = options.max_aux_streams
+    if options.tiling is not None:
+        settings["tiling_optimization_level"] = f"TilingOptimizationLevel.{options.tiling.upper()}"
+    if options.hardware_compatibility != "none":
+        level = options.hardware_compatibility.upper()
+        settings["hardware_compatibility_level"] = f"HardwareCompatibilityLevel.{level}"
+    return settings
+
+
+def _ranges(profile: tuple[ShapeRange, ...]) -> Ranges:
+    return {entry.input: (entry.min_shape, entry.opt_shape, entry.max_shape) for entry in profile}

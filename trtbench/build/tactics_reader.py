@@ -1,0 +1,171 @@
+"""Reads from a build's log why each kernel was chosen: tables of timed tactics, and what is said of sparsity.
+
+With ``BuilderFlag.EDITABLE_TIMING_CACHE`` the verbose log holds, for each operator that tactics were timed
+for (README of NVIDIA's ``sampleEditableTimingCache``, TensorRT 10.8; each line may have a prefix)::
+
+    Autotuning op matMul1(key: 0x1814870c44ff0f8574df6e3dda04cbd7):
+    Sorted table of all evaluated tactics:
+    tactic_id, cost(in ms), cost/fastest_cost, prediction_correlation, kernel_name, tactic_hash, ...
+       3, 0.0112640, 1.00000, 0.50673, sm80_xmma_gemm_f32f32_..., 0x665ded9abbf88,
+    The selected tactic is (tactic hash, cost(in ms)):0x665ded9abbf88,  0.011264
+
+Whether every kind of operator has such a table in every version is not documented.
+"""
+
+import re
+from pathlib import Path
+
+from trtbench.errors import BuildError
+from trtbench.specs import Spec
+
+NEAR_TIE = 0.02
+"""Relative distance to the next tactic within which another build may well choose otherwise."""
+
+_OPERATOR = re.compile(r"Autotuning op (?P<name>.+?)\(key: (?P<key>0x[0-9a-f]+)\):(?P<nodes>.*)")
+_ROW = re.compile(
+    r"(?:^|\s)\d+, (?P<cost>[\d.eE+-]+), [\d.eE+-]+, [^,]*, (?P<kernel>[^,\s]+), (?P<hash>0x[0-9a-f]+),"
+)
+_SELECTED = re.compile(r"The selected tactic is \(tactic hash, cost\(in ms\)\):\s*(?P<hash>0x[0-9a-f]+),")
+_NODE = re.compile(r"\[ONNX Layer: (.*?)\](?=[\x1e\x1f]|\s*\Z)")
+
+# Kernel names: 2:4 sparse ones of cuSPARSELt (sm80_xmma_sparse_gemm_..._sptensor16x8x32), block-scaled FP4
+# ones of CUTLASS (cutlass3x_sm120_bstensorop_s16864gemm_block_scaled_ue4m3xe2m1, on sm100 ..._ue4m3xf4).
+_SPARSE = re.compile(r"_sparse_|sptensor")
+_FP4 = re.compile(r"block_scaled_ue4m3x(?:e2m1|f4)")
+
+_ELIGIBLE = re.compile(r"\(Sparsity\) Layers eligible for sparse math: (.*)")
+_PICKED = re.compile(r"\(Sparsity\) TRT inference plan picked sparse implementation for layers: (.*)")
+
+
+class Tactic(Spec):
+    """One kernel that was timed; ``cost_ms`` as the builder measured it."""
+
+    tactic_hash: str
+    kernel: str
+    cost_ms: float
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether its name is one of a kernel for 2:4 sparse weights."""
+        return bool(_SPARSE.search(self.kernel))
+
+    @property
+    def is_fp4(self) -> bool:
+        """Whether its name is one of a block-scaled FP4 product."""
+        return bool(_FP4.search(self.kernel))
+
+
+class TacticChoice(Spec):
+    """An operator, all tactics that were timed for it, fastest first, and the one that was taken."""
+
+    operator: str
+    key: str
+    onnx_nodes: tuple[str, ...]
+    selected_hash: str
+    tactics: tuple[Tactic, ...]
+
+    @property
+    def selected(self) -> Tactic | None:
+        """The one that was taken, unless the table does not hold it."""
+        return next((tactic for tactic in self.tactics if tactic.tactic_hash == self.selected_hash), None)
+
+    @property
+    def runner_up(self) -> Tactic | None:
+        """The fastest of the others."""
+        return next((tactic for tactic in self.tactics if tactic.tactic_hash != self.selected_hash), None)
+
+    @property
+    def margin(self) -> float | None:
+        """How much longer the runner-up takes, relative to the one that was taken."""
+        if self.selected is None or self.runner_up is None:
+            return None
+        return self.runner_up.cost_ms / self.selected.cost_ms - 1
+
+    @property
+    def is_near_tie(self) -> bool:
+        """Whether another build may choose otherwise."""
+        return self.margin is not None and self.margin < NEAR_TIE
+
+    @property
+    def sparse_offered(self) -> bool:
+        """Whether a sparse kernel was timed, taken or not."""
+        return any(tactic.is_sparse for tactic in self.tactics)
+
+    @property
+    def fp4_offered(self) -> bool:
+        """Whether a kernel in FP4 was timed, taken or not."""
+        return any(tactic.is_fp4 for tactic in self.tactics)
+
+
+class SparsityUse(Spec):
+    """Layers with 2:4 weights, and those that got a sparse kernel; ``None`` where the log says nothing."""
+
+    eligible: tuple[str, ...] | None
+    picked: tuple[str, ...] | None
+
+
+def read_tactics(log_path: Path) -> tuple[TacticChoice, ...]:
+    """Read all tables, in the order of the log; a log without the flag that makes them holds none.
+
+    Raises:
+        BuildError: the log cannot be read, or a table ends without a choice or has no row.
+    """
+    choices: list[TacticChoice] = []
+    operator: re.Match[str] | None = None
+    tactics: list[Tactic] = []
+    for number, line in enumerate(_read_lines(log_path), start=1):
+        if started := _OPERATOR.search(line):
+            if operator is not None:
+                raise BuildError(f"{log_path.name}:{number}: no tactic selected for {operator['name']}")
+            operator, tactics = started, []
+        elif operator is None:
+            continue
+        elif row := _ROW.search(line):
+            tactics.append(_tactic(row))
+        elif selected := _SELECTED.search(line):
+            if not tactics:
+                raise BuildError(f"{log_path.name}:{number}: no tactic listed for {operator['name']}")
+            choices.append(_choice(operator, selected["hash"], tactics))
+            operator = None
+    if operator is not None:
+        raise BuildError(f"{log_path.name}: ends before a tactic is selected for {operator['name']}")
+    return tuple(choices)
+
+
+def read_sparsity(log_path: Path) -> SparsityUse:
+    """Read the builder's lines on sparsity, which come at the end of a build with ``SPARSE_WEIGHTS``.
+
+    Raises:
+        BuildError: the log cannot be read.
+    """
+    text = "\n".join(_read_lines(log_path))
+    return SparsityUse(eligible=_last_names(_ELIGIBLE, text), picked=_last_names(_PICKED, text))
+
+
+def _tactic(row: re.Match[str]) -> Tactic:
+    return Tactic(tactic_hash=row["hash"], kernel=row["kernel"], cost_ms=float(row["cost"]))
+
+
+def _choice(operator: re.Match[str], selected_hash: str, tactics: list[Tactic]) -> TacticChoice:
+    return TacticChoice(
+        operator=operator["name"],
+        key=operator["key"],
+        onnx_nodes=tuple(_NODE.findall(operator["nodes"])),
+        selected_hash=selected_hash,
+        tactics=tuple(sorted(tactics, key=lambda tactic: tactic.cost_ms)),
+    )
+
+
+def _last_names(pattern: re.Pattern[str], text: str) -> tuple[str, ...] | None:
+    """Names are those of the ONNX file and may hold a comma; TensorRT separates them by comma and space."""
+    found = pattern.findall(text)
+    if not found:
+        return None
+    return tuple(name.strip() for name in found[-1].split(", ") if name.strip())
+
+
+def _read_lines(log_path: Path) -> list[str]:
+    try:
+        return log_path.read_bytes().decode("utf-8", errors="replace").split("\n")
+    except OSError as error:
+        raise BuildError(f"{log_path}: cannot read the build log: {error.strerror}") from error

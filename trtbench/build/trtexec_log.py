@@ -1,0 +1,45 @@
+"""Reads the log of trtexec.
+
+A line is ``[11/21/2026-10:00:00] [I] text``; first and last come banners without a time. What TensorRT itself
+says begins with ``[TRT]``.
+"""
+
+import re
+
+from trtbench.build.log_reader import EngineMemory
+from trtbench.errors import BuildError
+
+_LINE = re.compile(
+    r"^\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] \[(?P<severity>[FEWIV])\] ?(?P<text>.*)$", re.MULTILINE
+)
+
+
+def messages(log: str, severity: str) -> list[str]:
+    """All texts of one severity: ``F``, ``E``, ``W``, ``I`` or ``V``."""
+    return [line["text"] for line in _LINE.finditer(log) if line["severity"] == severity]
+
+
+def read_build_memory(log: str) -> EngineMemory:
+    """Find the totals of device memory in the log of a build.
+
+    Raises:
+        BuildError: the log does not tell one.
+    """
+    return EngineMemory(
+        activation_bytes=_last_total(log, "Total Activation Memory"),
+        weight_bytes=_last_total(log, "Total Weights Memory"),
+        scratch_bytes=_last_total(log, "Max Scratch Memory"),
+    )
+
+
+def error_words(log: str) -> str:
+    """Quote the errors in the log in one line, at most the last three; empty when it has none."""
+    errors = [*messages(log, "E"), *messages(log, "F")]
+    return " ".join("; ".join(text.strip() for text in errors[-3:]).split())
+
+
+def _last_total(log: str, name: str) -> int:
+    totals = re.findall(rf"\] \[I\] \[TRT\] {name}: (\d+) bytes", log)
+    if not totals:
+        raise BuildError(f"trtexec's log does not tell '{name}'")
+    return int(totals[-1])

@@ -1,0 +1,13 @@
+"""Where a stage runs: here, in a virtual environment, or in a container."""
+
+from trtbench.environments.parse import EnvironmentSpec, parse_environment, parse_environments
+from trtbench.environments.prepare import prepare
+from trtbench.environments.prepared import Prepared
+
+__all__ = [
+    "EnvironmentSpec",
+    "Prepared",
+    "parse_environment",
+    "parse_environments",
+    "prepare",
+]

@@ -1,0 +1,101 @@
+"""NVIDIA's images that are known, one file each in ``containers/``, and what is expected in them."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import ValidationError, field_validator
+
+import trtbench
+from trtbench.errors import ArtifactError
+from trtbench.results import Finding
+from trtbench.results.environments import Contents
+from trtbench.specs import Spec
+
+
+class ExpectedVersion(Spec):
+    """A version that an image should hold, as ``packaging`` writes ranges, and how that is known."""
+
+    version: str
+    known: str
+
+    @field_validator("version")
+    @classmethod
+    def _is_a_range(cls, text: str) -> str:
+        try:
+            SpecifierSet(text)
+        except InvalidSpecifier as error:
+            raise ValueError(f"{text!r} is no range of versions such as ==10.14.1.*") from error
+        return text
+
+
+class KnownImage(Spec):
+    """One image; ``driver_floor``: the oldest driver that it is said to run with, if that is known."""
+
+    image: str
+    tensorrt: ExpectedVersion
+    cuda: ExpectedVersion
+    driver_floor: str | None
+    source: str
+
+
+def read_catalogue(folder: Path | None = None) -> tuple[KnownImage, ...]:
+    """All known images, oldest first.
+
+    Raises:
+        ArtifactError: the folder is not there, or a file of it is wrong, and which field.
+    """
+    folder = folder or catalogue_folder()
+    paths = sorted(folder.glob("*.yaml"))
+    if not paths:
+        raise ArtifactError(f"{folder}: holds no image descriptions: run trtbench from its repository")
+    return tuple(_read(path) for path in paths)
+
+
+def catalogue_folder() -> Path:
+    """``containers/`` of the repository that trtbench runs from."""
+    return Path(trtbench.__file__).resolve().parents[1] / "containers"
+
+
+def expectation_of(image: str, contents: Contents) -> tuple[Finding, ...]:
+    """A finding when a known image holds another TensorRT or CUDA than is written of it."""
+    known = next((entry for entry in _catalogue_if_there() if entry.image == image), None)
+    if known is None:
+        return ()
+    pairs = {"TensorRT": (known.tensorrt, contents.tensorrt), "CUDA": (known.cuda, contents.cuda)}
+    wrong = [
+        f"{what} {found or 'none'} (expected {expected.version}, known: {expected.known})"
+        for what, (expected, found) in pairs.items()
+        if not _holds(expected, found)
+    ]
+    if not wrong:
+        return ()
+    return (
+        Finding(
+            code="ENVIRONMENT_MISMATCH",
+            severity="warning",
+            message=f"docker:{image} holds {', '.join(wrong)}",
+            hint=f"what is in the image counts; correct the file of {image} in containers/",
+        ),
+    )
+
+
+def _holds(expected: ExpectedVersion, found: str | None) -> bool:
+    return found is not None and SpecifierSet(expected.version).contains(found, prereleases=True)
+
+
+def _catalogue_if_there() -> tuple[KnownImage, ...]:
+    return read_catalogue() if catalogue_folder().is_dir() else ()
+
+
+def _read(path: Path) -> KnownImage:
+    try:
+        entry: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return KnownImage.model_validate(entry)
+    except (OSError, yaml.YAMLError) as error:
+        raise ArtifactError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ArtifactError(f"{path}: field {field}: {first['msg']}") from error

@@ -1,0 +1,53 @@
+"""Short commands of other programs, with all that they say."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trtbench.errors import RuntimeUnavailable
+from trtbench.units import format_seconds
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def said(self) -> str:
+        """All that it wrote, in one line."""
+        return " ".join(f"{self.stderr}\n{self.stdout}".split())
+
+    @property
+    def last_line(self) -> str:
+        """The last line it wrote, errors first: programs end with their reason."""
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        return lines[-1].strip() if lines else f"exit code {self.returncode} without a word"
+
+
+def run_command(command: Sequence[str], timeout_s: float) -> Outcome:
+    """Run ``command`` to its end; what it returns is for the caller to judge.
+
+    Raises:
+        RuntimeUnavailable: it cannot be started, or does not answer in time.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeUnavailable(
+            f"{' '.join(command[:2])}: no answer within {format_seconds(timeout_s)}: try it by hand"
+        ) from error
+    except OSError as error:
+        raise RuntimeUnavailable(f"{command[0]}: cannot be started: {error.strerror}") from error
+    return Outcome(done.returncode, done.stdout, done.stderr)

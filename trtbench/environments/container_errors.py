@@ -1,0 +1,42 @@
+"""What docker and podman say when they cannot start a container, and what to do about it."""
+
+import re
+
+from trtbench.environments.command import Outcome
+
+# Patterns of their own words, in the order in which they are tried: an image that is missing or a driver that
+# does not fit is reported through the daemon, so that its troubles come first.
+_EXPLANATIONS: dict[str, str] = {
+    r"permission denied.*(docker|podman).*sock|sock.*permission denied": (
+        '{engine} may not be used by this user: sudo usermod -aG docker "$USER", then log in again'
+    ),
+    r"Cannot connect to the Docker daemon|Is the docker daemon running": (
+        "the daemon of {engine} does not answer: sudo systemctl start docker"
+    ),
+    r"No such image|image not known|Unable to find image|no such object": (
+        "the image is not on this machine: {engine} pull {image}"
+    ),
+    r"could not select device driver|unresolvable CDI devices|unknown or invalid runtime name: nvidia": (
+        "{engine} cannot hand out GPUs: install nvidia-container-toolkit and restart {engine}"
+    ),
+    r"unsatisfied condition: (?P<condition>[^,;\"']+)": (
+        "the driver of this machine is too old for the image, which needs {condition}: update the driver, or "
+        "take an older tag (trtbench containers)"
+    ),
+    r"driver not loaded|nvml error|libnvidia-ml\.so": (
+        "no NVIDIA driver works on this machine: nvidia-smi must list a GPU"
+    ),
+    r"CUDA-capable device\(?s?\)? (is/)?are busy|GPU is busy": (
+        "the GPU is busy: another process has it for itself; nvidia-smi lists who"
+    ),
+    r"no space left on device": "no room for the container: {engine} system prune, or make room on the disk",
+}
+
+
+def explain(engine: str, image: str | None, outcome: Outcome) -> str:
+    """One line on why a command of ``engine`` failed and what to do; unknown troubles in its own words."""
+    for pattern, text in _EXPLANATIONS.items():
+        match = re.search(pattern, outcome.said, re.IGNORECASE)
+        if match:
+            return text.format(engine=engine, image=image, **match.groupdict())
+    return f"{engine} says: {outcome.last_line}"

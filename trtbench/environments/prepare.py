@@ -1,0 +1,32 @@
+"""From what was asked for to a place that is ready."""
+
+import sys
+
+from trtbench.artifacts import Store
+from trtbench.environments import probe
+from trtbench.environments.container import prepare_container
+from trtbench.environments.contents import read_contents
+from trtbench.environments.parse import EnvironmentSpec
+from trtbench.environments.prepared import Prepared
+from trtbench.environments.venv import prepare_venv
+from trtbench.progress import OnStep, silent
+
+
+def prepare(spec: EnvironmentSpec, store: Store, on_step: OnStep = silent) -> Prepared:
+    """Make the environment ready, and let it tell what is in it.
+
+    Args:
+        spec: where to run.
+        store: what a container mounts, at the path that it has here.
+        on_step: told of each step.
+
+    Raises:
+        RuntimeUnavailable: something that it needs is not there, in one line with what to do.
+        ArtifactError: the cache cannot be written.
+    """
+    if spec.kind == "venv":
+        return prepare_venv(spec, on_step)
+    if spec.kind == "docker":
+        return prepare_container(spec, store, on_step)
+    python = (sys.executable,)
+    return Prepared(spec=spec, python=python, contents=read_contents((*python, probe.__file__), str(spec)))

@@ -1,0 +1,85 @@
+"""The arguments of trtexec that times an engine, for the version at hand.
+
+Between 10.16 and 11.0 defaults turned round: CUDA graph and spin wait came on, data transfers went off, layer
+times are always taken in a run of their own. What had been a flag became a deprecated one without effect,
+and its opposite a new one (``samples/common/sampleOptions.cpp`` of TensorRT, v10.14 to v11.1). In 10
+everything is said that is not its default; in 11 only what is off, since only deprecated flags say that it is
+on. Whatever the version, ``measure.py`` compares what trtexec tells of its options with what was asked for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trtbench.build.trtexec import Trtexec, number, shape_argument
+from trtbench.errors import SpecError
+from trtbench.specs import BenchSpec
+
+_LEAST_QUERIES = 10  # trtexec's own default
+
+
+@dataclass(frozen=True)
+class Exports:
+    """Files that a timing run writes: times of every query, and of every layer in a run after it."""
+
+    times: Path
+    profile: Path | None = None
+
+
+def bench_command(
+    trtexec: Trtexec,
+    spec: BenchSpec,
+    engine: Path,
+    exports: Exports,
+    transfers: bool = False,
+    shapes: Sequence[tuple[str, tuple[int, ...]]] = (),
+) -> tuple[str, ...]:
+    """Time an engine for ``spec.duration_s`` after ``spec.warmup_ms``.
+
+    Args:
+        trtexec: decides what has to be said.
+        spec: of its protocol trtexec knows the CUDA graph, the warm-up and the duration.
+        engine: to load.
+        exports: files to write.
+        transfers: copy inputs and outputs with every query, too.
+        shapes: of dynamic inputs.
+
+    Raises:
+        SpecError: trtexec cannot do what the spec asks for.
+    """
+    _check_bench(spec)
+    return (
+        str(trtexec.path),
+        f"--loadEngine={engine}",
+        f"--warmUp={number(spec.warmup_ms)}",
+        f"--duration={number(spec.duration_s)}",
+        f"--iterations={_LEAST_QUERIES}",
+        "--infStreams=1",
+        *_protocol(trtexec.major, spec.cuda_graph, transfers),
+        *((f"--shapes={','.join(shape_argument(name, shape) for name, shape in shapes)}",) if shapes else ()),
+        f"--exportTimes={exports.times}",
+        *((f"--exportProfile={exports.profile}",) if exports.profile is not None else ()),
+    )
+
+
+def _check_bench(spec: BenchSpec) -> None:
+    if spec.l2 != "warm" or spec.regime != "sustained":
+        raise SpecError(
+            f"trtexec repeats queries at once on the same buffers: it knows no l2={spec.l2}, "
+            f"regime={spec.regime}"
+        )
+
+
+def _protocol(major: int, cuda_graph: bool, transfers: bool) -> tuple[str, ...]:
+    """CUDA graph, transfers, spin wait, and layer times apart from the others."""
+    if major < 11:
+        return (
+            *(("--useCudaGraph",) if cuda_graph else ()),
+            *(() if transfers else ("--noDataTransfers",)),
+            "--useSpinWait",
+            "--separateProfileRun",
+        )
+    return (
+        *(() if cuda_graph else ("--noCudaGraph",)),
+        *(("--includeDataTransfers",) if transfers else ()),
+    )
