@@ -164,12 +164,24 @@ def test_zero_kv_bias_drops_only_zeros(int8_graph):
 
 def test_fp8_attention_quantises_all_four_operands(int8_graph, images):
     ranges = attention_ranges(build_model(SPEC), images)
-    quantised, (count,) = applied(int8_graph, lambda graph: fp8_attention.run(graph, ranges))
+    quantised, (count,) = applied(
+        int8_graph, lambda graph: fp8_attention.run(graph, ranges, quantize_result=False)
+    )
     assert count == 2
     added = set(names(quantised, "QuantizeLinear")) - set(names(int8_graph, "QuantizeLinear"))
     operands = {"q_quantizer", "k_quantizer", "v_quantizer", "softmax_quantizer"}
     assert {name.split("/")[-2] for name in added} == operands
     assert 0.99 < cosine(run(int8_graph, images), run(quantised, images)) < 1 - 1e-9
+
+
+def test_fp8_attention_quantises_its_result_within_the_range_of_v(int8_graph, images):
+    ranges = attention_ranges(build_model(SPEC), images)
+    plain, _ = applied(int8_graph, lambda graph: fp8_attention.run(graph, ranges, quantize_result=False))
+    whole, _ = applied(int8_graph, lambda graph: fp8_attention.run(graph, ranges, quantize_result=True))
+    added = set(names(whole, "QuantizeLinear")) - set(names(plain, "QuantizeLinear"))
+    assert {name.split("/")[-2] for name in added} == {"result_quantizer"}
+    assert len(added) == 2
+    assert 0.998 < cosine(run(plain, images), run(whole, images)) < 1 - 1e-9
 
 
 def test_ranges_are_those_of_the_attention(images):
@@ -240,7 +252,7 @@ def test_class_token_norm_keeps_the_output_of_a_model_without_head(int8_graph, i
 def test_another_number_of_attentions_is_refused(int8_graph, images):
     ranges = attention_ranges(build_model(SPEC), images)
     with pytest.raises(ValueError, match="1 attentions were calibrated, the graph has 2"):
-        applied(int8_graph, lambda graph: fp8_attention.run(graph, ranges[:1]))
+        applied(int8_graph, lambda graph: fp8_attention.run(graph, ranges[:1], quantize_result=False))
 
 
 @pytest.mark.parametrize("word", ["fp16", "bf16+sparse", "nvfp4@stock"])

@@ -99,6 +99,12 @@ def test_fp8_attention_is_an_fp8_kernel(audit_of: AuditOf) -> None:
     assert audit_of("nvfp4+fp8attn").attention_kernels == 1
 
 
+@pytest.mark.parametrize("recipe", ["nvfp4+fp8attn", "fp8+fp8attn"])
+def test_attention_gives_fp8_to_a_quantised_projection(audit_of: AuditOf, recipe: str) -> None:
+    (attention,) = [layer for layer in audit_of(recipe).layers if layer.op == "attention"]
+    assert attention.precision_out == "fp8"
+
+
 @pytest.mark.parametrize("recipe", ["nvfp4", "nvfp4+fp8attn", "fp8", "fp8+fp8attn"])
 def test_nothing_falls_back_and_no_large_activation_is_fp32(audit_of: AuditOf, recipe: str) -> None:
     codes = {finding.code for finding in audit_of(recipe).findings}

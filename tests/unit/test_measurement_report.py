@@ -42,7 +42,7 @@ def observe(label, median, batch=8, hot=False, reason=None, gpu=GPU, size=None):
     export = ExportSpec(recipe=parse_recipe(label), batch=batch)
     arm = spec_of(Path(label), runtime="tensorrt_rtx", recipe=export.recipe, export=export)
     measurement = measurement_of(
-        arm, BenchSpec(), timed, facts if median else None, reason, gpu, "run-1/blocks.jsonl"
+        arm, BenchSpec(processes=3), timed, facts if median else None, reason, gpu, "run-1/blocks.jsonl"
     )
     return Observed(Arm((arm,), size), measurement, timed)
 
@@ -103,7 +103,7 @@ def result(name):
             environment={},
             gpu=GPU,
             arm=measurements[0].arm,
-            protocol=BenchSpec(),
+            protocol=BenchSpec(processes=3),
             series="gpu_compute_ms",
             comparisons=200,
             pool=9,

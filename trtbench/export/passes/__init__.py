@@ -113,7 +113,7 @@ def apply_graph_passes(
         if _takes(recipe, candidate, names):
             candidate.run(graph)
     if recipe.fp8attn:
-        fp8_attention.run(graph, ranges)
+        fp8_attention.run(graph, ranges, quantize_result=_is_nvfp4(recipe, "proj"))
     common.RemoveUnusedNodesPass()(graph)
     return ir.to_proto(graph)
 

@@ -3,6 +3,9 @@
 The compiler fuses attention in FP8 only where all four are quantised with 16-bit scales; then
 ``_gemm_mha_v2`` takes FP8. Softmax gives numbers up to 1, so that its scale is 1/448 whatever the
 images, 448 being the largest E4M3 number; those of Q, K and V come from calibration.
+
+An NVFP4 projection behind it reads the result twice, for its scales and for its numbers. Quantised, too, the
+result comes out of the same kernel in 8 bits. It is a weighted mean of V's rows and takes their scale.
 """
 
 from collections.abc import Sequence
@@ -26,8 +29,8 @@ class AttentionRange:
     value: float
 
 
-def run(model: ir.Model, ranges: Sequence[AttentionRange]) -> int:
-    """Quantise every attention; return how many.
+def run(model: ir.Model, ranges: Sequence[AttentionRange], quantize_result: bool) -> int:
+    """Quantise every attention, with ``quantize_result`` also what comes out of it; return how many.
 
     Raises:
         ValueError: the graph has another number of attentions than were calibrated.
@@ -36,15 +39,19 @@ def run(model: ir.Model, ranges: Sequence[AttentionRange]) -> int:
     if len(attentions) != len(ranges):
         raise ValueError(f"{len(ranges)} attentions were calibrated, the graph has {len(attentions)}")
     for (scores, softmax, weighted), limits in zip(attentions, ranges, strict=True):
-        path = (softmax.name or "").removesuffix("/Softmax")
-        for node, operand, name, amax in (
-            (scores, 0, "q_quantizer", limits.query),
-            (scores, 1, "k_quantizer", limits.key),
-            (weighted, 0, "softmax_quantizer", 1.0),
-            (weighted, 1, "v_quantizer", limits.value),
+        path, dtype = (softmax.name or "").removesuffix("/Softmax"), numpy_type(softmax.outputs[0])
+        result = weighted.outputs[0]
+        users = list(result.uses()) if quantize_result else []
+        for name, value, readers, amax in (
+            ("q_quantizer", scores.inputs[0], [(scores, 0)], limits.query),
+            ("k_quantizer", scores.inputs[1], [(scores, 1)], limits.key),
+            ("softmax_quantizer", weighted.inputs[0], [(weighted, 0)], 1.0),
+            ("v_quantizer", weighted.inputs[1], [(weighted, 1)], limits.value),
+            ("result_quantizer", result, users, limits.value),
         ):
-            scale = np.array(amax / _E4M3_MAX).astype(numpy_type(softmax.outputs[0]))
-            _quantize(model.graph, node, operand, f"{path}/{name}", scale)
+            if readers:
+                scale = np.array(amax / _E4M3_MAX).astype(dtype)
+                _quantize(model.graph, value, readers, f"{path}/{name}", scale)
     return len(attentions)
 
 
@@ -58,15 +65,23 @@ def _attention(softmax: ir.Node) -> tuple[ir.Node, ir.Node, ir.Node] | None:
     return scores, softmax, weighted
 
 
-def _quantize(graph: ir.Graph, node: ir.Node, operand: int, path: str, scale: np.ndarray) -> None:
-    value = node.inputs[operand]
+def _quantize(
+    graph: ir.Graph,
+    value: ir.Value | None,
+    readers: Sequence[tuple[ir.Node, int]],
+    path: str,
+    scale: np.ndarray,
+) -> None:
+    """Let ``readers`` (nodes with the number of an input) read ``value`` quantised and dequantised."""
     inputs = [
         initializer(graph, f"{path}/scale", scale),
         initializer(graph, f"{path}/zero_point", np.array(0, ml_dtypes.float8_e4m3fn)),
     ]
+    first = next(node for node in graph if any(node is reader for reader, _ in readers))
     for op_type in ("QuantizeLinear", "DequantizeLinear"):
         quantizer = ir.node(op_type, [value, *inputs], name=f"{path}/{op_type}")
         value = quantizer.outputs[0]
         value.name = f"{quantizer.name}_output_0"
-        graph.insert_before(node, quantizer)
-    node.replace_input_with(operand, value)
+        graph.insert_before(first, quantizer)
+    for reader, index in readers:
+        reader.replace_input_with(index, value)
