@@ -116,10 +116,11 @@ def speedup(baseline: Sequence[BlockSamples], arm: Sequence[BlockSamples]) -> Ra
     if level == "sample":
         return _ratio_of_ranges(old, new)
     log_ratio, spreads = _log_ratio(_log_medians(old), _log_medians(new))
+    ratio = math.exp(log_ratio)
     return Ratio(
-        value=math.exp(log_ratio),
-        ci95=_around(log_ratio, _narrowest(spreads, 0.95) + _unseen_state(level)),
-        ci975=_around(log_ratio, _narrowest(spreads, 0.975) + _unseen_state(level)),
+        value=ratio,
+        ci95=_around(ratio, _narrowest(spreads, 0.95) + _unseen_state(level)),
+        ci975=_around(ratio, _narrowest(spreads, 0.975) + _unseen_state(level)),
         level=level,
     )
 
@@ -224,8 +225,8 @@ def _unseen_state(level: Level) -> float:
     return math.log1p(PROCESS_STATE) if level == "block" else 0.0
 
 
-def _around(log_value: float, log_half_width: float) -> tuple[float, float]:
-    return math.exp(log_value - log_half_width), math.exp(log_value + log_half_width)
+def _around(value: float, log_half_width: float) -> tuple[float, float]:
+    return value * math.exp(-log_half_width), value * math.exp(log_half_width)
 
 
 def _ratio_of_ranges(old: Mapping[Key, FloatArray], new: Mapping[Key, FloatArray]) -> Ratio:
@@ -245,7 +246,7 @@ def _median_interval(samples: Mapping[Key, FloatArray], median: float) -> tuple[
         values = next(iter(samples.values()))
         return float(values.min()) / (1 + PROCESS_STATE), float(values.max()) * (1 + PROCESS_STATE)
     spread = _student(_units(_log_medians(samples)))
-    return _around(math.log(median), spread.half_width(0.95) + _unseen_state(level))
+    return _around(median, spread.half_width(0.95) + _unseen_state(level))
 
 
 def _weighted(samples: Mapping[Key, FloatArray]) -> tuple[FloatArray, FloatArray]:
