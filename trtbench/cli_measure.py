@@ -72,6 +72,8 @@ def compare_command(
         _refuse_timing(runtime, fail_on, aa, stored)
         compare_in_environments(words, env, network, building, batch, output)
         return
+    if aa and fail_on:
+        raise SpecError("--aa and --fail-on exclude each other: an arm against itself has no faster side")
     from trtbench.measure_requests import CompareRequest, compare_as_asked, has_failed, is_slower
     from trtbench.report.stored import render_stored
 
@@ -87,7 +89,7 @@ def compare_command(
     )
     result = compare_as_asked(request, output.store)
     print_result(result, output.json, render_stored)
-    _exit(has_failed(result), fail_on is not None and is_slower(result))
+    _exit(has_failed(result), fail_on is not None and not has_failed(result) and is_slower(result))
 
 
 @expand_options

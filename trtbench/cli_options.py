@@ -54,8 +54,12 @@ class BuildOptions:
     """How engines are built."""
 
     target: Annotated[
-        list[str], Option(help="Compute capability to compile for; repeatable or comma-separated.")
-    ] = field(default_factory=lambda: ["sm120"])
+        list[str],
+        Option(
+            help="Compute capability to compile for; repeatable or comma-separated. "
+            "Default: sm120; with --runtime that of the GPU here."
+        ),
+    ] = field(default_factory=list)
     timeout_s: Annotated[float, Option(help="Stop a build that takes longer.")] = 900.0
     memory_limit_gb: Annotated[float | None, Option(help="Stop a build that takes more resident memory.")] = (
         None

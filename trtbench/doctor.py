@@ -35,7 +35,7 @@ _DRIVER_DEVICES = ("/dev/nvidiactl", "/dev/nvhost-ctrl-gpu", "/dev/dxg")
 # docker needs its daemon, so the daemon is asked; podman has none.
 _CONTAINER_ENGINES = {"docker": ("version", "--format", "{{.Server.Version}}"), "podman": ("--version",)}
 _NGC_COMMAND = (
-    'docker run --rm -it --gpus all -v "$PWD":/work -w /work nvcr.io/nvidia/tensorrt:25.11-py3  '
+    'docker run --rm -it --gpus all -v "$PWD":/workspace -w /workspace nvcr.io/nvidia/tensorrt:25.11-py3  '
     "# TensorRT 10.14, proprietary licence of NVIDIA's"
 )
 

@@ -1,7 +1,7 @@
 """From what was asked on the command line to one stage that times, and how its result reads."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from trtbench.bench import bench
 from trtbench.cli_options import BenchOptions, BuildOptions, ModelOptions, NetworkOptions
 from trtbench.compare_stored import compare_stored
 from trtbench.compare_timed import Timing, compare_arms, compare_here, compare_timed
-from trtbench.errors import SpecError
+from trtbench.errors import MeasureError, RuntimeUnavailable, SpecError
 from trtbench.measure.aa import compare_with_itself
-from trtbench.measure.arms import Workshop, arm_of_path, arm_of_recipe
+from trtbench.measure.arms import BUILDS_FOR, Workshop, arm_of_path, arm_of_recipe, target_here
 from trtbench.measure.run import Arm
 from trtbench.progress import OnProgress, OnRecipeStep
 from trtbench.recipes import parse_recipe
@@ -21,6 +21,7 @@ from trtbench.report.progress import recipe_progress
 from trtbench.results import AaReport, ArmsComparison, Comparison, Measurement, Sweep, Verdict
 from trtbench.results_store import Stored
 from trtbench.runtimes import runtime_entry
+from trtbench.specs import BuildSpec
 from trtbench.specs_from_options import at_batches, bench_spec, build_spec, export_specs
 
 _MEASURE = "measure"
@@ -49,6 +50,9 @@ def compare_as_asked(request: CompareRequest, root: Path) -> Stored:
         TrtbenchError: the stage fails as a whole.
     """
     if request.stored:
+        if request.runtimes or request.aa_comparisons is not None:
+            option = "--runtime" if request.runtimes else "--aa"
+            raise SpecError(f"{option} and --from exclude each other: stored results are not timed again")
         return compare_stored([Path(word) for word in request.words])
     for runtime in request.runtimes:
         runtime_entry(runtime)
@@ -105,13 +109,24 @@ def has_failed(result: Stored) -> bool:
 
 
 def is_slower(result: Stored) -> bool:
-    """Whether a verdict says SLOWER."""
-    if isinstance(result, Sweep):
-        return any(is_slower(point) for point in result.points)
-    verdicts: tuple[Verdict, ...] = ()
-    if isinstance(result, Comparison | ArmsComparison):
-        verdicts = result.verdicts
+    """Whether a verdict says SLOWER.
+
+    Raises:
+        MeasureError: there is no verdict, or one is INCOMPARABLE: nobody knows whether anything is slower.
+    """
+    verdicts = _verdicts(result)
+    if not verdicts:
+        raise MeasureError("--fail-on slower: there is no verdict, since nothing was timed against anything")
+    for verdict in verdicts:
+        if verdict.verdict == "INCOMPARABLE":
+            raise MeasureError(f"--fail-on slower: {verdict.arm} is INCOMPARABLE: {verdict.reason}")
     return any(verdict.verdict == "SLOWER" for verdict in verdicts)
+
+
+def _verdicts(result: Stored) -> tuple[Verdict, ...]:
+    if isinstance(result, Sweep):
+        return tuple(verdict for point in result.points for verdict in _verdicts(point))
+    return result.verdicts if isinstance(result, Comparison | ArmsComparison) else ()
 
 
 def is_path(word: str) -> bool:
@@ -124,8 +139,9 @@ def is_path(word: str) -> bool:
         parse_recipe(word)
     except SpecError:
         path = Path(word)
-        if path.exists():
-            return True
+        with suppress(OSError):  # such as a name that is too long
+            if path.exists():
+                return True
         if len(path.parts) > 1 or path.suffix:
             raise SpecError(f"{word}: no such file or folder, and no recipe") from None
         raise
@@ -147,12 +163,21 @@ def check_no_model_options(subject: str, network: NetworkOptions, batch: str | N
 
 
 def _compare_recipes(request: CompareRequest, options: ModelOptions, store: Store) -> Comparison:
-    exports, spec = export_specs(request.words, options), build_spec(request.building)
+    exports, spec = export_specs(request.words, options), _build_spec(request)
     with _progress([str(each.recipe) for each in exports]) as (on_step, told):
         timing = _timing(request, told)
         if request.runtimes:
             return compare_timed(exports, request.runtimes, spec, store, timing, on_step)
         return compare_here(exports, spec, store, timing, on_step)
+
+
+def _build_spec(request: CompareRequest) -> BuildSpec:
+    """For the targets asked for; without any, engines to be timed are for the GPU that is here."""
+    spec = build_spec(request.building)
+    if not request.building.target and BUILDS_FOR in request.runtimes:
+        with suppress(RuntimeUnavailable):  # without a GPU, every row says so when it is timed
+            return spec.model_copy(update={"targets": (target_here(),)})
+    return spec
 
 
 def _compare_paths(request: CompareRequest, store: Store) -> ArmsComparison:

@@ -56,7 +56,7 @@ def load_result(path: Path) -> Stored:
     except ValueError as error:
         raise IncompatibleResults(f"{path}: not JSON: {error}") from error
     kind = raw.get("kind") if isinstance(raw, dict) else None
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise IncompatibleResults(f"{path}: kind {kind!r}, a stored result is one of {', '.join(_KINDS)}")
     _check_version(path, raw.get("schema_version"))
     try:

@@ -112,7 +112,7 @@ class BuilderOptions(Spec):
     profiles: tuple[tuple[ShapeRange, ...], ...] = ()
 
 
-class BuildSpec(Spec):
+class BuildSpec(Spec, allow_inf_nan=False):
     """One engine: targets such as ``sm120``, who builds it, and how the compiler is run."""
 
     targets: tuple[str, ...] = ("sm120",)
@@ -149,7 +149,7 @@ L2Mode = Literal["warm", "flushed", "rotated"]
 Regime = Literal["sustained", "burst"]
 
 
-class BenchSpec(Spec):
+class BenchSpec(Spec, allow_inf_nan=False):
     """The protocol of a measurement; measurements compare only when theirs are equal.
 
     Every arm runs in ``processes`` processes, in each in blocks of ``block_ms`` that take turns with those of

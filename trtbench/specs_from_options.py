@@ -1,5 +1,6 @@
 """From words on a command line to checked specs."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Spec)
 
+DEFAULT_TARGETS = ("sm120",)
 DEFAULT_PRECISIONS = ("fp8+fp8attn", "mxfp8", "nvfp4+fp8attn")
 """What design rules are judged for: FP8 and the block formats, with attention in FP8 where it compiles so."""
 
@@ -74,10 +76,12 @@ def build_spec(
     """
     targets = tuple(name.strip().lower() for word in options.target for name in word.split(","))
     limit_gb = options.memory_limit_gb
+    if limit_gb is not None and not math.isfinite(limit_gb):
+        raise SpecError(f"--memory-limit-gb {limit_gb}: expected a number of gigabytes")
     return _checked(
         BuildSpec,
         backend=backend,
-        targets=tuple(dict.fromkeys(targets)),
+        targets=tuple(dict.fromkeys(targets)) or DEFAULT_TARGETS,
         sparsity=sparsity,
         timeout_s=options.timeout_s,
         memory_limit_bytes=None if limit_gb is None else int(limit_gb * 1e9),
@@ -145,7 +149,7 @@ def read_model_entry(path: Path) -> ModelSpec:
     """
     try:
         entry = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
         raise SpecError(f"--model {path}: cannot be read: {reason}") from error
     if not isinstance(entry, dict) or not {"name"} <= entry.keys() <= {"name", "img_size", "overrides"}:
@@ -197,7 +201,10 @@ def parse_overrides(words: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:
     pairs: dict[str, Scalar] = {}
     for word in words:
         name, equals, text = word.partition("=")
-        value = yaml.safe_load(text) if equals else None
+        try:
+            value = yaml.safe_load(text) if equals else None
+        except yaml.YAMLError:
+            value = None
         if not name.isidentifier() or not isinstance(value, bool | int | float | str):
             raise SpecError(f"--set {word}: expected NAME=VALUE with a number, true, false or a word")
         if name in pairs:
