@@ -1,5 +1,6 @@
 """The text of everything that times, character by character."""
 
+import json
 from io import StringIO
 from pathlib import Path
 
@@ -130,9 +131,18 @@ def test_text(name, width):
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_json(name):
-    stored = result(name)
-    assert stored.model_dump_json(indent=2) + "\n" == (GOLDEN / f"{name}.json").read_text()
-    assert load_result(GOLDEN / f"{name}.json") == stored
+    stored, path = result(name), GOLDEN / f"{name}.json"
+    assert rounded(stored.model_dump(mode="json")) == rounded(json.loads(path.read_text()))
+    assert load_result(path).model_dump_json(indent=2) + "\n" == path.read_text()
+
+
+def rounded(value):
+    """Without the last digits, which differ between processors."""
+    if isinstance(value, dict):
+        return {key: rounded(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [rounded(entry) for entry in value]
+    return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
 def test_every_table_names_the_gpu_or_says_that_there_was_none():

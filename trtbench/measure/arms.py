@@ -80,6 +80,10 @@ def arm_of_onnx(label: str, onnx: OnnxArtifact, runtime: str) -> Arm:
     return Arm((spec,), sum(file.size_bytes for file in files if file.name.startswith(files[0].name)))
 
 
+_RUNTIME_OF = {"tensorrt_rtx": "tensorrt_rtx", "tensorrt": "tensorrt", "trtexec": "tensorrt"}
+"""What runs the engines of a builder."""
+
+
 def arm_of_engines(label: str, engines: Sequence[EngineArtifact], runtime: str) -> Arm:
     """Engines built from one model.
 
@@ -87,7 +91,7 @@ def arm_of_engines(label: str, engines: Sequence[EngineArtifact], runtime: str) 
         SpecError: they are another runtime's.
     """
     manifest = engines[0].manifest
-    if manifest.backend != runtime:
+    if _RUNTIME_OF[manifest.backend] != runtime:
         raise SpecError(f"{engines[0].directory}: an engine of {manifest.backend}, not of {runtime}")
     specs = [
         _arm_spec(label, runtime, each.manifest.export, each.payload, each.manifest.files[0].sha256, build)
