@@ -127,6 +127,8 @@ def load_artifact(path: Path) -> OnnxArtifact | EngineArtifact:
     Raises:
         ArtifactError: there is none, it is damaged, or its schema is another.
     """
+    if not os.path.lexists(path):
+        raise ArtifactError(f"{path}: is missing: name a folder under models/ or engines/, or a file in one")
     with _reading(path):
         directory = path if stat.S_ISDIR(path.stat().st_mode) else path.parent
     try:

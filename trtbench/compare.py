@@ -115,7 +115,7 @@ def compiled_row(
         row = row.model_copy(update={"onnx": onnx_summary(onnx)})
         engine_spec = build_spec.model_copy(update={"sparsity": build_spec.sparsity or spec.recipe.sparse})
         engine, _ = build(onnx, engine_spec, store, lambda step: on_step(str(spec.recipe), f"build: {step}"))
-        row = row.model_copy(update={"engine": _engine_summary(engine)})
+        row = row.model_copy(update={"engine": engine_summary(engine)})
         on_step(str(spec.recipe), "audit: read the compiled layers")
         audit = inspect_engine(engine)
     except SpecError:
@@ -123,7 +123,7 @@ def compiled_row(
     except TrtbenchError as error:
         return row.model_copy(update={"reason": str(error)})
     return row.model_copy(
-        update={"status": "ok", "compiled": _compiled_summary(engine, audit), "findings": audit.findings}
+        update={"status": "ok", "compiled": compiled_summary(engine, audit), "findings": audit.findings}
     )
 
 
@@ -135,7 +135,8 @@ def onnx_summary(onnx: OnnxArtifact) -> OnnxSummary:
     )
 
 
-def _engine_summary(engine: EngineArtifact) -> EngineSummary:
+def engine_summary(engine: EngineArtifact) -> EngineSummary:
+    """What a row tells of its engine."""
     record, manifest = engine.manifest.files[0], engine.manifest
     return EngineSummary(
         path=str(engine.payload),
@@ -147,7 +148,8 @@ def _engine_summary(engine: EngineArtifact) -> EngineSummary:
     )
 
 
-def _compiled_summary(engine: EngineArtifact, audit: Audit) -> CompiledSummary:
+def compiled_summary(engine: EngineArtifact, audit: Audit) -> CompiledSummary:
+    """What a row tells of the compiled layers."""
     return CompiledSummary(
         gemm_flops_share=audit.gemm_flops_share,
         attention_precision=audit.attention_precision,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from trtbench.artifacts import EngineArtifact, OnnxArtifact, Store
 from trtbench.build import build
+from trtbench.compare import compiled_summary, engine_summary
 from trtbench.diff import diff_engines
 from trtbench.environment import collect_environment
 from trtbench.environments import EnvironmentSpec, Prepared, prepare
@@ -11,11 +12,9 @@ from trtbench.errors import SpecError, TrtbenchError
 from trtbench.export import export
 from trtbench.inspect import inspect_engine
 from trtbench.progress import OnRecipeStep
-from trtbench.results import Audit
 from trtbench.results.environments import EnvironmentRecord
 from trtbench.results.versions import (
     VersionComparison,
-    VersionCompiled,
     VersionDifference,
     VersionRow,
 )
@@ -140,9 +139,8 @@ def _row(
     return row.model_copy(
         update={
             "status": "ok",
-            "backend": engine.manifest.backend,
-            "backend_version": engine.manifest.backend_version,
-            "compiled": _compiled(engine, audit),
+            "engine": engine_summary(engine),
+            "compiled": compiled_summary(engine, audit),
             "findings": audit.findings,
         }
     )
@@ -176,22 +174,3 @@ def _differences(
         )
         for name in names[1:]
     ]
-
-
-def _compiled(engine: EngineArtifact, audit: Audit) -> VersionCompiled:
-    record, manifest = engine.manifest.files[0], engine.manifest
-    return VersionCompiled(
-        engine_path=str(engine.payload),
-        engine_sha256=record.sha256,
-        engine_bytes=record.size_bytes,
-        build_s=manifest.build_s,
-        gemm_flops_share=audit.gemm_flops_share,
-        attention_precision=audit.attention_precision,
-        gemm_kernels=audit.gemm_kernels,
-        attention_kernels=audit.attention_kernels,
-        quantize_kernels=audit.quantize_kernels,
-        other_kernels=audit.other_kernels,
-        other_bytes=audit.other_bytes,
-        weight_bytes=manifest.weight_bytes,
-        activation_bytes=manifest.activation_bytes,
-    )

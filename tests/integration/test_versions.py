@@ -76,24 +76,22 @@ def test_one_file_through_both_versions(comparison):
         r.reason for r in comparison.rows
     ]
     assert old.onnx_sha256 == here.onnx_sha256 == broken.onnx_sha256
-    assert old.backend_version == "1.5.0.114"
-    assert old.compiled.engine_sha256 != here.compiled.engine_sha256
+    assert old.engine.backend_version == "1.5.0.114"
+    assert old.engine.sha256 != here.engine.sha256
     assert old.compiled.gemm_kernels == here.compiled.gemm_kernels == 5
     assert old.compiled.weight_bytes > 0
     assert broken.reason == comparison.environments[2].reason
 
 
 def test_the_manifest_has_the_version_of_the_environment(comparison):
-    manifest = json.loads(
-        (Path(comparison.rows[0].compiled.engine_path).parent / "manifest.json").read_text()
-    )
+    manifest = json.loads((Path(comparison.rows[0].engine.path).parent / "manifest.json").read_text())
     assert manifest["backend_version"] == "1.5.0.114"
     assert manifest["tool_versions"]["tensorrt_rtx"] == "1.5.0.114"
     assert 50e6 < manifest["peak_rss_bytes"] < 2e9
 
 
 def test_engines_of_two_networks_are_refused(comparison):
-    engine = load_artifact(Path(comparison.rows[0].compiled.engine_path))
+    engine = load_artifact(Path(comparison.rows[0].engine.path))
     model = engine.manifest.export.model.model_copy(update={"overrides": (("depth", 2),)})
     other = engine.manifest.model_copy(
         update={"export": engine.manifest.export.model_copy(update={"model": model})}

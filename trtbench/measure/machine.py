@@ -1,29 +1,21 @@
 """The machine that measures, as far as two halves of one run must share it."""
 
-import os
 from typing import Any
 
 from trtbench.environment import collect_environment
-from trtbench.measure.telemetry import first_visible_gpu
+from trtbench.measure.telemetry import visible_gpu
 
 
 def gpu_identity() -> dict[str, str] | None:
     """Name, UUID and driver of the GPU that CUDA calls the first; None where NVML knows none."""
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-        handle = first_visible_gpu(pynvml, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
-    except ImportError:
+    found = visible_gpu()
+    if found is None:
         return None
-    except pynvml.NVMLError:
-        return None
-    if handle is None:
-        return None
+    nvml, handle = found
     return {
-        "name": pynvml.nvmlDeviceGetName(handle),
-        "uuid": pynvml.nvmlDeviceGetUUID(handle),
-        "driver_version": pynvml.nvmlSystemGetDriverVersion(),
+        "name": nvml.nvmlDeviceGetName(handle),
+        "uuid": nvml.nvmlDeviceGetUUID(handle),
+        "driver_version": nvml.nvmlSystemGetDriverVersion(),
     }
 
 

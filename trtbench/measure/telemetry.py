@@ -67,6 +67,12 @@ def open_monitor(arms: Iterable[ArmSpec]) -> GpuMonitor | None:
 
 def open_nvml() -> "NvmlMonitor | None":
     """Find the GPU that CUDA calls the first in our workers, or None without NVML or such a GPU."""
+    found = visible_gpu()
+    return None if found is None else NvmlMonitor(*found)
+
+
+def visible_gpu() -> tuple[Any, Any] | None:
+    """NVML and its handle of the GPU that CUDA calls the first, or None without NVML or such a GPU."""
     try:
         import pynvml
 
@@ -77,7 +83,7 @@ def open_nvml() -> "NvmlMonitor | None":
         return None
     except pynvml.NVMLError:
         return None
-    return None if handle is None else NvmlMonitor(pynvml, handle)
+    return None if handle is None else (pynvml, handle)
 
 
 def open_scripted(arms: Sequence[ArmSpec]) -> "ScriptedMonitor | None":

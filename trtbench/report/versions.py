@@ -68,20 +68,20 @@ def _table(comparison: VersionComparison, gap: int) -> Table:
 
 
 def _cells(row: VersionRow) -> tuple[str, ...]:
-    if row.compiled is None:
+    if row.compiled is None or row.engine is None:
         # What stands for a version in the word: of an image its tag.
         return (re.split(r"==|:", row.environment)[-1][:_WIDTH_OF_VERSION], "[red]failed[/red]", *7 * ("",))
     compiled = row.compiled
     return (
-        row.backend_version or "",
+        row.engine.backend_version,
         format_shares(compiled.gemm_flops_share),
         compiled.attention_precision or "none",
         str(compiled.gemm_kernels),
         str(compiled.other_kernels),
         format_bytes(compiled.other_bytes),
         format_bytes(compiled.weight_bytes),
-        format_bytes(compiled.engine_bytes),
-        format_seconds(compiled.build_s),
+        format_bytes(row.engine.size_bytes),
+        format_seconds(row.engine.build_s),
     )
 
 

@@ -3,27 +3,10 @@
 from typing import Any, Literal
 
 from trtbench.results.base import SCHEMA_VERSION, Finding
+from trtbench.results.comparison import CompiledSummary, EngineSummary
 from trtbench.results.diff import EngineDiff
 from trtbench.results.environments import EnvironmentRecord
 from trtbench.specs import BuildSpec, RecipeField, Spec
-
-
-class VersionCompiled(Spec):
-    """What one version made of one ONNX file. Evidence kind: compiled."""
-
-    engine_path: str
-    engine_sha256: str
-    engine_bytes: int
-    build_s: float
-    gemm_flops_share: dict[str, float]
-    attention_precision: str | None
-    gemm_kernels: int
-    attention_kernels: int
-    quantize_kernels: int
-    other_kernels: int
-    other_bytes: int
-    weight_bytes: int
-    activation_bytes: int
 
 
 class VersionRow(Spec):
@@ -33,10 +16,9 @@ class VersionRow(Spec):
     environment: str
     status: Literal["ok", "failed"]
     reason: str | None = None
-    backend: str | None = None
-    backend_version: str | None = None
     onnx_sha256: str | None = None
-    compiled: VersionCompiled | None = None
+    engine: EngineSummary | None = None
+    compiled: CompiledSummary | None = None
     findings: tuple[Finding, ...] = ()
 
 
