@@ -13,6 +13,7 @@ import json
 import random
 import runpy
 import statistics
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,8 @@ from trtbench.stats import BlockSamples, speedup
 
 SERIES = "gpu_compute_ms"
 BENCH = BenchSpec(processes=5, block_ms=25.0, warmup_ms=300.0)
+TRIALS = (2000, 12000)  # cycles
+CALIBRATION_TURNS = 60
 FACTOR = 2  # processes in a pool for each in a group
 SOURCE = """
 extern "C" __global__ void wait(long long cycles)
@@ -70,9 +73,7 @@ def arms(cycles: int) -> tuple[str, str]:
 def pool(stack: ExitStack, label: str, store: Path, size: int) -> list[tuple[ArmProcess, object]]:
     """Processes of one arm, loaded."""
     export = ExportSpec(recipe=parse_recipe("fp16"), batch=1)
-    arm = ArmSpec(
-        label=label, runtime="torch", recipe=export.recipe, export=export, artifact=None, artifact_sha256=None
-    )
+    arm = arm_spec(label, export)
     python = (sys.executable, __file__, "--worker", label.split()[1])
     members = []
     for number in range(size):
@@ -83,20 +84,45 @@ def pool(stack: ExitStack, label: str, store: Path, size: int) -> list[tuple[Arm
 
 
 def delay_of_one_percent(store: Path) -> int:
-    """Cycles that cost 1 % together with the launch of the kernel, from two trials."""
-    trials = (2000, 12000)
+    """Cycles that cost 1 % together with the launch of the kernel, found in a process of its own.
+
+    One process holds the plain graph and two delayed ones: processes differ from each other by more than
+    what is to be set here.
+    """
+    command = [sys.executable, __file__, "--calibrate"]
+    with (store / "calibrate.log").open("w") as log:
+        found = subprocess.run(command, stdout=subprocess.PIPE, stderr=log, check=True, text=True)
+    return int(found.stdout.split()[-1])
+
+
+def calibrate() -> int:
+    """Time the plain graph and two delays in turns, and interpolate."""
+    import trtbench.runtimes.torch as torch_runtime
+    from trtbench.measure.device import open_device
+    from trtbench.measure.loop import Load, prepare
+
+    export = ExportSpec(recipe=parse_recipe("fp16"), batch=1)
+    arm = arm_spec("calibrate", export)
     with ExitStack() as stack:
-        pools = {
-            label: pool(stack, label, store, 2) for label in ("plain 0", *(f"trial {t}" for t in trials))
-        }
-        medians = {label: [] for label in pools}
-        for _ in range(20):
-            for label, members in pools.items():
-                for process, _ in members:
-                    medians[label].append(statistics.median(process.block()[SERIES]))
-    plain, low, high = (statistics.median(values) for values in medians.values())
-    slope_ms = (high - low) / (trials[1] - trials[0])
-    return max(0, round(trials[0] + (1.01 * plain - low) / slope_ms))
+        device = stack.enter_context(open_device(arm, 0))
+        runtime = stack.enter_context(torch_runtime.open_runtime(arm, device.stream, True))
+        variants = {0: runtime} | {cycles: Delayed(runtime, cycles) for cycles in TRIALS}
+        timed = {cycles: prepare(device, each, BENCH, Load(0.0, None)) for cycles, each in variants.items()}
+        medians = {cycles: [] for cycles in timed}
+        for turn in range(CALIBRATION_TURNS):
+            for cycles in order(list(timed), BENCH.seed, 0, turn):
+                medians[cycles].append(statistics.median(timed[cycles].block()[SERIES]))
+    plain, low, high = (statistics.median(medians[cycles]) for cycles in (0, *TRIALS))
+    slope_ms = (high - low) / (TRIALS[1] - TRIALS[0])
+    print(f"plain {plain} ms, delayed {low} and {high} ms", file=sys.stderr)
+    return max(0, round(TRIALS[0] + (1.01 * plain - low) / slope_ms))
+
+
+def arm_spec(label: str, export: ExportSpec) -> ArmSpec:
+    """The model in torch, whose eager kernels are captured in a CUDA graph."""
+    return ArmSpec(
+        label=label, runtime="torch", recipe=export.recipe, export=export, artifact=None, artifact_sha256=None
+    )
 
 
 def compare(
@@ -189,7 +215,10 @@ def work(cycles: int) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--worker"]:
+    if sys.argv[1:2] == ["--calibrate"]:
+        cycles_found = calibrate()
+        print(cycles_found)
+    elif sys.argv[1:2] == ["--worker"]:
         cycles_asked = int(sys.argv[2])
         del sys.argv[1:5]  # --worker CYCLES -m trtbench.measure.worker
         work(cycles_asked)
