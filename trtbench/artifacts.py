@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.progress import OnStep, silent
 from trtbench.results import SCHEMA_VERSION, EngineManifest, FileRecord, OnnxManifest
+from trtbench.seal import has_seal, write_seal
 from trtbench.specs import Spec
 from trtbench.units import format_bytes
 
@@ -39,6 +40,12 @@ _MANIFESTS: dict[str, type[OnnxManifest] | type[EngineManifest]] = {
 _MANIFEST_NAME = "manifest.json"
 _CHUNK_BYTES = 1 << 20
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+NOT_BUILT_HERE = (
+    "this store did not build this engine, and an engine runs whatever code its maker put in it: "
+    "if you trust its maker, say --trust; else build it again"
+)
+"""Why an engine is not loaded."""
+
 _NAME_LENGTH = 150  # Linux ends file names at 255 bytes, and ours get a spec_id
 
 
@@ -116,6 +123,16 @@ class Store:
         except OSError as error:
             return f"lost, {error.strerror}"
         return str(kept)
+
+    def check_built_here(self, engine: EngineArtifact) -> None:
+        """Refuse an engine that this store did not build, or that was changed since.
+
+        Raises:
+            ArtifactError: so it is; the text says what to do.
+        """
+        folder = self.root / _FOLDERS[EngineManifest]
+        if not has_seal(folder, engine.directory / _MANIFEST_NAME):
+            raise ArtifactError(f"{engine.directory}: {NOT_BUILT_HERE}")
 
     def _directory(self, manifest_type: type[M], slug: str, spec_id: str) -> Path:
         return self.root / _FOLDERS[manifest_type] / f"{file_name(slug)}-{spec_id}"
@@ -201,6 +218,8 @@ def _make(directory: Path, spec_id: str, make: Callable[[Path], M]) -> Artifact[
 def _publish(work: Path, directory: Path, spec_id: str, manifest: M) -> None:
     """Write the manifest, read all of it back, and rename, with each step on the disk before the next."""
     _write_json(work / _MANIFEST_NAME, manifest)
+    if isinstance(manifest, EngineManifest):
+        write_seal(directory.parent, work / _MANIFEST_NAME)
     _read_as(type(manifest), work, spec_id)
     for path in (*work.rglob("*"), work):
         _sync(path)

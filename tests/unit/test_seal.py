@@ -1,0 +1,80 @@
+"""Engines that a store built, and engines that it did not."""
+
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.unit.test_artifacts import SPEC_ID, write_engine
+from trtbench.artifacts import EngineArtifact, Store
+from trtbench.errors import ArtifactError
+from trtbench.results import EngineManifest
+
+
+def built(store: Store, spec_id: str = SPEC_ID) -> EngineArtifact:
+    def make(directory: Path) -> EngineManifest:
+        return write_engine(directory).model_copy(update={"spec_id": spec_id})
+
+    return store.get_or_make(EngineManifest, "vit", spec_id, make)[0]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "mine")
+
+
+def test_a_store_knows_what_it_built(store: Store) -> None:
+    for spec_id in ("0" * 16, "1" * 16):
+        store.check_built_here(built(store, spec_id))
+
+
+def test_it_still_knows_after_a_restart(store: Store) -> None:
+    engine = built(store)
+    found = Store(store.root).find(EngineManifest, "vit", SPEC_ID)
+    assert found is not None
+    assert found.directory == engine.directory
+    Store(store.root).check_built_here(found)
+
+
+def test_an_engine_of_another_store_is_not_its_own(store: Store, tmp_path: Path) -> None:
+    built(store, "0" * 16)
+    foreign = built(Store(tmp_path / "theirs"), "1" * 16)
+    copy = store.root / "engines" / foreign.directory.name
+    shutil.copytree(foreign.directory, copy)
+    with pytest.raises(ArtifactError, match=r"did not build this engine.*--trust"):
+        store.check_built_here(EngineArtifact(copy, foreign.manifest))
+
+
+def test_an_engine_in_a_store_that_never_built_is_not_its_own(store: Store, tmp_path: Path) -> None:
+    foreign = built(Store(tmp_path / "theirs"))
+    with pytest.raises(ArtifactError, match="--trust"):
+        store.check_built_here(foreign)
+
+
+def test_a_changed_manifest_breaks_the_seal(store: Store) -> None:
+    engine = built(store)
+    path = engine.directory / "manifest.json"
+    path.write_text(path.read_text().replace('"build_s": 1.0', '"build_s": 2.0'))
+    with pytest.raises(ArtifactError, match="--trust"):
+        store.check_built_here(engine)
+
+
+def test_a_seal_of_one_engine_does_not_fit_another(store: Store) -> None:
+    first, second = built(store, "0" * 16), built(store, "1" * 16)
+    shutil.copy(first.directory / "seal", second.directory / "seal")
+    with pytest.raises(ArtifactError, match="--trust"):
+        store.check_built_here(second)
+
+
+def test_a_copy_of_the_whole_store_knows_its_engines(store: Store, tmp_path: Path) -> None:
+    engine = built(store)
+    shutil.copytree(store.root, tmp_path / "copy")
+    copy = tmp_path / "copy" / "engines" / engine.directory.name
+    Store(tmp_path / "copy").check_built_here(EngineArtifact(copy, engine.manifest))
+
+
+def test_the_secret_is_for_its_user_alone(store: Store) -> None:
+    built(store)
+    assert stat.S_IMODE((store.root / "engines" / ".key").stat().st_mode) == 0o600
+    assert [path.name for path in (store.root / "engines").glob(".key*")] == [".key"]

@@ -1,0 +1,57 @@
+"""Tells the engines that a store built from others: whoever made an engine has code run where it is loaded.
+
+A store has a secret of its own in ``engines/.key``. Beside each engine that it builds lies ``seal``, the
+HMAC-SHA256 of the manifest under that secret; the manifest has the SHA-256 of every file. An engine that was
+changed, or brought along from elsewhere with whatever manifest, has no such seal. A copy of a whole store keeps
+its secret.
+"""
+
+import hmac
+import os
+import secrets
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+_KEY_NAME = ".key"
+_SEAL_NAME = "seal"
+_KEY_BYTES = 32
+
+
+def write_seal(folder: Path, manifest: Path) -> None:
+    """Seal the artifact of ``manifest`` as made by the store whose artifacts lie in ``folder``.
+
+    Raises:
+        OSError: the seal or the secret cannot be written.
+    """
+    digest = _seal(_key_or_new(folder / _KEY_NAME), manifest)
+    manifest.with_name(_SEAL_NAME).write_text(f"{digest}\n", encoding="ascii")
+
+
+def has_seal(folder: Path, manifest: Path) -> bool:
+    """Whether the store whose artifacts lie in ``folder`` made the artifact of ``manifest``, as it is now."""
+    try:
+        key = (folder / _KEY_NAME).read_bytes()
+        seal = manifest.with_name(_SEAL_NAME).read_bytes().strip()
+        return hmac.compare_digest(seal, _seal(key, manifest).encode())
+    except OSError:
+        return False
+
+
+def _seal(key: bytes, manifest: Path) -> str:
+    return hmac.new(key, manifest.read_bytes(), sha256).hexdigest()
+
+
+def _key_or_new(path: Path) -> bytes:
+    """Read the store's secret; the first of several processes makes it, whole and for its user alone."""
+    if not path.exists():
+        work = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
+        descriptor = os.open(work, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+        try:
+            with suppress(FileExistsError):
+                os.link(work, path)
+        finally:
+            work.unlink()
+    return path.read_bytes()
