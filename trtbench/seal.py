@@ -2,7 +2,7 @@
 
 A store has a secret of its own in ``engines/.key``. Beside each engine that it builds lies ``seal``, the
 HMAC-SHA256 of the manifest under that secret; the manifest has the SHA-256 of every file. An engine that was
-changed, or brought along from elsewhere with whatever manifest, has no such seal. A copy of a whole store keeps
+changed, or brought along from elsewhere, has no such seal. A copy of a whole store keeps
 its secret.
 """
 
