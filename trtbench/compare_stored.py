@@ -17,10 +17,11 @@ def compare_stored(paths: Sequence[Path]) -> ArmsComparison:
     """Compare all arms of stored results with the first arm of the first; those of two runs unpaired.
 
     Raises:
-        SpecError: there are fewer than two arms.
+        SpecError: there are fewer than two arms, or one file is named twice.
         IncompatibleResults: a file is no measurement or comparison, or cannot be read.
         ArtifactError: raw blocks are missing or damaged.
     """
+    _check_different(paths)
     arms = _with_own_labels([arm for path in paths for arm in stored_arms(path)])
     if len(arms) < 2:
         raise SpecError(f"{len(arms)} measured arm in {', '.join(map(str, paths))}: name two or more")
@@ -37,11 +38,21 @@ def compare_stored(paths: Sequence[Path]) -> ArmsComparison:
     )
 
 
+def _check_different(paths: Sequence[Path]) -> None:
+    resolved = [path.resolve() for path in paths]
+    repeated = [path for index, path in enumerate(paths) if resolved[index] in resolved[:index]]
+    if repeated:
+        raise SpecError(f"{repeated[0]} is named more than once: name each result once")
+
+
 def _with_own_labels(arms: Sequence[StoredArm]) -> list[StoredArm]:
-    """Name the file, too, where one label comes twice."""
+    """Name the file, too, where one label comes twice: its stem, or its path where stems are alike."""
     labels = [arm.measurement.arm.label for arm in arms]
+    stems = [path.stem for path in {arm.path for arm in arms}]
     return [
-        _relabelled(arm, f"{label} in {arm.path.stem}") if labels.count(label) > 1 else arm
+        _relabelled(arm, f"{label} in {arm.path.stem if stems.count(arm.path.stem) == 1 else arm.path}")
+        if labels.count(label) > 1
+        else arm
         for label, arm in zip(labels, arms, strict=True)
     ]
 

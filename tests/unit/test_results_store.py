@@ -143,6 +143,18 @@ def test_equal_labels_get_the_name_of_their_file(tmp_path, slow):
     assert (verdict.baseline, verdict.arm) == ("fp16 in slow", "fp16 in again")
 
 
+def test_files_of_one_name_are_told_apart_by_their_paths(tmp_path, slow):
+    (tmp_path / "tuesday").mkdir()
+    again = measure(tmp_path / "tuesday", "slow", [1.5] * 4)
+    (verdict,) = compare_stored([slow, again]).verdicts
+    assert (verdict.baseline, verdict.arm) == (f"fp16 in {slow}", f"fp16 in {again}")
+
+
+def test_a_file_cannot_be_compared_with_itself(slow):
+    with pytest.raises(SpecError, match="named more than once"):
+        compare_stored([slow, slow.parent / ".." / "results" / slow.name])
+
+
 def test_one_arm_is_not_enough(slow):
     with pytest.raises(SpecError, match="two or more"):
         compare_stored([slow])

@@ -5,8 +5,8 @@ import stat
 from pathlib import Path
 
 import pytest
+from test_artifacts import SPEC_ID, write_engine
 
-from tests.unit.test_artifacts import SPEC_ID, write_engine
 from trtbench.artifacts import EngineArtifact, Store
 from trtbench.errors import ArtifactError
 from trtbench.results import EngineManifest
