@@ -9,6 +9,7 @@ FROM ${BASE_IMAGE}
 ARG EXTRAS=gpu
 COPY pyproject.toml README.md LICENSE /opt/trtbench/source/
 COPY trtbench /opt/trtbench/source/trtbench
+COPY containers /opt/trtbench/source/containers
 
 # An environment of its own, which sees the packages of the image and replaces none of them: what the image has of
 # these is all that pip may take. Without pip in it, since not every image has ensurepip.

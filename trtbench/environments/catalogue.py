@@ -1,4 +1,7 @@
-"""NVIDIA's images that are known, one file each in ``containers/``, and what is expected in them."""
+"""NVIDIA's images that are known, one file each in ``containers/``, and what is expected in them.
+
+An installed trtbench has these files with it: pyproject.toml copies them into the wheel.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -29,14 +32,24 @@ class ExpectedVersion(Spec):
             raise ValueError(f"{text!r} is no range of versions such as ==10.14.1.*") from error
         return text
 
+    @property
+    def oldest(self) -> str:
+        """The oldest version that is in the range, as far as it names one: ``10.14.1``."""
+        named = [clause.version for clause in SpecifierSet(self.version) if clause.operator in ("==", ">=")]
+        return named[0].removesuffix(".*")
+
 
 class KnownImage(Spec):
-    """One image; ``driver_floor``: the oldest driver that it is said to run with, if that is known."""
+    """One image; ``driver_floor``: the oldest driver that it may run with, if that is known.
+
+    ``source``: of the versions; ``driver_source``: of the driver.
+    """
 
     image: str
     tensorrt: ExpectedVersion
     cuda: ExpectedVersion
     driver_floor: str | None
+    driver_source: str | None
     source: str
 
 
@@ -49,13 +62,15 @@ def read_catalogue(folder: Path | None = None) -> tuple[KnownImage, ...]:
     folder = folder or catalogue_folder()
     paths = sorted(folder.glob("*.yaml"))
     if not paths:
-        raise ArtifactError(f"{folder}: holds no image descriptions: run trtbench from its repository")
+        raise ArtifactError(f"{folder}: holds no image descriptions: install trtbench again")
     return tuple(_read(path) for path in paths)
 
 
 def catalogue_folder() -> Path:
-    """``containers/`` of the repository that trtbench runs from."""
-    return Path(trtbench.__file__).resolve().parents[1] / "containers"
+    """Where the files are: in the package where it was installed from a wheel, else in its repository."""
+    package = Path(trtbench.__file__).resolve().parent
+    installed = package / "environments" / "images"
+    return installed if installed.is_dir() else package.parent / "containers"
 
 
 def expectation_of(image: str, contents: Contents) -> tuple[Finding, ...]:
