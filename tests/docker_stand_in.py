@@ -34,11 +34,14 @@ TROUBLES = {
         "nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown.",
     ),
     "busy GPU": ("run", "RuntimeError: all CUDA-capable devices are busy or unavailable"),
+    "no image to run": ("run", f"Unable to find image '{IMAGE}' locally"),
+    "no process": ("inspect", "Error: No such object: trtbench-0"),
     "unheard of": ("run", "first line\nthe moon is in the wrong phase"),
 }
 
+# A container is no child of the command that starts it, and goes on when that is killed: "kill" ends it.
 _DOCKER = """#!{python}
-import os, sys
+import os, signal, sys
 from pathlib import Path
 
 arguments = sys.argv[1:]
@@ -47,14 +50,36 @@ with Path({journal!r}).open("a") as journal:
 command, words = {trouble!r}
 if arguments[0] == command:
     sys.exit(words)
+
+
+def pid_file(name):
+    return Path({journal!r}).with_name(name + ".pid")
+
+
+def run(program, name):
+    told, tell = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        child = os.spawnv(os.P_NOWAIT, program[0], program)
+        pid_file(name).write_text(str(child))
+        os.write(tell, str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])).encode())
+        os._exit(0)
+    os.close(tell)
+    return abs(int(os.read(told, 16) or b"137"))
+
+
 if arguments[0] == "version":
     print("28.2.2")
 elif arguments[0] == "image":
     print({digest!r})
+elif arguments[0] == "inspect":
+    print(pid_file(arguments[-1]).read_text())
+elif arguments[0] == "kill":
+    os.kill(int(pid_file(arguments[-1]).read_text()), signal.SIGKILL)
 elif arguments[0] == "run" and "pip" not in arguments:
     inside = arguments[arguments.index("python3") + 1 :]
     print("== a banner, as NVIDIA's images have it ==", flush=True)
-    os.execv({python!r}, [{python!r}, *inside])
+    sys.exit(run([{python!r}, *inside], arguments[arguments.index("--name") + 1]))
 """
 _UV = """#!{python}
 import sys
@@ -66,16 +91,23 @@ folder = Path(sys.argv[sys.argv.index("--out-dir") + 1])
 
 
 def put_on_path(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, trouble: str | None = None, name: str = "docker"
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: str | None = None,
+    name: str = "docker",
+    command: str | None = None,
 ) -> Path:
-    """Make ``folder`` the whole PATH, with a docker and a uv in it; return the journal of docker's calls."""
+    """Make ``folder`` the whole PATH, with a docker and a uv in it; return the journal of docker's calls.
+
+    ``command``: the subcommand that has the trouble, where it is another than usual.
+    """
     folder.mkdir(exist_ok=True)
     journal = folder / "journal.txt"
     script = _DOCKER.format(
         python=sys.executable,
         journal=str(journal),
         digest=DIGEST,
-        trouble=TROUBLES[trouble] if trouble else ("", ""),
+        trouble=(command or TROUBLES[trouble][0], TROUBLES[trouble][1]) if trouble else ("", ""),
     )
     write_script(folder / name, script)
     write_script(folder / "uv", _UV.format(python=sys.executable))

@@ -75,6 +75,8 @@ def main(version: str, behaviour: dict[str, Any], argv: list[str]) -> int:
     _say("I", f"TensorRT version: {'.'.join(map(str, numbers[:3]))}")
     if "--saveEngine" in given:
         _build(numbers[0], given)
+        for line in behaviour.get("sparsity", []) if given.get("--sparsity") == "enable" else []:
+            _say("I", f"[TRT] (Sparsity) {line}")
     if "--skipInference" not in given:
         _infer(numbers[0], given, protocol, behaviour)
     _write(f"&&&& PASSED {banner}")
@@ -146,6 +148,10 @@ def _infer(major: int, given: dict[str, str], protocol: dict[str, bool], behavio
                 "capture mode.",
             )
     compute = behaviour.get("compute_ms", [5.0, 5.25, 5.5])
+    typed = " and type Half" if major >= 11 else ""
+    _say("I", "Engine deserialized in 0.125 sec.")
+    _say("I", f"Input binding for x with dimensions 4x64{typed} is created.")
+    _say("I", f"Output binding for y with dimensions 4x64{typed} is created.")
     copy_ms = 0.5 if protocol["Data transfers"] else 0.0
     _say("I", "=== Performance summary ===")
     _say("I", f"Throughput: {1000 / 5.25:g} qps")

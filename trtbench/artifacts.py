@@ -142,10 +142,11 @@ def load_artifact(path: Path) -> OnnxArtifact | EngineArtifact:
     """Open the artifact of a directory, of its manifest, or of one of its files, and verify every file.
 
     Raises:
-        ArtifactError: there is none, it is damaged, or its schema is another.
+        SpecError: nothing is at that path.
+        ArtifactError: there is no artifact, it is damaged, or its schema is another.
     """
     if not os.path.lexists(path):
-        raise ArtifactError(f"{path}: is missing: name a folder under models/ or engines/, or a file in one")
+        raise SpecError(f"{path}: is missing: name a folder under models/ or engines/, or a file in one")
     with _reading(path):
         directory = path if stat.S_ISDIR(path.stat().st_mode) else path.parent
     try:

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -97,10 +97,6 @@ def build_command(
     ],
     building: BuildOptions,
     output: OutputOptions,
-    backend: Annotated[
-        Literal["tensorrt_rtx", "tensorrt", "trtexec"],
-        typer.Option(help="The last two build for the GPU of this machine only: name it as --target."),
-    ] = "tensorrt_rtx",
     sparsity: Annotated[
         bool, typer.Option("--sparsity", help="Allow kernels for 2:4 sparse weights.")
     ] = False,
@@ -112,14 +108,16 @@ def build_command(
     trtbench build models/vit_base_patch16_224-nvfp4-*/
 
     trtbench build model.onnx --target sm89,sm120 --sparsity
+
+    trtbench build model.onnx --backend tensorrt --tactic-table --optimization-level 5
     """
     from trtbench.artifacts import Store
     from trtbench.build import build, load_onnx
+    from trtbench.build_requests import spec_to_compile
     from trtbench.report.artifacts import render_engine
     from trtbench.report.progress import recipe_progress
-    from trtbench.specs_from_options import build_spec
 
-    spec = build_spec(building, sparsity, backend)
+    spec = spec_to_compile(building, sparsity)
     with recipe_progress([model.name]) as on_step:
         artifact, _ = build(
             load_onnx(model), spec, Store(output.store), lambda step: on_step(model.name, f"build: {step}")

@@ -4,10 +4,20 @@ from typing import Annotated, Literal
 
 import typer
 
-from trtbench.cli_options import BenchOptions, BuildOptions, NetworkOptions, OutputOptions, expand_options
+from trtbench.cli_options import (
+    DEFAULT_BATCH,
+    BenchOptions,
+    BuildOptions,
+    CompilerOptions,
+    NetworkOptions,
+    OutputOptions,
+    expand_options,
+)
 from trtbench.cli_output import EXIT_FAILED, EXIT_SLOWER, print_result
-from trtbench.cli_versions import compare_in_environments
+from trtbench.cli_versions import EnvironmentsRequest, compare_in_environments
 from trtbench.errors import SpecError
+
+_AA_COMPARISONS = 200
 
 BatchOption = Annotated[
     str, typer.Option(metavar="N[,N...]", help="Static batch; several are a sweep, one comparison each.")
@@ -27,7 +37,7 @@ def compare_command(
     building: BuildOptions,
     timing: BenchOptions,
     output: OutputOptions,
-    batch: BatchOption = "64",
+    batch: BatchOption = DEFAULT_BATCH,
     runtime: Annotated[
         list[str] | None,
         typer.Option(help="Time every recipe in this runtime; repeatable: recipes x runtimes."),
@@ -38,14 +48,17 @@ def compare_command(
     aa: Annotated[
         bool, typer.Option("--aa", help="Compare the arm with itself, to see how often verdicts are wrong.")
     ] = False,
-    comparisons: Annotated[int, typer.Option(min=1, help="Of --aa.")] = 200,
+    comparisons: Annotated[
+        int | None, typer.Option(min=1, help=f"Of --aa; default: {_AA_COMPARISONS}.")
+    ] = None,
     stored: Annotated[
         bool, typer.Option("--from", help="The arguments are stored results: compare them, time nothing.")
     ] = False,
     env: Annotated[
         list[str] | None,
         typer.Option(
-            help="Build here, too: local, venv:tensorrt-rtx==VERSION, docker:IMAGE; repeatable, one table."
+            help="Build and time in this environment: local, venv:tensorrt-rtx==VERSION, "
+            "venv:onnxruntime==VERSION, docker:IMAGE; repeatable, one table."
         ),
     ] = None,
 ) -> None:
@@ -64,13 +77,29 @@ def compare_command(
 
     trtbench compare fp16 nvfp4 --runtime tensorrt_rtx --runtime torch --fail-on slower
 
+    trtbench compare fp16 nvfp4 --backend tensorrt --runtime tensorrt --runtime trtexec
+
     trtbench compare --from results/monday.json results/tuesday.json
 
     trtbench compare fp16 nvfp4 --env venv:tensorrt-rtx==1.5.0.114 --env venv:tensorrt-rtx==1.7.1.116
+
+    trtbench compare fp32 --runtime onnxruntime-cpu --env venv:onnxruntime==1.22.1 --env local
     """
+    if comparisons is not None and not aa:
+        raise SpecError(f"--comparisons {comparisons} is a number of --aa: say --aa, or leave it out")
     if env:
-        _refuse_timing(runtime, fail_on, aa, stored)
-        compare_in_environments(words, env, network, building, batch, output)
+        _refuse_in_environments(aa, stored)
+        in_environments = EnvironmentsRequest(
+            words=words,
+            environments=env,
+            network=network,
+            building=building,
+            timing=timing,
+            batch=batch,
+            runtimes=tuple(runtime or ()),
+            fail_on_slower=fail_on is not None,
+        )
+        compare_in_environments(in_environments, output)
         return
     if aa and fail_on:
         raise SpecError("--aa and --fail-on exclude each other: an arm against itself has no faster side")
@@ -84,7 +113,7 @@ def compare_command(
         timing=timing,
         batch=batch,
         runtimes=tuple(runtime or ()),
-        aa_comparisons=comparisons if aa else None,
+        aa_comparisons=(comparisons or _AA_COMPARISONS) if aa else None,
         stored=stored,
     )
     result = compare_as_asked(request, output.store)
@@ -99,9 +128,15 @@ def bench_command(
         typer.Argument(metavar="ARTIFACT|RECIPE", help="An exported model, an engine, a model file; fp16."),
     ],
     network: NetworkOptions,
+    building: CompilerOptions,
     timing: BenchOptions,
     output: OutputOptions,
-    runtime: Annotated[str, typer.Option(help="What runs it: see docs/measuring.md.")] = "tensorrt_rtx",
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            help="What runs it: see docs/measuring.md. Default: what the compiler of the engine is called."
+        ),
+    ] = None,
     batch: Annotated[
         str | None, typer.Option(metavar="N[,N...]", help="Of a recipe; several are a sweep; default: 64.")
     ] = None,
@@ -116,19 +151,24 @@ def bench_command(
     trtbench bench engines/vit_base_patch16_224-nvfp4-*/
 
     trtbench bench fp16 --runtime onnxruntime-cpu --model vit_tiny_patch16_224 --batch 1,8
+
+    trtbench bench nvfp4 --backend tensorrt --optimization-level 5
     """
-    from trtbench.measure_requests import bench_as_asked, has_failed
+    from trtbench.measure_requests import BenchRequest, bench_as_asked, has_failed
     from trtbench.report.stored import render_stored
 
-    result = bench_as_asked(subject, runtime, network, batch, timing, output.store)
+    request = BenchRequest(
+        subject=subject, network=network, building=building, timing=timing, batch=batch, runtime=runtime
+    )
+    result = bench_as_asked(request, output.store)
     print_result(result, output.json, render_stored)
     _exit(has_failed(result), False)
 
 
-def _refuse_timing(runtime: list[str] | None, fail_on: str | None, aa: bool, stored: bool) -> None:
-    given = {"--runtime": runtime, "--fail-on": fail_on, "--aa": aa, "--from": stored}
-    for option in [name for name, value in given.items() if value][:1]:
-        raise SpecError(f"{option} and --env exclude each other: environments compile, and time nothing")
+def _refuse_in_environments(aa: bool, stored: bool) -> None:
+    if aa or stored:
+        option = "--aa" if aa else "--from"
+        raise SpecError(f"{option} and --env exclude each other: recipes are compared between environments")
 
 
 def _exit(failed: bool, slower: bool) -> None:

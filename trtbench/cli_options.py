@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from typer import Option
 
+DEFAULT_BATCH = "64"
+
 
 @dataclass(frozen=True)
 class NetworkOptions:
@@ -50,20 +52,60 @@ class ModelOptions(NetworkOptions):
 
 
 @dataclass(frozen=True)
-class BuildOptions:
-    """How engines are built."""
+class CompilerOptions:
+    """Which compiler builds engines, and how; one that it lacks is refused."""
 
-    target: Annotated[
-        list[str],
+    backend: Annotated[
+        Literal["tensorrt_rtx", "tensorrt", "trtexec"] | None,
         Option(
-            help="Compute capability to compile for; repeatable or comma-separated. "
-            "Default: sm120; with --runtime that of the GPU here."
+            help="Who builds engines; the last two build for the GPU of this machine only. "
+            "Default: what fits --runtime; else TensorRT-RTX, or TensorRT where only that is installed."
         ),
-    ] = field(default_factory=list)
+    ] = None
+    timing_cache: Annotated[
+        Literal["off", "private", "shared"],
+        Option(help="Measured times of tactics: not kept, kept within a build, or shared by builds."),
+    ] = "private"
+    tactic_table: Annotated[
+        bool, Option("--tactic-table", help="Have the log list every tactic that was timed.")
+    ] = False
+    workspace_mib: Annotated[
+        int | None, Option(help="Most scratch memory that a tactic may use, in MiB; default: all.")
+    ] = None
+    optimization_level: Annotated[
+        int | None, Option(help="Of the builder, 0 to 5: more tries more tactics; default: TensorRT's, 3.")
+    ] = None
+    tiling: Annotated[
+        Literal["none", "fast", "moderate", "full"] | None,
+        Option(help="How long to search for tilings that fit the L2 cache; default: TensorRT's."),
+    ] = None
+    hardware_compatibility: Annotated[
+        Literal["none", "ampere_plus", "same_compute_capability"],
+        Option(help="Other GPUs that the engine shall run on, too."),
+    ] = "none"
+    version_compatible: Annotated[
+        bool, Option("--version-compatible", help="Make an engine that later versions load, too.")
+    ] = False
+    max_aux_streams: Annotated[
+        int | None, Option(help="Most streams that TensorRT runs layers on besides; default: TensorRT's.")
+    ] = None
     timeout_s: Annotated[float, Option(help="Stop a build that takes longer.")] = 900.0
     memory_limit_gb: Annotated[float | None, Option(help="Stop a build that takes more resident memory.")] = (
         None
     )
+
+
+@dataclass(frozen=True)
+class BuildOptions(CompilerOptions):
+    """How engines are built, and for which GPUs."""
+
+    target: Annotated[
+        list[str],
+        Option(
+            help="Compute capability to compile for; repeatable or comma-separated. Default: sm120; with "
+            "--runtime, and with backends tensorrt and trtexec, that of the GPU here."
+        ),
+    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -90,6 +132,10 @@ class BenchOptions:
     rebuilds: Annotated[int, Option(help="Build this many more engines of each model, and time all.")] = 0
     exclusive: Annotated[
         bool, Option("--exclusive", help="Refuse to start while another process has the GPU open.")
+    ] = False
+    trust: Annotated[
+        bool,
+        Option("--trust", help="Load engines that this store did not build: an engine can run any code."),
     ] = False
 
 

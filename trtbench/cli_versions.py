@@ -1,13 +1,26 @@
 """The commands that hold versions against each other: ``diff``, ``containers``, and ``compare --env``."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trtbench.cli_options import BuildOptions, NetworkOptions, OutputOptions, expand_options
-from trtbench.cli_output import EXIT_FAILED, print_result
+from trtbench.cli_options import (
+    DEFAULT_BATCH,
+    BenchOptions,
+    BuildOptions,
+    ModelOptions,
+    NetworkOptions,
+    OutputOptions,
+    expand_options,
+)
+from trtbench.cli_output import EXIT_FAILED, EXIT_SLOWER, print_result
+
+if TYPE_CHECKING:
+    from trtbench.progress import OnProgress
+    from trtbench.versions import Plan
 
 
 def diff_command(
@@ -53,34 +66,70 @@ def containers_command(
     print_result(list_containers(output.store, dry_run), output.json, render_containers)
 
 
-def compare_in_environments(
-    words: Sequence[str],
-    environments: Sequence[str],
-    network: NetworkOptions,
-    building: BuildOptions,
-    batch: str,
-    output: OutputOptions,
-) -> None:
-    """Carry out ``compare RECIPE... --env WORD --env WORD``; a failed row makes the exit code 1.
+@dataclass(frozen=True)
+class EnvironmentsRequest:
+    """The words and options of ``trtbench compare RECIPE... --env WORD --env WORD``."""
+
+    words: Sequence[str]
+    environments: Sequence[str]
+    network: NetworkOptions
+    building: BuildOptions
+    timing: BenchOptions = field(default_factory=BenchOptions)
+    batch: str = DEFAULT_BATCH
+    runtimes: tuple[str, ...] = ()
+    fail_on_slower: bool = False
+
+
+def compare_in_environments(request: EnvironmentsRequest, output: OutputOptions) -> None:
+    """Carry it out; a failed row makes the exit code 1, and a slower one 3 if that was asked for.
 
     Raises:
         SpecError: a recipe, an environment or an option is wrong, or there are several batches.
+        MeasureError: nobody knows whether anything is slower, and that was asked for.
     """
     from trtbench.artifacts import Store
     from trtbench.environments import parse_environments
-    from trtbench.errors import SpecError
-    from trtbench.report.progress import recipe_progress
+    from trtbench.measure_requests import measuring_progress, slower_among
     from trtbench.report.versions import render_versions
-    from trtbench.specs_from_options import at_batches, build_spec, export_specs
+    from trtbench.specs_from_options import export_specs
     from trtbench.versions import compare_environments
 
-    models = at_batches(network, batch)
-    if len(models) > 1:
-        raise SpecError(f"--batch {batch}: --env compares versions at one batch: name one")
-    exports, places = export_specs(words, models[0]), parse_environments(environments)
+    exports = export_specs(request.words, _one_batch(request))
+    places = parse_environments(request.environments)
     names = [*map(str, places), *(str(spec.recipe) for spec in exports)]
-    with recipe_progress(names) as on_step:
-        result = compare_environments(exports, build_spec(building), places, Store(output.store), on_step)
+    with measuring_progress(names) as (on_step, told):
+        plan = _plan(request, told)
+        result = compare_environments(exports, plan, places, Store(output.store), on_step)
     print_result(result, output.json, render_versions)
     if any(row.status == "failed" for row in result.rows):
         raise typer.Exit(EXIT_FAILED)
+    if request.fail_on_slower and slower_among(result.verdicts):
+        raise typer.Exit(EXIT_SLOWER)
+
+
+def _one_batch(request: EnvironmentsRequest) -> ModelOptions:
+    from trtbench.errors import SpecError
+    from trtbench.specs_from_options import at_batches
+
+    models = at_batches(request.network, request.batch)
+    if len(models) > 1:
+        raise SpecError(f"--batch {request.batch}: --env compares versions at one batch: name one")
+    return models[0]
+
+
+def _plan(request: EnvironmentsRequest, told: "OnProgress") -> "Plan":
+    from trtbench.build_requests import specs_by_backend, specs_for_runtimes
+    from trtbench.compare_timed import Timing
+    from trtbench.measure.timers import check_protocol
+    from trtbench.specs_from_options import bench_spec
+    from trtbench.versions import Plan
+
+    bench = bench_spec(request.timing, request.network.seed)
+    runtimes = request.runtimes
+    check_protocol(runtimes, bench)
+    return Plan(
+        timing=Timing(bench, told, request.timing.rebuilds, request.timing.exclusive, request.timing.trust),
+        by_backend=specs_by_backend(request.building),
+        runtimes=runtimes,
+        by_runtime=specs_for_runtimes(request.building, runtimes) if runtimes else {},
+    )

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from trtbench.artifacts import EngineArtifact, OnnxArtifact, Store
 from trtbench.build import build
-from trtbench.build.targets import parse_targets
 from trtbench.environment import collect_environment
 from trtbench.errors import SpecError, TrtbenchError
 from trtbench.export import export
@@ -42,11 +41,10 @@ def compare(
         on_step: told of each step.
 
     Raises:
-        SpecError: the request is wrong for every recipe (unknown model or target).
+        SpecError: the request is wrong for every recipe (unknown model, target or option).
     """
     if not exports:
         raise SpecError("nothing to compare: name at least one recipe, such as fp16")
-    build_spec = build_spec.model_copy(update={"targets": parse_targets(build_spec.targets)})
     rows = [compiled_row(spec, build_spec, store, on_step) for spec in exports]
     return comparison_of(exports, build_spec.targets, _with_fidelity(rows, exports, store, on_step))
 

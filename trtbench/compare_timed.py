@@ -1,14 +1,13 @@
 """Compare by time: recipes in runtimes, or artifacts, interleaved in one run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trtbench.artifacts import Store, save_result
-from trtbench.build.targets import parse_targets
 from trtbench.compare import compare, comparison_of, compiled_row, onnx_summary
 from trtbench.environment import collect_environment, read_gpus
 from trtbench.errors import RuntimeUnavailable, SpecError, TrtbenchError
-from trtbench.measure.arms import BUILDS_FOR, Workshop, arm_of_recipe, check_builds_for
+from trtbench.measure.arms import Workshop, arm_of_recipe
 from trtbench.measure.run import Arm
 from trtbench.measure.side_by_side import Measured, measure_side_by_side
 from trtbench.progress import OnProgress, OnRecipeStep
@@ -25,33 +24,33 @@ class Timing:
     on_progress: OnProgress
     rebuilds: int = 0
     exclusive: bool = False
+    trust: bool = False
 
 
 def compare_timed(
     exports: Sequence[ExportSpec],
     runtimes: Sequence[str],
-    build_spec: BuildSpec,
+    build_specs: Mapping[str, BuildSpec],
     store: Store,
     timing: Timing,
     on_step: OnRecipeStep,
 ) -> Comparison:
     """Time every recipe in every runtime, the first in the first being the baseline; a failure is a row.
 
-    Engines are built, and audited, only for runtimes that load them.
+    Engines are built, and audited, only for runtimes that load them: ``build_specs`` says how, by runtime.
 
     Raises:
         SpecError: the request is wrong for every recipe, or a runtime takes no recipes.
         MeasureError: another process has the GPU, and ``timing.exclusive``.
         ArtifactError: the store cannot be written.
     """
-    _check_runtimes(runtimes)
-    targets = parse_targets(build_spec.targets) if BUILDS_FOR in runtimes else ()
-    build_spec = build_spec.model_copy(update={"targets": targets})
+    check_runtimes(runtimes)
     rows = [
-        _row_before(spec, runtime, build_spec, store, on_step) for spec in exports for runtime in runtimes
+        _row_before(spec, runtime, build_specs, store, on_step) for spec in exports for runtime in runtimes
     ]
     specs = [spec for spec in exports for _ in runtimes]
-    return _timed(comparison_of(exports, targets, rows), specs, build_spec, store, timing, on_step)
+    targets = dict.fromkeys(target for spec in build_specs.values() for target in spec.targets)
+    return _timed(comparison_of(exports, list(targets), rows), specs, build_specs, store, timing, on_step)
 
 
 def compare_here(
@@ -61,14 +60,18 @@ def compare_here(
     timing: Timing,
     on_step: OnRecipeStep,
 ) -> Comparison:
-    """Compare what the compiler makes of each recipe, and time the engines if they run on this machine."""
+    """Compare what the compiler makes of each recipe, and time the engines if they run on this machine.
+
+    They are timed in the runtime that has the name of their compiler.
+    """
     comparison = compare(exports, build_spec, store, on_step)
-    reason = _why_not_timed(parse_targets(build_spec.targets))
+    reason = why_not_timed(build_spec.targets)
     if reason is not None:
         return comparison.model_copy(update={"not_timed": reason})
-    rows = tuple(row.model_copy(update={"runtime": BUILDS_FOR}) for row in comparison.rows)
+    runtime = build_spec.backend
+    rows = tuple(row.model_copy(update={"runtime": runtime}) for row in comparison.rows)
     comparison = comparison.model_copy(update={"rows": rows})
-    return _timed(comparison, exports, build_spec, store, timing, on_step)
+    return _timed(comparison, exports, {runtime: build_spec}, store, timing, on_step)
 
 
 def compare_arms(arms: Sequence[Arm], store: Store, timing: Timing) -> ArmsComparison:
@@ -91,17 +94,21 @@ def compare_arms(arms: Sequence[Arm], store: Store, timing: Timing) -> ArmsCompa
     return comparison
 
 
-def _check_runtimes(runtimes: Sequence[str]) -> None:
+def check_runtimes(runtimes: Sequence[str]) -> None:
+    """Refuse runtimes that take no recipes, and any that is named twice.
+
+    Raises:
+        SpecError: and which.
+    """
     for runtime in runtimes:
         if runtime_entry(runtime).loads == "script":
             raise SpecError(f"runtime {runtime} takes script files, not recipes")
-        check_builds_for(runtime)
         if runtimes.count(runtime) > 1:
             raise SpecError(f"runtime {runtime} is named more than once: an arm against itself is --aa")
 
 
-def _why_not_timed(targets: Sequence[str]) -> str | None:
-    """Why engines for these targets do not run on this machine's first GPU."""
+def why_not_timed(targets: Sequence[str]) -> str | None:
+    """Why engines for these targets do not run on this machine's first GPU; None if they do."""
     try:
         gpu = read_gpus()[0]
     except RuntimeUnavailable as error:
@@ -126,19 +133,23 @@ class _Cell:
 
 
 def _row_before(
-    spec: ExportSpec, runtime: str, build_spec: BuildSpec, store: Store, on_step: OnRecipeStep
+    spec: ExportSpec,
+    runtime: str,
+    build_specs: Mapping[str, BuildSpec],
+    store: Store,
+    on_step: OnRecipeStep,
 ) -> ComparisonRow:
     """The row as far as it is known without timing."""
     row = ComparisonRow(recipe=spec.recipe, status="ok")
-    if runtime == BUILDS_FOR:
-        row = compiled_row(spec, build_spec, store, on_step)
+    if runtime in build_specs:
+        row = compiled_row(spec, build_specs[runtime], store, on_step)
     return row.model_copy(update={"runtime": runtime})
 
 
 def _timed(
     comparison: Comparison,
     specs: Sequence[ExportSpec],
-    build_spec: BuildSpec,
+    build_specs: Mapping[str, BuildSpec],
     store: Store,
     timing: Timing,
     on_step: OnRecipeStep,
@@ -148,7 +159,7 @@ def _timed(
         _Cell(label, spec, row)
         for label, spec, row in zip(_labels(comparison.rows), specs, comparison.rows, strict=True)
     ]
-    workshop = Workshop(store, build_spec, timing.rebuilds)
+    workshop = Workshop(store, build_specs, timing.rebuilds, timing.trust)
     for cell in cells:
         if cell.row.status == "ok":
             _make_arm(cell, workshop, on_step)
@@ -200,7 +211,7 @@ def _with_times(comparison: Comparison, cells: Sequence[_Cell], measured: Measur
     verdicts = measured.verdicts
     if cells[0].arm is None:
         reason = f"{cells[0].label} failed: {cells[0].row.reason}"
-        verdicts = tuple(_incomparable(cells[0].label, label, reason) for label in by_label)
+        verdicts = tuple(incomparable(cells[0].label, label, reason) for label in by_label)
     return comparison.model_copy(
         update={
             "rows": tuple(cell.row for cell in cells),
@@ -210,7 +221,8 @@ def _with_times(comparison: Comparison, cells: Sequence[_Cell], measured: Measur
     )
 
 
-def _incomparable(baseline: str, arm: str, reason: str) -> Verdict:
+def incomparable(baseline: str, arm: str, reason: str) -> Verdict:
+    """The verdict on two arms of which one was not measured."""
     return Verdict(
         baseline=baseline, arm=arm, verdict="INCOMPARABLE", reason=reason, series=None, ratio=None, ci95=None
     )

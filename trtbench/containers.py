@@ -5,6 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 import trtbench
+from trtbench.artifacts import Store
+from trtbench.build.backends import child_command
+from trtbench.build.dialect import BuildPaths
+from trtbench.build.trtexec import Trtexec, build_command
 from trtbench.environment import Gpu, read_gpus
 from trtbench.environments import probe
 from trtbench.environments.cache import cache_root
@@ -14,12 +18,16 @@ from trtbench.environments.container import (
     find_engine,
     image_digest,
     install_command,
-    python_command,
-    wheel_command,
+    run_command_of,
+    store_roots,
 )
+from trtbench.environments.prepared import Container
+from trtbench.environments.wheel import wheel_command
 from trtbench.errors import RuntimeUnavailable
+from trtbench.measure.process import WORKER
 from trtbench.results import SCHEMA_VERSION
-from trtbench.specs import Spec
+from trtbench.specs import BenchSpec, BuildSpec, Spec
+from trtbench.trtexec.command import Exports, bench_command
 
 
 class ContainerEntry(Spec):
@@ -63,7 +71,7 @@ def list_containers(store_root: Path, dry_run: bool = False) -> ContainerList:
             ContainerEntry(
                 image=image,
                 digest=_digest(engine, image.image),
-                commands=commands_for(engine or ContainerEngine("docker", ""), image.image, store_root)
+                commands=commands_for(engine or ContainerEngine("docker", ""), image, Store(store_root))
                 if dry_run
                 else (),
             )
@@ -72,20 +80,46 @@ def list_containers(store_root: Path, dry_run: bool = False) -> ContainerList:
     )
 
 
-def commands_for(engine: ContainerEngine, image: str, store_root: Path) -> tuple[str, ...]:
-    """What it takes, by hand, to fetch an image, to install trtbench for it, and to ask it what it holds."""
-    name = f"trtbench-{image.rpartition(':')[2]}"
-    folder = cache_root() / "by-hand" / name
+def commands_for(engine: ContainerEngine, image: KnownImage, store: Store) -> tuple[str, ...]:
+    """What it takes, by hand, to use an image.
+
+    In this order: fetch it, install trtbench for it, ask it what it holds, build an engine with its TensorRT,
+    time one (the worker reads its job from standard input), and build and time with its trtexec. MODEL and
+    ENGINE stand for folders of the store.
+    """
+    container = Container(
+        engine=engine.name, image=image.image, name=f"trtbench-{image.image.rpartition(':')[2]}"
+    )
+    folder = cache_root() / "by-hand" / container.name
     wheel = folder / f"trtbench-{trtbench.__version__}-py3-none-any.whl"
-    packages = folder / "packages"
+    packages, roots = folder / "packages", store_roots(store)
+    inside = run_command_of(engine, container, roots, packages)
+    python, paths, version = (*inside, "python3"), _paths_by_hand(roots[-1]), image.tensorrt.oldest
+    trtexec = Trtexec(Path("trtexec"), version)
+    exports = Exports(paths.engine.with_name("times.json"), paths.engine.with_name("profile.json"))
     commands = (
-        (engine.name, "pull", image),
-        ("mkdir", "-p", str(packages)),
+        (engine.name, "pull", image.image),
+        ("mkdir", "-p", str(packages), str(paths.engine.parent)),
         wheel_command(folder),
-        install_command(engine, image, name, wheel, packages),
-        (*python_command(engine, image, name, store_root.resolve(), packages), probe.__file__),
+        install_command(engine, container, wheel, packages, image.cuda.oldest),
+        (*python, probe.__file__),
+        child_command(BuildSpec(backend="tensorrt"), version, paths, python),
+        (*python, *WORKER),
+        (*inside, *build_command(trtexec, BuildSpec(backend="trtexec"), paths)),
+        (*inside, *bench_command(trtexec, BenchSpec(), paths.engine, exports)),
     )
     return tuple(shlex.join(command) for command in commands)
+
+
+def _paths_by_hand(root: Path) -> BuildPaths:
+    engine = root / "engines" / "ENGINE"
+    return BuildPaths(
+        onnx=root / "models" / "MODEL" / "model.onnx",
+        engine=engine / "model.engine",
+        log=engine / "build.log",
+        inspector=engine / "inspector.json",
+        timing_cache=engine / "timing.cache",
+    )
 
 
 def _engine() -> tuple[ContainerEngine | None, str | None]:

@@ -14,7 +14,9 @@ from typing import Literal
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from trtbench.build.trtexec import find_trtexec, locate_trtexec
 from trtbench.environment import Environment, Gpu, collect_environment, package_versions
+from trtbench.errors import RuntimeUnavailable
 from trtbench.results import SCHEMA_VERSION, Finding
 from trtbench.specs import Spec
 
@@ -30,7 +32,6 @@ _EXPORT_IMPORTS = (
     "import torch, torchvision, timm, onnx_graphsurgeon, modelopt.torch.quantization, modelopt.onnx"
 )
 _PRINT_TARGETS = "import tensorrt_rtx as trt; print(*trt.ComputeCapability.__members__)"
-_TRTEXEC_DIRECTORIES = ("/opt/tensorrt/bin", "/usr/src/tensorrt/bin")
 _DRIVER_DEVICES = ("/dev/nvidiactl", "/dev/nvhost-ctrl-gpu", "/dev/dxg")
 # docker needs its daemon, so the daemon is asked; podman has none.
 _CONTAINER_ENGINES = {"docker": ("version", "--format", "{{.Server.Version}}"), "podman": ("--version",)}
@@ -180,22 +181,23 @@ def _gpu(environment: Environment) -> Capability:
 
 
 def _trtexec() -> Capability:
-    path = shutil.which("trtexec")
-    status: Status = "ok"
-    problem = None
-    command = _NGC_COMMAND
-    elsewhere = next((d for d in _TRTEXEC_DIRECTORIES if (Path(d) / "trtexec").exists()), None)
-    if path is not None:
-        problem = _run([path, "--help"], _COMMAND_TIMEOUT_S).problem
-        status = "broken" if problem else "ok"
-    elif elsewhere is not None:
-        status, problem = "broken", f"trtexec is in {elsewhere}, which is not on PATH"
-        command = f'export PATH="{elsewhere}:$PATH"'
-    else:
-        status, problem = "missing", "no trtexec on PATH; it is in NVIDIA's containers, not in pip packages"
-    cost = "no engines and no timings by NVIDIA's own tool"
+    path = locate_trtexec()
+    status: Status = "missing"
+    version = problem = None
+    try:
+        found = find_trtexec()
+        status, version = "ok", f"{found.version}, {found.path}"
+    except RuntimeUnavailable as error:
+        problem = str(error)
+        if path is not None:
+            status, version = "broken", str(path)
     return Capability(
-        name="trtexec", status=status, version=path, problem=problem, cost=cost, command=command
+        name="trtexec",
+        status=status,
+        version=version,
+        problem=problem,
+        cost="no engines and no timings by NVIDIA's own tool",
+        command=_NGC_COMMAND,
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from trtbench.artifacts import Artifact, EngineArtifact, file_record, load_artifact
 from trtbench.audit import audit_engine, audit_onnx
 from trtbench.build.tactic_findings import tactic_findings
-from trtbench.build.tactics_reader import read_tactics
+from trtbench.build.tactics_reader import read_sparsity, read_tactics
 from trtbench.errors import ArtifactError
 from trtbench.results import Audit, CompiledEngine, EngineManifest, OnnxManifest
 
@@ -14,6 +14,7 @@ def inspect(path: Path) -> Audit:
     """Audit an artifact (directory, manifest or payload) or a bare ONNX file.
 
     Raises:
+        SpecError: nothing is at that path.
         ArtifactError: nothing readable is there, or an engine's ONNX model is gone or altered.
     """
     if path.suffix == ".onnx" and not (path.parent / "manifest.json").is_file():
@@ -28,6 +29,7 @@ def inspect_engine(engine: EngineArtifact) -> Audit:
     """Audit an engine against the ONNX model that it was built from."""
     onnx_path, analytic_flops = _source_model(engine.manifest)
     compiled = CompiledEngine.model_validate_json((engine.directory / "layers.json").read_bytes())
+    sparsity = read_sparsity(engine.directory / "build.log")
     audit = audit_engine(
         onnx_path,
         compiled.layers,
@@ -35,6 +37,8 @@ def inspect_engine(engine: EngineArtifact) -> Audit:
         backend=f"{engine.manifest.backend} {engine.manifest.backend_version}",
         analytic_flops=analytic_flops,
         sparsity_requested=engine.manifest.spec.sparsity,
+        sparse_eligible=sparsity.eligible,
+        sparse_picked=sparsity.picked,
     )
     tactics = tactic_findings(read_tactics(engine.directory / "build.log"))
     return audit.model_copy(update={"findings": (*audit.findings, *tactics)})

@@ -7,13 +7,24 @@ from pathlib import Path
 
 from trtbench.artifacts import Store
 from trtbench.bench import bench
-from trtbench.cli_options import BenchOptions, BuildOptions, ModelOptions, NetworkOptions
+from trtbench.build.choice import default_backend
+from trtbench.build_requests import refuse_build_options, spec_to_compile, specs_for_runtimes
+from trtbench.cli_options import (
+    DEFAULT_BATCH,
+    BenchOptions,
+    BuildOptions,
+    CompilerOptions,
+    ModelOptions,
+    NetworkOptions,
+)
 from trtbench.compare_stored import compare_stored
 from trtbench.compare_timed import Timing, compare_arms, compare_here, compare_timed
-from trtbench.errors import MeasureError, RuntimeUnavailable, SpecError
+from trtbench.environment import read_gpus
+from trtbench.errors import MeasureError, SpecError
 from trtbench.measure.aa import compare_with_itself
-from trtbench.measure.arms import BUILDS_FOR, Workshop, arm_of_path, arm_of_recipe, target_here
+from trtbench.measure.arms import Workshop, arm_of_path, arm_of_recipe, engine_backend, must_be_built
 from trtbench.measure.run import Arm
+from trtbench.measure.timers import check_protocol
 from trtbench.progress import OnProgress, OnRecipeStep
 from trtbench.recipes import parse_recipe
 from trtbench.report.measurement import told_as_steps
@@ -21,8 +32,8 @@ from trtbench.report.progress import recipe_progress
 from trtbench.results import AaReport, ArmsComparison, Comparison, Measurement, Sweep, Verdict
 from trtbench.results_store import Stored
 from trtbench.runtimes import runtime_entry
-from trtbench.specs import BuildSpec
-from trtbench.specs_from_options import at_batches, bench_spec, build_spec, export_specs
+from trtbench.specs import BenchSpec
+from trtbench.specs_from_options import at_batches, bench_spec, export_specs
 
 _MEASURE = "measure"
 """The line of the progress display that is about measuring."""
@@ -53,6 +64,7 @@ def compare_as_asked(request: CompareRequest, root: Path) -> Stored:
         if request.runtimes or request.aa_comparisons is not None:
             option = "--runtime" if request.runtimes else "--aa"
             raise SpecError(f"{option} and --from exclude each other: stored results are not timed again")
+        refuse_build_options(request.building, "--from, which builds nothing")
         return compare_stored([Path(word) for word in request.words])
     for runtime in request.runtimes:
         runtime_entry(runtime)
@@ -68,33 +80,48 @@ def compare_as_asked(request: CompareRequest, root: Path) -> Stored:
     return comparisons[0] if len(comparisons) == 1 else Sweep(points=tuple(comparisons))
 
 
-def bench_as_asked(
-    subject: str,
-    runtime: str,
-    network: NetworkOptions,
-    batch: str | None,
-    timing: BenchOptions,
-    root: Path,
-) -> Measurement | Sweep:
+@dataclass(frozen=True)
+class BenchRequest:
+    """The word and options of ``trtbench bench``; without a ``runtime`` it is the compiler's namesake."""
+
+    subject: str
+    network: NetworkOptions
+    building: CompilerOptions
+    timing: BenchOptions
+    batch: str | None
+    runtime: str | None
+
+
+def bench_as_asked(request: BenchRequest, root: Path) -> Measurement | Sweep:
     """Carry out ``trtbench bench``.
 
     Raises:
         SpecError: the request is wrong, or its options contradict each other.
         TrtbenchError: the model cannot be exported or built, or the stage fails as a whole.
     """
+    subject, timing, store = request.subject, request.timing, Store(root)
+    runtime = request.runtime or _runtime_for(subject, request.building)
     runtime_entry(runtime)
-    spec, store = bench_spec(timing, network.seed), Store(root)
+    spec = bench_spec(timing, request.network.seed)
+    check_protocol([runtime], spec)
     if is_path(subject):
-        check_no_model_options(subject, network, batch)
+        check_no_model_options(subject, request.network, request.batch)
         points: tuple[ModelOptions | None, ...] = (None,)
     else:
-        points = at_batches(network, batch or "64")
+        points = at_batches(request.network, request.batch or DEFAULT_BATCH)
+    workshop = _workshop(store, [subject], [runtime], request.building, timing)
     measurements = []
     for options in points:
-        with _progress([subject]) as (on_step, told):
-            arm = _arm(subject, options, runtime, Workshop(store, None, timing.rebuilds), on_step)
+        with measuring_progress([subject]) as (on_step, told):
+            arm = _arm(subject, options, runtime, workshop, on_step)
             measurements.append(bench(arm, spec, store, told, timing.exclusive))
     return measurements[0] if len(measurements) == 1 else Sweep(points=tuple(measurements))
+
+
+def _runtime_for(subject: str, options: CompilerOptions) -> str:
+    """The runtime that has the name of the compiler: of an engine in the store its own."""
+    backend = engine_backend(Path(subject)) if is_path(subject) else None
+    return backend or options.backend or default_backend()
 
 
 def has_failed(result: Stored) -> bool:
@@ -114,7 +141,15 @@ def is_slower(result: Stored) -> bool:
     Raises:
         MeasureError: there is no verdict, or one is INCOMPARABLE: nobody knows whether anything is slower.
     """
-    verdicts = _verdicts(result)
+    return slower_among(_verdicts(result))
+
+
+def slower_among(verdicts: Sequence[Verdict]) -> bool:
+    """Whether one of these verdicts says SLOWER.
+
+    Raises:
+        MeasureError: there is none, or one is INCOMPARABLE.
+    """
     if not verdicts:
         raise MeasureError("--fail-on slower: there is no verdict, since nothing was timed against anything")
     for verdict in verdicts:
@@ -163,21 +198,20 @@ def check_no_model_options(subject: str, network: NetworkOptions, batch: str | N
 
 
 def _compare_recipes(request: CompareRequest, options: ModelOptions, store: Store) -> Comparison:
-    exports, spec = export_specs(request.words, options), _build_spec(request)
-    with _progress([str(each.recipe) for each in exports]) as (on_step, told):
-        timing = _timing(request, told)
+    exports, bench = export_specs(request.words, options), bench_spec(request.timing, request.network.seed)
+    if request.runtimes:
+        check_protocol(request.runtimes, bench)
+        specs = specs_for_runtimes(request.building, request.runtimes)
+        if not specs:
+            _refuse_rebuilds(request.timing, f"runtime {', '.join(request.runtimes)}, which loads no engine")
+    else:
+        spec = spec_to_compile(request.building)
+        check_protocol([spec.backend], bench)
+    with measuring_progress([str(each.recipe) for each in exports]) as (on_step, told):
+        timing = _timing(request, bench, told)
         if request.runtimes:
-            return compare_timed(exports, request.runtimes, spec, store, timing, on_step)
+            return compare_timed(exports, request.runtimes, specs, store, timing, on_step)
         return compare_here(exports, spec, store, timing, on_step)
-
-
-def _build_spec(request: CompareRequest) -> BuildSpec:
-    """For the targets asked for; without any, engines to be timed are for the GPU that is here."""
-    spec = build_spec(request.building)
-    if not request.building.target and BUILDS_FOR in request.runtimes:
-        with suppress(RuntimeUnavailable):  # without a GPU, every row says so when it is timed
-            return spec.model_copy(update={"targets": (target_here(),)})
-    return spec
 
 
 def _compare_paths(request: CompareRequest, store: Store) -> ArmsComparison:
@@ -186,16 +220,56 @@ def _compare_paths(request: CompareRequest, store: Store) -> ArmsComparison:
         raise SpecError("recipes and files do not mix: export the recipes and name their folders")
     if not request.runtimes:
         raise SpecError("name a --runtime to time files in, such as onnxruntime-cpu")
-    batch = None if request.batch == "64" else request.batch
-    check_no_model_options(request.words[0], request.network, batch)
-    workshop = Workshop(store, None, request.timing.rebuilds)
-    with _progress(request.words) as (on_step, told):
+    check_no_model_options(request.words[0], request.network, _given_batch(request))
+    bench = bench_spec(request.timing, request.network.seed)
+    check_protocol(request.runtimes, bench)
+    workshop = _workshop(store, request.words, request.runtimes, request.building, request.timing)
+    with measuring_progress(request.words) as (on_step, told):
         arms = [
             _renamed(_arm(word, None, runtime, workshop, on_step), runtime, request)
             for word in request.words
             for runtime in request.runtimes
         ]
-        return compare_arms(arms, store, _timing(request, told))
+        return compare_arms(arms, store, _timing(request, bench, told))
+
+
+def _given_batch(request: CompareRequest) -> str | None:
+    return None if request.batch == DEFAULT_BATCH else request.batch
+
+
+def _workshop(
+    store: Store,
+    words: Sequence[str],
+    runtimes: Sequence[str],
+    options: CompilerOptions,
+    timing: BenchOptions,
+) -> Workshop:
+    """Where the engines of ``words`` are built, as far as any is built.
+
+    Raises:
+        SpecError: an option of a build is given, and nothing is built; or it is wrong.
+        RuntimeUnavailable: there is no GPU to build for.
+    """
+    building = [runtime for runtime in runtimes if any(_must_be_built(word, runtime) for word in words)]
+    if not building:
+        what = f"{words[0]} in {', '.join(runtimes)}, for which nothing is built"
+        refuse_build_options(options, what)
+        _refuse_rebuilds(timing, what)
+        return Workshop(store, trust=timing.trust)
+    read_gpus()  # before the model is exported: what is built here is to be timed here
+    return Workshop(store, specs_for_runtimes(options, building), timing.rebuilds, timing.trust)
+
+
+def _refuse_rebuilds(timing: BenchOptions, what: str) -> None:
+    if timing.rebuilds:
+        raise SpecError(f"--rebuilds has no say in {what}: leave it out")
+
+
+def _must_be_built(word: str, runtime: str) -> bool:
+    """Whether ``runtime`` loads an engine, and ``word`` is none."""
+    if is_path(word):
+        return must_be_built(Path(word), runtime)
+    return runtime_entry(runtime).loads == "engine"
 
 
 def _renamed(arm: Arm, runtime: str, request: CompareRequest) -> Arm:
@@ -209,26 +283,31 @@ def _renamed(arm: Arm, runtime: str, request: CompareRequest) -> Arm:
 def _aa(request: CompareRequest, comparisons: int, store: Store) -> AaReport:
     if len(request.words) != 1 or len(request.runtimes) != 1:
         raise SpecError("--aa compares one recipe or file with itself, in one --runtime")
+    if request.timing.rebuilds:
+        raise SpecError("--rebuilds and --aa exclude each other: one engine is compared with itself")
     (word,), (runtime,) = request.words, request.runtimes
+    if is_path(word):
+        check_no_model_options(word, request.network, _given_batch(request))
     points = at_batches(request.network, request.batch)
     if len(points) != 1:
         raise SpecError(f"--batch {request.batch}: --aa takes one batch")
-    with _progress([word]) as (on_step, told):
-        arm = _arm(word, None if is_path(word) else points[0], runtime, Workshop(store), on_step)
-        spec = bench_spec(request.timing, request.network.seed)
+    spec = bench_spec(request.timing, request.network.seed)
+    check_protocol(request.runtimes, spec)
+    workshop = _workshop(store, request.words, request.runtimes, request.building, request.timing)
+    with measuring_progress([word]) as (on_step, told):
+        arm = _arm(word, None if is_path(word) else points[0], runtime, workshop, on_step)
         return compare_with_itself(arm, spec, comparisons, store, told, request.timing.exclusive)
 
 
 @contextmanager
-def _progress(names: Sequence[str]) -> Iterator[tuple[OnRecipeStep, OnProgress]]:
+def measuring_progress(names: Sequence[str]) -> Iterator[tuple[OnRecipeStep, OnProgress]]:
     """Show the steps of ``names`` and, on a line of their own, those of measuring."""
     with recipe_progress([*names, _MEASURE]) as on_step:
         yield on_step, told_as_steps(lambda step: on_step(_MEASURE, step))
 
 
-def _timing(request: CompareRequest, told: OnProgress) -> Timing:
-    spec = bench_spec(request.timing, request.network.seed)
-    return Timing(spec, told, request.timing.rebuilds, request.timing.exclusive)
+def _timing(request: CompareRequest, spec: BenchSpec, told: OnProgress) -> Timing:
+    return Timing(spec, told, request.timing.rebuilds, request.timing.exclusive, request.timing.trust)
 
 
 def _arm(

@@ -47,10 +47,13 @@ def load_result(path: Path) -> Stored:
     """Read a result of any kind.
 
     Raises:
+        SpecError: there is no such file.
         IncompatibleResults: no result, of a newer schema, or damaged; the text names the field.
     """
     try:
         raw = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise SpecError(f"{path}: no such file: name a stored result such as results/NAME.json") from error
     except OSError as error:
         raise IncompatibleResults(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
@@ -74,7 +77,8 @@ def stored_arms(path: Path) -> list[StoredArm]:
     """
     result = load_result(path)
     if isinstance(result, Sweep | AaReport):
-        raise IncompatibleResults(f"{path}: a {result.kind}: name measurements or comparisons of one batch")
+        what = "a sweep" if isinstance(result, Sweep) else "a comparison of an arm with itself (--aa)"
+        raise IncompatibleResults(f"{path}: {what}: name measurements or comparisons of one batch")
     arms = [StoredArm(path, each, _blocks_of(path, each)) for each in _measurements(result)]
     if not arms:
         raise IncompatibleResults(f"{path}: nothing in it was timed: name a measurement")

@@ -176,11 +176,19 @@ class BenchSpec(Spec, allow_inf_nan=False):
     seed: int = Field(default=0, ge=0, description="of the inputs and of the order of the blocks")
 
 
+class ArmEnvironment(Spec):
+    """Where an arm runs: the word that asked for it, the versions in it, and the digest of its image."""
+
+    word: str
+    versions: dict[str, str]
+    image_digest: str | None = None
+
+
 class ArmSpec(Spec):
     """One thing that is timed: a model in a runtime.
 
     ``artifact`` is the file that the runtime loads, ``None`` when it makes the model from ``export`` itself;
-    ``build`` counts engines built anew from the same model.
+    ``build`` counts engines built anew from the same model. ``environment=None``: the Python that measures.
     """
 
     label: str
@@ -190,6 +198,13 @@ class ArmSpec(Spec):
     artifact: str | None
     artifact_sha256: str | None
     build: int = Field(default=0, ge=0)
+    environment: ArmEnvironment | None = None
+
+    @model_serializer(mode="wrap")
+    def _leave_out_here(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write ``environment`` only where there is one: runs of older versions keep their identity."""
+        fields: dict[str, Any] = serialize(self)
+        return {name: value for name, value in fields.items() if name != "environment" or value is not None}
 
 
 def spec_id(spec: Spec, upstream_sha256: str, tool_versions: dict[str, str]) -> str:

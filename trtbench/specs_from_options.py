@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,12 +10,13 @@ import yaml
 from pydantic import ValidationError
 
 from trtbench.artifacts import file_record
-from trtbench.cli_options import BenchOptions, BuildOptions, ModelOptions, NetworkOptions
+from trtbench.cli_options import BenchOptions, BuildOptions, CompilerOptions, ModelOptions, NetworkOptions
 from trtbench.errors import SpecError
 from trtbench.recipes import Recipe, parse_recipe
 from trtbench.specs import (
     BenchSpec,
     BuildBackend,
+    BuilderOptions,
     BuildSpec,
     CalibrationSpec,
     CheckpointSpec,
@@ -67,24 +68,57 @@ def lint_specs(word: str, words: Sequence[str], options: ModelOptions) -> tuple[
 
 
 def build_spec(
-    options: BuildOptions, sparsity: bool = False, backend: BuildBackend = "tensorrt_rtx"
+    options: CompilerOptions,
+    sparsity: bool = False,
+    backend: BuildBackend | None = None,
+    targets: Sequence[str] | None = None,
 ) -> BuildSpec:
-    """Read the build options; targets may hold comma-separated words.
+    """Read how engines are built; ``backend`` and ``targets`` stand for those that no option names.
 
     Raises:
         SpecError: an option is out of range.
     """
-    targets = tuple(name.strip().lower() for word in options.target for name in word.split(","))
     limit_gb = options.memory_limit_gb
     if limit_gb is not None and not math.isfinite(limit_gb):
         raise SpecError(f"--memory-limit-gb {limit_gb}: expected a number of gigabytes")
     return _checked(
         BuildSpec,
-        backend=backend,
-        targets=tuple(dict.fromkeys(targets)) or DEFAULT_TARGETS,
+        backend=options.backend or backend or "tensorrt_rtx",
+        targets=asked_targets(options) or (DEFAULT_TARGETS if targets is None else tuple(targets)),
         sparsity=sparsity,
         timeout_s=options.timeout_s,
         memory_limit_bytes=None if limit_gb is None else int(limit_gb * 1e9),
+        options=_builder_options(options),
+    )
+
+
+def asked_targets(options: CompilerOptions) -> tuple[str, ...]:
+    """The targets that options name, each once; words may hold several with commas between."""
+    words = options.target if isinstance(options, BuildOptions) else []
+    return tuple(dict.fromkeys(name.strip().lower() for word in words for name in word.split(",")))
+
+
+def given_build_options(options: CompilerOptions) -> tuple[str, ...]:
+    """Name the options of a build that differ from their defaults, with their dashes."""
+    default = type(options)()
+    names = [f.name for f in fields(options) if getattr(options, f.name) != getattr(default, f.name)]
+    return tuple(f"--{name.replace('_', '-')}" for name in names)
+
+
+def _builder_options(options: CompilerOptions) -> BuilderOptions:
+    mib = options.workspace_mib
+    if mib is not None and mib <= 0:
+        raise SpecError(f"--workspace-mib {mib}: expected 1 or more")
+    return _checked(
+        BuilderOptions,
+        timing_cache=options.timing_cache,
+        tactic_table=options.tactic_table,
+        workspace_bytes=None if mib is None else mib * 2**20,
+        optimization_level=options.optimization_level,
+        tiling=options.tiling,
+        hardware_compatibility=options.hardware_compatibility,
+        version_compatible=options.version_compatible,
+        max_aux_streams=options.max_aux_streams,
     )
 
 

@@ -1,76 +1,115 @@
-"""Several recipes of one model through several versions of the compiler, side by side."""
+"""Several recipes of one model through several versions of what compiles or runs them, side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from trtbench.artifacts import EngineArtifact, OnnxArtifact, Store
 from trtbench.build import build
+from trtbench.build.compiler import backend_in, compiler_of
 from trtbench.compare import compiled_summary, engine_summary
+from trtbench.compare_timed import Timing, check_runtimes
 from trtbench.diff import diff_engines
-from trtbench.environment import collect_environment
+from trtbench.environment import collect_environment, read_gpus
 from trtbench.environments import EnvironmentSpec, Prepared, prepare
-from trtbench.errors import SpecError, TrtbenchError
+from trtbench.errors import RuntimeUnavailable, SpecError, TrtbenchError
 from trtbench.export import export
 from trtbench.inspect import inspect_engine
 from trtbench.progress import OnRecipeStep
 from trtbench.results.environments import EnvironmentRecord
-from trtbench.results.versions import (
-    VersionComparison,
-    VersionDifference,
-    VersionRow,
-)
-from trtbench.specs import BuildSpec, ExportSpec
+from trtbench.results.versions import VersionComparison, VersionDifference, VersionRow
+from trtbench.runtimes import runtime_entry
+from trtbench.specs import BuildBackend, BuildSpec, ExportSpec
+from trtbench.versions_timed import Cell, add_times
 
-_Built = dict[tuple[str, str], EngineArtifact]
-"""By recipe and environment."""
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done in every environment.
+
+    ``by_backend``: how each compiler builds; the one that is in it alone, or that the environment has.
+    ``runtimes``: what times, and ``by_runtime`` how engines are built for those that load engines. Without
+    any, engines are timed in the namesake of their compiler, if they are for the GPU that is here.
+    """
+
+    timing: Timing
+    by_backend: Mapping[BuildBackend, BuildSpec]
+    runtimes: tuple[str, ...] = ()
+    by_runtime: Mapping[str, BuildSpec] = field(default_factory=dict)
+
+    def spec_in(self, environment: Prepared, runtime: str | None) -> BuildSpec:
+        """How an engine is built in ``environment``, for ``runtime`` if one was named."""
+        if runtime is not None:
+            return self.by_runtime[runtime]
+        backends = list(self.by_backend)
+        return self.by_backend[backends[0] if len(backends) == 1 else backend_in(environment)]
+
+    @property
+    def default_spec(self) -> BuildSpec:
+        """How engines are built where nothing is known of the environment."""
+        return next(iter((*self.by_runtime.values(), *self.by_backend.values())))
 
 
 def compare_environments(
     exports: Sequence[ExportSpec],
-    build_spec: BuildSpec,
+    plan: Plan,
     environments: Sequence[EnvironmentSpec],
     store: Store,
     on_step: OnRecipeStep,
 ) -> VersionComparison:
-    """Export each recipe once, build it in every environment, and tell what differs between the engines.
+    """Export each recipe once, take it to every environment, and tell what differs there.
 
-    An environment that cannot be made ready, and a build that fails, become rows with their reason.
+    Engines are built, audited and aligned unless every runtime that was named loads something else. Where
+    something can be timed, all of it is timed in one run: blocks of every recipe in every environment take
+    turns. An environment that cannot be made ready, and whatever fails in one, become rows with their reason.
 
     Args:
         exports: one spec a recipe, alike but for the recipe.
-        build_spec: how every engine is built, in every environment; sparse recipes turn its sparsity flag on.
+        plan: how to build and to time; sparse recipes turn the sparsity flag of their builds on.
         environments: the first is the one that others are held against.
-        store: where artifacts are looked up and kept.
+        store: where artifacts and results are looked up and kept.
         on_step: told of each step, by recipe or environment.
 
     Raises:
         SpecError: the request is wrong for every row (no recipe, unknown model or target).
+        MeasureError: another process has the GPU, and that was to be refused.
+        ArtifactError: the store cannot be written.
     """
     if not exports or len(environments) < 2:
         raise SpecError(
             f"{len(exports)} recipes in {len(environments)} environments: name at least one recipe, and two "
             "environments such as --env venv:tensorrt-rtx==1.5.0.114 --env local"
         )
-    prepared = [_prepare(spec, store, on_step) for spec in environments]
-    built: _Built = {}
-    rows = [row for spec in exports for row in _rows(spec, build_spec, prepared, store, built, on_step)]
-    return VersionComparison(
+    check_runtimes(plan.runtimes)
+    timed = bool(plan.runtimes) or _runs_here(plan.default_spec)
+    prepared = [_prepare(spec, timed, store, on_step) for spec in environments]
+    cells = [cell for spec in exports for cell in _cells(spec, plan, prepared, store, on_step)]
+    comparison = VersionComparison(
         environment=collect_environment().model_dump(mode="json"),
         model=exports[0].model.name,
         batch=exports[0].batch,
-        build_spec=build_spec,
+        build_spec=plan.default_spec,
         environments=tuple(record for record, _ in prepared),
-        rows=tuple(rows),
+        rows=tuple(cell.row for cell in cells),
         differences=tuple(
-            difference for spec in exports for difference in _differences(spec, environments, built, on_step)
+            difference for group in _by_engine(cells) for difference in _differences(group, on_step)
         ),
     )
+    return add_times(comparison, cells, plan.timing, store, on_step)
+
+
+def _runs_here(spec: BuildSpec) -> bool:
+    """Whether there is a GPU that engines of TensorRT-RTX are for."""
+    try:
+        return read_gpus()[0].target in spec.targets
+    except RuntimeUnavailable:
+        return False
 
 
 def _prepare(
-    spec: EnvironmentSpec, store: Store, on_step: OnRecipeStep
+    spec: EnvironmentSpec, timed: bool, store: Store, on_step: OnRecipeStep
 ) -> tuple[EnvironmentRecord, Prepared | None]:
     try:
-        ready = prepare(spec, store, lambda step: on_step(str(spec), step))
+        ready = prepare(spec, store, lambda step: on_step(str(spec), step), timed)
     except SpecError:
         raise
     except TrtbenchError as error:
@@ -84,93 +123,122 @@ def _prepare(
     return record, ready
 
 
-def _rows(
+def _cells(
     spec: ExportSpec,
-    build_spec: BuildSpec,
+    plan: Plan,
     prepared: Sequence[tuple[EnvironmentRecord, Prepared | None]],
     store: Store,
-    built: _Built,
     on_step: OnRecipeStep,
-) -> list[VersionRow]:
-    """One row an environment; engines are added to ``built``."""
-    recipe = str(spec.recipe)
+) -> list[Cell]:
+    """One row an environment and runtime, as far as it is known without timing."""
+    cells = [
+        _cell(spec, record, ready, runtime, len(plan.runtimes) > 1)
+        for runtime in plan.runtimes or (None,)
+        for record, ready in prepared
+    ]
     try:
-        onnx, _ = export(spec, store, lambda step: on_step(recipe, f"export: {step}"))
+        onnx, _ = export(spec, store, lambda step: on_step(str(spec.recipe), f"export: {step}"))
     except SpecError:
         raise
     except TrtbenchError as error:
-        return [_failed(spec, record, str(error)) for record, _ in prepared]
-    engine_spec = build_spec.model_copy(update={"sparsity": build_spec.sparsity or spec.recipe.sparse})
-    rows = []
-    for record, ready in prepared:
-        if ready is None:
-            rows.append(_failed(spec, record, str(record.reason), onnx))
-            continue
-        rows.append(_row(spec, onnx, engine_spec, ready, store, built, on_step))
-    return rows
+        for cell in cells:
+            cell.fail(str(error))
+        return cells
+    for cell in cells:
+        cell.onnx = onnx
+        cell.tell(onnx_sha256=onnx.manifest.files[0].sha256)
+        if cell.row.status == "ok":
+            _fill(cell, onnx, plan, store, on_step)
+    return cells
 
 
-def _row(
-    spec: ExportSpec,
+def _cell(
+    spec: ExportSpec, record: EnvironmentRecord, ready: Prepared | None, runtime: str | None, several: bool
+) -> Cell:
+    on_runtime = f" on {runtime}" if several else ""
+    row = VersionRow(recipe=spec.recipe, environment=record.environment, status="ok", runtime=runtime)
+    cell = Cell(f"{spec.recipe} in {record.environment}{on_runtime}", spec, ready, row)
+    if ready is None:
+        cell.fail(str(record.reason))
+    return cell
+
+
+def _fill(cell: Cell, onnx: OnnxArtifact, plan: Plan, store: Store, on_step: OnRecipeStep) -> None:
+    """Build and audit what the runtime loads, or see whether the environment has what loads the model."""
+    runtime, ready = cell.row.runtime, cell.ready
+    if ready is None:
+        return
+    if runtime is not None and runtime_entry(runtime).loads != "engine":
+        if runtime_entry(runtime).loads == "onnx" and ready.contents.onnxruntime is None:
+            problem = ready.contents.onnxruntime_problem
+            instead = f"it cannot be imported: {problem}" if problem else "take venv:onnxruntime==VERSION"
+            cell.fail(f"{ready.spec} has no onnxruntime, which runtime {runtime} needs: {instead}")
+        return
+    build_spec = plan.spec_in(ready, runtime)
+    build_spec = build_spec.model_copy(update={"sparsity": build_spec.sparsity or cell.spec.recipe.sparse})
+    try:
+        compiler_of(ready, build_spec)
+    except TrtbenchError as error:  # a request that this environment cannot meet is no matter of the others
+        cell.fail(str(error))
+        return
+    _compile(cell, onnx, build_spec, plan.timing.rebuilds, store, on_step)
+
+
+def _compile(
+    cell: Cell,
     onnx: OnnxArtifact,
-    engine_spec: BuildSpec,
-    ready: Prepared,
+    build_spec: BuildSpec,
+    rebuilds: int,
     store: Store,
-    built: _Built,
     on_step: OnRecipeStep,
-) -> VersionRow:
-    recipe, name = str(spec.recipe), str(ready.spec)
-    row = VersionRow(
-        recipe=spec.recipe,
-        environment=name,
-        status="failed",
-        onnx_sha256=onnx.manifest.files[0].sha256,
-    )
+) -> None:
+    recipe, environment = str(cell.spec.recipe), cell.row.environment
+
+    def tell(step: str) -> None:
+        on_step(recipe, f"{environment}: {step}")
+
     try:
-        engine, _ = build(
-            onnx, engine_spec, store, lambda step: on_step(recipe, f"{name}: {step}"), environment=ready
-        )
-        audit = inspect_engine(engine)
+        for rebuild in range(1 + rebuilds):
+            engine, _ = build(onnx, build_spec, store, tell, rebuild, cell.ready)
+            cell.engines.append(engine)
+        audit = inspect_engine(cell.engines[0])
     except SpecError:
         raise
     except TrtbenchError as error:
-        return row.model_copy(update={"reason": str(error)})
-    built[recipe, name] = engine
-    return row.model_copy(
-        update={
-            "status": "ok",
-            "engine": engine_summary(engine),
-            "compiled": compiled_summary(engine, audit),
-            "findings": audit.findings,
-        }
+        cell.engines.clear()
+        cell.fail(str(error))
+        return
+    engine = cell.engines[0]
+    cell.tell(
+        targets=engine.manifest.spec.targets,
+        engine=engine_summary(engine),
+        compiled=compiled_summary(engine, audit),
+        findings=audit.findings,
     )
 
 
-def _failed(
-    spec: ExportSpec, record: EnvironmentRecord, reason: str, onnx: OnnxArtifact | None = None
-) -> VersionRow:
-    return VersionRow(
-        recipe=spec.recipe,
-        environment=record.environment,
-        status="failed",
-        reason=reason,
-        onnx_sha256=None if onnx is None else onnx.manifest.files[0].sha256,
-    )
+def _by_engine(cells: Sequence[Cell]) -> list[list[Cell]]:
+    """Cells that have an engine, by recipe and runtime, in their order."""
+    groups: dict[tuple[str, str | None], list[Cell]] = {}
+    for cell in cells:
+        if cell.engines:
+            groups.setdefault((str(cell.spec.recipe), cell.row.runtime), []).append(cell)
+    return list(groups.values())
 
 
-def _differences(
-    spec: ExportSpec, environments: Sequence[EnvironmentSpec], built: _Built, on_step: OnRecipeStep
-) -> list[VersionDifference]:
+def _differences(cells: Sequence[Cell], on_step: OnRecipeStep) -> list[VersionDifference]:
     """Every environment that has an engine of the recipe against the first of them."""
-    recipe = str(spec.recipe)
-    names = [str(environment) for environment in environments if (recipe, str(environment)) in built]
-    on_step(recipe, "align the compiled layers")
+    on_step(str(cells[0].spec.recipe), "align the compiled layers")
     return [
         VersionDifference(
-            recipe=spec.recipe,
-            before=names[0],
-            after=name,
-            diff=diff_engines(built[recipe, names[0]], built[recipe, name]),
+            recipe=cell.spec.recipe,
+            before=cells[0].row.environment,
+            after=cell.row.environment,
+            diff=diff_engines(_engine(cells[0]), _engine(cell)),
         )
-        for name in names[1:]
+        for cell in cells[1:]
     ]
+
+
+def _engine(cell: Cell) -> EngineArtifact:
+    return cell.engines[0]

@@ -13,8 +13,12 @@ pytest.importorskip("cuda.bindings")
 from cuda.bindings import runtime as cudart
 
 from trtbench.errors import MeasureError
+from trtbench.measure.findings import Observed, constants_speedup, findings_of
+from trtbench.measure.interleave import run_block, run_constant_block, timed_block
 from trtbench.measure.loop import Load, prepare
 from trtbench.measure.process import ArmProcess
+from trtbench.measure.run import Arm
+from trtbench.measure.summarise import is_power_capped, measurement_of, power_capped_share
 from trtbench.measure.telemetry import open_nvml
 from trtbench.specs import ArmSpec, BenchSpec
 
@@ -160,12 +164,64 @@ def test_telemetry_of_a_block(record_property):
     assert os.getpid() in stranger.telemetry.foreign_pids
 
 
-def _process(tmp_path, label, arguments):
+@pytest.mark.parametrize("l2", ["warm", "flushed", "rotated"])
+@pytest.mark.parametrize("graph", ["capture", "own"])
+def test_zeros_are_timed_apart_and_images_come_back(graph, l2, record_property):
+    """The kernel waits for as long on zeros, and ``restore_inputs`` raises if an output is not its own."""
+    with _loaded(BENCH.model_copy(update={"l2": l2}), graph=graph, wait_ms=2.0) as arm:
+        before = median(arm.block()["gpu_compute_ms"])
+        arm.fill_constants()
+        on_zeros = arm.constant_block()
+        arm.restore_inputs()
+        after = median(arm.block()["gpu_compute_ms"])
+    _report(record_property, before=before, after=after, **{k: median(v) for k, v in on_zeros.items()})
+    assert set(on_zeros) == {"gpu_compute_ms"}
+    assert median(on_zeros["gpu_compute_ms"]) == pytest.approx(before, rel=0.01)
+    assert after == pytest.approx(before, rel=0.01)
+    assert 0.3 * BENCH.block_ms < sum(on_zeros["gpu_compute_ms"]) < 0.8 * BENCH.block_ms
+
+
+def test_zeros_are_faster_under_the_power_cap(tmp_path, record_property):
+    """Products of large matrices, all of whose operands are the input's, show what the finding looks for."""
+    pytest.importorskip("torch")
+    monitor, blocks, on_zeros = open_nvml(), [], []
+    for number in range(3):
+        with _process(tmp_path, f"matmul-{number}", None, module="matmul_runtime") as process:
+            facts = process.prepare()
+            for index in range(7):
+                if index == 6:
+                    raw = run_constant_block(process, monitor, [process.pid])
+                    on_zeros.append(timed_block(raw, "matmul", 0, number, 0))
+                raw = run_block(process, BENCH, monitor, [process.pid])
+                blocks.append(timed_block(raw, "matmul", 0, number, index))
+    spec = ArmSpec(
+        label="matmul", runtime="torch", recipe=None, export=None, artifact=None, artifact_sha256=None
+    )
+    measurement = measurement_of(spec, BENCH, blocks, facts, None, "GPU", "blocks.jsonl")
+    observed = Observed(Arm((spec,)), measurement, blocks, constant_blocks=on_zeros)
+    ratio, share, finding = constants_speedup(observed), power_capped_share(blocks), _finding(observed)
+    _report(record_property, ratio=ratio.value, ci95=ratio.ci95, share=share, finding=finding)
+    # Back on images, a block is as slow as that before.
+    last = [median(block.samples["gpu_compute_ms"]) for block in blocks[-2:]]
+    assert last[1] == pytest.approx(last[0], rel=0.03)
+    if not is_power_capped(blocks):
+        pytest.skip(f"this GPU's power cap held the clock down for {share:.1%} of the time only")
+    assert finding is not None
+    assert finding.numbers["constants_speedup"] > 1.02
+    assert finding.numbers["constants_sm_clock_mhz"] > finding.numbers["images_sm_clock_mhz"]
+
+
+def _finding(observed):
+    found = (finding for finding in findings_of(observed) if finding.code == "INPUT_DEPENDENT_POWER")
+    return next(found, None)
+
+
+def _process(tmp_path, label, arguments, module="spin_runtime"):
     """A worker whose runtime ``torch`` is replaced by ours."""
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from trtbench import runtimes;"
-        "runtimes.RUNTIMES['torch'] = runtimes.RuntimeEntry('spin_runtime', 'model', 'cuda');"
-        "from trtbench.measure.worker import main; sys.exit(main(int(sys.argv[-2]), int(sys.argv[-1])))"
+        f"runtimes.RUNTIMES['torch'] = runtimes.RuntimeEntry({module!r}, 'model', 'cuda');"
+        "from trtbench.measure.worker import main; sys.exit(main())"
     )
     arm = ArmSpec(
         label=label, runtime="torch", recipe=None, export=None, artifact=arguments, artifact_sha256=None

@@ -4,8 +4,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 
 import pytest
+
+from trtbench.measure.journal import read_journal
+from trtbench.measure.summarise import POWER_CAPPED_SHARE, power_capped_share
+from trtbench.results import TimedBlock
 
 pytestmark = pytest.mark.gpu
 
@@ -53,6 +58,39 @@ def test_the_result_is_stored_with_its_blocks(comparison, folder):
     (stored,) = Path(folder).glob("results/compare-*.json")
     again = run("compare", "--from", str(stored), "--json", folder=folder)
     assert again["verdicts"][0]["ratio"] == pytest.approx(comparison["verdicts"][0]["ratio"])
+
+
+def test_under_the_power_cap_zeros_are_timed_apart(tmp_path, record_property):
+    """ViT-B/16 in FP16 at batch 64 runs into the power cap of an H200; of other GPUs this may not be true."""
+    arguments = ["bench", "fp16", "--model", "vit_base_patch16_224", "--batch", "64", "--runtime", "torch"]
+    measured = run(*arguments, "--duration-s", "12", "--processes", "4", "--json", folder=tmp_path)
+    journals = (tmp_path / "results" / measured["raw"]).parent
+    ordinary, on_zeros = (
+        read_journal(journals / name, TimedBlock) for name in ("blocks.jsonl", "constant_blocks.jsonl")
+    )
+    share = power_capped_share(ordinary)
+    state = {each: median(block.telemetry.sm_clock_mhz) for each, block in enumerate(on_zeros)}
+    found = [each for each in measured["findings"] if each["code"] == "INPUT_DEPENDENT_POWER"]
+    record_property("power_capped_share", share)
+    print(f"power cap for {share:.0%}; on zeros {len(on_zeros)} blocks, MHz {state}; {found}")  # noqa: T201
+    assert measured["status"] == "ok"
+    assert measured["blocks"] == len(ordinary)
+    if share <= POWER_CAPPED_SHARE:
+        assert (on_zeros, found) == ([], [])
+        pytest.skip("the power cap is not reached on this GPU")
+    assert 2 <= len(on_zeros) == len({block.process for block in on_zeros}) <= 4
+    assert {series for block in on_zeros for series in block.samples} == {"gpu_compute_ms"}
+    assert all(block.telemetry.power_w for block in on_zeros)
+    # Lead-in, images and proof take about as long again as the watched block.
+    assert sum(block.telemetry.duration_s for block in on_zeros) < 0.05 * 12
+    images_ms = measured["series"]["gpu_compute_ms"]["median"]
+    zeros_ms = median(median(block.samples["gpu_compute_ms"]) for block in on_zeros)
+    print(f"images {images_ms:.4f} ms, zeros {zeros_ms:.4f} ms, {images_ms / zeros_ms:.4f}x")  # noqa: T201
+    # Beyond its first layer a ViT multiplies the same kind of values whatever the input is.
+    assert 0.97 < images_ms / zeros_ms < 1.3
+    if found:
+        assert found[0]["numbers"]["ci95_low"] > 1
+        assert found[0]["numbers"]["constants_speedup"] == pytest.approx(images_ms / zeros_ms, rel=0.01)
 
 
 def test_an_arm_against_itself(folder):

@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 from trt_api import VERSIONS
 
+from trtbench import cli
 from trtbench.build import child
 from trtbench.build.backends import child_command, read_built
 from trtbench.build.dialect import BuildPaths, build_job, import_compiler
@@ -17,7 +18,6 @@ from trtbench.specs import BuilderOptions, BuildSpec, ShapeRange
 
 VERSION = import_compiler("tensorrt_rtx").__version__
 OPTIONS = BuilderOptions(
-    timing_cache="off",
     workspace_bytes=2**28,
     optimization_level=2,
     tiling="fast",
@@ -63,6 +63,22 @@ def test_the_real_compiler_takes_the_options_and_tells_its_progress(
     assert {node for layer in built.layers for node in layer.onnx_nodes} >= {"/fc/MatMul"}
     assert built.memory.weight_bytes >= 64 * 64 * 2
     assert "[INFO] Progress: Building engine" in paths.log.read_text()
+
+
+def test_options_on_the_command_line_reach_the_real_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("trtbench.build.log_tail._INTERVAL_S", 0.0)
+    save_linear(tmp_path / "linear.onnx")
+    options = ["--optimization-level", "2", "--tiling", "fast", "--workspace-mib", "256"]
+    words = ["build", str(tmp_path / "linear.onnx"), *options, "--max-aux-streams", "0"]
+    monkeypatch.setattr(sys, "argv", ["trtbench", *words, "--store", str(tmp_path), "--json"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    output = capfd.readouterr()
+    assert not ended.value.code, output.err
+    assert BuilderOptions.model_validate(json.loads(output.out)["spec"]["options"]) == OPTIONS
+    assert f"compile for sm120 with TensorRT-RTX {VERSION}: Building engine" in output.err
 
 
 def test_the_real_compiler_takes_a_profile_for_a_dynamic_input(paths: BuildPaths) -> None:

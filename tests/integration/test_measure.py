@@ -181,7 +181,7 @@ def test_rebuilding_gives_two_artifacts(tmp_path):
 
     model = ModelSpec(name="vit_tiny_patch16_224", overrides=(("depth", 1),))
     spec = ExportSpec(model=model, recipe=parse_recipe("fp16"), batch=1)
-    workshop = Workshop(Store(tmp_path), BuildSpec(), rebuilds=1)
+    workshop = Workshop(Store(tmp_path), {"tensorrt_rtx": BuildSpec()}, rebuilds=1)
     arm, _ = arm_of_recipe("fp16", spec, "tensorrt_rtx", workshop, lambda step: None)
     assert [each.build for each in arm.builds] == [0, 1]
     assert len({each.artifact for each in arm.builds}) == 2

@@ -1,34 +1,43 @@
 """Environments with the real compiler: another version in a venv of uv's, and a stand-in for docker.
 
-Installing TensorRT-RTX 1.5.0.114 takes the network, and uv.
+Installing TensorRT-RTX 1.5.0.114 and onnxruntime takes the network, and uv.
 """
 
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import typer
-from docker_stand_in import IMAGE, put_on_path
+from docker_stand_in import DIGEST, IMAGE, put_on_path
+from scripted import BENCH
 
 from trtbench.artifacts import Artifact, Store, load_artifact
 from trtbench.build import build
+from trtbench.build.choice import target_of_gpu
 from trtbench.build.compiler import compiler_of
-from trtbench.cli_options import BuildOptions, ModelOptions, NetworkOptions, OutputOptions
-from trtbench.cli_versions import compare_in_environments
+from trtbench.cli_options import BenchOptions, BuildOptions, ModelOptions, NetworkOptions, OutputOptions
+from trtbench.cli_versions import EnvironmentsRequest, compare_in_environments
+from trtbench.compare_timed import Timing
 from trtbench.diff import diff_engines
 from trtbench.environments import parse_environment, parse_environments, prepare
-from trtbench.errors import BuildError, IncompatibleResults, RuntimeUnavailable, SpecError
+from trtbench.errors import BuildError, IncompatibleResults, SpecError
 from trtbench.export import export
-from trtbench.results.environments import Contents
+from trtbench.measure.journal import read_journal
+from trtbench.results import TimedBlock
 from trtbench.results.versions import VersionComparison
-from trtbench.specs import BuildSpec
+from trtbench.specs import BuildSpec, canonical_hash
 from trtbench.specs_from_options import export_specs
-from trtbench.versions import compare_environments
+from trtbench.versions import Plan, compare_environments
 
 OLD = "venv:tensorrt-rtx==1.5.0.114"
 BROKEN = "venv:tensorrt-rtx==0.0.0.1"
 TINY = ModelOptions(model="vit_tiny_patch16_224", overrides=["depth=1"], batch=8)
+TIMING = Timing(BENCH, lambda progress: None)
+PLAN = Plan(TIMING, {"tensorrt_rtx": BuildSpec(), "tensorrt": BuildSpec(backend="tensorrt")})
+ON_CPU = Plan(TIMING, PLAN.by_backend, ("onnxruntime-cpu",))
+NEW_ORT, OLD_ORT = "venv:onnxruntime==1.31.1", "venv:onnxruntime==1.22.1"
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +62,7 @@ def comparison(store, cache):
         monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
         return compare_environments(
             export_specs(["fp16"], TINY),
-            BuildSpec(),
+            PLAN,
             parse_environments([OLD, "local", BROKEN]),
             store,
             lambda name, step: None,
@@ -100,28 +109,176 @@ def test_engines_of_two_networks_are_refused(comparison):
         diff_engines(engine, Artifact(engine.directory, other))
 
 
-def test_the_command_reuses_what_is_there(comparison, store, capsys):
+def asked(environments, batch=str(TINY.batch), words=("fp16",), **fields):
     network = NetworkOptions(model=TINY.model, overrides=TINY.overrides)
-    output = OutputOptions(store=store.root, json=True)
-    compare_in_environments(["fp16"], [OLD, "local"], network, BuildOptions(), str(TINY.batch), output)
+    timing = BenchOptions(processes=2, duration_s=0.4, block_ms=40, warmup_ms=20)
+    return EnvironmentsRequest(
+        words=words,
+        environments=environments,
+        network=network,
+        building=BuildOptions(),
+        timing=timing,
+        batch=batch,
+        **fields,
+    )
+
+
+def test_the_command_reuses_what_is_there(comparison, store, capsys):
+    compare_in_environments(asked([OLD, "local"]), OutputOptions(store=store.root, json=True))
     printed = VersionComparison.model_validate_json(capsys.readouterr().out)
     assert printed.rows == comparison.rows[:2]
     assert printed.differences == comparison.differences
 
 
 def test_the_command_fails_with_a_row(comparison, store, capsys):
-    network = NetworkOptions(model=TINY.model, overrides=TINY.overrides)
-    output = OutputOptions(store=store.root)
     with pytest.raises(typer.Exit) as caught:
-        compare_in_environments(["fp16"], ["local", BROKEN], network, BuildOptions(), "8", output)
+        compare_in_environments(asked(["local", BROKEN]), OutputOptions(store=store.root))
     assert caught.value.exit_code == 1
     assert "tensorrt-rtx==0.0.0.1" in capsys.readouterr().out
 
 
 def test_the_command_takes_one_batch(store):
     with pytest.raises(SpecError, match="name one"):
-        compare_in_environments(
-            ["fp16"], [OLD, "local"], NetworkOptions(), BuildOptions(), "1,8", OutputOptions(store=store.root)
+        compare_in_environments(asked([OLD, "local"], "1,8"), OutputOptions(store=store.root))
+
+
+@pytest.mark.skipif(bool(target_of_gpu()), reason="on a machine with a GPU engines may be timed")
+def test_without_a_gpu_the_reason_is_told(comparison):
+    assert comparison.not_timed
+    assert all(row.measured is None for row in comparison.rows)
+    assert comparison.verdicts == ()
+
+
+class TestTimed:
+    """The same ONNX file in two versions of onnxruntime, in a container (a stand-in), and here."""
+
+    @pytest.fixture(scope="class")
+    def timed(self, store, cache):
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+            return compare_environments(
+                export_specs(["fp32", "fp16"], TINY),
+                ON_CPU,
+                parse_environments([OLD_ORT, NEW_ORT, OLD, BROKEN]),
+                store,
+                lambda name, step: None,
+            )
+
+    def test_each_version_has_a_time_and_a_verdict(self, timed):
+        of_recipe = {str(row.recipe): [] for row in timed.rows}
+        for row in timed.rows:
+            of_recipe[str(row.recipe)].append(row)
+        for recipe, (old, new, rtx, broken) in of_recipe.items():
+            assert [row.status for row in (old, new, rtx, broken)] == ["ok", "ok", "failed", "failed"]
+            versions = [row.measured.facts.runtime_version for row in (old, new)]
+            assert versions == ["onnxruntime 1.22.1", "onnxruntime 1.31.1"]
+            assert old.measured.processes == new.measured.processes == BENCH.processes
+            needs = "which runtime onnxruntime-cpu needs: take venv:onnxruntime==VERSION"
+            assert rtx.reason == f"{OLD} has no onnxruntime, {needs}"
+            verdict = next(each for each in timed.verdicts if each.arm == f"{recipe} in {NEW_ORT}")
+            assert verdict.baseline == f"{recipe} in {OLD_ORT}"
+            assert verdict.verdict != "INCOMPARABLE"
+        assert len(timed.verdicts) == 2
+        assert timed.gpu is None
+        assert timed.not_timed is None
+
+    def test_every_row_has_one_file_and_one_protocol(self, timed):
+        measured = [row for row in timed.rows if row.measured]
+        assert {row.protocol_sha256 for row in measured} == {canonical_hash(BENCH.model_dump(mode="json"))}
+        for row in measured:
+            assert row.measured.arm.artifact_sha256 == row.onnx_sha256
+        assert len({(str(row.recipe), row.onnx_sha256) for row in timed.rows}) == 2
+
+    def test_all_blocks_take_turns_in_one_run(self, timed, store):
+        (raw,) = {row.measured.raw for row in timed.rows if row.measured}
+        lines = read_journal(store.root / "results" / raw, TimedBlock)
+        turns = {}
+        for line in lines:
+            turns.setdefault((line.process, line.block), []).append(line.arm)
+        assert {len(set(arms)) for arms in turns.values()} == {4}
+
+    def test_the_result_is_saved(self, timed, store):
+        (raw,) = {row.measured.raw for row in timed.rows if row.measured}
+        path = store.root / "results" / f"{Path(raw).parent}.json"
+        assert VersionComparison.model_validate_json(path.read_bytes()) == timed
+
+    def test_a_baseline_that_failed_leaves_nothing_to_compare_with(self, store):
+        result = compare_environments(
+            export_specs(["fp32"], TINY),
+            ON_CPU,
+            parse_environments([BROKEN, "local"]),
+            store,
+            lambda a, b: None,
+        )
+        (verdict,) = result.verdicts
+        assert (verdict.verdict, verdict.arm) == ("INCOMPARABLE", "fp32 in local")
+        assert verdict.reason.startswith(f"fp32 in {BROKEN} failed: ")
+
+    def test_a_container_and_this_python(self, store, tmp_path, monkeypatch, capsys):
+        export(export_specs(["fp32"], TINY)[0], store)
+        put_on_path(tmp_path / "bin", monkeypatch)
+        request = asked([f"docker:{IMAGE}", "local"], words=["fp32"], runtimes=("onnxruntime-cpu",))
+        compare_in_environments(request, OutputOptions(store=store.root, json=True))
+        printed = VersionComparison.model_validate_json(capsys.readouterr().out)
+        assert [row.status for row in printed.rows] == ["ok", "ok"]
+        assert printed.rows[0].measured.arm.environment.image_digest == DIGEST
+
+    def test_a_container_that_does_not_start_any_more_is_a_row(self, store, tmp_path, monkeypatch):
+        journal = put_on_path(tmp_path / "bin", monkeypatch)
+        places = parse_environments([f"docker:{IMAGE}", "local"])
+
+        def break_it(progress):
+            if "load" in progress.step:
+                put_on_path(tmp_path / "bin", monkeypatch, "busy GPU")
+
+        plan = replace(ON_CPU, timing=replace(TIMING, on_progress=break_it))
+        result = compare_environments(
+            export_specs(["fp32"], TINY), plan, places, store, lambda name, step: None
+        )
+        container, here = result.rows
+        assert container.status == "failed"
+        assert "the GPU is busy: another process has it for itself" in container.reason
+        assert here.status == "ok"
+        assert "measure.worker" in journal.read_text()
+
+    def test_slower_is_an_exit_code(self, store, capsys, monkeypatch):
+        monkeypatch.setattr("trtbench.measure_requests.slower_among", lambda verdicts: bool(verdicts))
+        request = asked(
+            [NEW_ORT, "local"], words=["fp32"], runtimes=("onnxruntime-cpu",), fail_on_slower=True
+        )
+        with pytest.raises(typer.Exit) as caught:
+            compare_in_environments(request, OutputOptions(store=store.root))
+        assert caught.value.exit_code == 3
+        assert "protocol in every row: sha256" in capsys.readouterr().out
+
+    @pytest.mark.skipif(bool(target_of_gpu()), reason="the reasons are those of a machine without a GPU")
+    def test_engines_are_timed_in_the_namesake_of_their_compiler(self, tmp_path, monkeypatch):
+        put_on_path(tmp_path / "bin", monkeypatch)
+        monkeypatch.setattr("trtbench.versions_timed.why_not_timed", lambda targets: None)
+        result = compare_environments(
+            export_specs(["fp16"], TINY),
+            PLAN,
+            parse_environments(["local", f"docker:{IMAGE}"]),
+            Store(tmp_path / "store"),
+            lambda name, step: None,
+        )
+        assert {row.runtime for row in result.rows} == {"tensorrt_rtx"}
+        assert all(row.compiled and row.measured for row in result.rows)
+        for row in result.rows:
+            assert row.status == "failed"
+            assert row.reason.startswith("there is no NVIDIA driver")
+        assert [verdict.verdict for verdict in result.verdicts] == ["INCOMPARABLE"]
+
+    def test_only_a_named_runtime_runs_where_nothing_compiles(self, store):
+        result = compare_environments(
+            export_specs(["fp32"], TINY),
+            PLAN,
+            parse_environments([NEW_ORT, "local"]),
+            store,
+            lambda a, b: None,
+        )
+        assert result.rows[0].reason == (
+            f"{NEW_ORT} has no TensorRT-RTX: there is onnxruntime 1.31.1, for --runtime onnxruntime-cpu"
         )
 
 
@@ -170,22 +327,6 @@ def test_a_limit_on_memory_that_cannot_be_kept_is_refused(container):
         compiler_of(container, BuildSpec(memory_limit_bytes=10**9))
 
 
-@pytest.mark.parametrize(
-    ("found", "words"),
-    [
-        ({"tensorrt": "10.14.1.48"}, "there is TensorRT 10.14.1.48"),
-        ({"problem": "libcuda.so.1: cannot open"}, "cannot be imported there: libcuda"),
-        ({}, "install tensorrt-rtx there"),
-    ],
-)
-def test_an_environment_without_tensorrt_rtx_is_refused(container, found, words):
-    nothing = {"tensorrt_rtx": None, "tensorrt": None, "targets": (), "cuda": None, "problem": None}
-    contents = Contents(python="3.12.3", **{**nothing, **found})
-    with pytest.raises(RuntimeUnavailable, match="has no TensorRT-RTX") as caught:
-        compiler_of(container.model_copy(update={"contents": contents}), BuildSpec())
-    assert words in str(caught.value)
-
-
 def test_a_damaged_venv_is_made_again(store):
     spec = parse_environment(OLD)
     first = prepare(spec, store)
@@ -199,5 +340,5 @@ def test_a_damaged_venv_is_made_again(store):
 def test_one_environment_is_nothing_to_compare(store):
     with pytest.raises(SpecError, match="two environments"):
         compare_environments(
-            export_specs(["fp16"], TINY), BuildSpec(), parse_environments(["local"]), store, lambda a, b: None
+            export_specs(["fp16"], TINY), PLAN, parse_environments(["local"]), store, lambda a, b: None
         )

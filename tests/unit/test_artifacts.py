@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from trtbench.artifacts import Artifact, Store, file_record, load_artifact, save_result
-from trtbench.errors import ArtifactError, BuildError
+from trtbench.errors import ArtifactError, BuildError, SpecError
 from trtbench.recipes import parse_recipe
 from trtbench.results import SCHEMA_VERSION, EngineManifest, Finding, OnnxManifest
 from trtbench.specs import BuildSpec, ExportSpec
@@ -311,12 +311,18 @@ def test_a_directory_under_another_identity_is_made_again(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("inside", "text"), [("absent", r"absent: is missing"), ("extra.txt", r"extra\.txt: not among the files")]
+    ("inside", "kind", "text"),
+    [
+        ("absent", SpecError, r"absent: is missing"),
+        ("extra.txt", ArtifactError, r"extra\.txt: not among the files"),
+    ],
 )
-def test_load_refuses_what_is_no_artifact(store: Store, inside: str, text: str) -> None:
+def test_load_refuses_what_is_no_artifact(
+    store: Store, inside: str, kind: type[Exception], text: str
+) -> None:
     made, _ = get_model(store)
     (made.directory / "extra.txt").write_text("mine")
-    with pytest.raises(ArtifactError, match=text):
+    with pytest.raises(kind, match=text):
         load_artifact(made.directory / inside)
 
 

@@ -252,7 +252,15 @@ def test_a_changed_signature_or_flag_shows(paths: BuildPaths) -> None:
     ("backend", "version", "options", "words"),
     [
         ("tensorrt_rtx", "1.7.1", BuilderOptions(timing_cache="shared"), "TensorRT-RTX times no tactics"),
+        ("tensorrt_rtx", "1.7.1", BuilderOptions(timing_cache="off"), "TensorRT-RTX times no tactics"),
         ("tensorrt_rtx", "1.7.1", BuilderOptions(tactic_table=True), "TensorRT-RTX times no tactics"),
+        (
+            "tensorrt_rtx",
+            "1.7.1",
+            BuilderOptions(hardware_compatibility="ampere_plus"),
+            "hardware_compatibility=ampere_plus: TensorRT-RTX ignores it",
+        ),
+        ("tensorrt_rtx", "1.7.1", BuilderOptions(version_compatible=True), "without the lean runtime"),
         ("tensorrt", "10.7.0", BuilderOptions(), "TensorRT 10.7.0 is too old"),
         (
             "tensorrt",

@@ -5,11 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from scripted import FAST, write_script
+from scripted import FAST, telemetry, write_script
 
 from trtbench import cli
 from trtbench.artifacts import Store, save_result
+from trtbench.measure.journal import read_journal
+from trtbench.results import AaBlocks
 from trtbench.results_store import load_result
+from trtbench.stats import BlockSamples, speedup
 
 
 @pytest.fixture
@@ -48,7 +51,6 @@ def test_help_has_examples(trtbench, command):
         (["bench", "nowhere.onnx"], ["nowhere.onnx", "no such file"]),
         (["bench", "fp16", "--runtime", "fast"], ["fast", "onnxruntime-cpu"]),
         (["bench", "fp16", "--runtime", "fake"], ["fake", "script"]),
-        (["bench", "fp16", "--runtime", "tensorrt"], ["tensorrt", "engine file"]),
         (["bench", "fp16", "--batch", "1,x"], ["--batch 1,x", "integer"]),
         (["bench", "fp16", "--batch", "8,8"], ["--batch", "once"]),
         (["bench", "fp16", "--duration-s", "0"], ["duration_s", "0"]),
@@ -66,6 +68,12 @@ def test_help_has_examples(trtbench, command):
         (["compare", "slow.json", "slow.json", "--runtime", "fake"], ["more than once", "--aa"]),
         (["compare", "--aa", "fp16", "fp32", "--runtime", "torch"], ["--aa", "one"]),
         (["compare", "--aa", "fp16"], ["--aa", "--runtime"]),
+        (["compare", "--aa", "slow.json", "--runtime", "fake", "--set", "depth=1"], ["--set", "slow.json"]),
+        (["compare", "--aa", "slow.json", "--runtime", "fake", "--batch", "8"], ["--batch", "slow.json"]),
+        (["compare", "--aa", "fp16", "--runtime", "torch", "--rebuilds", "1"], ["--rebuilds", "--aa"]),
+        (["compare", "fp16", "--comparisons", "5"], ["--comparisons 5", "--aa"]),
+        (["compare", "fp16", "--runtime", "torch", "--rebuilds", "1"], ["--rebuilds", "torch", "no say"]),
+        (["bench", "slow.json", "--runtime", "fake", "--rebuilds", "1"], ["--rebuilds", "slow.json"]),
         (["compare", "--aa", "fp16", "--runtime", "torch", "--batch", "1,2"], ["--aa", "one batch"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and value[0] in ("bench", "compare") else "",
@@ -133,9 +141,35 @@ def test_stored_results_of_two_protocols_are_incomparable(trtbench, arms):
 @pytest.mark.parametrize("content", ["{", "[]", '{"kind": "onnx"}'])
 def test_a_file_that_is_no_result_is_named(trtbench, content):
     Path("x.json").write_text(content)
-    code, out, err = trtbench("compare", "--from", "x.json", "x.json")
+    code, out, err = trtbench("compare", "--from", "x.json")
     assert (code, out) == (1, "")
     assert "x.json" in err
+    code, _, err = trtbench("compare", "--from", "gone.json")
+    assert (code, "gone.json: no such file" in err) == (2, True)
+
+
+def test_a_script_shows_what_zeros_change_under_the_power_cap(trtbench, tmp_path):
+    held = telemetry(throttle_us={"sw_power_cap": 200_000}, sm_clock_mhz=(1830,)).model_dump(mode="json")
+    script = write_script(tmp_path, "capped", telemetry=[held], constant_inputs_factor=0.93)
+    whole = ["--processes", 4, "--duration-s", 20, "--target-half-width", 1e-9]
+    code, out, err = trtbench("bench", script, "--runtime", "fake", *whole)
+    assert code == 0, err
+    assert "INPUT_DEPENDENT_POWER inputs of zeros are computed 1.07" in " ".join(out.split())
+    (journal,) = Path("results").glob("*/constant_blocks.jsonl")
+    # 20 s of blocks leave 1 s for four of 250 ms.
+    assert len(journal.read_text().splitlines()) == 4
+
+
+def _recomputed(line):
+    sides = (
+        [
+            BlockSamples(0, block.pair, block.block, (block.median_ms,))
+            for block in line.blocks
+            if block.side == side
+        ]
+        for side in "AB"
+    )
+    return speedup(*sides)
 
 
 def test_an_arm_against_itself(trtbench, tmp_path):
@@ -156,6 +190,13 @@ def test_an_arm_against_itself(trtbench, tmp_path):
     groups = [json.loads(line)["groups"] for line in lines]
     assert all(not set(a) & set(b) for a, b in groups)
     assert len({str(pair) for pair in groups}) > 1
+    kept = read_journal((path.parent / report["raw"]).with_name("comparison_blocks.jsonl"), AaBlocks)
+    assert [line.comparison for line in kept] == [0, 1, 2, 3]
+    for line, comparison in zip(kept, map(json.loads, lines), strict=True):
+        assert _recomputed(line).value == pytest.approx(comparison["ratio"], rel=1e-12)
+        assert _recomputed(line).ci95 == pytest.approx(comparison["ci95"], rel=1e-12)
+        sides = [{block.process for block in line.blocks if block.side == side} for side in "AB"]
+        assert sides == [set(group) for group in comparison["groups"]]
     # Interrupted before its result was saved: nothing is measured twice, and the rest is made up for.
     path.unlink()
     again = trtbench("compare", "--aa", script, "--runtime", "fake", "--comparisons", 5, *FAST, "--json")

@@ -6,12 +6,15 @@ import typer
 from docker_stand_in import IMAGE, put_on_path
 from typer.testing import CliRunner
 
+from trtbench.cli_measure import compare_command
 from trtbench.cli_versions import containers_command, diff_command
-from trtbench.errors import ArtifactError
+from trtbench.errors import SpecError
 
 app = typer.Typer(rich_markup_mode=None)
 app.command("diff")(diff_command)
 app.command("containers")(containers_command)
+app.command("compare")(compare_command)
+ENVIRONMENTS = ["--env", "local", "--env", "venv:onnxruntime==1.31.1"]
 
 
 def run(*words):
@@ -43,7 +46,7 @@ def test_a_dry_run_prints_one_command_a_line(tmp_path, monkeypatch):
 
 
 def test_diff_refuses_what_is_no_engine(tmp_path):
-    with pytest.raises(ArtifactError, match="is missing"):
+    with pytest.raises(SpecError, match="is missing"):
         run("diff", str(tmp_path / "nothing"), str(Path(__file__)))
 
 
@@ -52,3 +55,25 @@ def test_help_has_an_example(verb):
     done = run(verb, "--help")
     assert done.exit_code == 0
     assert f"trtbench {verb}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["fp32", "--aa", "--runtime", "onnxruntime-cpu"], "--aa and --env exclude each other"),
+        (["results/a.json", "--from"], "--from and --env exclude each other"),
+        (["fp32", "--runtime", "nonsense"], "runtime 'nonsense': expected one of"),
+        (["fp32", "--runtime", "fake"], "runtime fake takes script files"),
+        (["fp32", "--runtime", "torch", "--runtime", "torch"], "runtime torch is named more than once"),
+        (["fp32", "--runtime", "onnxruntime-cpu", "--backend", "tensorrt"], "--backend has no say"),
+        (["fp32", "--rebuilds", "-1"], "--rebuilds -1: expected 0 or more"),
+        (["fp32", "--processes", "0"], "processes = 0"),
+        (["fp32", "--batch", "1,8"], "--env compares versions at one batch"),
+        (["fp32", "--env", "remote"], "environment 'remote' is unknown"),
+    ],
+)
+def test_a_wrong_request_with_environments_is_refused_in_one_line(words, reason):
+    with pytest.raises(SpecError) as caught:
+        run("compare", *words, *ENVIRONMENTS)
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,3 +1,4 @@
+import json
 import re
 import shlex
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ from trtbench.containers import list_containers
 from trtbench.environments import parse_environment, prepare
 from trtbench.environments.catalogue import read_catalogue
 from trtbench.errors import ArtifactError, RuntimeUnavailable
+from trtbench.measure.process import WORKER
 
 SPEC = parse_environment(f"docker:{IMAGE}")
 GOLDEN = Path(__file__).parents[1] / "golden" / "versions"
@@ -88,7 +90,8 @@ def test_each_trouble_is_one_clear_line(tmp_path, monkeypatch, trouble, words):
 
 def test_every_trouble_of_the_stand_in_is_tried():
     marks = test_each_trouble_is_one_clear_line.pytestmark[0].args[1]
-    assert {trouble for trouble, _ in marks} == set(TROUBLES)
+    while_it_times = {"no image to run", "no process"}
+    assert {trouble for trouble, _ in marks} == set(TROUBLES) - while_it_times
 
 
 def test_no_docker_at_all(tmp_path, monkeypatch):
@@ -122,12 +125,58 @@ def test_the_list_without_docker_has_the_reason(tmp_path, monkeypatch):
     assert {entry.digest for entry in listed.containers} == {None}
 
 
-def test_a_dry_run_gives_every_command(tmp_path, monkeypatch):
+@pytest.mark.parametrize("tag", ["25.06", "25.11", "26.06"])
+def test_a_dry_run_gives_every_command(tmp_path, monkeypatch, tag):
+    put_on_path(tmp_path / "bin", monkeypatch)
+    commands = dry_run(tmp_path, tag)
+    text = without_places("\n".join(commands), tmp_path)
+    assert text + "\n" == (GOLDEN / f"dry_run_{tag}.txt").read_text()
+
+
+def dry_run(tmp_path, tag):
+    listed = list_containers(tmp_path / "store", dry_run=True)
+    return next(e.commands for e in listed.containers if e.image.image.endswith(f":{tag}-py3"))
+
+
+@pytest.mark.parametrize("tag", ["25.06", "25.11", "26.06"])
+def test_the_commands_of_a_dry_run_are_those_that_are_run(tmp_path, monkeypatch, tag):
+    put_on_path(tmp_path / "bin", monkeypatch)
+    *_, build, worker, trtexec_build, trtexec_bench = map(shlex.split, dry_run(tmp_path, tag))
+    job = json.loads(build[-1])
+    weakly_typed_by_default = tag != "26.06"
+    assert job["module"] == "tensorrt"
+    assert ("STRONGLY_TYPED" in job["network_flags"]) == weakly_typed_by_default
+    assert Path(build[-2]).samefile(Path(trtbench.__file__).parent / "build" / "child.py")
+    assert tuple(worker[-2:]) == WORKER
+    golden = (GOLDEN.parent / "trtexec" / f"{tag}.sh").read_text().split("\n\n")
+    known = {part.splitlines()[0]: set(re.findall(r"--\w+", part)) for part in golden}
+    of_trtexec = [
+        set(re.findall(r" (--\w+)", " ".join(words[words.index("trtexec") :])))
+        for words in (trtexec_build, trtexec_bench)
+    ]
+    assert of_trtexec == [known["# build plain"], known["# bench graph"]]
+
+
+def test_every_image_has_a_dry_run(tmp_path, monkeypatch):
     put_on_path(tmp_path / "bin", monkeypatch)
     listed = list_containers(tmp_path / "store", dry_run=True)
-    entry = next(entry for entry in listed.containers if entry.image.image == IMAGE)
-    text = without_places("\n".join(entry.commands), tmp_path)
-    assert text + "\n" == (GOLDEN / "dry_run.txt").read_text()
+    assert {len(entry.commands) for entry in listed.containers} == {9}
+
+
+def test_a_store_behind_a_link_is_mounted_by_both_names(tmp_path, monkeypatch):
+    put_on_path(tmp_path / "bin", monkeypatch)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    python = prepare(SPEC, Store(tmp_path / "link")).python
+    assert f"{tmp_path}/link:{tmp_path}/link" in python
+    assert f"{tmp_path}/real:{tmp_path}/real" in python
+
+
+def test_drivers_follow_from_cuda_by_a_source_that_is_named():
+    for image in read_catalogue():
+        major = image.cuda.oldest.partition(".")[0]
+        assert image.driver_floor == {"12": "525", "13": "580"}[major]
+        assert image.driver_source.endswith(f"(table 1, CUDA {major}.x)")
 
 
 def test_images_are_known_by_their_tag():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from trtexec_stand_in import write_trtexec
 
 from trtbench import doctor
 from trtbench.doctor import Backend, Capability, Diagnosis, diagnose
@@ -184,7 +185,8 @@ def test_both_onnxruntimes_are_a_finding(site: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "status", "problem"),
     [
-        ("echo '&&&& RUNNING TensorRT.trtexec'", "ok", None),
+        ("echo '&&&& RUNNING TensorRT.trtexec [TensorRT v101401] [b48] # trtexec --help'", "ok", None),
+        ("echo '&&&& RUNNING trtexec'", "broken", "names no version of TensorRT"),
         (
             "echo 'error while loading shared libraries: libnvinfer.so.10' >&2; exit 127",
             "broken",
@@ -195,15 +197,17 @@ def test_both_onnxruntimes_are_a_finding(site: Path) -> None:
 def test_trtexec_on_path(commands: Path, code: str, status: str, problem: str | None) -> None:
     write_command(commands, "trtexec", code)
     row = capability("trtexec")
-    assert (row.status, row.version) == (status, str(commands / "trtexec"))
+    version = "10.14.1.48, " if status == "ok" else ""
+    assert (row.status, row.version) == (status, f"{version}{commands / 'trtexec'}")
     assert (row.problem is None) if problem is None else (problem in str(row.problem))
 
 
 def test_trtexec_beside_path(commands: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "trtexec").touch()
-    monkeypatch.setattr(doctor, "_TRTEXEC_DIRECTORIES", (str(tmp_path),))
+    monkeypatch.setattr("trtbench.build.trtexec.PLACES", (str(tmp_path),))
+    assert capability("trtexec").status == "missing"
+    path = write_trtexec(tmp_path / "trtexec", "11.0.0.114")
     row = capability("trtexec")
-    assert (row.status, row.command) == ("broken", f'export PATH="{tmp_path}:$PATH"')
+    assert (row.status, row.version) == ("ok", f"11.0.0.114, {path}")
 
 
 @pytest.mark.parametrize(

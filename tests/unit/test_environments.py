@@ -7,7 +7,9 @@ import pytest
 from trtbench.artifacts import Store
 from trtbench.environments import parse_environment, parse_environments, prepare
 from trtbench.environments.cache import cache_root, get_or_make_folder
-from trtbench.environments.venv import _mismatch, venv_commands, venv_id
+from trtbench.environments.prepared import Container, Prepared
+from trtbench.environments.venv import _mismatch, requirements_of, venv_commands, venv_folder
+from trtbench.environments.wheel import Wheel
 from trtbench.errors import ArtifactError, RuntimeUnavailable, SpecError
 from trtbench.results.environments import Contents
 
@@ -17,6 +19,7 @@ from trtbench.results.environments import Contents
     [
         "local",
         "venv:tensorrt-rtx==1.6.1.120",
+        "venv:onnxruntime==1.31.1",
         "docker:nvcr.io/nvidia/tensorrt:25.11-py3",
         "docker:registry.example:5000/team/image@sha256:" + 64 * "a",
         "docker:ubuntu",
@@ -45,7 +48,8 @@ def test_other_spellings_of_the_package_are_the_same_environment():
         ("venv:tensorrt-rtx==1.5.*", "without a star"),
         ("venv:tensorrt-rtx[lean]==1.5.0.114", "no extras"),
         ("venv:tensorrt-rtx==1.5.0.114; python_version > '3'", "no extras"),
-        ("venv:torch==2.8.0", "not torch"),
+        ("venv:torch==2.8.0", "not for torch"),
+        ("venv:onnxruntime", "one exact version"),
         ("venv:tensorrt-rtx @ https://example.org/a.whl", "no extras, markers or addresses"),
         ("docker:", "no name of a container image"),
         ("docker:two words", "no name of a container image"),
@@ -72,30 +76,78 @@ def test_here_is_this_python(tmp_path):
     assert ready.findings == ()
 
 
+WHEEL = Wheel(Path("/wheels/trtbench-0.1.0-py3-none-any.whl"), 64 * "a")
+
+
+def shell(word, wheel=None):
+    commands = venv_commands(Path("/cache/venvs/abc"), requirements_of(parse_environment(word), wheel))
+    return [shlex.join(command) for command in commands]
+
+
 def test_the_commands_that_make_a_venv():
-    commands = venv_commands(Path("/cache/venvs/abc"), parse_environment("venv:tensorrt-rtx==1.6.1.120"))
-    assert [shlex.join(command) for command in commands] == [
+    assert shell("venv:tensorrt-rtx==1.6.1.120") == [
         f"uv --directory /cache/venvs venv --quiet --relocatable --python {sys.executable} /cache/venvs/abc",
         "uv --directory /cache/venvs pip install --quiet --python /cache/venvs/abc/bin/python "
         "tensorrt-rtx==1.6.1.120",
     ]
 
 
-def test_another_version_is_another_venv():
-    ids = {venv_id(parse_environment(f"venv:tensorrt-rtx=={v}")) for v in ("1.5.0.114", "1.6.1.120")}
-    assert len(ids) == 2
+def test_a_venv_to_time_in_has_trtbench_too():
+    install = shell("venv:onnxruntime==1.31.1", WHEEL)[1]
+    assert install.endswith("'/wheels/trtbench-0.1.0-py3-none-any.whl[gpu]' onnxruntime==1.31.1")
 
 
-def test_another_version_than_asked_for_is_a_finding():
-    spec = parse_environment("venv:tensorrt-rtx==1.6.1.120")
-    found = Contents(
-        python="3.11.7", tensorrt_rtx="1.7.1.116", tensorrt=None, targets=(), cuda=None, problem=None
-    )
-    (finding,) = _mismatch(spec, found)
+def test_another_content_is_another_venv():
+    rtx = [parse_environment(f"venv:tensorrt-rtx=={version}") for version in ("1.5.0.114", "1.6.1.120")]
+    other = Wheel(WHEEL.path, 64 * "b")
+    folders = {venv_folder(spec, wheel) for spec in rtx for wheel in (None, WHEEL, other)}
+    assert len(folders) == 6
+
+
+FOUND = Contents(
+    python="3.11.7", tensorrt_rtx="1.7.1.116", tensorrt=None, targets=(), cuda=None, problem=None
+)
+
+
+@pytest.mark.parametrize(
+    ("word", "found", "answers"),
+    [
+        ("venv:tensorrt-rtx==1.6.1.120", {}, "tensorrt-rtx 1.7.1.116"),
+        ("venv:onnxruntime==1.31.1", {"onnxruntime": "1.22.1"}, "onnxruntime 1.22.1"),
+        ("venv:onnxruntime==1.31.1", {}, "onnxruntime that does not load"),
+    ],
+)
+def test_another_version_than_asked_for_is_a_finding(word, found, answers):
+    contents = FOUND.model_copy(update=found)
+    (finding,) = _mismatch(parse_environment(word), contents, Path("/cache/venvs/abc"))
     assert finding.code == "ENVIRONMENT_MISMATCH"
-    assert "1.6.1.120 was asked for" in finding.message
-    assert "1.7.1.116 answers" in finding.message
-    assert _mismatch(spec, found.model_copy(update={"tensorrt_rtx": "1.6.1.120"})) == ()
+    assert finding.message == f"{word} was asked for, and {answers} answers in it"
+
+
+@pytest.mark.parametrize("word", ["venv:tensorrt-rtx==1.7.1.116", "venv:onnxruntime==1.31.1"])
+def test_the_version_that_was_asked_for_is_no_finding(word):
+    contents = FOUND.model_copy(update={"onnxruntime": "1.31.1"})
+    assert _mismatch(parse_environment(word), contents, Path("/cache")) == ()
+
+
+def test_contents_of_older_results_are_read():
+    old = {name: value for name, value in FOUND.model_dump().items() if not name.startswith("onnxruntime")}
+    assert Contents.model_validate(old) == FOUND
+
+
+def test_each_process_has_a_container_of_its_own():
+    container = Container(engine="docker", image="ubuntu", name="trtbench-0")
+    python = ("docker", "run", "--name", "trtbench-0", "ubuntu", "python3")
+    spec = parse_environment("docker:ubuntu")
+    ready = Prepared(spec=spec, python=python, container=container, contents=FOUND)
+    one, two = ready.for_another_process(), ready.for_another_process()
+    assert len({each.container.name for each in (ready, one, two)}) == 3
+    assert one.python == (*python[:3], one.container.name, *python[4:])
+    assert one.stop == ("docker", "kill", one.container.name)
+    assert one.identity == ready.identity
+    here = Prepared(spec=parse_environment("local"), python=("python",), contents=FOUND)
+    assert here.for_another_process() == here
+    assert here.stop == ()
 
 
 def test_without_uv_the_reason_is_told(tmp_path, monkeypatch):

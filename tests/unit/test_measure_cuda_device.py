@@ -6,6 +6,7 @@ its own: a kernel takes its time once the stream gets to it, and every call take
 
 import ctypes
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -210,7 +211,7 @@ def test_the_cache_is_flushed_outside_of_the_timed_part(cudart):
     assert samples["gpu_compute_ms"] == pytest.approx([QUERY_MS] * len(samples["gpu_compute_ms"]))
 
 
-@pytest.mark.parametrize("graph", ["capture", "none"])
+@pytest.mark.parametrize("graph", ["capture", "own", "none"])
 def test_rotated_sets_each_compute_their_own_outputs(cudart, graph):
     runtime = Tripling(cudart, graph)
     with _prepared(cudart, runtime, l2="rotated") as arm:
@@ -220,6 +221,107 @@ def test_rotated_sets_each_compute_their_own_outputs(cudart, graph):
     assert len(arrays) == 6
     assert len({x.tobytes() for x, _ in arrays}) == 6
     assert all(np.array_equal(y, 3 * x) for x, y in arrays)
+
+
+def test_a_graph_of_the_runtimes_own_takes_turns_outside_of_the_timed_part(cudart):
+    with _prepared(cudart, Tripling(cudart, "own"), l2="rotated") as arm:
+        cudart.log.clear()
+        samples = arm.block()
+    assert (arm.facts.cuda_graph, arm.facts.graph_kernels) == ("runtime", None)
+    assert cudart.log[:4] == ["kernel", "event", "kernel", "event"]
+    assert samples["gpu_compute_ms"] == pytest.approx([QUERY_MS] * len(samples["gpu_compute_ms"]))
+
+
+class ScriptedOnnxruntime:
+    """Its CUDA graphs: the first run of a ``gpu_graph_id`` captures its binding, others replay it."""
+
+    __version__ = "1.31.1"
+
+    def __init__(self, cudart, ids_work=True):
+        self.cudart, self.ids_work, self.graphs = cudart, ids_work, {}
+
+    class RunOptions(dict):
+        add_run_config_entry = dict.__setitem__
+
+    class Binding(dict):
+        def bind_input(self, name, device, device_id, element_type, shape, pointer):
+            assert (device, device_id) == ("cuda", 0)
+            self[name] = pointer
+
+        bind_output = bind_input
+
+    io_binding = Binding
+
+    def run_with_iobinding(self, binding, options):
+        assert options["disable_synchronize_execution_providers"] == "1"
+        graph_id = options["gpu_graph_id"] if self.ids_work else "0"
+        captured = self.graphs.setdefault(graph_id, dict(binding))
+        x, y = (np.frombuffer(self.cudart.memory[captured[name]], np.float16) for name in "xy")
+        self.cudart.enqueue("kernel", lambda: np.multiply(x, 3, out=y), QUERY_MS)
+
+
+def _onnxruntime(scripted):
+    from trtbench.runtimes.onnxruntime import OnnxModel, OnnxRuntime, Session
+
+    model = OnnxModel(Path("x.onnx"), Tripling.inputs, Tripling.outputs, {"x": 10, "y": 10})
+    return OnnxRuntime(Session(scripted, scripted, "cuda", ()), model, 77, "own")
+
+
+def test_onnxruntime_has_a_graph_for_each_set_that_takes_turns(cudart):
+    scripted = ScriptedOnnxruntime(cudart)
+    with _prepared(cudart, _onnxruntime(scripted), l2="rotated") as arm:
+        for _ in range(3):
+            arm.block()
+        arrays = [
+            [np.frombuffer(cudart.memory[g[name]], np.float16) for name in "xy"]
+            for g in scripted.graphs.values()
+        ]
+        assert all(np.array_equal(y, 3 * x) for x, y in arrays)
+    assert arm.facts.cuda_graph == "runtime"
+    # Id 0 is onnxruntime's own; 8192 bytes in sets of an input and an output of 768 bytes each.
+    assert sorted(scripted.graphs, key=int) == ["1", "2", "3", "4", "5", "6"]
+    assert len({(graph["x"], graph["y"]) for graph in scripted.graphs.values()}) == 6
+
+
+def test_an_onnxruntime_without_graph_ids_is_refused(cudart):
+    runtime = _onnxruntime(ScriptedOnnxruntime(cudart, ids_work=False))
+    text = "^GRAPH_EMPTY: output y: the runtime's own CUDA graph left 384 of 384 values unwritten"
+    with pytest.raises(MeasureError, match=text), _prepared(cudart, runtime, l2="rotated"):
+        pass
+
+
+def test_a_runtimes_graph_that_stays_with_its_first_memory_cannot_rotate(cudart):
+    class FirstMemory(Tripling):
+        def bind(self, tensors):
+            if not self.bound:
+                super().bind(tensors)
+
+    text = "^GRAPH_EMPTY: output y: the runtime's own CUDA graph left 384 of 384 values unwritten"
+    with pytest.raises(MeasureError, match=text), _prepared(cudart, FirstMemory(cudart, "own"), l2="rotated"):
+        pass
+
+
+@pytest.mark.parametrize("graph", ["capture", "own", "none"])
+def test_zeros_are_in_every_set_while_they_are_timed_and_images_after(cudart, graph):
+    runtime = Tripling(cudart, graph)
+    with _prepared(cudart, runtime, l2="rotated") as arm:
+        arm.block()
+
+        def inputs():
+            return [np.frombuffer(cudart.memory[x], np.float16).copy() for x, _ in sorted(runtime.bound)]
+
+        images = inputs()
+        arm.fill_constants()
+        cudart.log.clear()
+        samples = arm.constant_block()
+        assert not np.any(inputs())
+        assert "copy" not in cudart.log
+        arm.restore_inputs()
+        np.testing.assert_array_equal(inputs(), images)
+        after = arm.block()
+        np.testing.assert_array_equal(inputs(), images)
+    assert set(samples) == {"gpu_compute_ms"}
+    assert set(after) == {"gpu_compute_ms", "enqueue_ms", "host_wall_ms", "h2d_ms", "d2h_ms"}
 
 
 def test_everything_is_given_back(cudart):

@@ -1,12 +1,16 @@
 """Each check fires on its evidence, gives its numbers, and stays silent without it."""
 
+import re
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from scripted import FACTS, blocks, spec_of, telemetry
 
-from trtbench.measure.findings import Observed, findings_between, findings_of
+from trtbench.measure.findings import Observed, cosine_limit, findings_between, findings_of
 from trtbench.measure.run import Arm
 from trtbench.measure.summarise import measurement_of
-from trtbench.recipes import parse_recipe
+from trtbench.recipes import Precision, parse_recipe
 from trtbench.specs import BenchSpec, CheckpointSpec, ExportSpec, ModelSpec
 
 STEADY = [1.0, 1.001, 0.999, 1.0]
@@ -61,15 +65,96 @@ def test_throttle_by_heat_is_a_warning_with_the_contrast(tmp_path):
     assert "hw_therm_slowdown" in finding.message
 
 
-def test_the_power_cap_is_information_and_depends_on_the_values(tmp_path):
-    capped = telemetry(throttle_us={"sw_power_cap": 100_000})
-    random = found(observe(tmp_path, watched(STEADY, capped), "fp16"))
-    assert random["THROTTLED"].severity == "info"
-    assert random["INPUT_DEPENDENT_POWER"].numbers["power_capped_share"] == pytest.approx(0.4)
+HINTS = {
+    "hw_therm_slowdown": ("warning", "cool the GPU"),
+    "sw_therm_slowdown": ("warning", "cool the GPU"),
+    "hw_power_brake_slowdown": ("warning", "power supply told the GPU to brake"),
+    "sw_power_cap": ("info", "sustained load at the power limit"),
+    "sync_boost": ("info", "sync boost group"),
+}
+
+
+@pytest.mark.parametrize("reason", HINTS)
+def test_every_throttle_reason_has_its_own_hint(tmp_path, reason):
+    held = telemetry(throttle_us={**dict.fromkeys(HINTS, 0), reason: 100_000})
+    finding = found(observe(tmp_path, watched(STEADY, held)))["THROTTLED"]
+    severity, words = HINTS[reason]
+    assert (finding.severity, words in finding.hint) == (severity, True)
+    assert reason in finding.message
+    others = {other for _, other in HINTS.values() if other != words}
+    assert not [other for other in others if other in finding.hint]
+
+
+def test_several_throttle_reasons_have_all_their_hints_once(tmp_path):
+    reasons = ("sw_power_cap", "hw_therm_slowdown", "sw_therm_slowdown")
+    held = telemetry(throttle_us=dict.fromkeys(reasons, 100_000))
+    finding = found(observe(tmp_path, watched(STEADY, held)))["THROTTLED"]
+    assert finding.severity == "warning"
+    assert [finding.hint.count(words) for words in ("cool the GPU", "power limit", "brake")] == [1, 1, 0]
+
+
+CAPPED = telemetry(throttle_us={"sw_power_cap": 100_000}, sm_clock_mhz=(1830,), power_w=(695.0,))
+FREE = telemetry(sm_clock_mhz=(1965,), power_w=(610.0,))
+
+
+def contrasted(tmp_path, on_zeros, entry=FREE, recipe="fp16", model=None):
+    """An arm under the power cap, 1 ms on images, with one block on zeros in each process."""
+    observed = observe(tmp_path, watched(STEADY, CAPPED), recipe, model=model)
+    timed = [
+        each.model_copy(update={"telemetry": entry})
+        for process, median_ms in enumerate(on_zeros)
+        for each in blocks(median_ms, process=process)
+    ]
+    return replace(observed, constant_blocks=timed)
+
+
+def test_zeros_that_are_faster_under_the_power_cap_are_told_by_how_much(tmp_path):
+    finding = found(contrasted(tmp_path, [0.94, 0.942, 0.938]))["INPUT_DEPENDENT_POWER"]
+    numbers = finding.numbers
+    assert finding.severity == "info"
+    assert numbers["constants_speedup"] == pytest.approx(1 / 0.94, rel=1e-3)
+    assert 1.05 < numbers["ci95_low"] < numbers["constants_speedup"] < numbers["ci95_high"] < 1.08
+    assert numbers["power_capped_share"] == pytest.approx(0.4)
+    assert (numbers["constants_sm_clock_mhz"], numbers["images_sm_clock_mhz"]) == (1965, 1830)
+    assert (numbers["constants_power_w"], numbers["images_power_w"]) == (610, 695)
+    assert "1.064x as fast as images (95 % interval 1.05" in finding.message
+    assert "3 processes), at 1965 instead of 1830 MHz and 610 instead of 695 W" in finding.message
+    assert "--checkpoint" in finding.hint
+
+
+@pytest.mark.parametrize(
+    "on_zeros",
+    [
+        [],  # no time was left for them
+        [1.0, 1.002, 0.998],  # the same
+        [0.9, 1.01, 0.95],  # faster in the median, by less than processes differ
+        [0.998, 0.9981, 0.9979],  # surely faster, by too little to matter
+        [1.05, 1.051, 1.049],  # slower: not for less power
+        [0.94],  # one process tells nothing of others
+    ],
+)
+def test_a_difference_that_cannot_be_told_or_does_not_matter_is_no_finding(tmp_path, on_zeros):
+    assert "INPUT_DEPENDENT_POWER" not in found(contrasted(tmp_path, on_zeros))
+
+
+def test_blocks_on_zeros_are_in_no_statistic(tmp_path):
+    with_zeros, without = contrasted(tmp_path, [0.5, 0.5, 0.5]), contrasted(tmp_path, [])
+    assert with_zeros.measurement == without.measurement
+    assert set(found(with_zeros)) - set(found(without)) == {"INPUT_DEPENDENT_POWER"}
+
+
+def test_only_processes_that_timed_both_are_compared(tmp_path):
+    finding = found(contrasted(tmp_path, [0.94, 0.942, 0.938, 5.0]))["INPUT_DEPENDENT_POWER"]
+    assert finding.numbers["constants_speedup"] == pytest.approx(1 / 0.94, rel=1e-3)
+
+
+def test_known_weights_and_clocks_that_nobody_read(tmp_path):
     weights = ModelSpec(checkpoint=CheckpointSpec(path="vit.safetensors", sha256="ab" * 32))
-    assert "INPUT_DEPENDENT_POWER" not in found(
-        observe(tmp_path, watched(STEADY, capped), "fp16", model=weights)
-    )
+    unread = FREE.model_copy(update={"sm_clock_mhz": (), "power_w": ()})
+    observed = contrasted(tmp_path, [0.94, 0.942, 0.938], entry=unread, model=weights)
+    finding = found(observed)["INPUT_DEPENDENT_POWER"]
+    assert "--checkpoint" not in finding.hint
+    assert "MHz" not in finding.message
 
 
 def test_a_throttle_of_no_account_is_none(tmp_path):
@@ -140,6 +225,16 @@ def test_outputs_are_compared_with_a_limit_by_precision(tmp_path, recipe, sample
     baseline = observe(tmp_path, three_processes(STEADY), "fp16")
     other = observe(tmp_path, three_processes(STEADY), recipe, facts=facts)
     assert [finding.code for finding in findings_between(baseline, other)] == ["OUTPUT_DIFFERS"] * fires
+
+
+def test_the_limits_of_cosines_are_those_of_the_documentation():
+    text = (Path(__file__).parents[2] / "docs" / "measuring.md").read_text(encoding="utf-8")
+    table = text.partition("| recipe | least cosine |")[2].partition("\n\n")[0]
+    rows = [row.split("|")[1:3] for row in table.splitlines()[2:]]
+    told = {word: float(limit) for words, limit in rows for word in re.findall("`([^`]+)`", words)}
+    assert {"fp32", "nvfp4", "fp16+fp8attn", "nvfp4+fp8attn", "fp16+sparse"} < set(told)
+    assert {precision.value for precision in Precision} < set(told)
+    assert told == {word: cosine_limit(parse_recipe(word)) for word in told}
 
 
 def test_outputs_of_two_models_are_not_compared(tmp_path):

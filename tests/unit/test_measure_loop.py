@@ -2,12 +2,14 @@
 
 import json
 from contextlib import ExitStack
+from itertools import count
 from statistics import median
 
 import pytest
 
 from trtbench.errors import MeasureError
 from trtbench.measure.messages import Job
+from trtbench.measure.scripted_device import ScriptedDevice
 from trtbench.measure.worker import load
 from trtbench.specs import ArmSpec, BenchSpec
 
@@ -61,7 +63,7 @@ def test_the_use_of_a_graph_is_recorded(loaded, graph, asked, recorded):
     assert (facts.cuda_graph, facts.graph_kernels) == recorded
 
 
-@pytest.mark.parametrize("graph", ["capture", "none"])
+@pytest.mark.parametrize("graph", ["capture", "own", "none"])
 @pytest.mark.parametrize("l2", ["flushed", "rotated"])
 def test_other_l2_modes_run(loaded, l2, graph):
     assert set(loaded({"l2": l2}, graph=graph).block()["gpu_compute_ms"]) == {1.0}
@@ -127,15 +129,86 @@ def test_an_arm_that_cannot_be_trusted_is_refused(loaded, script, reason):
     assert "\n" not in str(caught.value)
 
 
-def test_a_graph_of_the_runtimes_own_cannot_rotate(loaded):
-    with pytest.raises(MeasureError, match="l2 rotated: the runtime's own CUDA graph"):
-        loaded({"l2": "rotated"}, graph="own")
+@pytest.mark.parametrize("l2", ["warm", "rotated"])
+@pytest.mark.parametrize("graph", ["capture", "own", "none"])
+def test_a_block_on_zeros_is_apart_and_leaves_the_arm_as_it_was(loaded, graph, l2):
+    series = {"gpu_compute_ms": 1.0, "enqueue_ms": 0.1, "host_wall_ms": 1.1, "h2d_ms": 0.4, "d2h_ms": 0.1}
+    arm = loaded({"block_ms": 100, "l2": l2}, series=series, graph=graph, constant_inputs_factor=0.9)
+    before = arm.block()
+    arm.fill_constants()
+    on_zeros = arm.constant_block()
+    arm.restore_inputs()
+    assert on_zeros == {"gpu_compute_ms": (0.9,) * len(on_zeros["gpu_compute_ms"])}
+    assert 50 <= sum(on_zeros["gpu_compute_ms"]) <= 80
+    assert arm.block() == before
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.9])
+def test_scripted_times_follow_the_inputs_only_if_the_script_says_so(loaded, factor):
+    arm = loaded(constant_inputs_factor=factor)
+    arm.fill_constants()
+    assert set(arm.constant_block()["gpu_compute_ms"]) == {factor}
+
+
+@pytest.mark.parametrize("l2", ["warm", "rotated"])
+def test_inputs_that_are_not_restored_fail_the_arm(loaded, monkeypatch, l2):
+    arm = loaded({"l2": l2})
+    upload = ScriptedDevice.upload
+
+    def lose_images(device, tensor, values):
+        upload(device, tensor, values * 0)
+
+    monkeypatch.setattr(ScriptedDevice, "upload", lose_images)
+    arm.fill_constants()
+    with pytest.raises(MeasureError, match=r"^GRAPH_DIFFERS: outputs of the captured CUDA graph are off"):
+        arm.restore_inputs()
+
+
+def test_a_set_that_is_not_restored_fails_the_arm(loaded, monkeypatch):
+    arm = loaded({"l2": "rotated"})
+    arm.fill_constants()
+    uploads, upload = count(), ScriptedDevice.upload
+
+    def lose_the_second(device, tensor, values):
+        upload(device, tensor, values * (next(uploads) != 1))
+
+    monkeypatch.setattr(ScriptedDevice, "upload", lose_the_second)
+    with pytest.raises(MeasureError, match="GRAPH_DIFFERS"):
+        arm.restore_inputs()
 
 
 @pytest.mark.parametrize(
-    "text", ["series: {h2d_ms: 1.0}", "series: {gpu_compute_ms: 1.0}\nspeed: 3", "- [", "3"]
+    ("text", "words"),
+    [
+        ("series: {h2d_ms: 1.0}", "field series: needs gpu_compute_ms or host_wall_ms"),
+        ("series: {gpu_compute_ms: 1.0}\nspeed: 3", "field speed: there is no such field"),
+        ("- [", "line 1, column 4: expected the node content, but found '<stream end>'"),
+        ("3", "3, expected a mapping"),
+        ("failure: {at: load}", "field series: is missing"),
+        (
+            "series: {gpu_compute_ms: -1}",
+            "field series.gpu_compute_ms: -1, expected a number above 0 or a list or a mapping",
+        ),
+        (
+            "series: {gpu_compute_ms: {median_ms: -1}}",
+            "field series.gpu_compute_ms.median_ms: -1, expected a number above 0",
+        ),
+        ("series: {gpu_compute_ms: [1, x]}", 'field series.gpu_compute_ms.1: "x", expected a number'),
+        (
+            "series: {gpu_ms: 1}",
+            "field series.gpu_ms: \"gpu_ms\", expected one of 'gpu_compute_ms', 'enqueue_ms', "
+            "'host_wall_ms', 'h2d_ms' or 'd2h_ms'",
+        ),
+        ("series: {gpu_compute_ms: 1}\nfailure: {how: kill}", "field failure.at: is missing"),
+        (
+            "series: {gpu_compute_ms: 1}\ngraph_kernels: 1.5",
+            "field graph_kernels: 1.5, expected a whole number",
+        ),
+        ("series: {gpu_compute_ms: 1}\nseed: -1", "field seed: -1, expected a number of at least 0"),
+        ("series: {gpu_compute_ms: [1, 2, 3]}\nversion: [1, 2]", "field version: [1, 2], expected"),
+    ],
 )
-def test_a_damaged_script_is_told_with_its_path(tmp_path, text):
+def test_a_damaged_script_is_told_with_its_path_field_and_value(tmp_path, text, words):
     path = tmp_path / "script.yaml"
     path.write_text(text, encoding="utf-8")
     arm = ArmSpec(
@@ -143,7 +216,20 @@ def test_a_damaged_script_is_told_with_its_path(tmp_path, text):
     )
     with ExitStack() as stack, pytest.raises(MeasureError, match=f"script {path}: ") as caught:
         load(Job(arm=arm, bench=BENCH, process=0), stack)
-    assert "\n" not in str(caught.value)
+    told = str(caught.value)
+    assert told.removeprefix(f"script {path}: ").startswith(words)
+    assert "\n" not in told
+    assert "pydantic" not in told
+
+
+def test_a_script_that_is_no_text_is_told(tmp_path):
+    path = tmp_path / "script.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    arm = ArmSpec(
+        label="arm", runtime="fake", recipe=None, export=None, artifact=str(path), artifact_sha256=None
+    )
+    with ExitStack() as stack, pytest.raises(MeasureError, match=f"script {path}: no YAML: .*utf-8"):
+        load(Job(arm=arm, bench=BENCH, process=0), stack)
 
 
 def test_a_missing_script_is_told(tmp_path):

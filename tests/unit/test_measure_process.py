@@ -9,7 +9,11 @@ import time
 from statistics import median
 
 import pytest
+from docker_stand_in import IMAGE, put_on_path
 
+import trtbench
+from trtbench.artifacts import Store
+from trtbench.environments import parse_environment, prepare
 from trtbench.errors import MeasureError
 from trtbench.measure.process import ArmProcess
 from trtbench.specs import ArmSpec, BenchSpec
@@ -57,6 +61,21 @@ def test_facts_and_samples_of_every_series(tmp_path):
     assert set(samples["h2d_ms"]) == {0.2}
     # 85 % of 60 ms less the lead-in of 10 ms, filled with chunks of 25 ms.
     assert 40 <= sum(samples["gpu_compute_ms"]) <= 70
+
+
+def test_zeros_are_timed_apart_and_the_arm_goes_on_as_before(tmp_path):
+    series = {**GPU_LIKE, "gpu_compute_ms": 1.5}
+    arm = _arm(tmp_path, series=series, constant_inputs_factor=0.9)
+    with _process(tmp_path, arm) as process:
+        process.prepare()
+        before = process.block()
+        process.fill_constants()
+        on_zeros = process.constant_block()
+        process.restore_inputs()
+        after = process.block()
+    assert set(on_zeros) == {"gpu_compute_ms"}
+    assert set(on_zeros["gpu_compute_ms"]) == {0.9 * 1.5}
+    assert after["gpu_compute_ms"] == before["gpu_compute_ms"]
 
 
 def test_every_arm_sees_the_same_images(tmp_path):
@@ -130,12 +149,119 @@ def test_an_unknown_interpreter_is_told(tmp_path):
 def test_a_missing_package_is_told_with_what_to_install(tmp_path):
     arm = ArmSpec(label="gpu", runtime="torch", recipe=None, export=None, artifact=None, artifact_sha256=None)
     code = (
-        "import sys; sys.modules['cuda'] = None; sys.argv = ['worker', *sys.argv[3:]];"
-        "from trtbench.measure.worker import main; sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))"
+        "import sys; sys.modules['cuda'] = None; from trtbench.measure.worker import main; sys.exit(main())"
     )
     process = _process(tmp_path, arm, python=(sys.executable, "-c", code))
     with process, pytest.raises(MeasureError, match=r"needs cuda-bindings .*pip install 'trtbench\[gpu\]'"):
         process.prepare()
+
+
+def _worker(code):
+    """A worker with something done to it before it starts."""
+    return (sys.executable, "-c", f"{code}\nfrom trtbench.measure import worker; sys.exit(worker.main())")
+
+
+def test_what_is_printed_is_no_reply(tmp_path):
+    code = (
+        "import os, sys; from trtbench.runtimes import fake\n"
+        "print('== a greeting =='); print('and no end of line', end='', flush=True)\n"
+        "inner = fake.open_runtime\n"
+        "def open_runtime(*arguments):\n"
+        "    print('from Python', flush=True); os.write(1, b'from a library\\n')\n"
+        "    assert not sys.stdin.read()\n"
+        "    return inner(*arguments)\n"
+        "fake.open_runtime = open_runtime"
+    )
+    with _process(tmp_path, _arm(tmp_path), python=_worker(code)) as process:
+        assert process.prepare().pid == process.pid
+        assert process.block()
+    log = (tmp_path / "arm.log").read_text(encoding="utf-8").splitlines()
+    assert {"== a greeting ==", "and no end of line", "from Python", "from a library"} <= set(log)
+
+
+def test_a_worker_of_another_trtbench_says_so_in_one_line(tmp_path):
+    process = _process(
+        tmp_path, _arm(tmp_path), python=_worker("import sys, trtbench; trtbench.__version__ = '0.0.9'")
+    )
+    with process, pytest.raises(MeasureError) as caught:
+        process.prepare()
+    here = trtbench.__version__
+    assert str(caught.value) == (
+        f"the worker has trtbench 0.0.9, and what measures is {here}: install the same version in both"
+    )
+
+
+class TestContainers:
+    """A stand-in for docker whose containers live on when what started them is killed."""
+
+    @pytest.fixture
+    def ready(self, tmp_path, monkeypatch):
+        put_on_path(tmp_path / "bin", monkeypatch)
+        return prepare(parse_environment(f"docker:{IMAGE}"), Store(tmp_path / "store")).for_another_process()
+
+    def test_its_process_is_known_by_the_number_outside(self, tmp_path, ready):
+        arm = _arm(tmp_path)
+        with _process(tmp_path, arm, python=ready.python, container=ready.container) as process:
+            started = process.pid
+            facts = process.prepare()
+            assert facts.pid == process.pid != started
+            assert process.block()
+        assert not _lives(facts.pid)
+        journal = (tmp_path / "bin" / "journal.txt").read_text().splitlines()
+        assert f"inspect --format {{{{.State.Pid}}}} {ready.container.name}" in journal
+        assert not any(line.startswith("kill") for line in journal)
+        assert "a banner" in (tmp_path / "arm.log").read_text()
+
+    def test_one_that_hangs_is_killed(self, tmp_path, ready):
+        arm = _arm(tmp_path, failure={"at": "load", "how": "hang"})
+        process = _process(
+            tmp_path, arm, python=ready.python, container=ready.container, prepare_timeout_s=3.0
+        )
+        with process, pytest.raises(MeasureError, match="no answer in 3"):
+            process.prepare()
+        journal = (tmp_path / "bin" / "journal.txt").read_text().splitlines()
+        assert journal[-1] == f"kill {ready.container.name}"
+        assert _ends(int((tmp_path / "bin" / f"{ready.container.name}.pid").read_text()))
+
+    def test_one_that_is_interrupted_is_killed(self, tmp_path, ready):
+        process = _process(tmp_path, _arm(tmp_path), python=ready.python, container=ready.container)
+        with process:
+            pid = process.prepare().pid
+            process.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+            assert _ends(pid)
+
+    @pytest.mark.parametrize(
+        ("trouble", "words"),
+        [
+            ("no daemon", "the daemon of docker does not answer: sudo systemctl start docker"),
+            ("no image to run", f"the image is not on this machine: docker pull {IMAGE}"),
+            ("no toolkit", "install nvidia-container-toolkit"),
+            ("old driver", "which needs cuda>=13.0: update the driver"),
+            ("no driver", "no NVIDIA driver works on this machine"),
+            ("busy GPU", "the GPU is busy: another process has it for itself"),
+        ],
+    )
+    def test_each_trouble_is_one_clear_line(self, tmp_path, monkeypatch, ready, trouble, words):
+        put_on_path(tmp_path / "bin", monkeypatch, trouble, command="run")
+        process = _process(tmp_path, _arm(tmp_path), python=ready.python, container=ready.container)
+        with process, pytest.raises(MeasureError) as caught:
+            process.prepare()
+        assert str(caught.value).startswith(f"docker:{IMAGE}: ")
+        assert words in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    def test_one_without_a_process_id_is_told(self, tmp_path, monkeypatch, ready):
+        put_on_path(tmp_path / "bin", monkeypatch, "no process")
+        process = _process(tmp_path, _arm(tmp_path), python=ready.python, container=ready.container)
+        with process, pytest.raises(MeasureError, match="docker does not tell the process id of trtbench-"):
+            process.prepare()
+
+
+def _ends(pid, patience_s=10.0):
+    deadline = time.monotonic() + patience_s
+    while _lives(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not _lives(pid)
 
 
 def test_a_worker_dies_with_its_parent(tmp_path):

@@ -1,19 +1,24 @@
 """Whole runs over scripted arms, in real worker processes."""
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from docker_stand_in import DIGEST, IMAGE, put_on_path
 from scripted import BENCH, arm, of_label, spec_of, telemetry, write_script
 
 from trtbench.artifacts import Store, save_result
+from trtbench.environments import parse_environment, prepare
 from trtbench.errors import MeasureError, SpecError
+from trtbench.measure import stop
 from trtbench.measure.interleave import order
 from trtbench.measure.journal import read_journal
-from trtbench.measure.run import Arm
+from trtbench.measure.process import ArmProcess
+from trtbench.measure.run import Arm, run_id
 from trtbench.measure.side_by_side import measure_side_by_side
 from trtbench.results import ProcessRecord, RunRecord, TimedBlock
 
@@ -119,6 +124,80 @@ def test_throttled_blocks_are_told_and_kept(tmp_path, store):
     assert measurement.series["gpu_compute_ms"].samples == counted
 
 
+HELD = telemetry(throttle_us={"sw_power_cap": 200_000}, sm_clock_mhz=(1830,), power_w=(695.0,))
+ON_ZEROS = telemetry(sm_clock_mhz=(1965,), power_w=(610.0,))
+
+
+def capped_arm(folder, label, factor, **fields):
+    """A process of it has four blocks under the power cap, and then perhaps one on zeros."""
+    entries = [each.model_dump(mode="json") for each in (HELD, HELD, HELD, HELD, ON_ZEROS)]
+    return arm(folder, label, telemetry=entries, constant_inputs_factor=factor, **fields)
+
+
+@pytest.fixture
+def time_for_zeros(monkeypatch):
+    """Scripted blocks take no time, and so neither do the shares of it."""
+    monkeypatch.setattr(stop, "CONSTANTS_SHARE", 1e6)
+
+
+@pytest.mark.parametrize(("factor", "fires"), [(0.94, True), (1.0, False)])
+def test_under_the_power_cap_zeros_are_timed_too(tmp_path, store, time_for_zeros, factor, fires):
+    bench = BENCH.model_copy(update={"processes": 3, "duration_s": 0.48})
+    measured, _ = measure([capped_arm(tmp_path, "a", factor)], store, bench)
+    (measurement,) = measured.measurements
+    ordinary = lines_of(store, measured.name)
+    on_zeros = lines_of(store, measured.name, "constant_blocks.jsonl")
+    assert Counter(block.process for block in ordinary) == {0: 4, 1: 4, 2: 4}
+    assert [(block.arm, block.process) for block in on_zeros] == [("a", 0), ("a", 1), ("a", 2)]
+    assert {block.telemetry.sm_clock_mhz for block in on_zeros} == {(1965,)}
+    assert {series for block in on_zeros for series in block.samples} == {"gpu_compute_ms"}
+    assert measurement.blocks == 12
+    assert measurement.telemetry.sm_clock_mhz == 1830
+    counted = sum(len(block.samples["gpu_compute_ms"]) for block in ordinary)
+    assert measurement.series["gpu_compute_ms"].samples == counted
+    assert ("INPUT_DEPENDENT_POWER" in codes(measurement)) is fires
+    if fires:
+        (finding,) = [each for each in measurement.findings if each.code == "INPUT_DEPENDENT_POWER"]
+        assert finding.numbers["constants_speedup"] == pytest.approx(1 / 0.94, rel=0.005)
+        assert "at 1965 instead of 1830 MHz and 610 instead of 695 W" in finding.message
+
+
+def test_zeros_are_timed_only_where_the_power_cap_held(tmp_path, store, time_for_zeros):
+    entries = [telemetry(throttle_us={"hw_therm_slowdown": 200_000}).model_dump(mode="json")]
+    hot = measure([arm(tmp_path, "a", telemetry=entries)], store)[0]
+    burst = BENCH.model_copy(update={"regime": "burst", "rest_ms": 1.0})
+    rested = measure([capped_arm(tmp_path, "b", 0.9)], store, burst)[0]
+    unwatched = measure([arm(tmp_path, "c", constant_inputs_factor=0.9)], store)[0]
+    for measured in (hot, rested, unwatched):
+        assert lines_of(store, measured.name, "constant_blocks.jsonl") == []
+
+
+def test_zeros_have_no_more_than_their_share_of_the_time(tmp_path, store, monkeypatch):
+    monkeypatch.setattr(stop, "CONSTANTS_SHARE", 0.0)
+    measured, _ = measure([capped_arm(tmp_path, "a", 0.9)], store)
+    assert lines_of(store, measured.name, "constant_blocks.jsonl") == []
+    assert measured.measurements[0].status == "ok"
+
+
+def test_an_arm_that_is_not_restored_says_so_and_keeps_its_blocks(
+    tmp_path, store, time_for_zeros, monkeypatch
+):
+    restore = ArmProcess.restore_inputs
+
+    def refuse(process):
+        if process._job.arm.label == "a":
+            raise MeasureError("GRAPH_DIFFERS: as if images were lost")
+        restore(process)
+
+    monkeypatch.setattr(ArmProcess, "restore_inputs", refuse)
+    measured, _ = measure([capped_arm(tmp_path, "a", 0.9), arm(tmp_path, "b")], store)
+    capped, other = measured.measurements
+    assert (capped.status, capped.blocks, other.status) == ("failed", 4, "ok")
+    assert capped.reason == "GRAPH_DIFFERS: as if images were lost"
+    on_zeros = lines_of(store, measured.name, "constant_blocks.jsonl")
+    assert [(block.arm, block.process) for block in on_zeros] == [("b", 0), ("b", 1)]
+
+
 def test_a_burst_rests_before_every_block(tmp_path, store):
     bench = BENCH.model_copy(update={"processes": 1, "regime": "burst", "rest_ms": 100.0})
     measured, _ = measure([arm(tmp_path, "a")], store, bench)
@@ -151,6 +230,76 @@ def test_labels_must_differ(tmp_path, store):
     same = arm(tmp_path, "a")
     with pytest.raises(SpecError, match="--aa"):
         measure([same, same], store)
+
+
+def test_each_arm_is_compared_with_the_one_that_is_named(tmp_path, store):
+    arms = [arm(tmp_path, name, ms) for name, ms in (("a1", 1.5), ("a2", 1.2), ("b1", 3.0), ("b2", 3.6))]
+    measured, _ = measure(arms, store, against={"a2": "a1", "b2": "b1", "b1": "nobody"})
+    assert [(each.baseline, each.arm, each.verdict) for each in measured.verdicts] == [
+        ("a1", "a2", "FASTER"),
+        ("b1", "b2", "SLOWER"),
+    ]
+
+
+class TestEnvironments:
+    """Arms in containers of a stand-in for docker, and in the Python that runs this."""
+
+    @pytest.fixture
+    def places(self, tmp_path, monkeypatch, store):
+        put_on_path(tmp_path / "bin", monkeypatch)
+        return [prepare(parse_environment(word), store) for word in (f"docker:{IMAGE}", "local")]
+
+    def arms(self, tmp_path, places):
+        made = [arm(tmp_path, f"{name}-{index}") for index in range(len(places)) for name in ("fp16", "fp8")]
+        return [
+            replace(
+                each,
+                builds=tuple(
+                    build.model_copy(update={"environment": place.identity}) for build in each.builds
+                ),
+                environment=place,
+            )
+            for each, place in zip(made, [place for place in places for _ in range(2)], strict=True)
+        ]
+
+    def test_all_take_turns_in_one_run(self, tmp_path, store, places):
+        measured, _ = measure(self.arms(tmp_path, places), store)
+        assert [each.status for each in measured.measurements] == 4 * ["ok"]
+        turns = Counter((block.process, block.block) for block in lines_of(store, measured.name))
+        assert set(turns.values()) == {4}
+        words = [each.arm.environment.word for each in measured.measurements]
+        assert words == 2 * [f"docker:{IMAGE}"] + 2 * ["local"]
+        assert measured.measurements[0].arm.environment.image_digest == DIGEST
+        journal = (tmp_path / "bin" / "journal.txt").read_text().splitlines()
+        names = [re.search(r"--name (\S+)", line).group(1) for line in journal if "measure.worker" in line]
+        assert len(set(names)) == len(names) == 2 * BENCH.processes
+
+    def test_an_interrupted_run_goes_on(self, tmp_path, store, places):
+        first, _ = measure(self.arms(tmp_path, places), store)
+        again = [prepare(place.spec, store) for place in places]
+        second, seen = measure(self.arms(tmp_path, again), store)
+        assert second == first
+        assert seen == []
+
+    def test_another_environment_is_another_run(self, tmp_path, store, places):
+        container, here = places
+        contents = container.contents.model_copy(update={"tensorrt": "10.14.1.48"})
+        others = [
+            container,
+            container.model_copy(update={"image_digest": "sha256:1"}),
+            container.model_copy(update={"contents": contents}),
+            here,
+        ]
+        builds = [self.arms(tmp_path, [place])[0].builds[0] for place in others]
+        records = [
+            RunRecord(purpose="measure", arms=(build,), protocol=BENCH, machine={}) for build in builds
+        ]
+        assert len({run_id(record) for record in records}) == 4
+
+    def test_an_arm_without_one_is_named_as_it_was(self, tmp_path):
+        spec = arm(tmp_path, "a").builds[0]
+        assert "environment" not in spec.model_dump(mode="json")
+        assert type(spec).model_validate(spec.model_dump(mode="json")) == spec
 
 
 class TestResuming:

@@ -2,7 +2,13 @@
 
 import pytest
 
-from trtbench.measure.stop import RoundState, is_precise, relative_half_width, round_is_done
+from trtbench.measure.stop import (
+    RoundState,
+    has_time_for_constants,
+    is_precise,
+    relative_half_width,
+    round_is_done,
+)
 from trtbench.results import Statistic
 from trtbench.specs import BenchSpec
 
@@ -20,6 +26,14 @@ NARROW, WIDE = statistic(0.995, 1.005), statistic(0.9, 1.1)
 
 def done(turns, spent_s, statistics):
     return round_is_done(RoundState(turns, {"a": spent_s, "b": 0.1}), BENCH, 2, lambda: statistics)
+
+
+@pytest.mark.parametrize(
+    ("spent_s", "next_s", "elapsed_s", "expected"),
+    [(0.0, 0.25, 4.9, False), (0.0, 0.25, 5.0, True), (0.25, 0.25, 9.9, False), (0.25, 0.25, 10.0, True)],
+)
+def test_blocks_on_zeros_have_a_twentieth_of_the_time(spent_s, next_s, elapsed_s, expected):
+    assert has_time_for_constants(spent_s, next_s, elapsed_s) is expected
 
 
 def test_half_width():

@@ -3,7 +3,7 @@
 import pytest
 from scripted import FACTS, blocks, spec_of, telemetry
 
-from trtbench.measure.summarise import is_throttled, measurement_of
+from trtbench.measure.summarise import is_power_capped, is_throttled, measurement_of, power_capped_share
 from trtbench.recipes import parse_recipe
 from trtbench.specs import BenchSpec, ExportSpec
 
@@ -43,6 +43,17 @@ def test_reasons_overlap_and_are_not_added_up(tmp_path):
     assert summary.throttle_us == {"sw_power_cap": 200_000, "sw_therm_slowdown": 100_000}
     assert is_throttled(timed[0])
     assert not is_throttled(blocks(2.0)[0])
+
+
+def test_the_power_caps_share_is_of_the_time_of_watched_blocks():
+    held = [
+        each.model_copy(update={"telemetry": telemetry(throttle_us={"sw_power_cap": microseconds})})
+        for each, microseconds in zip(blocks(2.0, 2.0), (40_000, 0), strict=True)
+    ]
+    assert power_capped_share(held) == pytest.approx(0.08)
+    assert is_power_capped(held)
+    assert not is_power_capped(held[1:])
+    assert power_capped_share(blocks(2.0)) == 0
 
 
 def test_a_failure_keeps_what_was_measured_before(tmp_path):

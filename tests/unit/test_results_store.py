@@ -1,6 +1,7 @@
 """Stored results read back, and compared without a GPU."""
 
 import json
+from pathlib import Path
 
 import pytest
 from scripted import FACTS, blocks, spec_of
@@ -179,18 +180,24 @@ def test_a_file_of_another_kind_or_schema_is_refused(slow, change, words):
 def test_what_is_no_json_or_not_there_is_refused(tmp_path):
     (tmp_path / "text.json").write_text("{")
     (tmp_path / "list.json").write_text("[]")
-    for name, words in {
-        "text.json": "not JSON",
-        "list.json": "kind None",
-        "no.json": "cannot be read",
-    }.items():
+    for name, words in {"text.json": "not JSON", "list.json": "kind None"}.items():
         with pytest.raises(IncompatibleResults, match=words):
             load_result(tmp_path / name)
+    with pytest.raises(SpecError, match="no such file"):
+        load_result(tmp_path / "no.json")
 
 
 def test_a_sweep_holds_several_batches(tmp_path, slow):
     path = save_result(Store(tmp_path), "sweep", Sweep(points=(load_result(slow),)))
     with pytest.raises(IncompatibleResults, match="one batch"):
+        stored_arms(path)
+
+
+def test_an_arm_against_itself_is_no_arm_to_compare():
+    path = Path(__file__).parents[1] / "golden" / "measure" / "aa.json"
+    with pytest.raises(
+        IncompatibleResults, match=r"aa\.json: a comparison of an arm with itself \(--aa\): name"
+    ):
         stored_arms(path)
 
 

@@ -14,6 +14,7 @@ from trtbench import results, specs
 from trtbench.errors import SpecError
 from trtbench.recipes import parse_recipe
 from trtbench.specs import (
+    ArmEnvironment,
     ArmSpec,
     BenchSpec,
     BuilderOptions,
@@ -191,6 +192,9 @@ FIDELITY = results.Fidelity(
 )
 VERIFICATION_ROW = results.VerificationRow(recipe=NVFP4, status="ok", fidelity=FIDELITY)
 VERIFICATION = results.Verification(model="vit", inputs=InputsSpec(), rows=(VERIFICATION_ROW,))
+ARM_ENVIRONMENT = ArmEnvironment(
+    word="docker:nvcr.io/nvidia/tensorrt:25.11-py3", versions={"tensorrt": "10.14.1.48"}, image_digest=SHA
+)
 ARM = ArmSpec(
     label="nvfp4",
     runtime="tensorrt_rtx",
@@ -305,6 +309,18 @@ SWEEP = results.Sweep(points=(COMPARISON, MEASUREMENT))
 AA_COMPARISON = results.AaComparison(
     groups=((0, 1), (2, 3)), verdict="SAME", ratio=1.001, ci95=(0.999, 1.003)
 )
+AA_BLOCK = results.AaBlock(
+    side="A",
+    process=4,
+    pair=0,
+    block=2,
+    started_utc="2026-11-21T10:00:00+00:00",
+    samples=330,
+    median_ms=0.64,
+    sample_ms=(0.640256, 0.65),
+    telemetry=TELEMETRY,
+)
+AA_BLOCKS = results.AaBlocks(comparison=7, blocks=(AA_BLOCK,))
 AA_REPORT = results.AaReport(
     environment={},
     gpu="NVIDIA H200",
@@ -346,7 +362,9 @@ EXAMPLES: tuple[Spec, ...] = (
     AUDITED,
     COVERAGE,
     AUDIT,
+    ARM_ENVIRONMENT,
     ARM,
+    ARM.model_copy(update={"environment": ARM_ENVIRONMENT}),
     BenchSpec(),
     InputsSpec(),
     STATISTIC,
@@ -375,6 +393,8 @@ EXAMPLES: tuple[Spec, ...] = (
     ARMS_COMPARISON,
     SWEEP,
     AA_COMPARISON,
+    AA_BLOCK,
+    AA_BLOCKS,
     AA_REPORT,
 )
 

@@ -118,6 +118,33 @@ def test_too_much_memory_is_stopped(log_path: Path) -> None:
         run(code, log_path, memory_limit_bytes=150 * MB)
 
 
+def test_progress_is_told_while_the_command_runs(
+    log_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trtbench.build.log_tail._INTERVAL_S", 0.0)
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        (tmp_path / text.replace(" ", "-")).touch()
+
+    code = (
+        "import pathlib, time\n"
+        "for step in (1, 2):\n"
+        "    print(f'[INFO] Progress: build, step {step} of 2', flush=True)\n"
+        f"    while not (pathlib.Path({str(tmp_path)!r}) / f'build,-step-{{step}}-of-2').exists():\n"
+        "        time.sleep(0.01)"
+    )
+    supervise([sys.executable, "-c", code], log_path, 30.0, None, on_progress=tell)
+    assert told == ["build, step 1 of 2", "build, step 2 of 2"]
+
+
+def test_gpus_are_numbered_as_nvml_does(log_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "FASTEST_FIRST")
+    run("import os; print(os.environ['CUDA_DEVICE_ORDER'])", log_path)
+    assert log_path.read_text() == "PCI_BUS_ID\n"
+
+
 def test_memory_below_the_limit_is_fine(log_path: Path) -> None:
     assert run("pass", log_path, memory_limit_bytes=500 * MB).peak_rss_bytes < 500 * MB
 

@@ -2,10 +2,13 @@
 
 import re
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from scripted import spec_of
+from tensorrt_machine import install_trtexec
 from trtexec_stand_in import flags_of, write_trtexec
 
 from trtbench.build.dialect import BuildPaths
@@ -15,9 +18,11 @@ from trtbench.build.trtexec_log import error_words, read_build_memory
 from trtbench.errors import BuildError, MeasureError, RuntimeUnavailable, SpecError
 from trtbench.specs import BenchSpec, BuilderOptions, BuildSpec, ShapeRange
 from trtbench.trtexec import bench_command, measure, trtexec_disagrees
+from trtbench.trtexec.arm import open_arm
 from trtbench.trtexec.check import DISAGREEMENT
 from trtbench.trtexec.command import Exports
 from trtbench.trtexec.results import (
+    read_engine,
     read_profile,
     read_protocol,
     read_summary,
@@ -142,12 +147,16 @@ def test_a_measurement_of_trtexec_is_read_back(
 ) -> None:
     trtexec = find_trtexec(write_trtexec(tmp_path / "trtexec", version))
     spec = BenchSpec(cuda_graph=cuda_graph, duration_s=1)
-    run = measure(trtexec, spec, tmp_path / "model.engine", tmp_path, transfers)
+    run = measure(trtexec, spec, tmp_path / "model.engine", tmp_path, transfers, profile=True)
     copies = {"h2d_ms": (0.5,) * 3, "d2h_ms": (0.5,) * 3} if transfers else {}
     assert run.samples == {**copies, "gpu_compute_ms": (5.0, 5.25, 5.5), "enqueue_ms": (0.25,) * 3}
     assert (run.protocol.cuda_graph, run.protocol.transfers) == (cuda_graph, transfers)
     assert run.protocol.spin_wait
     assert [(layer.name, layer.median_ms, layer.share) for layer in run.layers] == [("fc\x1f_0", 4.75, 1.0)]
+    assert [(each.name, each.shape) for each in run.engine.inputs] == [("x", (4, 64))]
+    assert [(each.name, each.shape) for each in run.engine.outputs] == [("y", (4, 64))]
+    assert {each.dtype for each in run.engine.inputs} == {"Half" if version >= "11" else "unknown"}
+    assert run.engine.load_s == 0.125
     assert run.summary.median_ms["GPU Compute Time"] == 5.25
     assert run.summary.queries_per_s == pytest.approx(190.476)
     assert (run.version, run.argv[0]) == (version, str(trtexec.path))
@@ -178,6 +187,34 @@ def test_flags_of_10_fail_in_11_in_its_own_words(tmp_path: Path) -> None:
 def measured(tmp_path: Path, spec: BenchSpec | None = None, **behaviour: Any) -> None:
     trtexec = find_trtexec(write_trtexec(tmp_path / "trtexec", "10.14.1.48", **behaviour))
     measure(trtexec, spec or BenchSpec(), tmp_path / "model.engine", tmp_path)
+
+
+def test_an_arm_that_was_interrupted_begins_beside_what_it_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_trtexec(monkeypatch, tmp_path, "10.14.1.48")
+    engine = tmp_path / "model.engine"
+    engine.write_bytes(b"an engine")
+    spec = spec_of(engine, runtime="trtexec", artifact_sha256=sha256(b"an engine").hexdigest())
+    for _ in range(2):
+        with open_arm(spec, BenchSpec(), tmp_path / "a-0.log") as arm:
+            facts = arm.prepare()
+            assert arm.block()["gpu_compute_ms"] == (5.0, 5.25, 5.5)
+    assert sorted(path.name for path in (tmp_path / "a-0").iterdir()) == [
+        "block-0",
+        "block-1",
+        "prepare-0",
+        "prepare-1",
+    ]
+    assert f"logs, times and the profile of the layers: {tmp_path.name}/a-*/" in facts.notes
+
+
+def test_an_engine_that_was_changed_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_trtexec(monkeypatch, tmp_path, "10.14.1.48")
+    (tmp_path / "model.engine").write_bytes(b"another engine")
+    spec = spec_of(tmp_path / "model.engine", runtime="trtexec", artifact_sha256="0" * 64)
+    with pytest.raises(MeasureError, match="it was changed since the arm was made"):
+        open_arm(spec, BenchSpec(), tmp_path / "a-0.log").prepare()
 
 
 def test_a_failure_has_trtexecs_own_words(tmp_path: Path) -> None:
@@ -227,6 +264,8 @@ def test_what_is_missing_is_an_error(tmp_path: Path) -> None:
         read_profile(tmp_path / "profile.json")
     with pytest.raises(MeasureError, match="did not tell its options CUDA Graph, Data transfers, Spin-wait"):
         read_protocol("")
+    with pytest.raises(MeasureError, match="did not tell the engine's inputs"):
+        read_engine("")
     with pytest.raises(MeasureError, match="printed no performance summary"):
         read_summary("")
     with pytest.raises(BuildError, match="does not tell 'Total Activation Memory'"):
@@ -255,8 +294,8 @@ def test_a_published_log_of_trtexec_is_read() -> None:
 
 def test_trtexec_cannot_do_all_that_our_loop_can() -> None:
     trtexec, exports = Trtexec(Path("trtexec"), "11.0.0.114"), Exports(Path("times.json"))
-    for spec in (BenchSpec(l2="flushed"), BenchSpec(regime="burst")):
-        with pytest.raises(SpecError, match="trtexec repeats queries at once on the same buffers"):
+    for spec, words in ((BenchSpec(l2="flushed"), "l2 flushed"), (BenchSpec(regime="burst"), "regime burst")):
+        with pytest.raises(SpecError, match=f"{words}: runtime trtexec repeats queries at once"):
             bench_command(trtexec, spec, Path("model.engine"), exports)
     with pytest.raises(SpecError, match=r"input 'a:b': a name with one of"):
         bench_command(trtexec, BenchSpec(), Path("model.engine"), exports, shapes=[("a:b", (1,))])
@@ -265,16 +304,14 @@ def test_trtexec_cannot_do_all_that_our_loop_can() -> None:
 @pytest.mark.parametrize(
     ("ours", "theirs", "word"),
     [
-        ([10.0], [10.0], None),
-        ([10.19], [10.0], None),
-        ([9.81], [10.0], None),
-        ([1.0, 10.3, 99.0], [10.0], "above"),
-        ([9.7], [10.0], "below"),
+        (10.0, 10.0, None),
+        (10.19, 10.0, None),
+        (9.81, 10.0, None),
+        (10.3, 10.0, "above"),
+        (9.7, 10.0, "below"),
     ],
 )
-def test_the_cross_check_finds_more_than_two_percent(
-    ours: list[float], theirs: list[float], word: str | None
-) -> None:
+def test_the_cross_check_finds_more_than_two_percent(ours: float, theirs: float, word: str | None) -> None:
     finding = trtexec_disagrees(ours, theirs)
     assert (finding is None) == (word is None)
     if finding is not None:

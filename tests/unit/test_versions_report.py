@@ -1,7 +1,8 @@
 """The text of a comparison of versions and of a difference, character by character, from real engines.
 
 ``comparison.json``: a ViT of two blocks in TensorRT-RTX 1.5.0.114 and 1.7.1.116, on a machine whose docker
-had no daemon. ``fp16_nvfp4.json``: its FP16 and NVFP4 engines of 1.7.1.116.
+had no daemon. ``fp16_nvfp4.json``: its FP16 and NVFP4 engines of 1.7.1.116. ``timed.json``: a ViT of one
+block timed in onnxruntime 1.24.4 and 1.31.1 on a CPU, beside an environment without onnxruntime.
 """
 
 from io import StringIO
@@ -11,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from trtbench.report.diff import explanations, headline, render_diff, where
-from trtbench.report.versions import render_versions
+from trtbench.report.versions import _versions, render_versions
 from trtbench.results.diff import EngineDiff
 from trtbench.results.versions import VersionComparison
 
@@ -21,6 +22,11 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "versions"
 @pytest.fixture
 def comparison():
     return VersionComparison.model_validate_json((GOLDEN / "comparison.json").read_bytes())
+
+
+@pytest.fixture
+def timed():
+    return VersionComparison.model_validate_json((GOLDEN / "timed.json").read_bytes())
 
 
 @pytest.fixture
@@ -40,11 +46,71 @@ def test_text_of_versions(comparison, width):
 
 
 @pytest.mark.parametrize("width", [110, 80])
+def test_text_of_versions_that_were_timed(timed, width):
+    assert render(render_versions, timed, width) == (GOLDEN / f"timed_{width}.txt").read_text()
+
+
+def test_rows_of_two_compilers_are_labelled(comparison):
+    def by_tensorrt(row):
+        engine = row.engine.model_copy(update={"backend": "tensorrt", "backend_version": "10.14.1.48"})
+        return row.model_copy(update={"engine": engine, "environment": "docker:tensorrt"})
+
+    rows = [by_tensorrt(row) if row.environment.endswith("1.7.1.116") else row for row in comparison.rows]
+    (difference, *_) = comparison.differences
+    after = {"backend": "tensorrt", "backend_version": "10.14.1.48"}
+    changed = difference.diff.model_copy(update={"after": difference.diff.after.model_copy(update=after)})
+    difference = difference.model_copy(update={"diff": changed, "after": "docker:tensorrt"})
+    text = render(
+        render_versions,
+        comparison.model_copy(update={"rows": tuple(rows), "differences": (difference,)}),
+        120,
+    )
+    assert "fp16    TensorRT-RTX 1.5.0.114  fp16" in text
+    assert "        TensorRT 10.14.1.48     fp16" in text
+    assert "fp16, TensorRT-RTX 1.5.0.114 -> TensorRT 10.14.1.48: -4 kernels" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (("local", "venv:tensorrt-rtx==1.7.1.116"), ["local", "1.7.1.116"]),
+        (("docker:a/tensorrt:25.11-py3", "docker:a/pytorch:25.11-py3"), None),
+        (("docker:a/tensorrt:25.10-py3", "docker:a/tensorrt:25.11-py3"), ["25.10-py3", "25.11-py3"]),
+    ],
+)
+def test_environments_of_one_version_are_told_apart(comparison, words, names):
+    row = comparison.rows[0]
+    found = _versions([row.model_copy(update={"environment": word}) for word in words])
+    assert [found[word] for word in words] == (names or list(words))
+
+
+def test_why_nothing_was_timed_is_told(comparison):
+    reason = "no NVIDIA driver answers: NVML Shared Library Not Found"
+    text = render(render_versions, comparison.model_copy(update={"not_timed": reason}), 110)
+    assert f"not timed: {reason}\n" in text
+
+
+def test_times_stand_beside_what_was_compiled(comparison, timed):
+    rows = [
+        row.model_copy(update={"measured": timed.rows[0].measured, "runtime": "tensorrt_rtx"})
+        if row.status == "ok"
+        else row
+        for row in comparison.rows
+    ]
+    text = render(render_versions, comparison.model_copy(update={"rows": tuple(rows)}), 110)
+    assert "compiled for sm120 from one ONNX file a recipe, with the same build options\n" in text
+    assert "nothing here was timed" not in text
+    assert "GEMM FLOPs run in" in text
+    assert "median ms" in text
+
+
+@pytest.mark.parametrize("width", [110, 80])
 def test_text_of_a_difference(diff, width):
     assert render(render_diff, diff, width) == (GOLDEN / f"fp16_nvfp4_{width}.txt").read_text()
 
 
-def test_json_reads_back(comparison, diff):
+def test_json_reads_back(comparison, timed, diff):
+    assert VersionComparison.model_validate_json(timed.model_dump_json()) == timed
     assert VersionComparison.model_validate_json(comparison.model_dump_json()) == comparison
     assert EngineDiff.model_validate_json(diff.model_dump_json()) == diff
 

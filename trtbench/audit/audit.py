@@ -36,6 +36,8 @@ def audit_engine(
     backend: str,
     analytic_flops: dict[str, int] | None,
     sparsity_requested: bool = False,
+    sparse_eligible: tuple[str, ...] | None = None,
+    sparse_picked: tuple[str, ...] | None = None,
 ) -> Audit:
     """Audit compiled ``layers`` against the ONNX file that they come from.
 
@@ -46,6 +48,8 @@ def audit_engine(
         backend: the compiler's name and version.
         analytic_flops: FLOPs by role, counted on the torch model.
         sparsity_requested: whether the builder was told to use sparse weights.
+        sparse_eligible: layers that its log calls eligible for sparse kernels, if it says so.
+        sparse_picked: layers that got one, by the log, if it says so.
 
     Raises:
         ArtifactError: the ONNX file is not readable, or its shapes are dynamic.
@@ -62,6 +66,8 @@ def audit_engine(
             layers=audit_kernels(kernels, graph_facts(graph, products)),
             analytic_flops=_total(analytic_flops),
             sparsity_requested=sparsity_requested,
+            sparse_eligible=sparse_eligible,
+            sparse_picked=sparse_picked,
         )
     )
 

@@ -42,7 +42,10 @@ class Fallback:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Products of a graph; with an engine (``backend``) also its kernels, raw and audited, one for one."""
+    """Products of a graph; with an engine (``backend``) also its kernels, raw and audited, one for one.
+
+    ``sparse_eligible``, ``sparse_picked``: layers that the build log calls so; null where it says nothing.
+    """
 
     recipe: Recipe | None
     backend: str | None
@@ -51,6 +54,8 @@ class Evidence:
     layers: tuple[AuditedLayer, ...] = ()
     analytic_flops: int | None = None
     sparsity_requested: bool = False
+    sparse_eligible: tuple[str, ...] | None = None
+    sparse_picked: tuple[str, ...] | None = None
 
     @property
     def compiled(self) -> bool:

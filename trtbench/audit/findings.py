@@ -345,22 +345,34 @@ def scale_padding(evidence: Evidence) -> Iterator[Finding]:
 
 
 def sparsity_not_used(evidence: Evidence) -> Iterator[Finding]:
-    """2:4 sparse weights in an engine that names no sparse kernel."""
+    """2:4 sparse weights in an engine that names no sparse kernel, and whose log names no layer with one."""
     asked = evidence.sparsity_requested or (evidence.recipe is not None and evidence.recipe.sparse)
     named = any("sparse" in f"{kernel.name} {kernel.tactic_name}".lower() for kernel in evidence.kernels)
-    if asked and evidence.compiled and not named:
-        gemms = len(evidence.gemm_kernels)
-        yield Finding(
-            code="SPARSITY_NOT_USED",
-            severity="warning",
-            message=f"2:4 sparsity was asked for, and none of {gemms} GEMMs names a sparse kernel",
-            hint=(
-                "TensorRT-RTX accepts the flag and ignores it at build time: build with standard TensorRT"
-                if "rtx" in (evidence.backend or "")
-                else "read the lines '(Sparsity)' of the build log: they name the layers that are eligible"
-            ),
-            numbers={"gemms": gemms},
+    if not asked or not evidence.compiled or named or evidence.sparse_picked:
+        return
+    gemms, eligible = len(evidence.gemm_kernels), evidence.sparse_eligible
+    numbers: dict[str, float] = {"gemms": gemms}
+    if eligible is not None:
+        numbers["eligible"] = len(eligible)
+    said = "" if eligible is None else f"; the build log calls {_count(eligible, 'layer')} eligible"
+    yield Finding(
+        code="SPARSITY_NOT_USED",
+        severity="warning",
+        message=f"2:4 sparsity was asked for, and none of {gemms} GEMMs names a sparse kernel{said}",
+        hint=_sparsity_hint(evidence),
+        numbers=numbers,
+        layers=eligible or (),
+    )
+
+
+def _sparsity_hint(evidence: Evidence) -> str:
+    if "rtx" in (evidence.backend or ""):
+        return "TensorRT-RTX accepts the flag and ignores it at build time: build with standard TensorRT"
+    if evidence.sparse_eligible:
+        return (
+            "dense kernels were faster at this size: try other batches, and build with --tactic-table to see"
         )
+    return "no line '(Sparsity)' of the build log names an eligible layer: are the weights 2:4 (+sparse)?"
 
 
 def flops_mismatch(evidence: Evidence) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Stage ``build``: ONNX to engine with TensorRT-RTX, in a process of its own, with no GPU needed."""
+"""Stage ``build``: ONNX to engine, in a process of its own; with TensorRT-RTX no GPU is needed."""
 
 from trtbench.build.engine import build
 from trtbench.build.source import load_onnx

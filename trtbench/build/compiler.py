@@ -4,7 +4,14 @@ import sys
 from dataclasses import dataclass
 
 from trtbench.build.backends import child_command
-from trtbench.build.dialect import PRODUCTS, BuildPaths, check_target, import_compiler
+from trtbench.build.dialect import (
+    OLDEST_TENSORRT,
+    PRODUCTS,
+    BuildPaths,
+    check_target,
+    import_compiler,
+    version_numbers,
+)
 from trtbench.build.targets import known_targets
 from trtbench.build.trtexec import Trtexec, build_command, find_trtexec
 from trtbench.environment import read_gpus
@@ -51,28 +58,56 @@ def compiler_of(environment: Prepared | None, spec: BuildSpec) -> Compiler:
     """Tell which compiler an environment has; None stands for the Python that runs this.
 
     Raises:
-        RuntimeUnavailable: it has no TensorRT-RTX that works.
-        SpecError: a limit on memory is asked for, and cannot be kept there.
+        RuntimeUnavailable: it has no such compiler that works, or there is no GPU that it needs.
+        SpecError: a target or a limit on memory is asked for that cannot be had there.
     """
     if environment is None:
         return _compiler_here(spec)
-    contents = environment.contents
-    if contents.tensorrt_rtx is None:
-        raise RuntimeUnavailable(
-            f"{environment.spec} has no TensorRT-RTX, which compiles: {_instead(environment)}"
-        )
+    if spec.backend == "trtexec":
+        if environment.spec.kind == "local":
+            return _compiler_here(spec)
+        raise SpecError(f"--backend trtexec builds here, not in {environment.spec}: take --backend tensorrt")
     if environment.spec.kind == "docker" and spec.memory_limit_bytes is not None:
         raise SpecError(
             f"--memory-limit-gb cannot be kept in {environment.spec}: that memory is the container's"
         )
+    version = environment.contents.versions.get(spec.backend)
+    if version is None:
+        raise RuntimeUnavailable(
+            f"{environment.spec} has no {PRODUCTS[spec.backend]}: {_instead(environment)}"
+        )
     return Compiler(
-        backend="tensorrt_rtx",
+        backend=spec.backend,
         python=environment.python,
         stop=environment.stop,
-        version=contents.tensorrt_rtx,
-        targets=contents.targets,
+        version=version,
+        targets=environment.contents.targets
+        if spec.backend == "tensorrt_rtx"
+        else _target_of_gpu(environment, version, spec),
         image_digest=environment.image_digest,
     )
+
+
+def backend_in(environment: Prepared) -> BuildBackend:
+    """Choose the compiler where nobody did: TensorRT-RTX if the environment has it, else TensorRT."""
+    versions = environment.contents.versions
+    return "tensorrt" if "tensorrt" in versions and "tensorrt_rtx" not in versions else "tensorrt_rtx"
+
+
+def _target_of_gpu(environment: Prepared, version: str, spec: BuildSpec) -> tuple[str, ...]:
+    """TensorRT builds for the GPU that it runs on: a container has those of this machine."""
+    if version_numbers(version)[:2] < OLDEST_TENSORRT:
+        raise RuntimeUnavailable(
+            f"{environment.spec} has TensorRT {version}: 10.8 is the first for Blackwell, take a later tag"
+        )
+    try:
+        gpu = read_gpus()[0]
+    except RuntimeUnavailable as error:
+        raise RuntimeUnavailable(
+            f"{environment.spec} has TensorRT {version}, which builds for the GPU at hand: {error}"
+        ) from error
+    check_target(spec.targets, gpu)
+    return (gpu.target,)
 
 
 def _compiler_here(spec: BuildSpec) -> Compiler:
@@ -93,6 +128,10 @@ def _instead(environment: Prepared) -> str:
     contents = environment.contents
     if contents.problem is not None:
         return f"it cannot be imported there: {contents.problem}"
-    if contents.tensorrt is not None:
-        return f"there is TensorRT {contents.tensorrt}, another compiler"
+    compilers = {"TensorRT-RTX": contents.tensorrt_rtx, "TensorRT": contents.tensorrt}
+    there = [f"{name} {version}" for name, version in compilers.items() if version is not None]
+    if there:
+        return f"there is {there[0]}, another compiler: leave the --backend or --runtime out that needs it"
+    if contents.onnxruntime is not None:
+        return f"there is onnxruntime {contents.onnxruntime}, for --runtime onnxruntime-cpu"
     return "take venv:tensorrt-rtx==VERSION, or install tensorrt-rtx there"

@@ -90,15 +90,30 @@ def check_options(spec: BuildSpec, version: str) -> None:
     options = spec.options
     _check_profiles(options)
     if spec.backend == "tensorrt_rtx":
-        if options.timing_cache == "shared" or options.tactic_table:
-            raise SpecError("options: TensorRT-RTX times no tactics at build time, so it has no timing cache")
+        _check_options_of_rtx(options)
         return
     if version_numbers(version)[:2] < OLDEST_TENSORRT:
         raise SpecError(f"TensorRT {version} is too old: 10.8 is the first for Blackwell")
     if options.tactic_table and options.timing_cache == "off":
-        raise SpecError("options: tactic_table comes from the timing cache: leave timing_cache=off out")
+        raise SpecError("tactic_table comes from the timing cache: leave timing_cache=off out")
     if options.tactic_table and spec.backend == "trtexec":
-        raise SpecError("options: trtexec has no flag for tactic_table: take backend tensorrt")
+        raise SpecError("trtexec has no flag for tactic_table: take backend tensorrt")
+
+
+def _check_options_of_rtx(options: BuilderOptions) -> None:
+    """What its API has and it does not do (1.5 to 1.7)."""
+    if options.timing_cache != "private" or options.tactic_table:
+        option = "tactic_table" if options.tactic_table else f"timing_cache={options.timing_cache}"
+        raise SpecError(
+            f"{option}: TensorRT-RTX times no tactics at build time, so it keeps no timings and no table"
+        )
+    if options.hardware_compatibility != "none":
+        raise SpecError(
+            f"hardware_compatibility={options.hardware_compatibility}: TensorRT-RTX ignores it: name every "
+            "GPU as a target"
+        )
+    if options.version_compatible:
+        raise SpecError("version_compatible: TensorRT-RTX comes without the lean runtime that this needs")
 
 
 def check_target(targets: Sequence[str], gpu: Gpu) -> None:

@@ -128,12 +128,20 @@ def _make_or_keep_log(
 def _make(
     paths: BuildPaths, source: OnnxSource, spec: BuildSpec, identity: str, compiler: Compiler, on_step: OnStep
 ) -> EngineManifest:
-    on_step(f"compile for {', '.join(spec.targets)} with {compiler.name}")
+    step = f"compile for {', '.join(spec.targets)} with {compiler.name}"
+    on_step(step)
     if spec.options.timing_cache == "shared":
         paths.timing_cache.parent.mkdir(parents=True, exist_ok=True)
     command = compiler.command(spec, paths)
     try:
-        usage = supervise(command, paths.log, spec.timeout_s, spec.memory_limit_bytes, compiler.stop)
+        usage = supervise(
+            command,
+            paths.log,
+            spec.timeout_s,
+            spec.memory_limit_bytes,
+            compiler.stop,
+            lambda progress: on_step(f"{step}: {progress}"),
+        )
     except BuildError as error:
         # Whose log is trtexec's has its words in another format.
         words = error_words(paths.log.read_text(encoding="utf-8", errors="replace"))

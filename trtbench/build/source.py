@@ -43,7 +43,8 @@ def load_onnx(path: Path) -> OnnxArtifact | Path:
     """Open what ``path`` names: an exported artifact (directory, manifest or payload), else a bare ONNX file.
 
     Raises:
-        ArtifactError: there is nothing, it is damaged, or it is an engine.
+        SpecError: nothing is at that path.
+        ArtifactError: it is damaged, or an engine.
     """
     directory = path if path.is_dir() else path.parent
     if path.is_file() and not (directory / "manifest.json").is_file():

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trtbench.build.log_reader import last_words
+from trtbench.build.log_tail import LogTail
 from trtbench.errors import BuildError
+from trtbench.progress import OnStep, silent
 from trtbench.units import format_bytes, format_seconds
 
 _POLL_S = 0.02
@@ -29,19 +31,29 @@ def supervise(
     timeout_s: float,
     memory_limit_bytes: int | None,
     stop: Sequence[str] = (),
+    on_progress: OnStep = silent,
 ) -> Usage:
     """Run ``command`` to its end, its output appended to ``log_path``.
 
+    CUDA numbers GPUs as NVML does in it, so that its first one is the one that is described everywhere.
+
     It runs in a process group of its own, killed when a limit is passed or this function is interrupted;
-    ``stop`` is then run to end what it started elsewhere, such as a container.
+    ``stop`` is then run to end what it started elsewhere, such as a container. ``on_progress`` is told what
+    the log says of its progress.
 
     Raises:
         BuildError: it failed, died of a signal, or passed a limit; the text has the last words in the log.
     """
     start_s = time.monotonic()
+    tail = LogTail(log_path, on_progress)
     with log_path.open("ab") as log:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
         )
     peak_rss_bytes = 0
     try:
@@ -50,6 +62,7 @@ def supervise(
             peak_rss_bytes = max(peak_rss_bytes, high_water_bytes)
             duration_s = time.monotonic() - start_s
             _check_limits(log_path, duration_s, timeout_s, rss_bytes, memory_limit_bytes)
+            tail.tell_news(duration_s)
             time.sleep(_POLL_S)
     finally:
         # Before the child is reaped: after that its number may belong to another process.

@@ -47,7 +47,12 @@ def find_trtexec(path: Path | None = None) -> Trtexec:
     Raises:
         RuntimeUnavailable: there is none, it does not start, or it names no version.
     """
-    found = path or _search()
+    found = path or locate_trtexec()
+    if found is None:
+        raise RuntimeUnavailable(
+            f"no trtexec on PATH or in {', '.join(PLACES)}: it comes with NVIDIA's containers, such as "
+            "nvcr.io/nvidia/tensorrt:25.11-py3, and not with pip packages"
+        )
     try:
         # Not --version, which 11 takes for an error: it wants a model, too.
         run = subprocess.run(
@@ -67,6 +72,13 @@ def find_trtexec(path: Path | None = None) -> Trtexec:
             f"{found} --help names no version of TensorRT, it ends with: {last or 'nothing'}"
         )
     return Trtexec(found, version)
+
+
+def locate_trtexec() -> Path | None:
+    """Where it is: on PATH, or where NVIDIA puts it."""
+    found = shutil.which("trtexec")
+    places = (Path(place) / "trtexec" for place in PLACES)
+    return Path(found) if found is not None else next((path for path in places if path.is_file()), None)
 
 
 def read_version(text: str) -> str | None:
@@ -117,19 +129,6 @@ def shape_argument(name: str, shape: Sequence[int]) -> str:
 def number(value: float) -> str:
     """Write 500.0 as 500; trtexec reads both."""
     return str(int(value)) if value == int(value) else repr(value)
-
-
-def _search() -> Path:
-    found = shutil.which("trtexec")
-    if found is not None:
-        return Path(found)
-    for place in PLACES:
-        if (Path(place) / "trtexec").is_file():
-            return Path(place) / "trtexec"
-    raise RuntimeUnavailable(
-        f"no trtexec on PATH or in {', '.join(PLACES)}: it comes with NVIDIA's containers, such as "
-        "nvcr.io/nvidia/tensorrt:25.11-py3, and not with pip packages"
-    )
 
 
 def _timing_cache(options: BuilderOptions, paths: BuildPaths) -> tuple[str, ...]:

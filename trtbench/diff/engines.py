@@ -16,6 +16,7 @@ def diff(before: Path, after: Path) -> EngineDiff:
     """Compare two engines of the store (directory, manifest or payload).
 
     Raises:
+        SpecError: nothing is at one of the paths.
         ArtifactError: one is no engine, is damaged, or its ONNX model is gone.
         IncompatibleResults: they are of two networks.
     """

@@ -1,23 +1,22 @@
 """A container with all GPUs, the store mounted where it is here, and trtbench from a wheel made here."""
 
 import os
-import secrets
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import trtbench
-from trtbench.artifacts import Store, file_record
+from trtbench.artifacts import Store
 from trtbench.environments import probe
 from trtbench.environments.cache import cache_root, get_or_make_folder
 from trtbench.environments.catalogue import expectation_of
-from trtbench.environments.command import Outcome, run_command
+from trtbench.environments.command import run_command
 from trtbench.environments.container_errors import explain
 from trtbench.environments.contents import read_contents
 from trtbench.environments.parse import EnvironmentSpec
-from trtbench.environments.prepared import Prepared
+from trtbench.environments.prepared import Container, Prepared, container_name
+from trtbench.environments.wheel import EXTRAS, Wheel, made_wheel, package_root
 from trtbench.errors import RuntimeUnavailable
 from trtbench.progress import OnStep
 from trtbench.specs import canonical_hash
@@ -46,7 +45,7 @@ class ContainerEngine:
 
 
 def prepare_container(spec: EnvironmentSpec, store: Store, on_step: OnStep) -> Prepared:
-    """Find the image, install trtbench for it, and ask its Python what is in it.
+    """Find the image, ask its Python what is in it, and install trtbench for it.
 
     Raises:
         RuntimeUnavailable: no container engine, no image, no GPU for it: one line with what to do.
@@ -55,21 +54,29 @@ def prepare_container(spec: EnvironmentSpec, store: Store, on_step: OnStep) -> P
     image = str(spec.image)
     engine = find_engine()
     digest = image_digest(engine, image)
-    packages = _install(engine, image, digest, on_step)
-    root = store.root.resolve()
-    root.mkdir(parents=True, exist_ok=True)
-    name = f"trtbench-{secrets.token_hex(4)}"
-    python = python_command(engine, image, name, root, packages)
+    store.root.mkdir(parents=True, exist_ok=True)
+    container = Container(engine=engine.name, image=image, name=container_name())
+    roots = store_roots(store)
     on_step(f"ask {spec} what is in it")
-    contents = read_contents((*python, probe.__file__), str(spec), partial(explain, engine.name, image))
+    contents = read_contents(
+        (*run_command_of(engine, container, roots), "python3", probe.__file__),
+        str(spec),
+        partial(explain, engine.name, image),
+    )
+    packages = _install(engine, container, digest, contents.cuda, on_step)
     return Prepared(
         spec=spec,
-        python=python,
-        stop=(engine.name, "kill", name),
+        python=(*run_command_of(engine, container, roots, packages), "python3"),
+        container=container,
         contents=contents,
         image_digest=digest,
         findings=expectation_of(image, contents),
     )
+
+
+def store_roots(store: Store) -> tuple[Path, ...]:
+    """The store by the paths that commands and manifests name it: with and without symbolic links."""
+    return tuple(dict.fromkeys((store.root.absolute(), store.root.resolve())))
 
 
 def find_engine() -> ContainerEngine:
@@ -104,81 +111,77 @@ def image_digest(engine: ContainerEngine, image: str) -> str:
     return outcome.stdout.strip()
 
 
-def python_command(
-    engine: ContainerEngine, image: str, name: str, store_root: Path, packages: Path
+def run_command_of(
+    engine: ContainerEngine, container: Container, roots: Sequence[Path], packages: Path | None = None
 ) -> tuple[str, ...]:
-    """The command in front of a script: a container called ``name`` that ends with it.
+    """The command in front of a program: a container that ends with it, and reads what this process writes.
 
     Folders have the same path inside as outside, so that paths in manifests hold in both.
+
+    Args:
+        engine: what starts it.
+        container: its image and its name.
+        roots: folders that it may write.
+        packages: what was installed for it, if something was.
     """
+    folders = [f"{root}:{root}" for root in roots] + [f"{package_root()}:{package_root()}:ro"]
     return (
-        *_run(engine, name, packages, read_only=True),
-        *("--gpus", "all", "--volume", f"{store_root}:{store_root}"),
-        *("--volume", f"{_package_root()}:{_package_root()}:ro"),
-        *(image, "python3"),
+        *_run(engine, container, packages, ":ro"),
+        *("--interactive", "--gpus", "all"),
+        # The GPU that telemetry is read from: numbered as NVML does, and the first that this process may see.
+        *("--env", "CUDA_DEVICE_ORDER=PCI_BUS_ID", "--env", "CUDA_VISIBLE_DEVICES"),
+        *(word for folder in folders for word in ("--volume", folder)),
+        container.image,
     )
 
 
 def install_command(
-    engine: ContainerEngine, image: str, name: str, wheel: Path, packages: Path
+    engine: ContainerEngine, container: Container, wheel: Path, packages: Path, cuda: str | None
 ) -> tuple[str, ...]:
-    """The command that installs ``wheel``, and what the image lacks for it, in the folder ``packages``."""
-    return (
-        *_run(engine, name, packages, read_only=False),
-        *("--volume", f"{wheel}:{wheel}:ro", image),
-        *("python3", "-m", "pip", "install", "--quiet", "--user", "--break-system-packages", str(wheel)),
-    )
+    """The command that installs ``wheel``, and what the image lacks for timing, in the folder ``packages``.
 
-
-def wheel_command(folder: Path) -> tuple[str, ...]:
-    """The command of uv that makes trtbench's wheel in ``folder``.
-
-    Raises:
-        RuntimeUnavailable: trtbench does not run from its repository.
+    ``cuda``: the version in the image, which decides that of cuda-bindings: newer ones refuse its drivers.
     """
-    repository = _package_root().parent
-    if not (repository / "pyproject.toml").is_file():
-        raise RuntimeUnavailable(
-            f"a container needs a wheel of trtbench, and {repository} has no pyproject.toml to make it with: "
-            "install trtbench from its repository (pip install -e .)"
-        )
-    return ("uv", "build", "--quiet", "--wheel", "--out-dir", str(folder), str(repository))
-
-
-def _run(engine: ContainerEngine, name: str, packages: Path, read_only: bool) -> tuple[str, ...]:
-    mode = ":ro" * read_only
+    bindings = () if cuda is None else (f"cuda-bindings=={cuda.partition('.')[0]}.*",)
     return (
-        *(engine.name, "run", "--rm", "--pull", "never", "--name", name, *engine.user_options),
-        *("--env", "HOME=/tmp", "--env", f"PYTHONUSERBASE={packages}"),
-        *("--volume", f"{packages}:{packages}{mode}"),
+        *_run(engine, container, packages, ""),
+        *("--volume", f"{wheel}:{wheel}:ro", container.image),
+        *("python3", "-m", "pip", "install", "--quiet", "--user", "--break-system-packages"),
+        *(f"{wheel}[{EXTRAS}]", *bindings),
     )
 
 
-def _install(engine: ContainerEngine, image: str, digest: str, on_step: OnStep) -> Path:
+def _run(engine: ContainerEngine, container: Container, packages: Path | None, mode: str) -> tuple[str, ...]:
+    installed = () if packages is None else ("--env", f"PYTHONUSERBASE={packages}")
+    mounted = () if packages is None else ("--volume", f"{packages}:{packages}{mode}")
+    return (
+        *(engine.name, "run", "--rm", "--pull", "never", "--name", container.name, *engine.user_options),
+        *("--env", "HOME=/tmp", *installed, *mounted),
+    )
+
+
+def _install(
+    engine: ContainerEngine, container: Container, digest: str, cuda: str | None, on_step: OnStep
+) -> Path:
     """Install trtbench for an image, once for each of its digests and each state of trtbench."""
-    with TemporaryDirectory(prefix="trtbench-wheel-") as work:
-        on_step("make a wheel of trtbench")
-        _check("a wheel of trtbench", run_command(wheel_command(Path(work)), _INSTALL_TIMEOUT_S))
-        (wheel,) = Path(work).glob("*.whl")
-        identity = canonical_hash({"wheel": file_record(wheel).sha256, "image": digest})[:16]
-        folder = cache_root() / "containers" / identity
-
-        def make(packages: Path) -> None:
-            on_step(f"install trtbench for {image}")
-            packages.mkdir()
-            name = f"trtbench-{secrets.token_hex(4)}"
-            command = install_command(engine, image, name, wheel, packages)
-            outcome = run_command(command, _INSTALL_TIMEOUT_S)
-            if outcome.returncode != 0:
-                raise RuntimeUnavailable(f"docker:{image}: {explain(engine.name, image, outcome)}")
-
-        return get_or_make_folder(folder, make, on_step)
+    with made_wheel(on_step) as wheel:
+        identity = canonical_hash({"wheel": f"{wheel.sha256}[{EXTRAS}]", "image": digest})[:16]
+        make = partial(_fill, engine=engine, container=container, wheel=wheel, cuda=cuda, on_step=on_step)
+        return get_or_make_folder(cache_root() / "containers" / identity, make, on_step)
 
 
-def _check(what: str, outcome: Outcome) -> None:
+def _fill(
+    packages: Path,
+    engine: ContainerEngine,
+    container: Container,
+    wheel: Wheel,
+    cuda: str | None,
+    on_step: OnStep,
+) -> None:
+    on_step(f"install trtbench for {container.image}")
+    packages.mkdir()
+    command = install_command(engine, container, wheel.path, packages, cuda)
+    outcome = run_command(command, _INSTALL_TIMEOUT_S)
     if outcome.returncode != 0:
-        raise RuntimeUnavailable(f"{what} cannot be made: {outcome.last_line}")
-
-
-def _package_root() -> Path:
-    return Path(trtbench.__file__).resolve().parent
+        image = container.image
+        raise RuntimeUnavailable(f"docker:{image}: {explain(engine.name, image, outcome)}")

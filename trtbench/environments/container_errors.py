@@ -35,8 +35,13 @@ _EXPLANATIONS: dict[str, str] = {
 
 def explain(engine: str, image: str | None, outcome: Outcome) -> str:
     """One line on why a command of ``engine`` failed and what to do; unknown troubles in its own words."""
+    return known_trouble(engine, image, outcome.said) or f"{engine} says: {outcome.last_line}"
+
+
+def known_trouble(engine: str, image: str | None, said: str) -> str | None:
+    """One line on what is wrong and what to do, if ``said`` holds words of ``engine`` that are known."""
     for pattern, text in _EXPLANATIONS.items():
-        match = re.search(pattern, outcome.said, re.IGNORECASE)
+        match = re.search(pattern, said, re.IGNORECASE)
         if match:
             return text.format(engine=engine, image=image, **match.groupdict())
-    return f"{engine} says: {outcome.last_line}"
+    return None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -11,9 +11,13 @@ from packaging.version import InvalidVersion, Version
 from trtbench.errors import SpecError
 from trtbench.specs import Spec
 
-COMPILER_PACKAGE = "tensorrt-rtx"
+PackageName = Literal["tensorrt-rtx", "onnxruntime"]
+"""What a virtual environment can be made for."""
 
-_USAGE = f"use local, venv:{COMPILER_PACKAGE}==1.6.1.120 or docker:nvcr.io/nvidia/tensorrt:25.11-py3"
+_USAGE = (
+    "use local, venv:tensorrt-rtx==1.6.1.120, venv:onnxruntime==1.31.1 or "
+    "docker:nvcr.io/nvidia/tensorrt:25.11-py3"
+)
 # distribution/reference: lower-case path components, then a tag, a digest or both.
 _IMAGE = re.compile(
     r"[a-zA-Z0-9][\w.-]*(?::\d+)?(?:/[a-z0-9][a-z0-9._-]*)*(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
@@ -21,15 +25,21 @@ _IMAGE = re.compile(
 
 
 class EnvironmentSpec(Spec):
-    """A place to run: ``version`` of TensorRT-RTX for a ``venv``, ``image`` for ``docker`` (or podman)."""
+    """A place to run: ``version`` of ``package`` for a ``venv``, ``image`` for ``docker`` (or podman)."""
 
     kind: Literal["local", "venv", "docker"]
     version: str | None = None
     image: str | None = None
+    package: PackageName = "tensorrt-rtx"
+
+    @property
+    def requirement(self) -> str:
+        """What pip calls the package of a ``venv`` in this version."""
+        return f"{self.package}=={self.version}"
 
     def __str__(self) -> str:
         if self.kind == "venv":
-            return f"venv:{COMPILER_PACKAGE}=={self.version}"
+            return f"venv:{self.requirement}"
         return self.kind if self.image is None else f"{self.kind}:{self.image}"
 
 
@@ -43,7 +53,8 @@ def parse_environment(word: str) -> EnvironmentSpec:
     if kind == "local" and not colon:
         return EnvironmentSpec(kind="local")
     if kind == "venv":
-        return EnvironmentSpec(kind="venv", version=_version(word, rest))
+        package, version = _package(word, rest)
+        return EnvironmentSpec(kind="venv", package=package, version=version)
     if kind == "docker":
         if not _IMAGE.fullmatch(rest):
             raise SpecError(f"environment {word!r}: {rest!r} is no name of a container image: {_USAGE}")
@@ -64,15 +75,18 @@ def parse_environments(words: Sequence[str]) -> tuple[EnvironmentSpec, ...]:
     return tuple(specs)
 
 
-def _version(word: str, text: str) -> str:
-    """Read ``tensorrt-rtx==1.6.1.120``: anything looser would be another compiler on another day."""
+def _package(word: str, text: str) -> tuple[PackageName, str]:
+    """Read ``tensorrt-rtx==1.6.1.120``: anything looser would be another version on another day."""
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         raise SpecError(f"environment {word!r}: {text!r} is no requirement of a package: {_USAGE}") from error
-    if canonicalize_name(requirement.name) != COMPILER_PACKAGE:
+    name = canonicalize_name(requirement.name)
+    package = next((each for each in get_args(PackageName) if each == name), None)
+    if package is None:
         raise SpecError(
-            f"environment {word!r}: {COMPILER_PACKAGE} builds engines, not {requirement.name}: {_USAGE}"
+            f"environment {word!r}: one for {' or '.join(get_args(PackageName))} can be made, not for "
+            f"{requirement.name}: {_USAGE}"
         )
     if requirement.extras or requirement.marker or requirement.url:
         raise SpecError(f"environment {word!r}: only a version is taken, no extras, markers or addresses")
@@ -83,4 +97,4 @@ def _version(word: str, text: str) -> str:
         raise SpecError(f"environment {word!r}: the version is to be exact, without a star") from error
     if len(clauses) != 1 or not exact:
         raise SpecError(f"environment {word!r}: name one exact version with ==, such as ==1.6.1.120")
-    return exact[0]
+    return package, exact[0]

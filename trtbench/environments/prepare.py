@@ -12,20 +12,21 @@ from trtbench.environments.venv import prepare_venv
 from trtbench.progress import OnStep, silent
 
 
-def prepare(spec: EnvironmentSpec, store: Store, on_step: OnStep = silent) -> Prepared:
+def prepare(spec: EnvironmentSpec, store: Store, on_step: OnStep = silent, timed: bool = False) -> Prepared:
     """Make the environment ready, and let it tell what is in it.
 
     Args:
         spec: where to run.
         store: what a container mounts, at the path that it has here.
         on_step: told of each step.
+        timed: something will be timed in it, for which a ``venv`` needs trtbench; a container has it anyway.
 
     Raises:
         RuntimeUnavailable: something that it needs is not there, in one line with what to do.
         ArtifactError: the cache cannot be written.
     """
     if spec.kind == "venv":
-        return prepare_venv(spec, on_step)
+        return prepare_venv(spec, timed, on_step)
     if spec.kind == "docker":
         return prepare_container(spec, store, on_step)
     python = (sys.executable,)

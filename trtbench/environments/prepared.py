@@ -1,20 +1,65 @@
 """An environment that is ready, and what was found in it."""
 
+import secrets
+
 from trtbench.environments.parse import EnvironmentSpec
 from trtbench.results import Finding
 from trtbench.results.environments import Contents
-from trtbench.specs import Spec
+from trtbench.specs import ArmEnvironment, Spec
+
+
+class Container(Spec):
+    """One container: what starts it (``docker`` or ``podman``), its image, and its name while it runs."""
+
+    engine: str
+    image: str
+    name: str
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """The command that ends it."""
+        return (self.engine, "kill", self.name)
+
+    @property
+    def tell_pid(self) -> tuple[str, ...]:
+        """The command that tells the id that its process has on this machine, outside of it."""
+        return (self.engine, "inspect", "--format", "{{.State.Pid}}", self.name)
 
 
 class Prepared(Spec):
     """An environment to run in: ``python`` is the command in front of a script and its arguments.
 
-    ``stop`` ends what would survive when that command is killed; ``image_digest`` identifies the image.
+    ``container``: the one that this command starts, if it starts one; ``image_digest`` identifies its image.
     """
 
     spec: EnvironmentSpec
     python: tuple[str, ...]
-    stop: tuple[str, ...] = ()
+    container: Container | None = None
     contents: Contents
     image_digest: str | None = None
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """What ends that which would survive when the command is killed."""
+        return () if self.container is None else self.container.stop
+
+    @property
+    def identity(self) -> ArmEnvironment:
+        """What tells an arm that runs here from one that runs elsewhere."""
+        return ArmEnvironment(
+            word=str(self.spec), versions=self.contents.versions, image_digest=self.image_digest
+        )
+
+    def for_another_process(self) -> "Prepared":
+        """Tell how to start one more process while others run: a container needs a name of its own."""
+        if self.container is None:
+            return self
+        container = self.container.model_copy(update={"name": container_name()})
+        python = tuple(container.name if word == self.container.name else word for word in self.python)
+        return self.model_copy(update={"container": container, "python": python})
+
+
+def container_name() -> str:
+    """Draw a name that no other container has."""
+    return f"trtbench-{secrets.token_hex(4)}"

@@ -12,9 +12,10 @@ from typing import Any
 
 
 def contents() -> dict[str, Any]:
-    """Import both compilers and ask for their versions; only TensorRT-RTX says what it compiles for."""
+    """Import what can compile or run, and ask for versions; only TensorRT-RTX says what it compiles for."""
     compiler, problem = _import("tensorrt_rtx")
     standard, _ = _import("tensorrt")
+    onnxruntime, onnxruntime_problem = _import("onnxruntime")
     return {
         "python": platform.python_version(),
         "tensorrt_rtx": getattr(compiler, "__version__", None),
@@ -22,6 +23,8 @@ def contents() -> dict[str, Any]:
         "targets": _targets(compiler) if compiler else (),
         "cuda": os.environ.get("CUDA_VERSION"),
         "problem": problem,
+        "onnxruntime": getattr(onnxruntime, "__version__", None),
+        "onnxruntime_problem": onnxruntime_problem,
     }
 
 

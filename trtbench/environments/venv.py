@@ -1,8 +1,9 @@
-"""A virtual environment with one version of TensorRT-RTX, made by uv and kept in the cache."""
+"""A virtual environment with one version of one package, made by uv and kept in the cache."""
 
 import platform
 import shutil
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from trtbench.environments import probe
 from trtbench.environments.cache import cache_root, get_or_make_folder, remove_folder
 from trtbench.environments.command import run_command
 from trtbench.environments.contents import read_contents
-from trtbench.environments.parse import COMPILER_PACKAGE, EnvironmentSpec
+from trtbench.environments.parse import EnvironmentSpec
 from trtbench.environments.prepared import Prepared
+from trtbench.environments.wheel import EXTRAS, Wheel, made_wheel
 from trtbench.errors import RuntimeUnavailable
 from trtbench.progress import OnStep
 from trtbench.results import Finding
@@ -22,15 +24,52 @@ _VENV_TIMEOUT_S = 120.0
 _INSTALL_TIMEOUT_S = 1800.0  # some hundred MB from an index
 
 
-def prepare_venv(spec: EnvironmentSpec, on_step: OnStep) -> Prepared:
+def prepare_venv(spec: EnvironmentSpec, timed: bool, on_step: OnStep) -> Prepared:
     """Make the environment unless the cache has it, and ask it what is in it.
+
+    Args:
+        spec: the package and its version.
+        timed: install trtbench, too, so that a worker can run there.
+        on_step: told of each step.
 
     Raises:
         RuntimeUnavailable: there is no uv, it cannot install this version, or the version cannot be imported.
         ArtifactError: the cache cannot be written.
     """
-    folder = cache_root() / "venvs" / venv_id(spec)
-    make = partial(_make, spec=spec, on_step=on_step)
+    if not timed:
+        return _prepare(spec, None, on_step)
+    _check_uv(spec)
+    with made_wheel(on_step) as wheel:
+        return _prepare(spec, wheel, on_step)
+
+
+def venv_folder(spec: EnvironmentSpec, wheel: Wheel | None) -> Path:
+    """The folder, named by all that determines what is in it: packages, Python and machine."""
+    packages = (
+        [spec.requirement] if wheel is None else [f"trtbench[{EXTRAS}] {wheel.sha256}", spec.requirement]
+    )
+    facts = {"packages": packages, "python": platform.python_version(), "base": sys.base_prefix}
+    return cache_root() / "venvs" / canonical_hash({**facts, "machine": platform.machine()})[:16]
+
+
+def venv_commands(folder: Path, requirements: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The two commands of uv that make the environment in ``folder``."""
+    # From another directory, or uv would obey the constraints of a project that the user works in.
+    uv = ("uv", "--directory", str(folder.parent))
+    # Relocatable, since it is made under another name.
+    create = (*uv, "venv", "--quiet", "--relocatable", "--python", sys.executable, str(folder))
+    python = str(folder / "bin" / "python")
+    return create, (*uv, "pip", "install", "--quiet", "--python", python, *requirements)
+
+
+def requirements_of(spec: EnvironmentSpec, wheel: Wheel | None) -> tuple[str, ...]:
+    """What is installed there: with a wheel of trtbench what timing needs, else the package alone."""
+    return (spec.requirement,) if wheel is None else (f"{wheel.path}[{EXTRAS}]", spec.requirement)
+
+
+def _prepare(spec: EnvironmentSpec, wheel: Wheel | None, on_step: OnStep) -> Prepared:
+    folder = venv_folder(spec, wheel)
+    make = partial(_make, spec=spec, wheel=wheel, on_step=on_step)
     python = _python(get_or_make_folder(folder, make, on_step))
     try:
         contents = read_contents((*python, probe.__file__), str(spec))
@@ -40,30 +79,19 @@ def prepare_venv(spec: EnvironmentSpec, on_step: OnStep) -> Prepared:
         remove_folder(folder)
         python = _python(get_or_make_folder(folder, make, on_step))
         contents = read_contents((*python, probe.__file__), str(spec))
-    return Prepared(spec=spec, python=python, contents=contents, findings=_mismatch(spec, contents))
+    return Prepared(spec=spec, python=python, contents=contents, findings=_mismatch(spec, contents, folder))
 
 
-def venv_id(spec: EnvironmentSpec) -> str:
-    """Name the folder by all that determines what is in it: packages, Python and machine."""
-    facts = {"packages": [_requirement(spec)], "python": platform.python_version(), "base": sys.base_prefix}
-    return canonical_hash({**facts, "machine": platform.machine()})[:16]
-
-
-def venv_commands(folder: Path, spec: EnvironmentSpec) -> tuple[tuple[str, ...], ...]:
-    """The two commands of uv that make the environment in ``folder``."""
-    # From another directory, or uv would obey the constraints of a project that the user works in.
-    uv = ("uv", "--directory", str(folder.parent))
-    # Relocatable, since it is made under another name.
-    create = (*uv, "venv", "--quiet", "--relocatable", "--python", sys.executable, str(folder))
-    python = str(folder / "bin" / "python")
-    return create, (*uv, "pip", "install", "--quiet", "--python", python, _requirement(spec))
-
-
-def _make(folder: Path, spec: EnvironmentSpec, on_step: OnStep) -> None:
+def _check_uv(spec: EnvironmentSpec) -> None:
     if shutil.which("uv") is None:
         raise RuntimeUnavailable(f"{spec}: uv is not on PATH, and makes this environment: pip install uv")
-    on_step(f"install {_requirement(spec)} in an environment of its own")
-    create, install = venv_commands(folder, spec)
+
+
+def _make(folder: Path, spec: EnvironmentSpec, wheel: Wheel | None, on_step: OnStep) -> None:
+    _check_uv(spec)
+    with_trtbench = "" if wheel is None else " with trtbench"
+    on_step(f"install {spec.requirement}{with_trtbench} in an environment of its own")
+    create, install = venv_commands(folder, requirements_of(spec, wheel))
     for command, timeout_s in ((create, _VENV_TIMEOUT_S), (install, _INSTALL_TIMEOUT_S)):
         outcome = run_command(command, timeout_s)
         if outcome.returncode != 0:
@@ -75,19 +103,16 @@ def _python(folder: Path) -> tuple[str, ...]:
     return (str(folder / "bin" / "python"), "-I")
 
 
-def _requirement(spec: EnvironmentSpec) -> str:
-    return f"{COMPILER_PACKAGE}=={spec.version}"
-
-
-def _mismatch(spec: EnvironmentSpec, contents: Contents) -> tuple[Finding, ...]:
+def _mismatch(spec: EnvironmentSpec, contents: Contents, folder: Path) -> tuple[Finding, ...]:
     """A finding when another version answers than the one that was asked for."""
-    if contents.tensorrt_rtx == spec.version:
+    found = contents.versions.get(spec.package.replace("-", "_"))
+    if found == spec.version:
         return ()
     return (
         Finding(
             code="ENVIRONMENT_MISMATCH",
             severity="warning",
-            message=f"{spec} was asked for, and TensorRT-RTX {contents.tensorrt_rtx} answers in it",
-            hint=f"remove {cache_root() / 'venvs' / venv_id(spec)} and run again",
+            message=f"{spec} was asked for, and {spec.package} {found or 'that does not load'} answers in it",
+            hint=f"remove {folder} and run again",
         ),
     )

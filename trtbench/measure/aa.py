@@ -11,21 +11,24 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from trtbench.artifacts import Store, save_result
 from trtbench.environment import collect_environment
-from trtbench.measure.interleave import RawBlock, order, run_block
+from trtbench.measure.interleave import RawBlock, order, run_block, timed_block
 from trtbench.measure.journal import Journal, open_journal
 from trtbench.measure.machine import gpu_identity, machine_identity
-from trtbench.measure.process import ArmProcess
 from trtbench.measure.run import Arm, open_run
 from trtbench.measure.side_by_side import check_exclusive, ratio_of, uses_gpu
 from trtbench.measure.stop import RoundState, round_is_done
 from trtbench.measure.summarise import measurement_of, statistic_of
 from trtbench.measure.telemetry import GpuMonitor, open_monitor
+from trtbench.measure.timers import ArmTimer, monitor_of, open_timer
 from trtbench.measure.verdict import decide
 from trtbench.progress import OnProgress, RunProgress
 from trtbench.results import (
+    AaBlock,
+    AaBlocks,
     AaComparison,
     AaReport,
     ArmFacts,
@@ -39,8 +42,12 @@ from trtbench.specs import ArmSpec, BenchSpec
 
 GROUPS_IN_POOL = 3
 """How many times the processes of one side are in the pool, so that groups differ from draw to draw."""
+KEPT_SAMPLES = 200
+"""Of each block; 200 comparisons of the default protocol then keep their 16,000 blocks in 45 MB."""
 
-_SIDES = ("A", "B")
+_Side = Literal["A", "B"]
+_SIDES: tuple[_Side, ...] = ("A", "B")
+_NS_DIGITS = 6  # of a time in ms; CUDA's events count in steps of tens of nanoseconds
 
 
 def compare_with_itself(
@@ -61,10 +68,11 @@ def compare_with_itself(
     with (
         open_run(store, f"aa-{arm.label}", record) as run,
         open_journal(run.folder / "comparisons.jsonl", AaComparison) as journal,
+        open_journal(run.folder / "comparison_blocks.jsonl", AaBlocks) as block_journal,
         ExitStack() as stack,
     ):
         pool = _start_pool(stack, spec, bench, monitor, run.folder, on_progress)
-        _fill(journal, pool, comparisons, gpu_name, on_progress)
+        _fill(journal, block_journal, pool, comparisons, gpu_name, on_progress)
         lines = journal.lines[:comparisons]
     report = _report(pool, lines, gpu_name, f"{run.name}/comparisons.jsonl")
     save_result(store, run.name, report)
@@ -78,7 +86,7 @@ class _Pool:
     arm: ArmSpec
     bench: BenchSpec
     monitor: GpuMonitor | None
-    processes: tuple[ArmProcess, ...]
+    processes: tuple[ArmTimer, ...]
     facts: tuple[ArmFacts, ...]
 
     @property
@@ -89,7 +97,7 @@ class _Pool:
     def block(self, number: int) -> RawBlock:
         """One block of one of the processes."""
         pids = [process.pid for process in self.processes]
-        return run_block(self.processes[number], self.bench, self.monitor, pids)
+        return run_block(self.processes[number], self.bench, monitor_of(self.arm, self.monitor), pids)
 
 
 def _start_pool(
@@ -104,19 +112,26 @@ def _start_pool(
     size = GROUPS_IN_POOL * bench.processes
     for number in range(size):
         on_progress(RunProgress(f"load process {number + 1} of {size}", 0, {}, None))
-        process = stack.enter_context(ArmProcess(arm, bench, folder / f"{number}.log", process=number))
+        process = stack.enter_context(open_timer(arm, bench, folder / f"{number}.log", number))
         facts.append(process.prepare())
         processes.append(process)
     return _Pool(arm, bench, monitor, tuple(processes), tuple(facts))
 
 
 def _fill(
-    journal: Journal[AaComparison], pool: _Pool, comparisons: int, gpu: str | None, on_progress: OnProgress
+    journal: Journal[AaComparison],
+    block_journal: Journal[AaBlocks],
+    pool: _Pool,
+    comparisons: int,
+    gpu: str | None,
+    on_progress: OnProgress,
 ) -> None:
-    """Make the comparisons that the journal lacks."""
+    """Make the comparisons that the journal lacks; after a kill in between, blocks may be there twice."""
     started_s, lacking = time.monotonic(), comparisons - len(journal.lines)
     for index in range(len(journal.lines), comparisons):
-        journal.append(_compare(pool, index, gpu))
+        comparison, blocks = _compare(pool, index, gpu)
+        block_journal.append(AaBlocks(comparison=index, blocks=blocks))
+        journal.append(comparison)
         done = len(journal.lines)
         made = lacking - (comparisons - done)
         left_s = (time.monotonic() - started_s) / made * (comparisons - done)
@@ -129,10 +144,10 @@ def draw_groups(pool: int, processes: int, seed: int, index: int) -> tuple[tuple
     return tuple(drawn[:processes]), tuple(drawn[processes:])
 
 
-def _compare(pool: _Pool, index: int, gpu: str | None) -> AaComparison:
-    """Measure two groups side by side and decide."""
+def _compare(pool: _Pool, index: int, gpu: str | None) -> tuple[AaComparison, tuple[AaBlock, ...]]:
+    """Measure two groups side by side and decide; also give the blocks as they are kept."""
     groups = draw_groups(len(pool.processes), pool.bench.processes, pool.bench.seed, index)
-    blocks: dict[str, list[TimedBlock]] = {side: [] for side in _SIDES}
+    blocks: dict[_Side, list[TimedBlock]] = {side: [] for side in _SIDES}
     for number, pair in enumerate(zip(*groups, strict=True)):
         _measure_pair(pool, dict(zip(_SIDES, pair, strict=True)), number, blocks)
     arms = {side: pool.arm.model_copy(update={"label": side}) for side in _SIDES}
@@ -142,11 +157,34 @@ def _compare(pool: _Pool, index: int, gpu: str | None) -> AaComparison:
     ]
     ratio = ratio_of(sides[0], blocks["A"], sides[1], blocks["B"])
     verdict = decide(sides[0], sides[1], ratio)
-    return AaComparison(groups=groups, verdict=verdict.verdict, ratio=verdict.ratio, ci95=verdict.ci95)
+    kept = tuple(
+        kept_block(block, side, group[block.process], pool.series)
+        for side, group in zip(_SIDES, groups, strict=True)
+        for block in blocks[side]
+    )
+    line = AaComparison(groups=groups, verdict=verdict.verdict, ratio=verdict.ratio, ci95=verdict.ci95)
+    return line, kept
+
+
+def kept_block(block: TimedBlock, side: Literal["A", "B"], process: int, series: Series) -> AaBlock:
+    """What is kept of a block: the median, on which verdicts rest, of all samples; of these, some."""
+    values = block.samples[series]
+    count = min(len(values), KEPT_SAMPLES)
+    return AaBlock(
+        side=side,
+        process=process,
+        pair=block.process,
+        block=block.block,
+        started_utc=block.started_utc,
+        samples=len(values),
+        median_ms=statistics.median(values),
+        sample_ms=tuple(round(values[index * len(values) // count], _NS_DIGITS) for index in range(count)),
+        telemetry=block.telemetry,
+    )
 
 
 def _measure_pair(
-    pool: _Pool, pair: Mapping[str, int], number: int, blocks: dict[str, list[TimedBlock]]
+    pool: _Pool, pair: Mapping[_Side, int], number: int, blocks: dict[_Side, list[TimedBlock]]
 ) -> None:
     """Let the blocks of two processes take turns, as in a round of a comparison."""
 
@@ -156,20 +194,10 @@ def _measure_pair(
 
     state = RoundState()
     while not round_is_done(state, pool.bench, pool.bench.processes, statistics_so_far):
-        for side in order(list(pair), pool.bench.seed, number, state.turns):
+        for side in order(_SIDES, pool.bench.seed, number, state.turns):
             raw = pool.block(pair[side])
             state.add(side, raw.spent_s, pool.bench)
-            blocks[side].append(
-                TimedBlock(
-                    arm=side,
-                    build=0,
-                    process=number,
-                    block=state.turns,
-                    started_utc=raw.started_utc,
-                    samples=raw.samples,
-                    telemetry=raw.telemetry,
-                )
-            )
+            blocks[side].append(timed_block(raw, side, 0, number, state.turns))
         state.turns += 1
 
 

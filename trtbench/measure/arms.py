@@ -1,14 +1,22 @@
 """What to time: from recipes, artifacts and bare files to arms."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from trtbench.artifacts import Artifact, EngineArtifact, OnnxArtifact, Store, file_record, load_artifact
+from trtbench.artifacts import (
+    NOT_BUILT_HERE,
+    Artifact,
+    EngineArtifact,
+    OnnxArtifact,
+    Store,
+    file_record,
+    load_artifact,
+)
 from trtbench.build import build
 from trtbench.build.targets import parse_targets
 from trtbench.environment import read_gpus
-from trtbench.errors import SpecError
+from trtbench.errors import ArtifactError, SpecError
 from trtbench.export import export
 from trtbench.measure.run import Arm
 from trtbench.progress import OnStep
@@ -16,20 +24,26 @@ from trtbench.results import EngineManifest
 from trtbench.runtimes import runtime_entry
 from trtbench.specs import ArmSpec, BuildSpec, ExportSpec
 
-BUILDS_FOR = "tensorrt_rtx"
-"""The one runtime whose engines trtbench builds itself."""
+RUNTIMES_OF: dict[str, tuple[str, ...]] = {
+    "tensorrt_rtx": ("tensorrt_rtx",),
+    "tensorrt": ("tensorrt", "trtexec"),
+    "trtexec": ("tensorrt", "trtexec"),
+}
+"""What loads the engines of a builder."""
 
 
 @dataclass(frozen=True)
 class Workshop:
     """Where and how artifacts that an arm lacks are made; ``rebuilds`` engines more than one of each.
 
-    ``build_spec=None``: engines for this machine's first GPU.
+    ``build_specs``: how engines are built, by the runtime that loads them. ``trust``: take engines that
+    ``store`` did not build.
     """
 
     store: Store
-    build_spec: BuildSpec | None = None
+    build_specs: Mapping[str, BuildSpec] = field(default_factory=dict)
     rebuilds: int = 0
+    trust: bool = False
 
 
 def arm_of_recipe(
@@ -46,11 +60,11 @@ def arm_of_recipe(
         raise SpecError(f"runtime {runtime} takes a script file, not a recipe")
     if loads == "model":
         return Arm((_arm_spec(label, runtime, spec, None, None),)), None
-    check_builds_for(runtime)
     onnx, _ = export(spec, workshop.store, lambda step: on_step(f"export: {step}"))
     if loads == "onnx":
         return arm_of_onnx(label, onnx, runtime), onnx
-    return arm_of_engines(label, engines_of(onnx, workshop, on_step, spec.recipe.sparse), runtime), onnx
+    engines = engines_of(onnx, runtime, workshop, on_step, spec.recipe.sparse)
+    return arm_of_engines(label, engines, runtime, workshop), onnx
 
 
 def arm_of_path(path: Path, runtime: str, workshop: Workshop, on_step: OnStep) -> Arm:
@@ -58,18 +72,19 @@ def arm_of_path(path: Path, runtime: str, workshop: Workshop, on_step: OnStep) -
 
     Raises:
         SpecError: the runtime does not load such a thing.
-        ArtifactError: it is missing or damaged.
+        ArtifactError: it is missing or damaged, or an engine that the store did not build.
         TrtbenchError: a build failed.
     """
     loads, label = runtime_entry(runtime).loads, path.stem if path.is_file() else path.name
-    directory = path if path.is_dir() else path.parent
-    if loads == "script" or (path.is_file() and not (directory / "manifest.json").is_file()):
+    if loads == "script" or _is_bare(path):
         return _arm_of_file(label, path, runtime, workshop, on_step)
     artifact = load_artifact(path)
     if isinstance(artifact.manifest, EngineManifest):
         if loads != "engine":
-            raise SpecError(f"{path}: an engine, runtime {runtime} does not load one: name tensorrt_rtx")
-        return arm_of_engines(label, [Artifact(artifact.directory, artifact.manifest)], runtime)
+            fitting = " or ".join(RUNTIMES_OF[artifact.manifest.backend])
+            raise SpecError(f"{path}: an engine, runtime {runtime} does not load one: name {fitting}")
+        engine = Artifact(artifact.directory, artifact.manifest)
+        return arm_of_engines(label, [engine], runtime, workshop)
     return _arm_of_model(label, Artifact(artifact.directory, artifact.manifest), runtime, workshop, on_step)
 
 
@@ -80,19 +95,22 @@ def arm_of_onnx(label: str, onnx: OnnxArtifact, runtime: str) -> Arm:
     return Arm((spec,), sum(file.size_bytes for file in files if file.name.startswith(files[0].name)))
 
 
-_RUNTIME_OF = {"tensorrt_rtx": "tensorrt_rtx", "tensorrt": "tensorrt", "trtexec": "tensorrt"}
-"""What runs the engines of a builder."""
-
-
-def arm_of_engines(label: str, engines: Sequence[EngineArtifact], runtime: str) -> Arm:
+def arm_of_engines(label: str, engines: Sequence[EngineArtifact], runtime: str, workshop: Workshop) -> Arm:
     """Engines built from one model.
 
     Raises:
         SpecError: they are another runtime's.
+        ArtifactError: the store did not build one of them, and it is not trusted.
     """
     manifest = engines[0].manifest
-    if _RUNTIME_OF[manifest.backend] != runtime:
-        raise SpecError(f"{engines[0].directory}: an engine of {manifest.backend}, not of {runtime}")
+    if runtime not in RUNTIMES_OF[manifest.backend]:
+        raise SpecError(
+            f"{engines[0].directory}: an engine of {manifest.backend}, runtime {runtime} does not load it: "
+            f"name {' or '.join(RUNTIMES_OF[manifest.backend])}"
+        )
+    if not workshop.trust:
+        for engine in engines:
+            workshop.store.check_built_here(engine)
     specs = [
         _arm_spec(label, runtime, each.manifest.export, each.payload, each.manifest.files[0].sha256, build)
         for build, each in enumerate(engines)
@@ -101,10 +119,10 @@ def arm_of_engines(label: str, engines: Sequence[EngineArtifact], runtime: str) 
 
 
 def engines_of(
-    onnx: OnnxArtifact | Path, workshop: Workshop, on_step: OnStep, sparse: bool = False
+    onnx: OnnxArtifact | Path, runtime: str, workshop: Workshop, on_step: OnStep, sparse: bool = False
 ) -> list[EngineArtifact]:
     """Build the engine, and ``rebuilds`` more of the same model; ``sparse`` allows sparse kernels."""
-    spec = workshop.build_spec or BuildSpec(targets=(target_here(),))
+    spec = workshop.build_specs[runtime]
     spec = spec.model_copy(update={"sparsity": spec.sparsity or sparse})
     return [
         build(onnx, spec, workshop.store, lambda step: on_step(f"build: {step}"), rebuild)[0]
@@ -112,16 +130,27 @@ def engines_of(
     ]
 
 
-def check_builds_for(runtime: str) -> None:
-    """Refuse a runtime whose engines trtbench does not build.
+def must_be_built(path: Path, runtime: str) -> bool:
+    """Whether ``runtime`` loads an engine and ``path`` is the model of one.
 
     Raises:
-        SpecError: so it is.
+        ArtifactError: an artifact is missing or damaged.
     """
-    if runtime_entry(runtime).loads == "engine" and runtime != BUILDS_FOR:
-        raise SpecError(
-            f"runtime {runtime}: trtbench builds engines for {BUILDS_FOR} only: name an engine file instead"
-        )
+    if runtime_entry(runtime).loads != "engine":
+        return False
+    return path.suffix == ".onnx" if _is_bare(path) else engine_backend(path) is None
+
+
+def engine_backend(path: Path) -> str | None:
+    """The compiler of an engine in the store; None for models, and for bare files, which do not tell.
+
+    Raises:
+        ArtifactError: an artifact is missing or damaged.
+    """
+    if _is_bare(path):
+        return None
+    manifest = load_artifact(path).manifest
+    return manifest.backend if isinstance(manifest, EngineManifest) else None
 
 
 def target_here() -> str:
@@ -134,15 +163,19 @@ def target_here() -> str:
     return parse_targets([read_gpus()[0].target])[0]
 
 
+def _is_bare(path: Path) -> bool:
+    """Whether a file is no part of an artifact."""
+    return path.is_file() and not (path.parent / "manifest.json").is_file()
+
+
 def _arm_of_model(label: str, onnx: OnnxArtifact, runtime: str, workshop: Workshop, on_step: OnStep) -> Arm:
     loads = runtime_entry(runtime).loads
     if loads == "model":
         return Arm((_arm_spec(label, runtime, onnx.manifest.spec, None, None),))
     if loads == "onnx":
         return arm_of_onnx(label, onnx, runtime)
-    check_builds_for(runtime)
     sparse = onnx.manifest.spec.recipe.sparse
-    return arm_of_engines(label, engines_of(onnx, workshop, on_step, sparse), runtime)
+    return arm_of_engines(label, engines_of(onnx, runtime, workshop, on_step, sparse), runtime, workshop)
 
 
 def _arm_of_file(label: str, path: Path, runtime: str, workshop: Workshop, on_step: OnStep) -> Arm:
@@ -152,11 +185,13 @@ def _arm_of_file(label: str, path: Path, runtime: str, workshop: Workshop, on_st
         raise SpecError(
             f"{path}: runtime {runtime} makes its model itself: name a recipe or an exported model"
         )
-    if (path.suffix == ".onnx") == (loads == "script") or (path.suffix != ".onnx" and loads == "onnx"):
+    # An engine may have any name: what is none fails when it is loaded.
+    if loads != "engine" and (path.suffix == ".onnx") != (loads == "onnx"):
         raise SpecError(f"{path}: runtime {runtime} does not load such a file")
     if path.suffix == ".onnx" and loads == "engine":
-        check_builds_for(runtime)
-        return arm_of_engines(label, engines_of(path, workshop, on_step), runtime)
+        return arm_of_engines(label, engines_of(path, runtime, workshop, on_step), runtime, workshop)
+    if loads == "engine" and not workshop.trust:
+        raise ArtifactError(f"{path}: {NOT_BUILT_HERE}")
     record = file_record(path)
     arm = _arm_spec(label, runtime, None, path, record.sha256)
     return Arm((arm,), None if loads == "script" else record.size_bytes)

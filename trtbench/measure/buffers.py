@@ -75,6 +75,12 @@ def rotation_note(sets: Sequence[BufferSet], l2_bytes: int | None) -> str | None
     )
 
 
+def upload_inputs(device: Device, buffers: BufferSet, values: Sequence[npt.NDArray[np.generic]]) -> None:
+    """Fill the inputs of a set."""
+    for tensor, array in zip(buffers.inputs, values, strict=True):
+        device.upload(tensor, array)
+
+
 def run_poisoned(
     device: Device,
     buffers: BufferSet,
@@ -82,8 +88,7 @@ def run_poisoned(
     start: Callable[[], None],
 ) -> tuple[npt.NDArray[Any], ...]:
     """Run one query on these inputs, its outputs poisoned before, and give the outputs."""
-    for tensor, values in zip(buffers.inputs, inputs, strict=True):
-        device.upload(tensor, values)
+    upload_inputs(device, buffers, inputs)
     for tensor in buffers.outputs:
         device.fill(tensor, POISON)
     start()

@@ -2,14 +2,34 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from trtbench.measure.run import Arm
 from trtbench.measure.stop import relative_half_width
-from trtbench.measure.summarise import block_medians, block_samples, is_throttled
+from trtbench.measure.summarise import (
+    block_medians,
+    block_samples,
+    is_throttled,
+    power_capped_share,
+    telemetry_summary,
+)
+from trtbench.measure.verdict import MARGIN
 from trtbench.recipes import Precision, Recipe
-from trtbench.results import Finding, Measurement, Statistic, TimedBlock
+from trtbench.results import (
+    Finding,
+    Measurement,
+    Series,
+    Severity,
+    Statistic,
+    TelemetrySummary,
+    ThrottleReason,
+    TimedBlock,
+)
+from trtbench.runtimes import runtime_entry
+from trtbench.stats import BlockSamples, Ratio, speedup
+from trtbench.trtexec.check import trtexec_disagrees
 from trtbench.units import format_bytes
 
 ENQUEUE_SHARE = 0.8
@@ -18,11 +38,34 @@ NOISY_COV = 0.025
 """Coefficient of variation from which trtexec advises to lock the clocks (sampleReporting.cpp)."""
 DRIFT = 0.01
 """Change of the median from the first to the second half of every process that counts as a drift."""
-POWER_CAPPED_SHARE = 0.05
 _DRIFT_BLOCKS = 4
 _UNSTEADY = "NOT_STEADY: "  # how a worker's note of it begins
 
-_THERMAL = ("hw_therm_slowdown", "sw_therm_slowdown", "hw_power_brake_slowdown")
+
+@dataclass(frozen=True)
+class _Throttle:
+    """How grave a throttle reason is, and what to do about it."""
+
+    severity: Severity
+    hint: str
+
+
+_HEAT = _Throttle("warning", "cool the GPU or let it rest between blocks (--regime burst)")
+_THROTTLES: dict[ThrottleReason, _Throttle] = {
+    "sw_therm_slowdown": _HEAT,
+    "hw_therm_slowdown": _HEAT,
+    "hw_power_brake_slowdown": _Throttle(
+        "warning",
+        "the server's power supply told the GPU to brake: check its power supplies and cables, and the load "
+        "of what shares them",
+    ),
+    "sw_power_cap": _Throttle(
+        "info",
+        "this is the speed under sustained load at the power limit; --regime burst measures after rests",
+    ),
+    "sync_boost": _Throttle("info", "the GPU keeps to the clock of the slowest in its sync boost group"),
+}
+"""By NVML's reason, the gravest first."""
 
 _COSINES = {
     Precision.FP32: 0.999,
@@ -39,12 +82,16 @@ _COSINE_SPARSE = 0.5
 
 @dataclass(frozen=True)
 class Observed:
-    """One arm as the checks see it; ``foreign_pids`` had the GPU open before the first block."""
+    """One arm as the checks see it; ``foreign_pids`` had the GPU open before the first block.
+
+    ``constant_blocks`` ran on inputs of zeros.
+    """
 
     arm: Arm
     measurement: Measurement
     blocks: Sequence[TimedBlock]
     foreign_pids: tuple[int, ...] = ()
+    constant_blocks: Sequence[TimedBlock] = ()
 
     @property
     def main(self) -> Statistic | None:
@@ -62,6 +109,21 @@ def findings_of(observed: Observed) -> tuple[Finding, ...]:
 def findings_between(baseline: Observed, arm: Observed) -> tuple[Finding, ...]:
     """All that shows in ``arm`` beside the baseline."""
     found = (l2_fits_one_arm(baseline, arm), output_differs(baseline, arm))
+    return tuple(finding for finding in found if finding is not None)
+
+
+def cross_checks(arm: Observed, observed: Sequence[Observed]) -> tuple[Finding, ...]:
+    """What shows in an arm that timed itself beside an arm of ours with the same engines."""
+    if not runtime_entry(arm.measurement.arm.runtime).times_itself:
+        return ()
+    hashes = [build.artifact_sha256 for build in arm.arm.builds]
+    found = (
+        trtexec_disagrees(other.main.median, arm.main.median)
+        for other in observed
+        if not runtime_entry(other.measurement.arm.runtime).times_itself
+        if [build.artifact_sha256 for build in other.arm.builds] == hashes
+        if other.main is not None and arm.main is not None
+    )
     return tuple(finding for finding in found if finding is not None)
 
 
@@ -92,7 +154,7 @@ def throttled(observed: Observed) -> Finding | None:
     samples_share = sum(counts[id(block)] for block in held) / max(sum(counts.values()), 1)
     free = [block for block in observed.blocks if not is_throttled(block)]
     reasons = [name for name, microseconds in summary.throttle_us.items() if microseconds]
-    thermal = any(name in _THERMAL for name in reasons)
+    throttles = [throttle for name, throttle in _THROTTLES.items() if name in reasons]
     numbers = {"samples_share": samples_share, "throttled_share": summary.throttled_share}
     contrast = ""
     if free:
@@ -101,12 +163,10 @@ def throttled(observed: Observed) -> Finding | None:
         contrast = f"; their median is {medians[0]:.4g} ms, that of the others {medians[1]:.4g} ms"
     return Finding(
         code="THROTTLED",
-        severity="warning" if thermal else "info",
+        severity=throttles[0].severity,
         message=f"{samples_share:.0%} of the samples ({len(held)} of {len(observed.blocks)} blocks) were "
         f"taken while the clock was held down by {', '.join(reasons)}{contrast}; none is left out",
-        hint="cool the GPU or let it rest between blocks (--regime burst)"
-        if thermal
-        else "this is the speed under sustained load; --regime burst measures after rests",
+        hint="; ".join(dict.fromkeys(throttle.hint for throttle in throttles)),
         numbers=numbers,
     )
 
@@ -163,23 +223,51 @@ def foreign_process(observed: Observed) -> Finding | None:
 
 
 def input_dependent_power(observed: Observed) -> Finding | None:
-    """The power cap set the clock, and power depends on the values that are multiplied."""
-    summary, export = observed.measurement.telemetry, observed.measurement.arm.export
-    if summary is None or export is None or export.model.pretrained or export.model.checkpoint is not None:
+    """Under the power cap, zeros are computed faster than images: power depends on the values multiplied."""
+    ratio = constants_speedup(observed)
+    if ratio is None or ratio.ci95[0] <= 1 or ratio.value <= 1 + MARGIN:
         return None
-    duration_s = sum(block.telemetry.duration_s for block in observed.blocks if block.telemetry)
-    share = summary.throttle_us.get("sw_power_cap", 0) / 1e6 / duration_s
-    if share <= POWER_CAPPED_SHARE:
-        return None
+    processes = {block.process for block in observed.constant_blocks}
+    beside = [block for block in observed.blocks if block.process in processes]
+    states = [telemetry_summary(blocks, None, None) for blocks in (observed.constant_blocks, beside)]
+    share = power_capped_share(beside)
     return Finding(
         code="INPUT_DEPENDENT_POWER",
         severity="info",
-        message=f"the power cap held the clock down for {share:.0%} of the time, at a median of "
-        f"{summary.power_w:.0f} W; power depends on the values that are multiplied, and these are random "
-        "weights and synthetic images",
-        hint="measure with the weights that you will use (--checkpoint or --pretrained)",
-        numbers={"power_capped_share": share, "power_w": summary.power_w},
+        message=f"inputs of zeros are computed {ratio.value:.3f}x as fast as images (95 % interval "
+        f"{ratio.ci95[0]:.3f} to {ratio.ci95[1]:.3f}, {len(processes)} processes){_states_words(*states)}: "
+        f"the power cap holds the clock down for {share:.0%} of the time, and power depends on the values "
+        "that are multiplied",
+        hint="these times hold for images of mean 0 and standard deviation 1, other values move them"
+        + (_OWN_WEIGHTS if _has_random_weights(observed) else "; compare arms on the same inputs only"),
+        numbers={
+            "constants_speedup": ratio.value,
+            "ci95_low": ratio.ci95[0],
+            "ci95_high": ratio.ci95[1],
+            "power_capped_share": share,
+            **_state_numbers("constants", states[0]),
+            **_state_numbers("images", states[1]),
+        },
     )
+
+
+_OWN_WEIGHTS = "; so do weights, and these are random: measure with yours (--checkpoint or --pretrained)"
+
+
+def constants_speedup(observed: Observed) -> Ratio | None:
+    """Time on images by that on zeros, in the processes that timed both; None without any."""
+    facts = observed.measurement.facts
+    if facts is None or not observed.constant_blocks:
+        return None
+    on_zeros = _process_medians(observed.constant_blocks, facts.main_series)
+    on_images = _process_medians(observed.blocks, facts.main_series)
+    shared = [key for key in on_zeros if key in on_images]
+    if not shared:
+        return None
+    images, zeros = (
+        [BlockSamples(*key, 0, (medians[key],)) for key in shared] for medians in (on_images, on_zeros)
+    )
+    return speedup(images, zeros)
 
 
 def not_steady(observed: Observed) -> Finding | None:
@@ -264,7 +352,7 @@ def output_differs(baseline: Observed, arm: Observed) -> Finding | None:
     wanted, found = facts[0].output_sample, facts[1].output_sample
     if exports[0].model != exports[1].model or not wanted or len(wanted) != len(found):
         return None
-    limit = min(_cosine_limit(exports[0].recipe), _cosine_limit(exports[1].recipe))
+    limit = min(cosine_limit(exports[0].recipe), cosine_limit(exports[1].recipe))
     cosine = _cosine(wanted, found)
     if cosine >= limit:
         return None
@@ -300,6 +388,36 @@ def _coefficient_of_variation(observed: Observed, main: Statistic) -> float:
     return math.sqrt(math.fsum((v - main.mean) ** 2 for v in values) / len(values)) / main.mean
 
 
+def _process_medians(blocks: Iterable[TimedBlock], series: Series) -> dict[tuple[int, int], float]:
+    """Median of the medians of the blocks of each build and process, in ms."""
+    medians = defaultdict(list)
+    for each in block_samples(blocks, series):
+        medians[each.build, each.process].append(statistics.median(each.values))
+    return {key: statistics.median(values) for key, values in medians.items()}
+
+
+def _states_words(on_zeros: TelemetrySummary | None, on_images: TelemetrySummary | None) -> str:
+    """Clock and power both ways."""
+    if on_zeros is None or on_images is None or not (on_zeros.sm_clock_mhz and on_images.sm_clock_mhz):
+        return ""
+    return (
+        f", at {on_zeros.sm_clock_mhz:.0f} instead of {on_images.sm_clock_mhz:.0f} MHz and "
+        f"{on_zeros.power_w:.0f} instead of {on_images.power_w:.0f} W"
+    )
+
+
+def _state_numbers(inputs: str, state: TelemetrySummary | None) -> dict[str, float]:
+    if state is None:
+        return {}
+    return {f"{inputs}_sm_clock_mhz": state.sm_clock_mhz, f"{inputs}_power_w": state.power_w}
+
+
+def _has_random_weights(observed: Observed) -> bool:
+    """Whether trtbench drew the weights itself; of a file that is named nothing is known."""
+    export = observed.measurement.arm.export
+    return export is not None and not export.model.pretrained and export.model.checkpoint is None
+
+
 def _drifts(observed: Observed) -> list[float]:
     """Relative change from the first to the second half, of each process with enough blocks."""
     facts = observed.measurement.facts
@@ -316,8 +434,8 @@ def _drifts(observed: Observed) -> list[float]:
     return changes
 
 
-def _cosine_limit(recipe: Recipe) -> float:
-    """The lowest limit of the precisions of a recipe."""
+def cosine_limit(recipe: Recipe) -> float:
+    """The lowest limit of the precisions of a recipe; attention in FP8 counts as one of them."""
     if recipe.sparse:
         return _COSINE_SPARSE
     precisions = (*recipe.precisions, Precision.FP8) if recipe.fp8attn else recipe.precisions

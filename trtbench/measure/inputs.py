@@ -36,6 +36,11 @@ def make_inputs(
     return tuple(_input(record, (seed, position), batch_index) for position, record in enumerate(records))
 
 
+def make_constants(records: Sequence[TensorRecord]) -> tuple[npt.NDArray[np.generic], ...]:
+    """Make zeros for every input: the values that cost the least power to multiply."""
+    return tuple(np.zeros(record.shape, _DTYPES[record.dtype]) for record in records)
+
+
 def _input(record: TensorRecord, seed: tuple[int, ...], batch_index: int) -> npt.NDArray[np.generic]:
     if record.dtype not in _DTYPES or not record.shape:
         raise MeasureError(

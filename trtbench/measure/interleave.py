@@ -6,24 +6,29 @@ What drifts (temperature, clocks, neighbours) then meets all arms alike. Nothing
 import random
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from trtbench.artifacts import file_name
 from trtbench.errors import MeasureError, RuntimeUnavailable, TrtbenchError
+from trtbench.measure.messages import Samples
 from trtbench.measure.process import ArmProcess
 from trtbench.measure.run import Arm, Run
-from trtbench.measure.stop import RoundState, round_is_done
+from trtbench.measure.stop import RoundState, has_time_for_constants, round_is_done
+from trtbench.measure.summarise import is_power_capped
+from trtbench.measure.timers import ArmTimer, monitor_of, open_timer
 from trtbench.progress import OnProgress, RunProgress
-from trtbench.results import ArmFacts, ProcessRecord, Series, Statistic, Telemetry, TimedBlock
+from trtbench.results import ArmFacts, ProcessRecord, Statistic, Telemetry, TimedBlock
 from trtbench.specs import BenchSpec
 from trtbench.stats import BlockSamples, summarise
 
 if TYPE_CHECKING:
     from trtbench.measure.telemetry import GpuMonitor
+
+L = TypeVar("L", bound=str)
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class RawBlock:
     """One block as the worker and the GPU gave it; ``spent_s`` is what it took in all."""
 
     started_utc: str
-    samples: dict[Series, tuple[float, ...]]
+    samples: Samples
     telemetry: Telemetry | None
     spent_s: float
 
@@ -55,7 +60,7 @@ def interleave(
             work.run_round(round_index, plan[round_index])
 
 
-def order(labels: Sequence[str], seed: int, process: int, turn: int) -> list[str]:
+def order(labels: Sequence[L], seed: int, process: int, turn: int) -> list[L]:
     """Shuffle ``labels`` for one turn; the same seed gives the same orders, wherever a run stopped."""
     shuffled = list(labels)
     random.Random(f"{seed} {process} {turn}").shuffle(shuffled)  # noqa: S311 (an order, no secret)
@@ -63,7 +68,7 @@ def order(labels: Sequence[str], seed: int, process: int, turn: int) -> list[str
 
 
 def run_block(
-    process: ArmProcess, bench: BenchSpec, monitor: "GpuMonitor | None", own_pids: Sequence[int]
+    process: ArmTimer, bench: BenchSpec, monitor: "GpuMonitor | None", own_pids: Sequence[int]
 ) -> RawBlock:
     """Run one block, watched by the monitor, after a rest where the regime asks for one.
 
@@ -74,13 +79,47 @@ def run_block(
         time.sleep(bench.rest_ms / 1000)
     started_utc = _now()
     started_s = time.monotonic()
-    if monitor is None:
-        samples, telemetry = process.block(), None
-    else:
-        with monitor.watch(own_pids) as watch:
-            samples = process.block()
-        telemetry = watch.telemetry
+    samples, telemetry = _watched(process.block, monitor, own_pids)
     return RawBlock(started_utc, samples, telemetry, time.monotonic() - started_s)
+
+
+def run_constant_block(
+    process: ArmProcess, monitor: "GpuMonitor | None", own_pids: Sequence[int]
+) -> RawBlock:
+    """Run one shorter block on inputs of zeros, watched, between setting them and bringing the images back.
+
+    Raises:
+        MeasureError: the worker says so (outputs are not what they were before), or died.
+    """
+    started_s = time.monotonic()
+    process.fill_constants()
+    started_utc = _now()
+    samples, telemetry = _watched(process.constant_block, monitor, own_pids)
+    process.restore_inputs()
+    return RawBlock(started_utc, samples, telemetry, time.monotonic() - started_s)
+
+
+def _watched(
+    block: Callable[[], Samples], monitor: "GpuMonitor | None", own_pids: Sequence[int]
+) -> tuple[Samples, Telemetry | None]:
+    if monitor is None:
+        return block(), None
+    with monitor.watch(own_pids) as watch:
+        samples = block()
+    return samples, watch.telemetry
+
+
+def timed_block(raw: RawBlock, arm: str, build: int, process: int, block: int) -> TimedBlock:
+    """Number a block, as journals have it."""
+    return TimedBlock(
+        arm=arm,
+        build=build,
+        process=process,
+        block=block,
+        started_utc=raw.started_utc,
+        samples=raw.samples,
+        telemetry=raw.telemetry,
+    )
 
 
 class _Interleaving:
@@ -102,6 +141,7 @@ class _Interleaving:
         self.medians: dict[str, list[BlockSamples]] = {arm.label: [] for arm in arms}
         for block in run.blocks.lines:
             self._remember(block)
+        self._started_s, self._blocks_s, self._constants_s = time.monotonic(), 0.0, 0.0
 
     def run_round(self, index: int, build: int) -> None:
         """Start one process an arm, and let their blocks take turns until the stop rules say so."""
@@ -114,6 +154,7 @@ class _Interleaving:
                     self._take_block(running, label, number, state)
                 state.turns += 1
                 self._tell("measure", index, state)
+            self._contrast_inputs(running, number, state)
 
     def _start(self, stack: ExitStack, index: int, number: int, build: int) -> "_Running":
         """Prepare one process of every live arm, one after the other."""
@@ -123,7 +164,7 @@ class _Interleaving:
             spec = arm.spec(build)
             try:
                 log_path = self.run.folder / f"{file_name(label)}-{number}.log"
-                process = stack.enter_context(ArmProcess(spec, self.bench, log_path, process=number))
+                process = stack.enter_context(open_timer(spec, self.bench, log_path, number, arm.environment))
                 facts = process.prepare()
             except (MeasureError, RuntimeUnavailable) as error:
                 self._fail(label, spec.build, number, error)
@@ -134,24 +175,47 @@ class _Interleaving:
 
     def _take_block(self, running: "_Running", label: str, number: int, state: RoundState) -> None:
         build, process = running[label]
+        monitor = monitor_of(self.live[label].spec(build), self.monitor)
         try:
-            raw = run_block(process, self.bench, self.monitor, [each.pid for _, each in running.values()])
+            raw = run_block(process, self.bench, monitor, [each.pid for _, each in running.values()])
         except MeasureError as error:
             del running[label]
             self._fail(label, build, number, error)
             return
         state.add(label, raw.spent_s, self.bench)
-        block = TimedBlock(
-            arm=label,
-            build=build,
-            process=number,
-            block=state.turns,
-            started_utc=raw.started_utc,
-            samples=raw.samples,
-            telemetry=raw.telemetry,
-        )
+        block = timed_block(raw, label, build, number, state.turns)
         self.run.blocks.append(block)
         self._remember(block)
+
+    def _contrast_inputs(self, running: "_Running", number: int, state: RoundState) -> None:
+        """Time arms that the power cap held back on inputs of zeros, too, in their share of the time.
+
+        Not in bursts: a block on zeros has to run on until the clock could follow.
+        """
+        if self.bench.regime == "burst":
+            return
+        self._blocks_s += sum(state.spent_s.values())
+        for label in order(list(running), self.bench.seed, number, state.turns):
+            next_s = state.spent_s[label] / state.turns
+            # Scripted blocks take no time: then what was asked counts, as for the stop rules.
+            elapsed_s = max(time.monotonic() - self._started_s, self._blocks_s)
+            if is_power_capped(self.run.blocks_of(label, number)) and has_time_for_constants(
+                self._constants_s, next_s, elapsed_s
+            ):
+                self._take_constant_block(running, label, number)
+
+    def _take_constant_block(self, running: "_Running", label: str, number: int) -> None:
+        build, process = running[label]
+        if not isinstance(process, ArmProcess):
+            return  # what times itself has inputs of its own
+        try:
+            raw = run_constant_block(process, self.monitor, [each.pid for _, each in running.values()])
+        except MeasureError as error:
+            del running[label]
+            self._fail(label, build, number, error)
+            return
+        self._constants_s += max(raw.spent_s, self.bench.block_ms / 1000)
+        self.run.constant_blocks.append(timed_block(raw, label, build, number, 0))
 
     def _remember(self, block: TimedBlock) -> None:
         facts = self.run.facts_of(block.arm)
@@ -197,5 +261,5 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
-_Running = dict[str, tuple[int, ArmProcess]]
+_Running = dict[str, tuple[int, ArmTimer]]
 """Processes by label, each with the number of its build."""

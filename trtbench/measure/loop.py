@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from trtbench.errors import MeasureError
-from trtbench.measure.buffers import BufferSet, allocate_sets, rotation_note, run_poisoned
+from trtbench.measure.buffers import BufferSet, allocate_sets, rotation_note, run_poisoned, upload_inputs
 from trtbench.measure.checks import Outputs, check_follows, check_outputs, check_query, output_sample
 from trtbench.measure.device import Device, Query
-from trtbench.measure.inputs import make_inputs
+from trtbench.measure.inputs import make_constants, make_inputs
 from trtbench.measure.messages import Samples
 from trtbench.measure.warmup import WarmUp, chunk_queries, warm_up
 from trtbench.results import ArmFacts, GraphUse, Series
@@ -31,6 +31,8 @@ _MOST_SINGLES = 20
 _MOST_COPIES = 10
 _LATE_SHARE = 0.25
 _LATE_MS = 0.1
+CONSTANT_BLOCK_SHARE = 0.5
+"""A block on constant inputs is half as long as others: the other half lets the clock follow, untimed."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def prepare(device: Device, runtime: Runtime, bench: BenchSpec, load: Load) -> "
     prove_queries(arm, plan, references)
     free_bytes = device.free_bytes()
     warm = warm_up_queries(arm, plan)
-    return TimedArm(arm, plan, warm, _facts(arm, plan, warm, load, free_bytes, references[0]))
+    return TimedArm(arm, plan, references, warm, _facts(arm, plan, warm, load, free_bytes, references[0]))
 
 
 def allocate(device: Device, runtime: Runtime, bench: BenchSpec) -> Bound:
@@ -87,8 +89,7 @@ def allocate(device: Device, runtime: Runtime, bench: BenchSpec) -> Bound:
     sets = allocate_sets(device, runtime, bench.l2)
     inputs = tuple(make_inputs(runtime.inputs, bench.seed, index) for index in range(len(sets) + 1))
     for one, values in zip(sets, inputs, strict=False):
-        for tensor, array in zip(one.inputs, values, strict=True):
-            device.upload(tensor, array)
+        upload_inputs(device, one, values)
     runtime.bind(sets[0].by_name())
     return Bound(device, runtime, bench, sets, inputs)
 
@@ -137,7 +138,7 @@ def plan_queries(arm: Bound) -> Plan:
     """Decide how queries are started, and capture a graph for each set where that is asked for.
 
     Raises:
-        MeasureError: a capture failed or holds no kernel, or the runtime's own graph cannot take turns.
+        MeasureError: a capture failed or holds no kernel.
     """
     wanted = arm.runtime.graph if arm.bench.cuda_graph else "none"
     flush = arm.device.flush_l2 if arm.bench.l2 == "flushed" else None
@@ -145,15 +146,11 @@ def plan_queries(arm: Bound) -> Plan:
         graphs = [capture(arm, one) for one in arm.sets]
         queries = tuple(Query(launch, flush) for _, launch in graphs)
         return Plan(queries, "captured", min(kernels for kernels, _ in graphs))
+    use: GraphUse = "runtime" if wanted == "own" else "none"
     if len(arm.sets) == 1:
-        return Plan((Query(arm.enqueue, flush),), "runtime" if wanted == "own" else "none", None)
-    if wanted == "own":
-        raise MeasureError(
-            "l2 rotated: the runtime's own CUDA graph is bound to one set of inputs and outputs: "
-            "measure with l2 flushed, or without CUDA graphs"
-        )
+        return Plan((Query(arm.enqueue, flush),), use, None)
     binds = [partial(arm.runtime.bind, one.by_name()) for one in arm.sets]
-    return Plan(tuple(Query(arm.enqueue, bind) for bind in binds), "none", None)
+    return Plan(tuple(Query(arm.enqueue, bind) for bind in binds), use, None)
 
 
 def capture(arm: Bound, buffers: BufferSet) -> tuple[int, Callable[[], None]]:
@@ -170,13 +167,21 @@ def capture(arm: Bound, buffers: BufferSet) -> tuple[int, Callable[[], None]]:
 
 def prove_queries(arm: Bound, plan: Plan, references: tuple[Outputs, ...]) -> None:
     """Check that every query, started as it will be timed, follows its input as plain queries do."""
-    for index, (buffers, query) in enumerate(zip(arm.sets, plan.queries, strict=True)):
-        if plan.use == "none":
-            arm.runtime.bind(buffers.by_name())
+    for index in range(len(arm.sets)):
         # The set's own input last: it stays.
         for own, other in ((index + 1, index), (index, index + 1)):
-            outputs = run_poisoned(arm.device, buffers, arm.inputs[own], query.start)
-            check_query(arm.runtime.outputs, outputs, references[own], references[other], plan.use)
+            prove_query(arm, plan, index, (own, other), references)
+
+
+def prove_query(
+    arm: Bound, plan: Plan, index: int, batches: tuple[int, int], references: tuple[Outputs, ...]
+) -> None:
+    """Check that query ``index`` on the first of two batches of inputs gives its outputs, not the other's."""
+    buffers, (own, other) = arm.sets[index], batches
+    if plan.use != "captured":
+        arm.runtime.bind(buffers.by_name())
+    outputs = run_poisoned(arm.device, buffers, arm.inputs[own], plan.queries[index].start)
+    check_query(arm.runtime.outputs, outputs, references[own], references[other], plan.use)
 
 
 def warm_up_queries(arm: Bound, plan: Plan) -> WarmUp:
@@ -195,13 +200,16 @@ def warm_up_queries(arm: Bound, plan: Plan) -> WarmUp:
 class TimedArm:
     """An arm that is ready: ``facts`` about it, and its blocks."""
 
-    def __init__(self, arm: Bound, plan: Plan, warm: WarmUp, facts: ArmFacts) -> None:
+    def __init__(
+        self, arm: Bound, plan: Plan, references: tuple[Outputs, ...], warm: WarmUp, facts: ArmFacts
+    ) -> None:
         self.facts = facts
+        self._arm, self._plan, self._references = arm, plan, references
         self._device = arm.device
         self._block_ms = arm.bench.block_ms
         self._queries = cycle(plan.queries)
         self._buffers = arm.sets[0]
-        self._query_ms = warm.query_ms
+        self._query_ms = self._query_ms_on_images = warm.query_ms
 
     def block(self) -> Samples:
         """Time one block of about ``bench.block_ms``; all times in ms.
@@ -217,6 +225,38 @@ class TimedArm:
             self._repeat(samples, self._single, _SINGLE_SHARE, _MOST_SINGLES)
             self._repeat(samples, self._copies, _COPY_SHARE, _MOST_COPIES)
         return {series: tuple(times_ms) for series, times_ms in samples.items()}
+
+    def fill_constants(self) -> None:
+        """Set all inputs to zeros, and run queries on them untimed until the clock could follow the power.
+
+        Raises:
+            MeasureError: the device failed.
+        """
+        self._query_ms_on_images = self._query_ms
+        constants = make_constants(self._arm.runtime.inputs)
+        for buffers in self._arm.sets:
+            upload_inputs(self._device, buffers, constants)
+        self._main_series(self._device.now_ms() + CONSTANT_BLOCK_SHARE * self._block_ms)
+
+    def constant_block(self) -> Samples:
+        """Time a block on what ``fill_constants`` left: the main series alone, as copies bring images back.
+
+        Raises:
+            MeasureError: the device failed.
+        """
+        with _no_garbage_collection():
+            until_ms = self._device.now_ms() + CONSTANT_BLOCK_SHARE * self._block_ms
+            return {self._device.main_series: tuple(self._main_series(until_ms))}
+
+    def restore_inputs(self) -> None:
+        """Bring the images back, and prove with every query that its outputs are theirs again.
+
+        Raises:
+            MeasureError: an output is not what it was on these images.
+        """
+        for index in range(len(self._arm.sets)):
+            prove_query(self._arm, self._plan, index, (index, index + 1), self._references)
+        self._query_ms = self._query_ms_on_images
 
     def _lead_in(self) -> None:
         """Run a few queries untimed: another process had the device just before."""

@@ -1,24 +1,39 @@
 """What a worker and the process that measures with it say to each other: JSON, one message a line.
 
-The worker reads a ``Job``, and then the word ``block`` for each block; it answers each line with a ``Reply``.
+The worker reads a ``Job`` from its standard input, and then one word a line: a ``Request``. It answers each
+line with a ``Reply`` on what was its standard output. What else appears there, such as the greeting of a
+container's entry point, has no mark.
 """
 
+from typing import Literal
+
+import trtbench
 from trtbench.results import ArmFacts, Series
 from trtbench.specs import ArmSpec, BenchSpec, Spec
 
 Samples = dict[Series, tuple[float, ...]]
 
+Request = Literal["block", "fill_constants", "constant_block", "restore_inputs"]
+"""One block; zeros for inputs, a shorter block on them, and the images back."""
+
+REPLY_MARK = "trtbench reply: "
+"""What stands in front of every ``Reply``."""
+
 
 class Job(Spec):
-    """What a worker times; ``process`` counts the processes of one arm."""
+    """What a worker times; ``process`` counts the processes of one arm.
+
+    ``trtbench_version``: of the process that measures; a worker of another one would not understand it.
+    """
 
     arm: ArmSpec
     bench: BenchSpec
     process: int
+    trtbench_version: str = trtbench.__version__
 
 
 class Reply(Spec):
-    """The answer to one request: what was asked for, or the ``error`` that ended the worker."""
+    """The answer to one request: what was asked for, if anything, or the ``error`` that ended the worker."""
 
     facts: ArmFacts | None = None
     samples: Samples | None = None

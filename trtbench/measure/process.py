@@ -8,14 +8,20 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
+from typing import IO
 
 from trtbench.build.log_reader import last_words
-from trtbench.errors import MeasureError
-from trtbench.measure.messages import Job, Reply, Samples
+from trtbench.environments.command import run_command
+from trtbench.environments.container_errors import known_trouble
+from trtbench.environments.prepared import Container
+from trtbench.errors import MeasureError, RuntimeUnavailable
+from trtbench.measure.messages import REPLY_MARK, Job, Reply, Request, Samples
 from trtbench.results import ArmFacts
 from trtbench.specs import ArmSpec, BenchSpec
 from trtbench.units import format_seconds
+
+WORKER = ("-m", "trtbench.measure.worker")
+"""What makes a Python a worker."""
 
 PREPARE_TIMEOUT_S = 1800.0
 """Compiling a model, as torch.compile and TensorRT-RTX do at load, may take minutes."""
@@ -24,14 +30,16 @@ _BLOCK_GRACE_S = 300.0
 _BLOCK_FACTOR = 20.0
 _POLL_S = 0.5
 _CLOSE_S = 10.0
+_TELL_PID_TIMEOUT_S = 30.0
 _READ_BYTES = 1 << 16
 
 
 class ArmProcess:
     """One arm in a process of its own; a context manager: entering starts it, leaving ends it.
 
-    Leaving asks the worker to end, and kills its whole process group if it does not. The kernel kills it when
-    the thread that started it dies, so start it from one that lives as long as the measurement does.
+    Leaving asks the worker to end, and kills its whole process group and its container if it does not. The
+    kernel kills it when the thread that started it dies, so start it from one that lives as long as the
+    measurement does.
 
     Args:
         arm: what is timed.
@@ -39,6 +47,7 @@ class ArmProcess:
         log_path: file that everything the worker and its libraries print is appended to.
         python: command of the interpreter; another one needs trtbench of the same version.
         process: counts the processes of this arm; scripted arms differ by it.
+        container: the one that ``python`` starts, if it starts one.
         prepare_timeout_s: after that long a worker that is still loading is given up.
         block_timeout_s: the same for one block; by default far more than ``bench.block_ms``.
     """
@@ -50,12 +59,14 @@ class ArmProcess:
         log_path: Path,
         python: Sequence[str] = (sys.executable,),
         process: int = 0,
+        container: Container | None = None,
         prepare_timeout_s: float = PREPARE_TIMEOUT_S,
         block_timeout_s: float | None = None,
     ) -> None:
         self._job = Job(arm=arm, bench=bench, process=process)
         self._log_path = log_path
         self._python = tuple(python)
+        self._container = container
         self._prepare_timeout_s = prepare_timeout_s
         default_block_s = _BLOCK_GRACE_S + _BLOCK_FACTOR * bench.block_ms / 1e3
         self._block_timeout_s = default_block_s if block_timeout_s is None else block_timeout_s
@@ -67,38 +78,31 @@ class ArmProcess:
         Raises:
             MeasureError: there is no such interpreter.
         """
-        worker_reads, self._requests = os.pipe()
-        self._replies, worker_writes = os.pipe()
-        command = (*self._python, "-m", "trtbench.measure.worker", str(worker_reads), str(worker_writes))
+        command = (*self._python, *WORKER)
         try:
             with self._log_path.open("ab") as log:
                 self._child = subprocess.Popen(
                     command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
+                    bufsize=0,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
                     stderr=log,
-                    pass_fds=(worker_reads, worker_writes),
                     start_new_session=True,
                     env=_environment(),
                 )
         except OSError as error:
-            self._close_pipes()
             raise MeasureError(f"cannot start {command[0]}: {error.strerror}") from error
-        finally:
-            os.close(worker_reads)
-            os.close(worker_writes)
+        self._pid = self._child.pid
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """End the worker and all that it started, politely unless something failed."""
-        self._end(_CLOSE_S if kind is None else 0.0)
+        self._end(0.0 if any(exception) else _CLOSE_S)
 
     @property
     def pid(self) -> int:
-        """The worker's process id, as this machine counts."""
-        return self._child.pid
+        """The worker's process id, as this machine counts; in a container it is known once it is prepared."""
+        return self._pid
 
     def prepare(self) -> ArmFacts:
         """Load the arm, check it, warm it up to a steady state, and prove its CUDA graph.
@@ -109,6 +113,8 @@ class ArmProcess:
         reply = self._ask(self._job.model_dump_json(), self._prepare_timeout_s)
         if reply.facts is None:
             raise MeasureError("the worker gave no facts about the arm: is its trtbench another version?")
+        if self._container is not None:
+            self._pid = _pid_outside(self._container)
         return reply.facts
 
     def block(self) -> Samples:
@@ -117,10 +123,40 @@ class ArmProcess:
         Raises:
             MeasureError: it failed; the text is the worker's own reason, or how the worker ended.
         """
-        reply = self._ask("block", self._block_timeout_s)
+        return self._samples("block")
+
+    def fill_constants(self) -> None:
+        """Set all inputs to zeros, and run queries on them untimed until the clock could follow.
+
+        Raises:
+            MeasureError: it failed; the text is the worker's own reason, or how the worker ended.
+        """
+        self._request("fill_constants")
+
+    def constant_block(self) -> Samples:
+        """Run a shorter block on what ``fill_constants`` left: raw samples of the main series, in ms.
+
+        Raises:
+            MeasureError: it failed; the text is the worker's own reason, or how the worker ended.
+        """
+        return self._samples("constant_block")
+
+    def restore_inputs(self) -> None:
+        """Bring the images back, and have the worker prove that outputs are theirs again.
+
+        Raises:
+            MeasureError: they are not, or the worker ended.
+        """
+        self._request("restore_inputs")
+
+    def _samples(self, request: Request) -> Samples:
+        reply = self._request(request)
         if reply.samples is None:
             raise MeasureError("the worker gave no samples of a block: is its trtbench another version?")
         return reply.samples
+
+    def _request(self, request: Request) -> Reply:
+        return self._ask(request, self._block_timeout_s)
 
     def _ask(self, line: str, timeout_s: float) -> Reply:
         if self._child.returncode is not None:
@@ -134,19 +170,29 @@ class ArmProcess:
 
     def _send(self, line: str) -> None:
         try:
-            os.write(self._requests, f"{line}\n".encode())
+            _pipe(self._child.stdin).write(f"{line}\n".encode())
         except BrokenPipeError as error:
             raise MeasureError(self._how_it_ended()) from error
 
     def _receive(self, timeout_s: float) -> bytes:
-        """Wait for one line; a worker that ends, or says nothing for ``timeout_s``, is an error."""
+        """Wait for a reply; a worker that ends, or gives none for ``timeout_s``, is an error."""
         deadline_s = time.monotonic() + timeout_s
+        while True:
+            before, mark, reply = self._read_line(deadline_s, timeout_s).partition(REPLY_MARK.encode())
+            if before.strip():
+                with self._log_path.open("ab") as log:
+                    log.write(before.rstrip() + b"\n")
+            if mark:
+                return reply
+
+    def _read_line(self, deadline_s: float, timeout_s: float) -> bytes:
+        replies = _pipe(self._child.stdout).fileno()
         poll = select.poll()
-        poll.register(self._replies, select.POLLIN | select.POLLHUP)
+        poll.register(replies, select.POLLIN | select.POLLHUP)
         while b"\n" not in self._buffer:
             ended = self._has_exited()
             if poll.poll(0 if ended else 1e3 * _POLL_S):
-                data = os.read(self._replies, _READ_BYTES)
+                data = os.read(replies, _READ_BYTES)
                 self._buffer += data
                 ended = not data
             # Its children may hold the pipe open after it: then no end of file tells of its death.
@@ -164,6 +210,11 @@ class ArmProcess:
     def _how_it_ended(self) -> str:
         """Tell in words why the worker is gone."""
         self._end(_CLOSE_S)
+        if self._container is not None:
+            said = self._log_path.read_text(encoding="utf-8", errors="replace")
+            trouble = known_trouble(self._container.engine, self._container.image, said)
+            if trouble is not None:
+                return f"docker:{self._container.image}: {trouble} (log: {self._log_path})"
         return _describe_exit(self._child.returncode, self._log_path)
 
     def _has_exited(self) -> bool:
@@ -175,16 +226,39 @@ class ArmProcess:
         """Close the pipes, wait that long for the worker to end by itself, then kill its process group."""
         if self._child.returncode is not None:
             return
-        self._close_pipes()
+        for pipe in (_pipe(self._child.stdin), _pipe(self._child.stdout)):
+            pipe.close()
         deadline_s = time.monotonic() + patience_s
         while not self._has_exited() and time.monotonic() < deadline_s:
             time.sleep(0.01)
         os.killpg(self._child.pid, signal.SIGKILL)
-        self._child.wait()
+        if self._child.wait() != 0 and self._container is not None:
+            # It lives on when what started it is killed.
+            subprocess.run(self._container.stop, check=False, stdin=subprocess.DEVNULL, capture_output=True)
 
-    def _close_pipes(self) -> None:
-        os.close(self._requests)
-        os.close(self._replies)
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise MeasureError("the worker was started without a pipe: this is a bug")
+    return pipe
+
+
+def _pid_outside(container: Container) -> int:
+    """Ask what its process is called where NVML counts.
+
+    Raises:
+        MeasureError: the container cannot be asked.
+    """
+    try:
+        outcome = run_command(container.tell_pid, _TELL_PID_TIMEOUT_S)
+    except RuntimeUnavailable as error:
+        raise MeasureError(str(error)) from error
+    if not outcome.stdout.strip().isdigit():
+        raise MeasureError(
+            f"{container.engine} does not tell the process id of {container.name}, by which it is known from "
+            f"others that use the GPU: {outcome.last_line}"
+        )
+    return int(outcome.stdout)
 
 
 def _environment() -> dict[str, str]:

@@ -1,8 +1,9 @@
 """One measuring run: its identity, its folder, and what its journals hold.
 
-``results/<name>/`` holds ``run.json``, ``blocks.jsonl``, ``processes.jsonl`` and the logs of the worker
-processes; ``results/<name>.json`` is the result, and its presence ends the run: the same command then
-begins another. Without it, the same command goes on where the last one stopped.
+``results/<name>/`` holds ``run.json``, ``blocks.jsonl``, ``constant_blocks.jsonl`` (blocks on inputs of
+zeros, which are in no statistic), ``processes.jsonl`` and the logs of the worker processes;
+``results/<name>.json`` is the result, and its presence ends the run: the same command then begins another.
+Without it, the same command goes on where the last one stopped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from trtbench.artifacts import Store, file_name
+from trtbench.environments.prepared import Prepared
 from trtbench.errors import ArtifactError
 from trtbench.measure.journal import Journal, open_journal
 from trtbench.results import ArmFacts, ProcessRecord, RunRecord, TimedBlock
@@ -26,11 +28,13 @@ _TITLE_LENGTH = 100
 class Arm:
     """A row of a measurement: ``builds`` are engines built anew from one model, else a single arm.
 
-    ``working_set_bytes``: weights and activations, where they are known.
+    ``working_set_bytes``: weights and activations, where they are known. ``environment``: where its processes
+    run, if elsewhere than the one that measures.
     """
 
     builds: tuple[ArmSpec, ...]
     working_set_bytes: int | None = None
+    environment: Prepared | None = None
 
     @property
     def label(self) -> str:
@@ -49,11 +53,16 @@ class Run:
     name: str
     folder: Path
     blocks: Journal[TimedBlock]
+    constant_blocks: Journal[TimedBlock]
     processes: Journal[ProcessRecord]
 
     def blocks_of(self, label: str, process: int | None = None) -> list[TimedBlock]:
         """Finished blocks of an arm, of one process or of all."""
         return [b for b in self.blocks.lines if b.arm == label and process in (None, b.process)]
+
+    def constant_blocks_of(self, label: str) -> list[TimedBlock]:
+        """Blocks of an arm on inputs of zeros."""
+        return [b for b in self.constant_blocks.lines if b.arm == label]
 
     def facts_of(self, label: str) -> ArmFacts | None:
         """What the first process that loaded the arm found out, with the notes of all of them."""
@@ -101,9 +110,10 @@ def open_run(store: Store, title: str, record: RunRecord) -> Iterator[Run]:
         raise ArtifactError(f"{folder}: cannot be written: {error.strerror}") from error
     with (
         open_journal(folder / "blocks.jsonl", TimedBlock) as blocks,
+        open_journal(folder / "constant_blocks.jsonl", TimedBlock) as constant_blocks,
         open_journal(folder / "processes.jsonl", ProcessRecord) as processes,
     ):
-        yield Run(name, folder, blocks, processes)
+        yield Run(name, folder, blocks, constant_blocks, processes)
 
 
 def run_name(store: Store, title: str, record: RunRecord) -> str:

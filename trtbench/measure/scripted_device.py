@@ -5,6 +5,9 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Any
+
+import numpy.typing as npt
 
 from trtbench.measure.device import Graph, Query
 from trtbench.measure.host_device import HostDevice
@@ -29,6 +32,7 @@ class ScriptedDevice(HostDevice):
         self.l2_bytes = _L2_BYTES
         self._script = script
         self._now_ms = 0.0
+        self._zeros: set[int] = set()
         self._random = random.Random(seed)  # noqa: S311 (times, no secret)
         self._draws = dict.fromkeys(script.series, 0)
         self._level = {
@@ -39,6 +43,11 @@ class ScriptedDevice(HostDevice):
     def now_ms(self) -> float:
         """Scripted time."""
         return self._now_ms
+
+    def upload(self, tensor: Tensor, values: npt.NDArray[Any]) -> None:
+        """Copy, and remember which memory holds zeros: times may depend on it."""
+        super().upload(tensor, values)
+        (self._zeros.discard if values.any() else self._zeros.add)(tensor.pointer)
 
     def flush_l2(self) -> None:
         """Takes no scripted time: it is between queries."""
@@ -54,6 +63,8 @@ class ScriptedDevice(HostDevice):
         """Run the queries; their times are the next of the main series."""
         times_ms = []
         for query in islice(queries, count):
+            if query.before is not None:
+                query.before()
             query.start()
             times_ms.append(self._next_ms(self.main_series))
             self._now_ms += times_ms[-1]
@@ -61,6 +72,8 @@ class ScriptedDevice(HostDevice):
 
     def time_single(self, query: Query) -> dict[Series, float]:
         """The next of ``enqueue_ms`` and ``host_wall_ms``, as far as they are scripted."""
+        if query.before is not None:
+            query.before()
         query.start()
         self._now_ms += self._next_ms(self.main_series)
         return self._next_of("enqueue_ms", "host_wall_ms")
@@ -79,10 +92,11 @@ class ScriptedDevice(HostDevice):
         }
 
     def _next_ms(self, name: Series) -> float:
-        """The next time of a series; slow-downs hold all of them."""
+        """The next time of a series; slow-downs, and what inputs of zeros change, hold all of them."""
         times = self._script.series[name]
         index, self._draws[name] = self._draws[name], self._draws[name] + 1
         factor = math.prod(s.factor for s in self._script.slowdowns if s.from_ms <= self._now_ms < s.to_ms)
+        factor *= self._script.constant_inputs_factor if self._zeros else 1.0
         if isinstance(times, tuple):
             return factor * times[index % len(times)]
         if isinstance(times, float):

@@ -1,11 +1,11 @@
 """Measure several arms in one run: blocks, summaries, findings, and a verdict on each arm."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trtbench.artifacts import Store
 from trtbench.errors import MeasureError, SpecError
-from trtbench.measure.findings import Observed, findings_between, findings_of
+from trtbench.measure.findings import Observed, cross_checks, findings_between, findings_of
 from trtbench.measure.interleave import interleave
 from trtbench.measure.machine import gpu_identity, machine_identity
 from trtbench.measure.run import Arm, Run, open_run
@@ -36,6 +36,7 @@ def measure_side_by_side(
     title: str,
     on_progress: OnProgress,
     exclusive: bool = False,
+    against: Mapping[str, str] | None = None,
 ) -> Measured:
     """Measure ``arms``, the first being the baseline of the verdicts; an arm that fails says why.
 
@@ -48,6 +49,8 @@ def measure_side_by_side(
         title: the part of the run's name for people.
         on_progress: told before and after each turn.
         exclusive: refuse to start while another process has the GPU open.
+        against: label of the arm that each other one is compared with, where that is not the first; an arm
+            that is not in it is compared with none.
 
     Raises:
         SpecError: two arms have one label.
@@ -63,11 +66,19 @@ def measure_side_by_side(
     with open_run(store, title, record) as run:
         interleave(run, arms, bench, monitor, on_progress)
         observed = [_observe(run, arm, bench, gpu["name"] if gpu else None, foreign_pids) for arm in arms]
+        if against is None:
+            against = {arm.label: arms[0].label for arm in arms[1:]}
         return Measured(
             name=run.name,
             gpu=gpu["name"] if gpu else None,
-            measurements=_with_findings(observed),
-            verdicts=tuple(_verdict(observed[0], each) for each in observed[1:]),
+            measurements=tuple(
+                _with_findings(each, _baseline(each, observed, against), observed) for each in observed
+            ),
+            verdicts=tuple(
+                _verdict(baseline, each)
+                for each in observed
+                if (baseline := _baseline(each, observed, against)) is not None
+            ),
         )
 
 
@@ -126,16 +137,19 @@ def _observe(
         gpu if uses_gpu(arm.builds) else None,
         f"{run.name}/blocks.jsonl",
     )
-    return Observed(arm, measurement, blocks, foreign_pids)
+    return Observed(arm, measurement, blocks, foreign_pids, run.constant_blocks_of(arm.label))
 
 
-def _with_findings(observed: Sequence[Observed]) -> tuple[Measurement, ...]:
-    found = [findings_of(each) for each in observed]
-    between = [(), *(findings_between(observed[0], each) for each in observed[1:])]
-    return tuple(
-        each.measurement.model_copy(update={"findings": own + shared})
-        for each, own, shared in zip(observed, found, between, strict=True)
-    )
+def _baseline(arm: Observed, observed: Sequence[Observed], against: Mapping[str, str]) -> Observed | None:
+    """What ``arm`` is compared with, if it takes part."""
+    label = against.get(arm.arm.label)
+    return next((each for each in observed if each.arm.label == label), None)
+
+
+def _with_findings(arm: Observed, baseline: Observed | None, observed: Sequence[Observed]) -> Measurement:
+    shared = () if baseline is None else findings_between(baseline, arm)
+    found = findings_of(arm) + shared + cross_checks(arm, observed)
+    return arm.measurement.model_copy(update={"findings": found})
 
 
 def _verdict(baseline: Observed, arm: Observed) -> Verdict:

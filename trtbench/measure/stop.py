@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from trtbench.results import Statistic
 from trtbench.specs import BenchSpec
 
+CONSTANTS_SHARE = 0.05
+"""Of the time of a run: what blocks on constant inputs may take in all."""
+
 
 @dataclass
 class RoundState:
@@ -43,6 +46,11 @@ def round_is_done(
     if not has_min_blocks(state, bench):
         return False
     return time_is_spent(state, bench, rounds) or is_precise(statistics(), bench)
+
+
+def has_time_for_constants(spent_s: float, next_s: float, elapsed_s: float) -> bool:
+    """Whether ``next_s`` for one more block on constant inputs stays within their share of a run's time."""
+    return spent_s + next_s <= CONSTANTS_SHARE * elapsed_s
 
 
 def relative_half_width(statistic: Statistic) -> float:

@@ -3,12 +3,23 @@
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 
-from trtbench.results import ArmFacts, Measurement, Series, Statistic, Telemetry, TelemetrySummary, TimedBlock
+from trtbench.results import (
+    ArmFacts,
+    Measurement,
+    Series,
+    Statistic,
+    Telemetry,
+    TelemetrySummary,
+    ThrottleReason,
+    TimedBlock,
+)
 from trtbench.specs import ArmSpec, BenchSpec
 from trtbench.stats import BlockSamples, summarise
 
 THROTTLED_SHARE = 0.01
 """From which share of its time under a throttle reason a block counts as throttled."""
+POWER_CAPPED_SHARE = 0.05
+"""From which share of the time of its blocks under the power cap an arm counts as power-capped."""
 
 
 def measurement_of(
@@ -108,6 +119,18 @@ def is_throttled(block: TimedBlock) -> bool:
     return telemetry is not None and throttled_s(telemetry) > THROTTLED_SHARE * telemetry.duration_s
 
 
+def power_capped_share(blocks: Iterable[TimedBlock]) -> float:
+    """Share of the time of the blocks for which the power cap held the clock down."""
+    seen = [block.telemetry for block in blocks if block.telemetry is not None]
+    capped_s = sum(telemetry.throttle_us.get("sw_power_cap", 0) for telemetry in seen) / 1e6
+    return capped_s / sum(telemetry.duration_s for telemetry in seen) if seen else 0.0
+
+
+def is_power_capped(blocks: Iterable[TimedBlock]) -> bool:
+    """Whether the power cap had a say in the times of these blocks."""
+    return power_capped_share(blocks) > POWER_CAPPED_SHARE
+
+
 def _energy_per_image_j(seen: Sequence[Telemetry], main: Statistic | None, batch: int | None) -> float | None:
     counted = [(each.energy_j, each.duration_s) for each in seen if each.energy_j is not None]
     if not counted or main is None or not batch:
@@ -116,8 +139,8 @@ def _energy_per_image_j(seen: Sequence[Telemetry], main: Statistic | None, batch
     return power_w * main.median / 1000 / batch
 
 
-def _sum_by_reason(seen: Iterable[Telemetry]) -> dict[str, int]:
-    total: dict[str, int] = {}
+def _sum_by_reason(seen: Iterable[Telemetry]) -> dict[ThrottleReason, int]:
+    total: dict[ThrottleReason, int] = {}
     for telemetry in seen:
         for reason, microseconds in telemetry.throttle_us.items():
             total[reason] = total.get(reason, 0) + microseconds

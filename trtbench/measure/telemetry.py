@@ -11,22 +11,16 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
-from trtbench.results import Telemetry
+from trtbench.results import Telemetry, ThrottleReason
 from trtbench.runtimes import runtime_entry
 from trtbench.specs import ArmSpec
 
 INTERVAL_S = 0.02
 """Between two readings of clock, power and temperature."""
 
-_THROTTLE_COUNTERS = (
-    "sw_power_cap",
-    "sync_boost",
-    "sw_therm_slowdown",
-    "hw_therm_slowdown",
-    "hw_power_brake_slowdown",
-)
+_THROTTLE_COUNTERS: tuple[ThrottleReason, ...] = get_args(ThrottleReason)
 _NS_PER_US = 1000
 # Drivers advance the counters of time and energy in steps of up to this long.
 _COUNTER_STEP_S = 0.2
@@ -136,7 +130,7 @@ class _Counters:
 
     time_s: float
     energy_mj: int | None
-    throttle_ns: dict[str, int]
+    throttle_ns: dict[ThrottleReason, int]
     pids: frozenset[int]
 
 
@@ -203,7 +197,7 @@ class NvmlMonitor:
             pids=frozenset(process.pid for process in processes),
         )
 
-    def _throttle_ns(self) -> dict[str, int]:
+    def _throttle_ns(self) -> dict[ThrottleReason, int]:
         """Nanoseconds (DCGM names the same fields ``..._NS``) that each reason has held the clock down.
 
         Headers of NVML give some of these fields other numbers than older drivers do. A driver that knows the
@@ -247,7 +241,9 @@ def _energy_j(before_mj: int | None, after_mj: int | None) -> float | None:
     return None if before_mj is None or after_mj is None else (after_mj - before_mj) / 1e3
 
 
-def _throttle_us(before_ns: dict[str, int], after_ns: dict[str, int], duration_s: float) -> dict[str, int]:
+def _throttle_us(
+    before_ns: dict[ThrottleReason, int], after_ns: dict[ThrottleReason, int], duration_s: float
+) -> dict[ThrottleReason, int]:
     """How far each counter went; one that outran the clock, or ran backwards, counts something else."""
     limit_us = (duration_s + _COUNTER_STEP_S) * 1e6
     deltas = {

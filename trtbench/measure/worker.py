@@ -1,32 +1,34 @@
-"""One arm in one process: ``python -m trtbench.measure.worker REQUESTS REPLIES``, two pipes' descriptors.
+"""One arm in one process: ``python -m trtbench.measure.worker``, which reads requests and writes replies.
 
 It imports what its runtime needs and no more, and dies with the process that started it.
 """
 
 import faulthandler
+import json
 import os
 import sys
 import time
 import traceback
 from contextlib import ExitStack
-from typing import TextIO
+from typing import TextIO, get_args
 
+import trtbench
 from trtbench.build.child import die_with_parent
-from trtbench.errors import TrtbenchError
+from trtbench.errors import MeasureError, TrtbenchError
 from trtbench.measure.device import open_device
 from trtbench.measure.loop import Load, TimedArm, prepare
-from trtbench.measure.messages import Job, Reply
+from trtbench.measure.messages import REPLY_MARK, Job, Reply, Request
 from trtbench.runtimes import open_runtime
 
+_STDIN, _STDOUT, _STDERR = range(3)
 
-def main(requests_fd: int, replies_fd: int) -> int:
+
+def main() -> int:
     """Answer requests until there are no more, or one fails."""
     die_with_parent()
     # A crash in a compiled library then leaves its stack in the log.
     faulthandler.enable()
-    for descriptor in (requests_fd, replies_fd):
-        # What the runtime starts must not hold our pipes open.
-        os.set_inheritable(descriptor, False)
+    requests_fd, replies_fd = _take_standard_streams()
     with os.fdopen(requests_fd) as requests, os.fdopen(replies_fd, "w") as replies, ExitStack() as stack:
         try:
             _serve(requests, replies, stack)
@@ -37,12 +39,45 @@ def main(requests_fd: int, replies_fd: int) -> int:
     return 0
 
 
+def _take_standard_streams() -> tuple[int, int]:
+    """Keep input and output for messages: libraries read nothing, and print to where errors go.
+
+    What the runtime starts does not inherit the copies, and so cannot hold our pipes open.
+    """
+    requests_fd, replies_fd = os.dup(_STDIN), os.dup(_STDOUT)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, _STDIN)
+    os.close(nothing)
+    os.dup2(_STDERR, _STDOUT)
+    return requests_fd, replies_fd
+
+
 def _serve(requests: TextIO, replies: TextIO, stack: ExitStack) -> None:
-    job = Job.model_validate_json(requests.readline())
-    arm = load(job, stack)
+    arm = load(_read_job(requests.readline()), stack)
     _answer(replies, Reply(facts=arm.facts))
-    for _ in requests:
-        _answer(replies, Reply(samples=arm.block()))
+    for line in requests:
+        _answer(replies, _carry_out(line.strip(), arm))
+
+
+def _carry_out(request: str, arm: TimedArm) -> Reply:
+    if request not in get_args(Request):
+        raise MeasureError(f"request {request!r} is unknown: is the worker's trtbench another version?")
+    return Reply(samples=getattr(arm, request)())
+
+
+def _read_job(line: str) -> Job:
+    """Look at the version first: the job of another one need not be readable.
+
+    Raises:
+        MeasureError: it is another trtbench that asks.
+    """
+    version = json.loads(line).get("trtbench_version", "one before 0.1")
+    if version != trtbench.__version__:
+        raise MeasureError(
+            f"the worker has trtbench {trtbench.__version__}, and what measures is {version}: install the "
+            "same version in both"
+        )
+    return Job.model_validate_json(line)
 
 
 def load(job: Job, stack: ExitStack) -> TimedArm:
@@ -60,7 +95,7 @@ def load(job: Job, stack: ExitStack) -> TimedArm:
 
 
 def _answer(replies: TextIO, reply: Reply) -> None:
-    replies.write(f"{reply.model_dump_json()}\n")
+    replies.write(f"{REPLY_MARK}{reply.model_dump_json()}\n")
     replies.flush()
 
 
@@ -70,4 +105,4 @@ def _one_line(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """A comparison as text for people: one table of recipes, one of roles, then the findings."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +16,7 @@ from trtbench.results import (
     Fidelity,
     RoleCoverage,
 )
+from trtbench.runtimes import runtime_entry
 from trtbench.units import format_bytes
 
 Cell = Callable[[ComparisonRow, CompiledSummary, EngineSummary], str]
@@ -38,13 +39,14 @@ def render_comparison(comparison: Comparison, console: Console) -> None:
         render_times(measured, comparison.verdicts, console)
     for row in comparison.rows:
         if row.status == "failed":
-            console.print(Text.assemble((f"{_name(row)} failed", "red"), f": {row.reason}"), soft_wrap=True)
+            name = _name(row, comparison.rows)
+            console.print(Text.assemble((f"{name} failed", "red"), f": {row.reason}"), soft_wrap=True)
     _render_findings(comparison.rows, console)
 
 
-def _name(row: ComparisonRow) -> str:
-    """What the row is called where there may be one recipe in several runtimes."""
-    return row.measured.arm.label if row.measured else str(row.recipe)
+def _name(row: ComparisonRow, rows: Iterable[ComparisonRow]) -> str:
+    """The recipe, with the runtime where ``rows`` are in several."""
+    return f"{row.recipe} on {row.runtime}" if len({each.runtime for each in rows}) > 1 else str(row.recipe)
 
 
 def _headline(comparison: Comparison) -> str:
@@ -67,11 +69,15 @@ def _recipe_table(comparison: Comparison, is_narrow: bool) -> Table:
     table.add_column("attn", no_wrap=True)
     for header in columns:
         table.add_column(header, justify="right", no_wrap=True)
-    for row in comparison.rows:
-        # Other runtimes load nothing that we compiled.
-        if row.runtime in (None, "tensorrt_rtx"):
-            table.add_row(str(row.recipe), *_recipe_cells(row, columns.values()))
+    built = _built(comparison.rows)
+    for row in built:
+        table.add_row(_name(row, built), *_recipe_cells(row, columns.values()))
     return table
+
+
+def _built(rows: Iterable[ComparisonRow]) -> list[ComparisonRow]:
+    """Rows with an engine, or that failed to get one; other runtimes load nothing that was compiled."""
+    return [row for row in rows if row.runtime is None or runtime_entry(row.runtime).loads == "engine"]
 
 
 def _recipe_cells(row: ComparisonRow, cells: Iterable[Cell]) -> tuple[str, ...]:
@@ -110,7 +116,7 @@ def _role_table(comparison: Comparison) -> Table:
     table.add_column("role")
     table.add_column("FLOPs", justify="right")
     for row in rows:
-        table.add_column(str(row.recipe))
+        table.add_column(_name(row, rows))
     coverages = [row.compiled.by_role for row in rows if row.compiled]
     total = sum(role.flops for role in coverages[0].values()) if coverages else 0
     for name in dict.fromkeys(role for coverage in coverages for role in coverage):
@@ -137,11 +143,11 @@ def format_shares(shares: dict[str, float]) -> str:
     return ", ".join(f"{name} {share:.1%}" for name, share in ranked)
 
 
-def _render_findings(rows: Iterable[ComparisonRow], console: Console) -> None:
+def _render_findings(rows: Sequence[ComparisonRow], console: Console) -> None:
     """Print what needs attention in full, and the rest by name."""
-    measured = [(_name(row), finding) for row in rows if row.measured for finding in row.measured.findings]
+    measured = [(_name(row, rows), each) for row in rows if row.measured for each in row.measured.findings]
     render_noted(measured, console)
-    findings = [(_name(row), finding) for row in rows for finding in row.findings]
+    findings = [(_name(row, rows), finding) for row in rows for finding in row.findings]
     render_findings([pair for pair in findings if pair[1].severity != "info"], console)
     notes = [f"{finding.code} ({subject})" for subject, finding in findings if finding.severity == "info"]
     if notes:

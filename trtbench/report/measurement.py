@@ -58,16 +58,16 @@ def render_measurement(measurement: Measurement, console: Console) -> None:
 def render_times(measurements: Sequence[Measurement], verdicts: Sequence[Verdict], console: Console) -> None:
     """Print one line an arm, then each verdict with its reason."""
     console.print(Text(evidence(measurements)), soft_wrap=True)
-    table = _table(console, "arm", *_TIME_COLUMNS)
+    table = _table(console, "arm", *TIME_COLUMNS)
     for measurement in measurements:
-        table.add_row(Text(measurement.arm.label), *_time_cells(measurement, verdicts))
+        table.add_row(Text(measurement.arm.label), *time_cells(measurement, verdicts))
     console.print(table)
-    _render_verdicts(measurements, verdicts, console)
+    render_verdicts(measurements, verdicts, console)
     for raw in dict.fromkeys(each.raw for each in measurements if each.blocks):
         console.print(Text(f"every sample: results/{raw}", style="dim"), soft_wrap=True)
 
 
-def _render_verdicts(
+def render_verdicts(
     measurements: Sequence[Measurement], verdicts: Iterable[Verdict], console: Console, where: str = ""
 ) -> None:
     """Print each verdict with its reason; that of a failed arm is its own."""
@@ -105,12 +105,12 @@ def render_sweep(sweep: Sweep, console: Console) -> None:
     """Print latency and throughput over the batch, then what each point has to say."""
     points = [(point, _measurements_of(point)) for point in sweep.points]
     console.print(Text(evidence([each for _, measured in points for each in measured])), soft_wrap=True)
-    table = _table(console, "batch", "arm", *_TIME_COLUMNS)
+    table = _table(console, "batch", "arm", *TIME_COLUMNS)
     for point, measured in points:
         verdicts = point.verdicts if isinstance(point, Comparison) else ()
         for measurement in measured:
             batch = "" if measurement.batch is None else str(measurement.batch)
-            table.add_row(batch, Text(measurement.arm.label), *_time_cells(measurement, verdicts))
+            table.add_row(batch, Text(measurement.arm.label), *time_cells(measurement, verdicts))
     console.print(table)
     for point, measured in points:
         _render_point(point, measured, console)
@@ -215,10 +215,12 @@ def _telemetry_line(telemetry: TelemetrySummary) -> str:
     )
 
 
-_TIME_COLUMNS = ("median ms", "95 %", "images/s", "speed-up", "95 % interval", "verdict")
+TIME_COLUMNS = ("median ms", "95 %", "images/s", "speed-up", "95 % interval", "verdict")
+"""Headers of ``time_cells``."""
 
 
-def _time_cells(measurement: Measurement, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+def time_cells(measurement: Measurement, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """Time and rate of an arm, and the verdict on it if there is one."""
     main = measurement.series.get(measurement.facts.main_series) if measurement.facts else None
     verdict = next((each for each in verdicts if each.arm == measurement.arm.label), None)
     times = (
@@ -258,7 +260,7 @@ def _render_point(point: Measurement | Comparison, measured: Sequence[Measuremen
     if isinstance(point, Comparison):
         for row in point.rows:
             _render_failure(f"{row.recipe} at batch {point.batch}", row.reason, console)
-        _render_verdicts(measured, point.verdicts, console, f" at batch {point.batch}")
+        render_verdicts(measured, point.verdicts, console, f" at batch {point.batch}")
     else:
         _render_failure(f"{point.arm.label} at batch {point.batch}", point.reason, console)
     found = [

@@ -41,11 +41,14 @@ from trtbench.results.measurement import (
     Statistic,
     Telemetry,
     TelemetrySummary,
+    ThrottleReason,
     TimedBlock,
     Verdict,
     VerdictWord,
 )
 from trtbench.results.run import (
+    AaBlock,
+    AaBlocks,
     AaComparison,
     AaReport,
     ArmsComparison,
@@ -56,6 +59,8 @@ from trtbench.results.run import (
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AaBlock",
+    "AaBlocks",
     "AaComparison",
     "AaReport",
     "ArmFacts",
@@ -95,6 +100,7 @@ __all__ = [
     "Telemetry",
     "TelemetrySummary",
     "TensorRecord",
+    "ThrottleReason",
     "TimedBlock",
     "Verdict",
     "VerdictWord",

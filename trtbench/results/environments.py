@@ -7,8 +7,9 @@ from trtbench.specs import Spec
 class Contents(Spec):
     """What the Python of an environment tells of itself.
 
-    ``tensorrt_rtx`` and ``tensorrt`` are versions by ``__version__``; ``problem``: why TensorRT-RTX cannot be
-    imported although it is there; ``cuda``: ``CUDA_VERSION``, which NVIDIA's images set.
+    ``tensorrt_rtx``, ``tensorrt`` and ``onnxruntime`` are versions by ``__version__``; ``problem`` and
+    ``onnxruntime_problem``: why TensorRT-RTX or onnxruntime cannot be imported although it is there;
+    ``cuda``: ``CUDA_VERSION``, which NVIDIA's images set.
     """
 
     python: str
@@ -17,6 +18,14 @@ class Contents(Spec):
     targets: tuple[str, ...]
     cuda: str | None
     problem: str | None
+    onnxruntime: str | None = None
+    onnxruntime_problem: str | None = None
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What has a version there, by name."""
+        names = ("python", "tensorrt_rtx", "tensorrt", "onnxruntime", "cuda")
+        return {name: version for name in names if (version := getattr(self, name)) is not None}
 
 
 class EnvironmentRecord(Spec):

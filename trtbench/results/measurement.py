@@ -16,6 +16,10 @@ from trtbench.specs import ArmSpec, BenchSpec, Spec
 
 Series = Literal["gpu_compute_ms", "enqueue_ms", "host_wall_ms", "h2d_ms", "d2h_ms"]
 GraphUse = Literal["captured", "runtime", "none"]
+ThrottleReason = Literal[
+    "sw_power_cap", "sync_boost", "sw_therm_slowdown", "hw_therm_slowdown", "hw_power_brake_slowdown"
+]
+"""What may hold the clock down, in NVML's words."""
 VerdictWord = Literal["FASTER", "SLOWER", "SAME", "AMBIGUOUS", "INCOMPARABLE"]
 
 
@@ -52,13 +56,13 @@ class Telemetry(Spec):
     power_w: tuple[float, ...]
     temperature_c: tuple[int, ...]
     energy_j: float | None
-    throttle_us: dict[str, int]
+    throttle_us: dict[ThrottleReason, int]
     foreign_pids: tuple[int, ...]
     duration_s: float
 
 
 class TimedBlock(Spec):
-    """Raw samples of one block: a line of ``blocks.jsonl``."""
+    """Raw samples of one block: a line of ``blocks.jsonl``, or on zeros of ``constant_blocks.jsonl``."""
 
     schema_version: int = SCHEMA_VERSION
     arm: str
@@ -90,7 +94,7 @@ class TelemetrySummary(Spec):
     power_w: float
     temperature_c: float
     energy_per_image_j: float | None
-    throttle_us: dict[str, int]
+    throttle_us: dict[ThrottleReason, int]
     throttled_share: float = Field(description="of the time of the blocks")
 
 

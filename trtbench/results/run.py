@@ -6,7 +6,7 @@ from pydantic import Field
 
 from trtbench.results.base import SCHEMA_VERSION, Finding
 from trtbench.results.comparison import Comparison
-from trtbench.results.measurement import ArmFacts, Measurement, Series, Verdict, VerdictWord
+from trtbench.results.measurement import ArmFacts, Measurement, Series, Telemetry, Verdict, VerdictWord
 from trtbench.specs import ArmSpec, BenchSpec, Spec
 
 
@@ -64,6 +64,32 @@ class AaComparison(Spec):
     verdict: VerdictWord
     ratio: float | None
     ci95: tuple[float, float] | None
+
+
+class AaBlock(Spec):
+    """One block of a comparison of an arm with itself, in its main series.
+
+    ``median_ms`` is of all ``samples``; ``sample_ms`` keeps at most 200 of them, evenly spaced in time, to
+    the nanosecond. ``process`` is that of the pool, ``pair`` counts the pairs of processes.
+    """
+
+    side: Literal["A", "B"]
+    process: int
+    pair: int
+    block: int
+    started_utc: str
+    samples: int
+    median_ms: float
+    sample_ms: tuple[float, ...]
+    telemetry: Telemetry | None
+
+
+class AaBlocks(Spec):
+    """The blocks of one comparison of an arm with itself: a line of ``comparison_blocks.jsonl``."""
+
+    schema_version: int = SCHEMA_VERSION
+    comparison: int
+    blocks: tuple[AaBlock, ...]
 
 
 class AaReport(Spec):

@@ -30,8 +30,8 @@ class Runtime(Protocol):
     """One loaded arm; a context manager that frees what it holds.
 
     ``device``: where inputs and outputs lie. ``graph``: whether our stream capture works (``capture``), the
-    runtime captures and replays a CUDA graph of its own (``own``), or neither (``none``). ``notes``: what of
-    its settings has a say in the times, for the record.
+    runtime captures and replays CUDA graphs of its own, one for each set of addresses (``own``), or neither
+    (``none``). ``notes``: what of its settings has a say in the times, for the record.
     """
 
     version: str
@@ -77,16 +77,21 @@ class Opens(Protocol):
 
 @dataclass(frozen=True)
 class RuntimeEntry:
-    """Where a runtime is, what it loads, what its queries run on: ``script`` stands for scripted times."""
+    """Where a runtime is, what it loads, what its queries run on: ``script`` stands for scripted times.
+
+    ``times_itself``: it is a program that measures, and no ``Runtime`` (trtbench/measure/timers.py).
+    """
 
     module: str
     loads: Loads
     device: Literal["cuda", "cpu", "script"]
+    times_itself: bool = False
 
 
 RUNTIMES = {
     "tensorrt": RuntimeEntry("trtbench.runtimes.tensorrt", "engine", "cuda"),
     "tensorrt_rtx": RuntimeEntry("trtbench.runtimes.tensorrt_rtx", "engine", "cuda"),
+    "trtexec": RuntimeEntry("trtbench.trtexec.arm", "engine", "cuda", times_itself=True),
     "onnxruntime": RuntimeEntry("trtbench.runtimes.onnxruntime", "onnx", "cuda"),
     "onnxruntime-cpu": RuntimeEntry("trtbench.runtimes.onnxruntime", "onnx", "cpu"),
     "torch": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda"),

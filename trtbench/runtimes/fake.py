@@ -7,6 +7,7 @@ measurement, and everything that can go wrong in it, is tried on a CPU in millis
       gpu_compute_ms: {median_ms: 1.5, noise: 0.01, process_noise: 0.02}
       enqueue_ms: 0.02            # always the same
       host_wall_ms: [1.6, 1.7]    # repeated
+    constant_inputs_factor: 0.95  # of all times while inputs are zeros, as under a power cap
     failure: {at: query, query: 900, how: kill}
     telemetry:                    # of the first block, the second, ...; repeated
       - {sm_clock_mhz: [1980], power_w: [300], temperature_c: [50], energy_j: 75, throttle_us: {},
@@ -16,15 +17,16 @@ Scripted times do not pass. Outputs are computed: random features of the input, 
 """
 
 import ctypes
+import json
 import math
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +38,11 @@ from trtbench.results import Series, Telemetry, TensorRecord
 from trtbench.runtimes import Runtime, Tensor
 from trtbench.specs import ArmSpec, Spec
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 _FEATURES = 64
+_QUOTED = 60
 
 Values = Literal["computed", "stale", "wrong", "constant", "nan", "unwritten"]
 """What a query writes: ``stale`` is what the first one wrote, ``wrong`` are other features."""
@@ -79,6 +85,7 @@ class Script(Spec):
 
     series: dict[Series, PositiveFloat | Repeated | Distribution]
     slowdowns: tuple[Slowdown, ...] = ()
+    constant_inputs_factor: float = Field(default=1.0, gt=0, description="of times on inputs of zeros")
     failure: Failure | None = None
     output_values: Values = "computed"
     replay_values: Values = Field(default="computed", description="once a graph was captured")
@@ -94,7 +101,7 @@ class Script(Spec):
     @model_validator(mode="after")
     def _has_a_main_series(self) -> "Script":
         if not {"gpu_compute_ms", "host_wall_ms"} & self.series.keys():
-            raise ValueError("series: needs gpu_compute_ms or host_wall_ms")
+            raise ValueError("field series: needs gpu_compute_ms or host_wall_ms")
         return self
 
     @property
@@ -112,11 +119,80 @@ def read_script(arm: ArmSpec) -> Script:
     if arm.artifact is None:
         raise MeasureError("a fake arm needs a script: a YAML file as trtbench/runtimes/fake.py describes it")
     try:
-        return Script.model_validate(yaml.safe_load(Path(arm.artifact).read_text(encoding="utf-8")))
+        content = yaml.safe_load(Path(arm.artifact).read_text(encoding="utf-8"))
+        return Script.model_validate(content)
     except OSError as error:
         raise MeasureError(f"script {arm.artifact}: {error.strerror}") from error
-    except (ValidationError, yaml.YAMLError) as error:
-        raise MeasureError(f"script {arm.artifact}: {' '.join(str(error).split())}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise MeasureError(f"script {arm.artifact}: {_no_yaml(error)}") from error
+    except ValidationError as error:
+        raise MeasureError(f"script {arm.artifact}: {_trouble(content, error)}") from error
+
+
+def _no_yaml(error: Exception) -> str:
+    """Where a file stops being YAML, and why."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return f"no YAML: {' '.join(str(error).split())}"
+
+
+def _trouble(content: Any, error: ValidationError) -> str:
+    """The deepest field that is wrong, the value there, and all that it may be, in one line."""
+    places = [(_place(content, each["loc"], each["type"]), each) for each in error.errors()]
+    place = max((place for place, _ in places), key=len)
+    found = [each for other, each in places if other == place]
+    expected = " or ".join(dict.fromkeys(_expected(each) for each in found))
+    where = f"field {'.'.join(map(str, place))}: " if place else ""
+    if found[0]["type"] in ("extra_forbidden", "missing", "value_error"):
+        return f"{where}{expected}"
+    value = json.dumps(found[0]["input"], default=str)
+    return f"{where}{value[:_QUOTED]}{'...' * (len(value) > _QUOTED)}, expected {expected}"
+
+
+def _place(content: Any, loc: Sequence[int | str], problem: str) -> tuple[int | str, ...]:
+    """The path to a field without the names that pydantic puts into it for the types it has tried."""
+    place: list[int | str] = []
+    for part in loc:
+        try:
+            content = content[part]
+        except (KeyError, IndexError, TypeError):
+            if problem != "missing" or part is not loc[-1]:
+                continue
+        place.append(part)
+    return tuple(place)
+
+
+def _expected(error: "ErrorDetails") -> str:
+    """What pydantic wants, in words of a script's author."""
+    limits = error.get("ctx", {})
+    match error["type"]:
+        case "greater_than":
+            return f"a number above {limits['gt']:g}"
+        case "greater_than_equal":
+            return f"a number of at least {limits['ge']:g}"
+        case "literal_error":
+            return f"one of {limits['expected']}"
+        case "value_error":
+            return str(limits["error"])
+        case problem:
+            return _WORDS.get(problem, error["msg"])
+
+
+_WORDS = {
+    "dict_type": "a mapping",
+    "extra_forbidden": "there is no such field",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "missing": "is missing",
+    "model_type": "a mapping",
+    "too_short": "a list that is not empty",
+    "tuple_type": "a list",
+}
+"""Where pydantic speaks of Python."""
 
 
 def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> Runtime:

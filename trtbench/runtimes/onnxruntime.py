@@ -1,8 +1,9 @@
 """Runtimes ``onnxruntime`` (CUDA) and ``onnxruntime-cpu``: an exported ONNX model, bound to given memory.
 
 On CUDA, kernels run on our stream and a run does not wait for them. onnxruntime captures a CUDA graph of its
-own for each set of addresses. Before 1.28 it waits for each replay whatever its options say
-(https://github.com/microsoft/onnxruntime/pull/28686).
+own for each set of addresses: the run option ``gpu_graph_id`` names the graph, and the addresses of a graph
+must not change (https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html). Before 1.28 it
+waits for each replay whatever its options say (https://github.com/microsoft/onnxruntime/pull/28686).
 """
 
 import os

@@ -47,7 +47,7 @@ def bench_command(
     Raises:
         SpecError: trtexec cannot do what the spec asks for.
     """
-    _check_bench(spec)
+    check_protocol(spec)
     return (
         str(trtexec.path),
         f"--loadEngine={engine}",
@@ -62,11 +62,17 @@ def bench_command(
     )
 
 
-def _check_bench(spec: BenchSpec) -> None:
+def check_protocol(spec: BenchSpec) -> None:
+    """Refuse what trtexec cannot do.
+
+    Raises:
+        SpecError: the spec asks for it.
+    """
     if spec.l2 != "warm" or spec.regime != "sustained":
+        asked = f"l2 {spec.l2}" if spec.l2 != "warm" else f"regime {spec.regime}"
         raise SpecError(
-            f"trtexec repeats queries at once on the same buffers: it knows no l2={spec.l2}, "
-            f"regime={spec.regime}"
+            f"{asked}: runtime trtexec repeats queries at once on the same buffers: leave it out, or time in "
+            "runtime tensorrt"
         )
 
 

@@ -13,8 +13,10 @@ from trtbench.specs import BenchSpec
 from trtbench.trtexec.command import Exports, bench_command
 from trtbench.trtexec.results import (
     LayerTime,
+    LoadedEngine,
     LogSummary,
     Protocol,
+    read_engine,
     read_profile,
     read_protocol,
     read_summary,
@@ -26,11 +28,12 @@ _GRACE_S = 600.0
 
 
 @dataclass(frozen=True)
-class SelfTimed:
+class TimedRun:
     """A run of trtexec: what was run, how it says that it measured, and all samples in ms."""
 
     argv: tuple[str, ...]
     version: str
+    engine: LoadedEngine
     protocol: Protocol
     samples: dict[Series, tuple[float, ...]]
     layers: tuple[LayerTime, ...]
@@ -45,7 +48,8 @@ def measure(
     directory: Path,
     transfers: bool = False,
     shapes: Sequence[tuple[str, tuple[int, ...]]] = (),
-) -> SelfTimed:
+    profile: bool = False,
+) -> TimedRun:
     """Time ``engine``; the log and what trtexec exports stay in ``directory``.
 
     Args:
@@ -55,13 +59,14 @@ def measure(
         directory: that exists and has no other run in it.
         transfers: copy inputs and outputs with every query, too.
         shapes: of dynamic inputs.
+        profile: time every layer, too, in a run after the other.
 
     Raises:
         SpecError: trtexec cannot do what the spec asks for.
         MeasureError: it failed, or measured otherwise than it was asked to.
     """
     log_path = directory / "trtexec.log"
-    exports = Exports(directory / "times.json", directory / "profile.json")
+    exports = Exports(directory / "times.json", directory / "profile.json" if profile else None)
     argv = bench_command(trtexec, spec, engine, exports, transfers, shapes)
     try:
         supervise(argv, log_path, spec.duration_s + spec.warmup_ms / 1e3 + _GRACE_S, None)
@@ -71,12 +76,13 @@ def measure(
     log = _read(log_path)
     protocol = read_protocol(log)
     _check_protocol(protocol, spec, transfers, log_path)
-    return SelfTimed(
+    return TimedRun(
         argv=argv,
         version=trtexec.version,
+        engine=read_engine(log),
         protocol=protocol,
         samples=read_times(exports.times, transfers),
-        layers=read_profile(directory / "profile.json"),
+        layers=() if exports.profile is None else read_profile(exports.profile),
         summary=read_summary(log),
         log_path=log_path,
     )

@@ -12,12 +12,17 @@ from typing import Any
 
 from trtbench.build.trtexec_log import messages
 from trtbench.errors import MeasureError
-from trtbench.results import Series
+from trtbench.results import Series, TensorRecord
 from trtbench.specs import Spec
 
 _SUMMARY = re.compile(
     r"^(?P<name>[A-Z][\w -]*): min = \S+ ms, max = \S+ ms, mean = \S+ ms, median = (?P<median>\S+) ms"
 )
+_BINDING = re.compile(
+    r"^(?P<way>Input|Output) binding for (?P<name>.+) with dimensions (?P<shape>[\dx]*)"
+    r"(?: and type (?P<dtype>\S+))? is created\.$"
+)
+_LOADED = re.compile(r"^Engine deserialized in (?P<duration_s>\S+) sec")
 _CAPTURED = "Successfully captured CUDA graph for the current execution context"
 
 # What trtexec prints of its options before it starts, in 10 and 11 alike.
@@ -47,6 +52,36 @@ class LogSummary(Spec):
 
     median_ms: dict[str, float]
     queries_per_s: float
+
+
+class LoadedEngine(Spec):
+    """What trtexec tells of the engine when it has loaded it; ``dtype`` is ``unknown`` where it does not."""
+
+    inputs: tuple[TensorRecord, ...]
+    outputs: tuple[TensorRecord, ...]
+    load_s: float
+
+
+def read_engine(log: str) -> LoadedEngine:
+    """Find shapes of inputs and outputs, and how long the engine took to load.
+
+    Raises:
+        MeasureError: the log does not tell.
+    """
+    tensors: dict[str, list[TensorRecord]] = {"Input": [], "Output": []}
+    load_s = None
+    for text in messages(log, "I"):
+        if found := _BINDING.match(text):
+            shape = tuple(int(size) for size in found["shape"].split("x") if size)
+            dtype = found["dtype"] or "unknown"
+            tensors[found["way"]].append(TensorRecord(name=found["name"], dtype=dtype, shape=shape))
+        elif found := _LOADED.match(text):
+            load_s = float(found["duration_s"])
+    if load_s is None or not tensors["Input"]:
+        raise MeasureError(
+            "trtexec did not tell the engine's inputs, or that it loaded: is it another version?"
+        )
+    return LoadedEngine(inputs=tuple(tensors["Input"]), outputs=tuple(tensors["Output"]), load_s=load_s)
 
 
 def read_times(path: Path, transfers: bool) -> dict[Series, tuple[float, ...]]:

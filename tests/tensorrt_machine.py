@@ -1,0 +1,136 @@
+"""Makes this machine look like one with a Blackwell GPU and standard TensorRT, or trtexec, of any version."""
+
+import os
+import sys
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, ClassVar
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from scripted_builder import Script, load_scripted
+from trtexec_stand_in import write_trtexec
+
+from trtbench.build.trtexec import Trtexec
+from trtbench.measure.messages import Samples
+from trtbench.results import ArmFacts, TensorRecord
+from trtbench.specs import ArmSpec, BenchSpec
+
+TESTS = Path(__file__).parent
+TENSORRT_STAND_IN = """
+import os
+import sys
+sys.path.insert(0, os.environ["TEST_FOLDER"])
+from scripted_builder import Script, load_scripted
+script = Script(builds=os.environ["TEST_BUILDS"] == "1", layers=open(os.environ["TEST_LAYERS"]).read())
+api = load_scripted(os.environ["TEST_VERSION"], script)
+sys.modules[__name__].__dict__.update(vars(api.module))
+"""
+
+
+class _NVMLError(Exception):
+    pass
+
+
+class _Nvml(ModuleType):
+    """The module ``pynvml`` of a machine with one GPU; the driver has no answer to anything else."""
+
+    NVMLError = _NVMLError
+    NVMLError_NotSupported = _NVMLError
+    answers: ClassVar = {
+        "nvmlInit": None,
+        "nvmlShutdown": None,
+        "nvmlDeviceGetCount": 1,
+        "nvmlDeviceGetHandleByIndex": "gpu 0",
+        "nvmlDeviceGetCudaComputeCapability": (12, 0),
+        "nvmlDeviceGetName": "RTX PRO 6000",
+        "nvmlDeviceGetUUID": "GPU-0000",
+        "nvmlSystemGetDriverVersion": "580.1",
+    }
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("NVML_") and not name.startswith("NVML_FI_"):
+            return 0
+        if not name.startswith("nvml"):
+            raise AttributeError(name)
+
+        def ask(*arguments: Any) -> Any:
+            if name not in self.answers:
+                raise _NVMLError("Not Supported")
+            return self.answers[name]
+
+        return ask
+
+
+def install_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have NVML tell of one GPU, an ``RTX PRO 6000`` (sm120)."""
+    monkeypatch.setitem(sys.modules, "pynvml", _Nvml("pynvml"))
+
+
+def install_tensorrt(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, version: str, builds: bool = True
+) -> None:
+    """Have ``import tensorrt`` give the double of ``tensorrt-10.14.1.48``, here and where it builds."""
+    site = folder / "site"
+    site.mkdir()
+    (site / "tensorrt.py").write_text(TENSORRT_STAND_IN)
+    generation = "10" if version.startswith("tensorrt-10.") else "11"
+    for name, value in {
+        "PYTHONPATH": str(site),
+        "TEST_FOLDER": str(TESTS),
+        "TEST_LAYERS": str(TESTS / "data" / "tensorrt" / f"inspector-{generation}.json"),
+        "TEST_VERSION": version,
+        "TEST_BUILDS": str(int(builds)),
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setitem(sys.modules, "tensorrt", load_scripted(version, Script()).module)
+
+
+def install_trtexec(monkeypatch: pytest.MonkeyPatch, folder: Path, version: str, **behaviour: Any) -> Trtexec:
+    """Put the stand-in of a version on PATH; ``behaviour`` as ``trtexec_stand_in`` takes it."""
+    path = write_trtexec(folder / "trtexec", version, **behaviour)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return Trtexec(path, version)
+
+
+def write_model(path: Path) -> Path:
+    """One Relu of half precision, 4 x 64, as the stand-ins build."""
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT16, (4, 64)) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "graph", ends[:1], ends[1:])
+    onnx.save(helper.make_model(graph), path)
+    return path
+
+
+class ScriptedWorker:
+    """In place of a worker process, which would need a GPU: every query takes 5.5 ms in our loop."""
+
+    def __init__(self, arm: ArmSpec, bench: BenchSpec, log_path: Path, process: int) -> None:
+        self.pid = 0
+        self._arm = arm
+
+    def __enter__(self) -> "ScriptedWorker":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def prepare(self) -> ArmFacts:
+        batch = self._arm.export.batch if self._arm.export else 4
+        return ArmFacts(
+            runtime_version="TensorRT 10.14.1.48",
+            main_series="gpu_compute_ms",
+            inputs=(TensorRecord(name="x", dtype="float16", shape=(batch, 64)),),
+            outputs=(),
+            cuda_graph="captured",
+            graph_kernels=1,
+            output_sample=(),
+            device_memory_bytes=None,
+            load_s=0.1,
+            pid=0,
+        )
+
+    def block(self) -> Samples:
+        return {"gpu_compute_ms": (5.5, 5.5), "enqueue_ms": (0.1, 0.1)}

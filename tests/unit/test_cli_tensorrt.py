@@ -1,0 +1,408 @@
+"""Standard TensorRT and trtexec from the command line, on a machine that the doubles make up."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted import FAST, write_script
+from tensorrt_machine import ScriptedWorker, install_gpu, install_tensorrt, install_trtexec, write_model
+from trt_api import VERSIONS
+
+from trtbench import cli
+from trtbench.artifacts import load_artifact
+
+Run = Callable[..., tuple[int, str, str]]
+
+TENSORRT = [version for version in VERSIONS if version.startswith("tensorrt-")]
+TRTEXEC = ["10.11.0.33", "10.13.3.9", "10.14.1.48", "10.16.1.11", "11.0.0.114", "11.2.1.2", "11.4.0.106"]
+OPTIONS = [
+    *("--timing-cache", "shared", "--workspace-mib", "512", "--optimization-level", "4", "--tiling", "fast"),
+    *(
+        "--hardware-compatibility",
+        "same_compute_capability",
+        "--version-compatible",
+        "--max-aux-streams",
+        "0",
+    ),
+]
+IN_SPEC = {
+    "timing_cache": "shared",
+    "tactic_table": False,
+    "workspace_bytes": 512 * 2**20,
+    "optimization_level": 4,
+    "tiling": "fast",
+    "hardware_compatibility": "same_compute_capability",
+    "version_compatible": True,
+    "max_aux_streams": 0,
+    "profiles": [],
+}
+
+
+@pytest.fixture
+def trtbench(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run the command line in this process, in a folder with ``m.onnx``: exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    write_model(tmp_path / "m.onnx")
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["trtbench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        output = capfd.readouterr()
+        return int(ended.value.code or 0), output.out, output.err
+
+    return run
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    install_gpu(monkeypatch)
+
+
+def engine_of(trtbench: Run, *arguments: object) -> Path:
+    code, _, err = trtbench("build", "m.onnx", *arguments)
+    assert code == 0, err
+    (engine,) = Path("engines").glob("m-*")
+    return engine
+
+
+@pytest.mark.parametrize("version", TRTEXEC)
+def test_trtexec_builds_for_the_gpu_here_with_all_options(
+    version: str, trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_trtexec(monkeypatch, tmp_path, version)
+    code, out, err = trtbench("build", "m.onnx", "--backend", "trtexec", *OPTIONS, "--json")
+    assert code == 0, err
+    manifest = json.loads(out)
+    assert manifest["spec"]["targets"] == ["sm120"]
+    assert manifest["spec"]["options"] == IN_SPEC
+    assert (manifest["backend"], manifest["backend_version"]) == ("trtexec", version)
+    log = next(Path("engines").glob("m-*/build.log")).read_text()
+    assert "--memPoolSize=workspace:512 --builderOptimizationLevel=4 --tilingOptimizationLevel=1" in log
+
+
+@pytest.mark.parametrize("version", TENSORRT)
+def test_tensorrt_builds_for_the_gpu_here_with_all_options(
+    version: str, trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_tensorrt(monkeypatch, tmp_path, version)
+    code, out, err = trtbench(
+        "build", "m.onnx", "--backend", "tensorrt", *OPTIONS, "--tactic-table", "--json"
+    )
+    assert code == 0, err
+    assert json.loads(out)["spec"]["options"] == {**IN_SPEC, "tactic_table": True}
+    assert json.loads(out)["backend_version"] == version.partition("-")[2]
+
+
+def test_where_only_tensorrt_is_installed_it_builds(
+    trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
+    install_tensorrt(monkeypatch, tmp_path, TENSORRT[2])
+    manifest = json.loads(trtbench("build", "m.onnx", "--json")[1])
+    assert (manifest["backend"], manifest["spec"]["targets"]) == ("tensorrt", ["sm120"])
+
+
+def test_without_a_gpu_tensorrt_is_no_default(
+    trtbench: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    install_tensorrt(monkeypatch, tmp_path, TENSORRT[2])
+    code, _, err = trtbench("build", "m.onnx")
+    assert (code, "pip install 'trtbench[rtx]'" in err) == (1, True), err
+    code, _, err = trtbench("build", "m.onnx", "--backend", "tensorrt")
+    assert (code, "nvidia-ml-py is not installed" in err) == (1, True), err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["build", "m.onnx", "--timing-cache", "shared"], ["timing_cache=shared", "TensorRT-RTX"]),
+        (["build", "m.onnx", "--timing-cache", "off"], ["timing_cache=off", "TensorRT-RTX"]),
+        (["build", "m.onnx", "--tactic-table"], ["tactic_table", "TensorRT-RTX"]),
+        (["build", "m.onnx", "--version-compatible"], ["version_compatible", "TensorRT-RTX"]),
+        (
+            ["build", "m.onnx", "--hardware-compatibility", "ampere_plus"],
+            ["hardware_compatibility=ampere_plus", "TensorRT-RTX"],
+        ),
+        (["build", "m.onnx", "--backend", "trtexec", "--tactic-table"], ["trtexec", "tactic_table"]),
+        (["build", "m.onnx", "--optimization-level", "6"], ["optimization_level", "6", "5"]),
+        (["build", "m.onnx", "--workspace-mib", "0"], ["--workspace-mib 0"]),
+        (["build", "m.onnx", "--max-aux-streams", "-1"], ["max_aux_streams", "-1"]),
+        (
+            ["build", "m.onnx", "--backend", "trtexec", "--target", "sm89,sm120"],
+            ["sm89, sm120", "GPU of this machine only", "--target"],
+        ),
+        (["build", "m.onnx", "--backend", "trtexec", "--target", "sm90"], ["sm90", "RTX PRO 6000 (sm120)"]),
+        (
+            ["compare", "fp16", "--backend", "trtexec", "--tactic-table"],
+            ["trtexec has no flag for tactic_table"],
+        ),
+        (["compare", "fp16", "--timing-cache", "shared"], ["timing_cache=shared", "TensorRT-RTX"]),
+        (
+            ["compare", "fp16", "--backend", "tensorrt", "--target", "sm89,sm120"],
+            ["GPU of this machine only"],
+        ),
+        (
+            ["compare", "fp16", "--backend", "trtexec", "--runtime", "tensorrt_rtx"],
+            ["--backend trtexec", "tensorrt_rtx", "tensorrt or trtexec"],
+        ),
+        (
+            ["compare", "fp16", "--backend", "tensorrt_rtx", "--runtime", "trtexec"],
+            ["--backend tensorrt_rtx", "does not load", "name tensorrt_rtx"],
+        ),
+        (["compare", "fp16", "--runtime", "torch", "--backend", "trtexec"], ["--backend", "torch", "no say"]),
+        (["compare", "fp16", "--runtime", "trtexec", "--l2", "flushed"], ["l2 flushed", "trtexec"]),
+        (["compare", "fp16", "--runtime", "trtexec", "--regime", "burst"], ["regime burst", "trtexec"]),
+        (["compare", "fp16", "--backend", "trtexec", "--l2", "rotated"], ["l2 rotated", "trtexec"]),
+        (["bench", "fp16", "--runtime", "trtexec", "--l2", "flushed"], ["l2 flushed", "trtexec"]),
+        (
+            ["bench", "fp16", "--runtime", "torch", "--tiling", "fast"],
+            ["--tiling", "fp16", "nothing is built"],
+        ),
+        (["bench", "x.engine", "--runtime", "trtexec", "--tiling", "fast"], ["--tiling", "x.engine"]),
+        (
+            ["compare", "x.engine", "--runtime", "tensorrt", "--backend", "tensorrt"],
+            ["--backend", "x.engine", "nothing is built"],
+        ),
+        (
+            ["compare", "x.engine", "--runtime", "tensorrt", "--target", "sm120"],
+            ["--target", "x.engine", "nothing is built"],
+        ),
+        (["compare", "--from", "a.json", "b.json", "--backend", "tensorrt"], ["--backend", "--from"]),
+        (
+            ["compare", "fake.json", "--runtime", "fake", "--optimization-level", "3"],
+            ["--optimization-level", "fake.json"],
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) and value[0] in cli_commands() else "",
+)
+def test_what_has_no_say_or_does_not_fit_is_one_line(
+    arguments: list[str],
+    words: list[str],
+    trtbench: Run,
+    gpu: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    install_trtexec(monkeypatch, tmp_path, "10.14.1.48")
+    install_tensorrt(monkeypatch, tmp_path, "tensorrt-10.16.1.11")
+    Path("x.engine").write_bytes(b"an engine")
+    write_script(tmp_path, "fake")
+    code, out, err = trtbench(*arguments)
+    assert code == 2, err
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert all(word in err for word in words), err
+    assert not Path("models").exists()
+
+
+def cli_commands() -> tuple[str, ...]:
+    return ("build", "compare", "bench")
+
+
+@pytest.mark.parametrize("version", TRTEXEC)
+def test_trtexec_times_an_engine_in_blocks(
+    version: str, trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_trtexec(monkeypatch, tmp_path, version)
+    engine = engine_of(trtbench, "--backend", "trtexec")
+    code, out, err = trtbench("bench", engine, "--runtime", "trtexec", *FAST, "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    series = result["series"]
+    assert (series["gpu_compute_ms"]["median"], series["enqueue_ms"]["median"]) == (5.25, 0.25)
+    assert (result["gpu"], result["batch"], result["processes"]) == ("RTX PRO 6000", 4, 2)
+    assert result["images_per_s"] == pytest.approx(4 * 1000 / 5.25)
+    facts = result["facts"]
+    assert (facts["runtime_version"], facts["cuda_graph"]) == (f"TensorRT {version}", "runtime")
+    assert facts["load_s"] == 0.125
+    assert f"each block is one run of {tmp_path}/trtexec --loadEngine=" in facts["notes"][0]
+    assert "--warmUp=20 --duration=0.04" in facts["notes"][0]
+    folder = Path("results") / result["raw"].partition("/")[0]
+    blocks = [json.loads(line) for line in (folder / "blocks.jsonl").read_text().splitlines()]
+    assert len(blocks) == series["gpu_compute_ms"]["samples"] / 3 >= 8
+    assert {tuple(block["samples"]["gpu_compute_ms"]) for block in blocks} == {(5.0, 5.25, 5.5)}
+    assert {block["telemetry"] for block in blocks} == {None}
+    label = result["arm"]["label"]
+    profiles = sorted(path.parent.relative_to(folder).as_posix() for path in folder.glob("*/*/profile.json"))
+    assert profiles == [f"{label}-0/prepare-0", f"{label}-1/prepare-0"]
+    assert len(list(folder.glob("*/block-*/times.json"))) == len(blocks)
+    log = (folder / f"{label}-0" / "block-0" / "trtexec.log").read_text()
+    assert ("--duration=0.04" in log, "--exportProfile" in log) == (True, False)
+    if int(version[:2]) < 11:
+        assert "--useCudaGraph" in log
+
+
+def test_without_a_cuda_graph_it_is_said(
+    trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_trtexec(monkeypatch, tmp_path, "11.2.1.2")
+    engine = engine_of(trtbench, "--backend", "trtexec")
+    result = json.loads(trtbench("bench", engine, "--no-graph", *FAST, "--json")[1])
+    assert (result["arm"]["runtime"], result["facts"]["cuda_graph"]) == ("trtexec", "none")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        ({"captures": False}, ["could not capture a CUDA graph"]),
+        ({"errors": ["Error Code 6: API Usage Error"]}, ["trtexec 10.14.1.48 failed: Error Code 6"]),
+        ({"times": "[]"}, ["no query in it"]),
+    ],
+)
+def test_a_trtexec_that_fails_is_a_row_with_its_reason(
+    behaviour: dict[str, Any],
+    words: list[str],
+    trtbench: Run,
+    gpu: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    Path("x.engine").write_bytes(b"an engine")
+    install_trtexec(monkeypatch, tmp_path, "10.14.1.48", **behaviour)
+    code, out, err = trtbench("bench", "x.engine", "--trust", "--runtime", "trtexec", *FAST)
+    assert code == 1, err
+    assert all(word in out for word in words), out
+
+
+def test_without_trtexec_the_row_says_how_to_get_it(
+    trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("x.engine").write_bytes(b"an engine")
+    monkeypatch.setattr("trtbench.build.trtexec.PLACES", ())
+    code, out, _ = trtbench("bench", "x.engine", "--trust", "--runtime", "trtexec", *FAST)
+    assert (code, "no trtexec on PATH" in out) == (1, True), out
+
+
+def test_an_onnx_file_is_built_by_the_backend_and_timed_by_trtexec(
+    trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_trtexec(monkeypatch, tmp_path, "10.14.1.48")
+    install_tensorrt(monkeypatch, tmp_path, "tensorrt-10.14.1.48.post1")
+    code, out, err = trtbench(
+        "bench",
+        "m.onnx",
+        "--runtime",
+        "trtexec",
+        "--backend",
+        "tensorrt",
+        "--tiling",
+        "full",
+        *FAST,
+        "--json",
+    )
+    assert code == 0, err
+    assert "build: compile for sm120 with TensorRT 10.14.1.48.post1" in err
+    manifest = load_artifact(Path(json.loads(out)["arm"]["artifact"])).manifest
+    assert (manifest.backend, manifest.spec.options.tiling) == ("tensorrt", "full")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("how", ["bare file", "another store", "copied into the store", "changed"])
+def test_an_engine_that_this_store_did_not_build_is_loaded_on_trust_only(
+    how: str, trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_trtexec(monkeypatch, tmp_path, "10.14.1.48")
+    foreign = foreign_engine(how, trtbench)
+    arguments = ["bench", foreign, "--runtime", "trtexec", *FAST]
+    code, out, err = trtbench(*arguments)
+    assert (code, out, len(err.splitlines())) == (1, "", 1), err
+    assert f"{foreign}: this store did not build this engine" in err
+    assert "--trust" in err
+    assert not list(Path("results").glob("*")), "nothing was started"
+    code, _, err = trtbench(*arguments, "--trust")
+    assert code == 0, err
+
+
+def foreign_engine(how: str, trtbench: Run) -> Path:
+    """An engine that the store in the working directory did not build, or not like this."""
+    if how == "bare file":
+        Path("x.engine").write_bytes(b"an engine")
+        return Path("x.engine")
+    mine = engine_of(trtbench, "--backend", "trtexec")
+    if how == "changed":
+        manifest = mine / "manifest.json"
+        manifest.write_text(manifest.read_text().replace('"weight_bytes": ', '"weight_bytes": 1'))
+        return mine
+    assert (
+        trtbench("build", "m.onnx", "--backend", "trtexec", "--tiling", "full", "--store", "theirs")[0] == 0
+    )
+    (theirs,) = Path("theirs/engines").glob("m-*")
+    if how == "another store":
+        return theirs
+    return Path(shutil.copytree(theirs, Path("engines") / theirs.name))
+
+
+def test_an_engine_whose_bytes_do_not_match_its_manifest_is_never_loaded(
+    trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_trtexec(monkeypatch, tmp_path, "10.14.1.48")
+    engine = engine_of(trtbench, "--backend", "trtexec")
+    content = bytearray((engine / "model.engine").read_bytes())
+    content[0] ^= 1
+    (engine / "model.engine").write_bytes(content)
+    for trust in ([], ["--trust"]):
+        code, out, err = trtbench("bench", engine, "--runtime", "trtexec", *FAST, *trust)
+        assert (code, out) == (1, "")
+        assert "model.engine: sha256" in err
+
+
+@pytest.mark.parametrize(("compute_ms", "disagrees"), [([5.0, 5.25, 5.5], True), ([5.5, 5.5, 5.5], False)])
+def test_trtexec_and_our_loop_on_one_engine(
+    compute_ms: list[float],
+    disagrees: bool,
+    trtbench: Run,
+    gpu: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    install_trtexec(monkeypatch, tmp_path, "10.14.1.48", compute_ms=compute_ms)
+    monkeypatch.setattr("trtbench.measure.timers.ArmProcess", ScriptedWorker)
+    engine = engine_of(trtbench, "--backend", "trtexec")
+    runtimes = ["--runtime", "tensorrt", "--runtime", "trtexec"]
+    code, out, err = trtbench("compare", engine, *runtimes, *FAST)
+    assert code == 0, err
+    assert ("warning TRTEXEC_DISAGREES" in out) == disagrees, out
+    if disagrees:
+        assert "5.5 ms on the GPU is 4.8% above the 5.25 ms that trtexec" in " ".join(out.split())
+    assert f"{engine.name} on trtexec" in out
+
+
+@pytest.mark.parametrize(
+    ("picked", "words"),
+    [
+        (None, "none of 0 GEMMs names a sparse kernel; the build log calls 2 layers eligible"),
+        ("fc1", None),
+    ],
+)
+def test_what_the_log_says_of_sparsity_is_in_the_finding(
+    picked: str | None,
+    words: str | None,
+    trtbench: Run,
+    gpu: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    lines = ["Layers eligible for sparse math: fc1, fc2"]
+    lines += [f"TRT inference plan picked sparse implementation for layers: {picked}"] * (picked is not None)
+    install_trtexec(monkeypatch, tmp_path, "10.14.1.48", sparsity=lines)
+    engine = engine_of(trtbench, "--backend", "trtexec", "--sparsity")
+    findings = json.loads(trtbench("inspect", engine, "--json")[1])["findings"]
+    found = [finding for finding in findings if finding["code"] == "SPARSITY_NOT_USED"]
+    assert [words in finding["message"] for finding in found] == [True] * (words is not None)
+    assert [finding["layers"] for finding in found] == [["fc1", "fc2"]] * (words is not None)
+
+
+def test_an_arm_of_trtexec_against_itself(
+    trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_trtexec(monkeypatch, tmp_path, "11.0.0.114")
+    engine = engine_of(trtbench, "--backend", "trtexec")
+    arguments = ["compare", "--aa", engine, "--runtime", "trtexec", "--comparisons", 1, "--processes", 1]
+    code, out, err = trtbench(*arguments, "--duration-s", 0.1, "--json")
+    assert code == 0, err
+    assert sum(json.loads(out)["verdicts"].values()) == 1

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from trtbench.build.log_tail import LogTail
+
+
+@pytest.fixture
+def log_path(tmp_path: Path) -> Path:
+    path = tmp_path / "build.log"
+    path.write_bytes(b"[INFO] Progress: another build\n")
+    return path
+
+
+def append(path: Path, text: str) -> None:
+    with path.open("ab") as log:
+        log.write(text.encode())
+
+
+def test_the_last_progress_that_is_new_is_told_once(log_path: Path) -> None:
+    told: list[str] = []
+    tail = LogTail(log_path, told.append)
+    tail.tell_news(0.0)
+    append(log_path, "[INFO] Progress: a\n[VERBOSE] x\n[INFO] Progress: b, step 1 of 2\n[VERBOSE] y\n")
+    tail.tell_news(1.9)
+    assert told == []
+    tail.tell_news(2.0)
+    tail.tell_news(4.0)
+    assert told == ["b, step 1 of 2"]
+
+
+def test_a_line_that_is_written_in_two_parts_is_told_whole(log_path: Path) -> None:
+    told: list[str] = []
+    tail = LogTail(log_path, told.append)
+    append(log_path, "[VERBOSE] x\n[INFO] Progress: b, st")
+    tail.tell_news(0.0)
+    assert told == []
+    append(log_path, "ep 1 of 2\n")
+    tail.tell_news(2.0)
+    assert told == ["b, step 1 of 2"]
+
+
+def test_of_much_new_text_the_end_is_read(log_path: Path) -> None:
+    told: list[str] = []
+    tail = LogTail(log_path, told.append)
+    append(log_path, "[INFO] Progress: a\n" + "[VERBOSE] x\n" * 200_000)
+    tail.tell_news(0.0)
+    append(log_path, "[INFO] Progress: b\n")
+    tail.tell_news(2.0)
+    assert told == ["b"]

@@ -1,0 +1,160 @@
+"""What is decided about each environment before and after anything runs in it."""
+
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from trtbench.artifacts import Store
+from trtbench.build import build
+from trtbench.build.compiler import backend_in, compiler_of
+from trtbench.build_requests import specs_by_backend
+from trtbench.cli_options import BuildOptions
+from trtbench.environment import Gpu
+from trtbench.environments import Prepared, parse_environment
+from trtbench.environments.prepared import Container
+from trtbench.errors import RuntimeUnavailable, SpecError
+from trtbench.results.environments import Contents
+from trtbench.specs import BuilderOptions, BuildSpec
+
+IMAGE = "nvcr.io/nvidia/tensorrt:25.11-py3"
+GPU = Gpu(name="RTX PRO 6000", compute_capability="12.0", memory_bytes=None, driver_version="580.1")
+TENSORRT = BuildSpec(backend="tensorrt", options=BuilderOptions(timing_cache="shared"))
+STAND_IN = """
+import sys
+sys.path.insert(0, {tests!r})
+from scripted_builder import Script, load_scripted
+script = Script(builds=True, layers=open({layers!r}).read())
+sys.modules[__name__].__dict__.update(vars(load_scripted({version!r}, script).module))
+"""
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    monkeypatch.setattr("trtbench.build.compiler.read_gpus", lambda: (GPU,))
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    def fail():
+        raise RuntimeUnavailable("no NVIDIA driver answers: NVML Shared Library Not Found")
+
+    monkeypatch.setattr("trtbench.build.compiler.read_gpus", fail)
+    monkeypatch.setattr("trtbench.build.choice.read_gpus", fail)
+
+
+def place(word=f"docker:{IMAGE}", **found):
+    nothing = {"tensorrt_rtx": None, "tensorrt": None, "targets": (), "cuda": None, "problem": None}
+    container = Container(engine="docker", image=IMAGE, name="trtbench-0") if "docker" in word else None
+    return Prepared(
+        spec=parse_environment(word),
+        python=(sys.executable,),
+        container=container,
+        contents=Contents(python="3.12.3", **{**nothing, **found}),
+        image_digest="sha256:0" if container else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "backend"),
+    [
+        ({"tensorrt_rtx": "1.7.1.116"}, "tensorrt_rtx"),
+        ({"tensorrt_rtx": "1.7.1.116", "tensorrt": "10.14.1.48"}, "tensorrt_rtx"),
+        ({"tensorrt": "10.14.1.48"}, "tensorrt"),
+        ({}, "tensorrt_rtx"),
+    ],
+)
+def test_the_compiler_is_the_one_that_is_there(found, backend):
+    assert backend_in(place(**found)) == backend
+
+
+def test_a_container_of_nvidias_builds_with_its_tensorrt(tmp_path, monkeypatch, gpu):
+    version = "10.14.1.48.post1"
+    tests = Path(__file__).parents[1]
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "tensorrt.py").write_text(
+        STAND_IN.format(
+            tests=str(tests),
+            layers=str(tests / "data" / "tensorrt" / "inspector-10.json"),
+            version=f"tensorrt-{version}",
+        )
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT16, (4, 64)) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "graph", ends[:1], ends[1:])
+    onnx.save(helper.make_model(graph), tmp_path / "m.onnx")
+    store, there = Store(tmp_path / "store"), place(tensorrt=version)
+    engine, made = build(tmp_path / "m.onnx", TENSORRT, store, environment=there)
+    manifest = engine.manifest
+    assert (made, manifest.backend, manifest.backend_version) == (True, "tensorrt", version)
+    assert manifest.spec.targets == ("sm120",)
+    assert manifest.tool_versions["image"] == "sha256:0"
+    assert (engine.directory / "inspector.json").is_file()
+    caches = tmp_path / "store" / "engines" / "timing-caches"
+    assert [path.name for path in caches.iterdir() if path.suffix == ".cache"] == [
+        f"tensorrt-{version}-sm120.cache"
+    ]
+    assert build(tmp_path / "m.onnx", TENSORRT, store, environment=there)[1] is False
+
+
+@pytest.mark.parametrize(
+    ("found", "backend", "words"),
+    [
+        ({}, "tensorrt", "has no TensorRT: take venv:tensorrt-rtx==VERSION"),
+        ({"tensorrt": "10.14.1.48"}, "tensorrt_rtx", "has no TensorRT-RTX: there is TensorRT 10.14.1.48"),
+        ({"tensorrt_rtx": "1.7.1.116"}, "tensorrt", "has no TensorRT: there is TensorRT-RTX 1.7.1.116"),
+        ({"problem": "libcuda.so.1"}, "tensorrt_rtx", "it cannot be imported there: libcuda.so.1"),
+        ({"onnxruntime": "1.31.1"}, "tensorrt_rtx", "there is onnxruntime 1.31.1, for --runtime"),
+        ({"tensorrt": "10.7.0.23"}, "tensorrt", "has TensorRT 10.7.0.23: 10.8 is the first for Blackwell"),
+    ],
+)
+def test_an_environment_without_the_compiler_is_told_in_one_line(gpu, found, backend, words):
+    with pytest.raises(RuntimeUnavailable) as caught:
+        compiler_of(place(**found), BuildSpec(backend=backend))
+    assert str(caught.value).startswith(f"docker:{IMAGE} ")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_tensorrt_in_a_container_needs_the_gpu_of_this_machine(no_gpu):
+    with pytest.raises(RuntimeUnavailable) as caught:
+        compiler_of(place(tensorrt="10.14.1.48"), TENSORRT)
+    assert str(caught.value) == (
+        f"docker:{IMAGE} has TensorRT 10.14.1.48, which builds for the GPU at hand: no NVIDIA driver "
+        "answers: NVML Shared Library Not Found"
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (
+            TENSORRT.model_copy(update={"targets": ("sm89",)}),
+            "target sm89: TensorRT builds for the GPU at hand",
+        ),
+        (BuildSpec(backend="trtexec"), "--backend trtexec builds here, not in docker:"),
+        (
+            TENSORRT.model_copy(update={"memory_limit_bytes": 1}),
+            "--memory-limit-gb cannot be kept in docker:",
+        ),
+    ],
+)
+def test_what_cannot_be_had_there_is_refused(gpu, spec, words):
+    with pytest.raises(SpecError, match=words):
+        compiler_of(place(tensorrt="10.14.1.48"), spec)
+
+
+def test_targets_by_compiler(monkeypatch, no_gpu):
+    assert {name: spec.targets for name, spec in specs_by_backend(BuildOptions()).items()} == {
+        "tensorrt_rtx": ("sm120",),
+        "tensorrt": ("sm120",),
+    }
+    hopper = GPU.model_copy(update={"compute_capability": "9.0"})
+    monkeypatch.setattr("trtbench.build.choice.read_gpus", lambda: (hopper,))
+    assert {name: spec.targets for name, spec in specs_by_backend(BuildOptions()).items()} == {
+        "tensorrt_rtx": ("sm120",),
+        "tensorrt": ("sm90",),
+    }
+    assert list(specs_by_backend(BuildOptions(backend="tensorrt"))) == ["tensorrt"]

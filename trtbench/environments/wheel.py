@@ -1,0 +1,62 @@
+"""trtbench as a wheel, made from the repository that it runs from, for environments that lack it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import trtbench
+from trtbench.artifacts import file_record
+from trtbench.environments.command import run_command
+from trtbench.errors import RuntimeUnavailable
+from trtbench.progress import OnStep
+
+_TIMEOUT_S = 1800.0
+
+EXTRAS = "gpu"
+"""What timing needs besides, by its name in pyproject.toml."""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel at ``path``; the same sources make one of the same ``sha256``."""
+
+    path: Path
+    sha256: str
+
+
+@contextmanager
+def made_wheel(on_step: OnStep) -> Iterator[Wheel]:
+    """Make a wheel of trtbench that is there while the ``with`` lasts.
+
+    Raises:
+        RuntimeUnavailable: trtbench does not run from its repository, or uv cannot make it.
+    """
+    with TemporaryDirectory(prefix="trtbench-wheel-") as work:
+        on_step("make a wheel of trtbench")
+        outcome = run_command(wheel_command(Path(work)), _TIMEOUT_S)
+        if outcome.returncode != 0:
+            raise RuntimeUnavailable(f"a wheel of trtbench cannot be made: {outcome.last_line}")
+        (path,) = Path(work).glob("*.whl")
+        yield Wheel(path, file_record(path).sha256)
+
+
+def wheel_command(folder: Path) -> tuple[str, ...]:
+    """The command of uv that makes trtbench's wheel in ``folder``.
+
+    Raises:
+        RuntimeUnavailable: trtbench does not run from its repository.
+    """
+    repository = package_root().parent
+    if not (repository / "pyproject.toml").is_file():
+        raise RuntimeUnavailable(
+            f"another environment needs a wheel of trtbench, and {repository} has no pyproject.toml to make "
+            "it with: install trtbench from its repository (pip install -e .)"
+        )
+    return ("uv", "build", "--quiet", "--wheel", "--out-dir", str(folder), str(repository))
+
+
+def package_root() -> Path:
+    """Where the package ``trtbench`` lies."""
+    return Path(trtbench.__file__).resolve().parent
