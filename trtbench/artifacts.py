@@ -87,7 +87,7 @@ class Store:
         make: Callable[[Path], M],
         on_step: OnStep = silent,
     ) -> tuple[Artifact[M], bool]:
-        """Return the artifact and whether it was made now; a damaged one is made again.
+        """Return the artifact and whether it was made now; a damaged one, or another's engine, is made again.
 
         Args:
             manifest_type: what kind of artifact.
@@ -318,11 +318,13 @@ def _read_verified(directory: Path) -> OnnxManifest | EngineManifest:
 
 
 def _read_as(manifest_type: type[M], directory: Path, spec_id: str) -> Artifact[M]:
-    """Read an artifact that must be of the type and the identity given."""
+    """Read an artifact that must be of the type and the identity given, an engine with the store's seal."""
     manifest = _read_verified(directory)
     if not isinstance(manifest, manifest_type) or manifest.spec_id != spec_id:
         found = f"describes {manifest.kind} {manifest.spec_id}"
         raise ArtifactError(f"{directory / _MANIFEST_NAME}: {found}, not {spec_id}")
+    if isinstance(manifest, EngineManifest) and not has_seal(directory.parent, directory / _MANIFEST_NAME):
+        raise ArtifactError(f"{directory}: this store did not build it")
     return Artifact(directory, manifest)
 
 

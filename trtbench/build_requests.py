@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from trtbench.build.choice import checked, default_backend, target_of_gpu
-from trtbench.cli_options import CompilerOptions
+from trtbench.cli_options import CompilerOptions, given_options
 from trtbench.errors import RuntimeUnavailable, SpecError
 from trtbench.measure.arms import RUNTIMES_OF, target_here
 from trtbench.runtimes import runtime_entry
 from trtbench.specs import BuildBackend, BuildSpec
-from trtbench.specs_from_options import asked_targets, build_spec, given_build_options
+from trtbench.specs_from_options import asked_targets, build_spec
 
 _NAMESAKES: dict[str, BuildBackend] = {
     "tensorrt_rtx": "tensorrt_rtx",
@@ -66,7 +66,7 @@ def refuse_build_options(options: CompilerOptions, what: str) -> None:
     Raises:
         SpecError: one is given.
     """
-    given = given_build_options(options)
+    given = given_options(options)
     if given:
         raise SpecError(f"{given[0]} has no say in {what}: leave it out")
 

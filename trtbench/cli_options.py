@@ -149,6 +149,17 @@ class OutputOptions:
     )
 
 
+def given_options(options: NetworkOptions | CompilerOptions | BenchOptions) -> tuple[str, ...]:
+    """Name the options of a group that differ from their defaults, with their dashes."""
+    default = type(options)()
+    names = [f.name for f in fields(options) if getattr(options, f.name) != getattr(default, f.name)]
+    return tuple(f"--{_WORDS.get(name, name).replace('_', '-')}" for name in names)
+
+
+_WORDS = {"overrides": "set"}
+"""Options that are not called as their fields are."""
+
+
 def expand_options(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command take whole option groups: a parameter annotated with one becomes the group's options."""
     signature, hints = inspect.signature(command), get_type_hints(command, include_extras=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trtbench.artifacts import Store
@@ -16,6 +16,7 @@ from trtbench.cli_options import (
     CompilerOptions,
     ModelOptions,
     NetworkOptions,
+    given_options,
 )
 from trtbench.compare_stored import compare_stored
 from trtbench.compare_timed import Timing, compare_arms, compare_here, compare_timed
@@ -61,10 +62,7 @@ def compare_as_asked(request: CompareRequest, root: Path) -> Stored:
         TrtbenchError: the stage fails as a whole.
     """
     if request.stored:
-        if request.runtimes or request.aa_comparisons is not None:
-            option = "--runtime" if request.runtimes else "--aa"
-            raise SpecError(f"{option} and --from exclude each other: stored results are not timed again")
-        refuse_build_options(request.building, "--from, which builds nothing")
+        _refuse_beside_from(request)
         return compare_stored([Path(word) for word in request.words])
     for runtime in request.runtimes:
         runtime_entry(runtime)
@@ -78,6 +76,16 @@ def compare_as_asked(request: CompareRequest, root: Path) -> Stored:
         raise SpecError(f"--batch {request.batch}: several batches are a sweep of times: name a --runtime")
     comparisons = [_compare_recipes(request, options, store) for options in points]
     return comparisons[0] if len(comparisons) == 1 else Sweep(points=tuple(comparisons))
+
+
+def _refuse_beside_from(request: CompareRequest) -> None:
+    """Refuse what has no say in results that are stored."""
+    groups = (request.building, request.timing, request.network)
+    given = [option for group in groups for option in given_options(group)]
+    given += ["--runtime"] * bool(request.runtimes) + ["--aa"] * (request.aa_comparisons is not None)
+    given += ["--batch"] * (_given_batch(request) is not None)
+    if given:
+        raise SpecError(f"{given[0]} and --from exclude each other: stored results are not timed again")
 
 
 @dataclass(frozen=True)
@@ -189,12 +197,10 @@ def check_no_model_options(subject: str, network: NetworkOptions, batch: str | N
     Raises:
         SpecError: one is given.
     """
-    default = NetworkOptions()
-    given = [f.name for f in fields(network) if getattr(network, f.name) != getattr(default, f.name)]
-    given = [name for name in given if name != "seed"] + ["batch"] * (batch is not None)
+    given = [option for option in given_options(network) if option != "--seed"]
+    given += ["--batch"] * (batch is not None)
     if given:
-        option = {"overrides": "set"}.get(given[0], given[0]).replace("_", "-")
-        raise SpecError(f"--{option} has no say in {subject}: the file has its model and its batch in it")
+        raise SpecError(f"{given[0]} has no say in {subject}: the file has its model and its batch in it")
 
 
 def _compare_recipes(request: CompareRequest, options: ModelOptions, store: Store) -> Comparison:

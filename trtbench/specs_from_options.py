@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -96,13 +96,6 @@ def asked_targets(options: CompilerOptions) -> tuple[str, ...]:
     """The targets that options name, each once; words may hold several with commas between."""
     words = options.target if isinstance(options, BuildOptions) else []
     return tuple(dict.fromkeys(name.strip().lower() for word in words for name in word.split(",")))
-
-
-def given_build_options(options: CompilerOptions) -> tuple[str, ...]:
-    """Name the options of a build that differ from their defaults, with their dashes."""
-    default = type(options)()
-    names = [f.name for f in fields(options) if getattr(options, f.name) != getattr(default, f.name)]
-    return tuple(f"--{name.replace('_', '-')}" for name in names)
 
 
 def _builder_options(options: CompilerOptions) -> BuilderOptions:

@@ -37,6 +37,17 @@ def test_it_still_knows_after_a_restart(store: Store) -> None:
     Store(store.root).check_built_here(found)
 
 
+def test_an_engine_without_its_seal_is_built_again(store: Store) -> None:
+    engine = built(store)
+    (engine.directory / "seal").unlink()
+    assert Store(store.root).find(EngineManifest, "vit", SPEC_ID) is None
+    steps: list[str] = []
+    again, is_new = store.get_or_make(EngineManifest, "vit", SPEC_ID, write_engine, steps.append)
+    assert is_new
+    assert steps == [f"make it again: {engine.directory}: this store did not build it"]
+    store.check_built_here(again)
+
+
 def test_an_engine_of_another_store_is_not_its_own(store: Store, tmp_path: Path) -> None:
     built(store, "0" * 16)
     foreign = built(Store(tmp_path / "theirs"), "1" * 16)
