@@ -17,7 +17,7 @@ def inspect(path: Path) -> Audit:
         SpecError: nothing is at that path.
         ArtifactError: nothing readable is there, or an engine's ONNX model is gone or altered.
     """
-    if path.suffix == ".onnx" and not (path.parent / "manifest.json").is_file():
+    if path.is_file() and path.suffix == ".onnx" and not (path.parent / "manifest.json").is_file():
         return audit_onnx(path)
     artifact = load_artifact(path)
     if isinstance(artifact.manifest, OnnxManifest):

@@ -235,7 +235,7 @@ def test_a_damaged_file_is_refused_before_any_work(
 
 
 def test_a_missing_file_is_refused(tmp_path: Path, store: Store) -> None:
-    with pytest.raises(ArtifactError, match=r"gone\.onnx"):
+    with pytest.raises(SpecError, match=r"gone\.onnx"):
         build(tmp_path / "gone.onnx", BuildSpec(), store)
 
 

@@ -7,7 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from trtbench.audit import audit_onnx
 from trtbench.audit.graph import read_graph
-from trtbench.errors import ArtifactError, SpecError
+from trtbench.errors import ArtifactError
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "audit"
 
@@ -84,7 +84,7 @@ def test_truncated_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_missing_file_and_directory_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="no such ONNX file"):
+    with pytest.raises(ArtifactError, match="no such ONNX file"):
         read_graph(tmp_path / "none.onnx")
     with pytest.raises(ArtifactError, match="cannot be read"):
         read_graph(tmp_path)

@@ -67,8 +67,8 @@ def test_json_is_all_there_is_on_stdout(lint: Run, tmp_path: Path) -> None:
     [
         (["vit_base_patch16_225"], 2, ["vit_base_patch16_225", "did you mean"]),
         (["resnet50"], 2, ["resnet50", "VisionTransformer"]),
-        (["gone.onnx"], 1, ["gone.onnx", "missing"]),
-        (["models/gone"], 1, ["models/gone", "missing"]),
+        (["gone.onnx"], 2, ["gone.onnx", "missing"]),
+        (["models/gone"], 2, ["models/gone", "missing"]),
         ([*TINY, "--img-size", "225"], 2, ["225 x 225", "16 x 16"]),
         ([*TINY, "--precision", "fp17"], 2, ["fp17", "unknown precision"]),
         ([*TINY, "--precision", "fp8", "--precision", "fp8"], 2, ["fp8", "more than once"]),

@@ -20,7 +20,7 @@ from lint_graphs import (
 )
 from onnx import TensorProto
 
-from trtbench.errors import ArtifactError
+from trtbench.errors import ArtifactError, SpecError
 from trtbench.lint import lint
 from trtbench.lint.onnx_facts import onnx_subject
 from trtbench.lint.subject import LintSubject
@@ -162,6 +162,7 @@ def test_what_is_no_model_is_refused_in_one_line(content: bytes | None, tmp_path
     path = tmp_path / "model.onnx"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ArtifactError, match=r"model\.onnx: .*") as caught:
+    kind = SpecError if content is None else ArtifactError
+    with pytest.raises(kind, match=r"model\.onnx: .*") as caught:
         lint(path)
     assert "\n" not in str(caught.value)

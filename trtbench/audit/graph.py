@@ -11,7 +11,7 @@ from onnx import AttributeProto, NodeProto, TensorProto
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
 from trtbench.audit.shape_arithmetic import fold_shape_arithmetic
-from trtbench.errors import ArtifactError, SpecError
+from trtbench.errors import ArtifactError
 
 PRODUCT_OPERATORS = frozenset({"MatMul", "Gemm", "Conv", "Attention"})
 """Operators that multiply matrices."""
@@ -60,8 +60,7 @@ def read_graph(path: Path) -> Graph:
     """Read nodes and shapes of an ONNX file with static shapes; external data stays on disk.
 
     Raises:
-        SpecError: no such file.
-        ArtifactError: not ONNX, damaged, or a dynamic shape.
+        ArtifactError: no such file, not ONNX, damaged, or a dynamic shape.
     """
     model = _load_without_weights(path)
     _refuse_dynamic_inputs(model, path)
@@ -109,7 +108,7 @@ def _load_without_weights(path: Path) -> onnx.ModelProto:
     try:
         model = onnx.load(path, format="protobuf", load_external_data=False)
     except FileNotFoundError as error:
-        raise SpecError(f"{path}: no such ONNX file: check the path") from error
+        raise ArtifactError(f"{path}: no such ONNX file: check the path") from error
     except OSError as error:
         raise ArtifactError(
             f"{path}: cannot be read ({error.strerror}): give the path of an ONNX file"
