@@ -2,9 +2,10 @@
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, ClassVar
+from typing import Any
 
 import onnx
 import pytest
@@ -34,20 +35,27 @@ class _NVMLError(Exception):
 
 
 class _Nvml(ModuleType):
-    """The module ``pynvml`` of a machine with one GPU; the driver has no answer to anything else."""
+    """The module ``pynvml`` of a machine with GPUs; the driver has no answer to anything else.
+
+    ``gpus``: name and compute capability of each.
+    """
 
     NVMLError = _NVMLError
     NVMLError_NotSupported = _NVMLError
-    answers: ClassVar = {
-        "nvmlInit": None,
-        "nvmlShutdown": None,
-        "nvmlDeviceGetCount": 1,
-        "nvmlDeviceGetHandleByIndex": "gpu 0",
-        "nvmlDeviceGetCudaComputeCapability": (12, 0),
-        "nvmlDeviceGetName": "RTX PRO 6000",
-        "nvmlDeviceGetUUID": "GPU-0000",
-        "nvmlSystemGetDriverVersion": "580.1",
-    }
+    gpus: Sequence[tuple[str, str]]
+
+    @property
+    def answers(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "nvmlInit": lambda: None,
+            "nvmlShutdown": lambda: None,
+            "nvmlDeviceGetCount": lambda: len(self.gpus),
+            "nvmlDeviceGetHandleByIndex": lambda index: index,
+            "nvmlDeviceGetCudaComputeCapability": lambda gpu: tuple(map(int, self.gpus[gpu][1].split("."))),
+            "nvmlDeviceGetName": lambda gpu: self.gpus[gpu][0],
+            "nvmlDeviceGetUUID": lambda gpu: f"GPU-{gpu:04}",
+            "nvmlSystemGetDriverVersion": lambda: "580.1",
+        }
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("NVML_") and not name.startswith("NVML_FI_"):
@@ -58,14 +66,18 @@ class _Nvml(ModuleType):
         def ask(*arguments: Any) -> Any:
             if name not in self.answers:
                 raise _NVMLError("Not Supported")
-            return self.answers[name]
+            return self.answers[name](*arguments)
 
         return ask
 
 
-def install_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have NVML tell of one GPU, an ``RTX PRO 6000`` (sm120)."""
-    monkeypatch.setitem(sys.modules, "pynvml", _Nvml("pynvml"))
+def install_gpu(monkeypatch: pytest.MonkeyPatch, **gpus: str) -> None:
+    """Have NVML tell of ``gpus`` (``NVIDIA_H200="9.0"``), or else of one ``RTX PRO 6000`` (sm120)."""
+    module = _Nvml("pynvml")
+    module.gpus = [(name.replace("_", " "), capability) for name, capability in gpus.items()]
+    module.gpus = module.gpus or [("RTX PRO 6000", "12.0")]
+    monkeypatch.setitem(sys.modules, "pynvml", module)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 
 def install_tensorrt(

@@ -5,7 +5,9 @@ lines and exported files as that source and a public log of 10.9 have them.
 """
 
 import json
+import os
 import sys
+import time
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -73,6 +75,13 @@ def main(version: str, behaviour: dict[str, Any], argv: list[str]) -> int:
     protocol = _protocol(numbers[0], given)
     _echo(numbers[0], given, {**protocol, **behaviour.get("echo", {})})
     _say("I", f"TensorRT version: {'.'.join(map(str, numbers[:3]))}")
+    for line in behaviour.get("harmless", []):
+        _say("E", line)
+    if "takes_bytes" in behaviour:
+        _ = b"x" * behaviour["takes_bytes"]
+        time.sleep(60)
+    if "dies_of" in behaviour:
+        os.kill(os.getpid(), behaviour["dies_of"])
     if "--saveEngine" in given:
         _build(numbers[0], given)
         for line in behaviour.get("sparsity", []) if given.get("--sparsity") == "enable" else []:

@@ -87,6 +87,9 @@ def compare_command(
     """
     if comparisons is not None and not aa:
         raise SpecError(f"--comparisons {comparisons} is a number of --aa: say --aa, or leave it out")
+    from trtbench.build_requests import refuse_shared_rebuilds
+
+    refuse_shared_rebuilds(building, timing.rebuilds)
     if env:
         _refuse_in_environments(aa, stored)
         in_environments = EnvironmentsRequest(
@@ -154,9 +157,11 @@ def bench_command(
 
     trtbench bench nvfp4 --backend tensorrt --optimization-level 5
     """
+    from trtbench.build_requests import refuse_shared_rebuilds
     from trtbench.measure_requests import BenchRequest, bench_as_asked, has_failed
     from trtbench.report.stored import render_stored
 
+    refuse_shared_rebuilds(building, timing.rebuilds)
     request = BenchRequest(
         subject=subject, network=network, building=building, timing=timing, batch=batch, runtime=runtime
     )

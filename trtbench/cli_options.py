@@ -59,7 +59,8 @@ class CompilerOptions:
         Literal["tensorrt_rtx", "tensorrt", "trtexec"] | None,
         Option(
             help="Who builds engines; the last two build for the GPU of this machine only. "
-            "Default: what fits --runtime; else TensorRT-RTX, or TensorRT where only that is installed."
+            "Default: what fits --runtime; else TensorRT-RTX, or TensorRT where that alone is installed or "
+            "knows the GPU here."
         ),
     ] = None
     timing_cache: Annotated[

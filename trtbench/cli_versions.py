@@ -126,10 +126,11 @@ def _plan(request: EnvironmentsRequest, told: "OnProgress") -> "Plan":
 
     bench = bench_spec(request.timing, request.network.seed)
     runtimes = request.runtimes
-    check_protocol(runtimes, bench)
+    by_backend = specs_by_backend(request.building)
+    check_protocol(runtimes or by_backend, bench)  # a compiler's engines are timed in its namesake
     return Plan(
         timing=Timing(bench, told, request.timing.rebuilds, request.timing.exclusive, request.timing.trust),
-        by_backend=specs_by_backend(request.building),
+        by_backend=by_backend,
         runtimes=runtimes,
         by_runtime=specs_for_runtimes(request.building, runtimes) if runtimes else {},
     )

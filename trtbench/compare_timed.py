@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from trtbench.artifacts import Store, save_result
 from trtbench.compare import compare, comparison_of, compiled_row, onnx_summary
-from trtbench.environment import collect_environment, read_gpus
+from trtbench.environment import collect_environment, first_gpu
 from trtbench.errors import RuntimeUnavailable, SpecError, TrtbenchError
 from trtbench.measure.arms import Workshop, arm_of_recipe
 from trtbench.measure.run import Arm
@@ -110,11 +110,11 @@ def check_runtimes(runtimes: Sequence[str]) -> None:
 def why_not_timed(targets: Sequence[str]) -> str | None:
     """Why engines for these targets do not run on this machine's first GPU; None if they do."""
     try:
-        gpu = read_gpus()[0]
+        gpu = first_gpu()
     except RuntimeUnavailable as error:
         return str(error)
     if gpu.target not in targets:
-        return f"the engines are for {', '.join(targets)}, and this machine has an {gpu.name} ({gpu.target})"
+        return f"the engines are for {', '.join(targets)}, and the GPU here is {gpu.name} ({gpu.target})"
     return None
 
 

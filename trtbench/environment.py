@@ -2,7 +2,8 @@
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,43 @@ def read_gpus() -> tuple[Gpu, ...]:
     Raises:
         RuntimeUnavailable: nvidia-ml-py is not installed, or there is no working driver or no GPU.
     """
+    with _open_nvml() as nvml:
+        return tuple(_gpu(nvml, handle) for handle in _handles(nvml))
+
+
+def first_gpu() -> Gpu:
+    """Describe the GPU that CUDA calls the first in the processes that build and measure.
+
+    Raises:
+        RuntimeUnavailable: there is no working driver or no GPU, or ``CUDA_VISIBLE_DEVICES`` hides it.
+    """
+    visible_devices = os.environ.get("CUDA_VISIBLE_DEVICES")
+    with _open_nvml() as nvml:
+        handle = first_visible_gpu(nvml, visible_devices)
+        if handle is not None:
+            return _gpu(nvml, handle)
+        raise RuntimeUnavailable(
+            f"CUDA_VISIBLE_DEVICES={visible_devices!r} begins with none of the {len(_handles(nvml))} GPUs: "
+            "name a whole one first, by its number or UUID (nvidia-smi -L), or unset it"
+        )
+
+
+def first_visible_gpu(nvml: Any, visible_devices: str | None) -> Any | None:
+    """Handle of the GPU that ``CUDA_VISIBLE_DEVICES`` names first: a number in PCI order, or a UUID's start.
+
+    Where it is not set (None), the first of all; an empty one hides them all. None when it names no GPU, or
+    a part of one (MIG), whose clocks and power are not its own.
+    """
+    handles = _handles(nvml)
+    name = "0" if visible_devices is None else visible_devices.split(",")[0].strip()
+    if name.isdigit():
+        return dict(enumerate(handles)).get(int(name))
+    return next((each for each in handles if name and nvml.nvmlDeviceGetUUID(each).startswith(name)), None)
+
+
+@contextmanager
+def _open_nvml() -> Iterator[Any]:
+    """Give the driver's own view while the ``with`` lasts, of at least one GPU; its errors become ours."""
     try:
         import pynvml
     except ImportError as error:
@@ -94,14 +132,17 @@ def read_gpus() -> tuple[Gpu, ...]:
     except pynvml.NVMLError as error:
         raise RuntimeUnavailable(f"no NVIDIA driver answers: {error}") from error
     try:
-        gpus = tuple(_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount()))
+        if not _handles(pynvml):
+            raise RuntimeUnavailable("the NVIDIA driver answers, but sees no GPU")
+        yield pynvml
     except pynvml.NVMLError as error:
         raise RuntimeUnavailable(f"the NVIDIA driver cannot describe its GPUs: {error}") from error
     finally:
         pynvml.nvmlShutdown()
-    if not gpus:
-        raise RuntimeUnavailable("the NVIDIA driver answers, but sees no GPU")
-    return gpus
+
+
+def _handles(nvml: Any) -> list[Any]:
+    return [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
 
 
 def _version(name: str) -> str | None:
@@ -111,8 +152,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _gpu(pynvml: Any, index: int) -> Gpu:
-    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+def _gpu(pynvml: Any, handle: Any) -> Gpu:
     major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
     try:
         memory_bytes = pynvml.nvmlDeviceGetMemoryInfo(handle).total

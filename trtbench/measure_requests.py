@@ -20,7 +20,7 @@ from trtbench.cli_options import (
 )
 from trtbench.compare_stored import compare_stored
 from trtbench.compare_timed import Timing, compare_arms, compare_here, compare_timed
-from trtbench.environment import read_gpus
+from trtbench.environment import first_gpu
 from trtbench.errors import MeasureError, SpecError
 from trtbench.measure.aa import compare_with_itself
 from trtbench.measure.arms import Workshop, arm_of_path, arm_of_recipe, engine_backend, must_be_built
@@ -262,7 +262,7 @@ def _workshop(
         refuse_build_options(options, what)
         _refuse_rebuilds(timing, what)
         return Workshop(store, trust=timing.trust)
-    read_gpus()  # before the model is exported: what is built here is to be timed here
+    first_gpu()  # before the model is exported: what is built here is to be timed here
     return Workshop(store, specs_for_runtimes(options, building), timing.rebuilds, timing.trust)
 
 

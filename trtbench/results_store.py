@@ -5,9 +5,10 @@ Format history of stored results:
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -22,12 +23,17 @@ from trtbench.results import (
     Sweep,
     TimedBlock,
 )
+from trtbench.results.versions import VersionComparison
+from trtbench.specs import ArmEnvironment
 
 Stored = Measurement | Comparison | ArmsComparison | Sweep | AaReport
+"""What the commands that time print."""
+_Result = Stored | VersionComparison
 
-_KINDS: dict[str, type[Stored]] = {
+_KINDS: dict[str, type[_Result]] = {
     "measurement": Measurement,
     "comparison": Comparison,
+    "version_comparison": VersionComparison,
     "arms_comparison": ArmsComparison,
     "sweep": Sweep,
     "aa_report": AaReport,
@@ -43,7 +49,7 @@ class StoredArm:
     blocks: tuple[TimedBlock, ...]
 
 
-def load_result(path: Path) -> Stored:
+def load_result(path: Path) -> Stored | VersionComparison:
     """Read a result of any kind.
 
     Raises:
@@ -93,19 +99,32 @@ def _check_version(path: Path, version: object) -> None:
         )
 
 
-def _measurements(result: Measurement | Comparison | ArmsComparison) -> Iterator[Measurement]:
+def _measurements(
+    result: Measurement | Comparison | VersionComparison | ArmsComparison,
+) -> Iterator[Measurement]:
     """All measurements, each with the environment that it was made in."""
     if isinstance(result, Measurement):
         yield result
-    elif isinstance(result, Comparison):
+    elif isinstance(result, Comparison | VersionComparison):
         for row in result.rows:
             if row.measured is not None:
-                yield row.measured.model_copy(update={"environment": result.environment})
+                environment = _environment_in(row.measured.arm.environment, result.environment)
+                yield row.measured.model_copy(update={"environment": environment})
     else:
         for measurement in result.measurements:
             yield measurement.model_copy(
                 update={"environment": measurement.environment or result.environment}
             )
+
+
+def _environment_in(place: ArmEnvironment | None, here: Mapping[str, Any]) -> dict[str, Any]:
+    """The machine, with the versions that were found where the arm ran."""
+    if place is None:
+        return dict(here)
+    found = {name.replace("_", "-"): version for name, version in place.versions.items()}
+    python = found.pop("python", here.get("python_version"))
+    found.pop("cuda", None)  # of the image, and no package
+    return {**here, "python_version": python, "packages": {**here.get("packages", {}), **found}}
 
 
 def _blocks_of(path: Path, measurement: Measurement) -> tuple[TimedBlock, ...]:

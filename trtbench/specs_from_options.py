@@ -79,8 +79,8 @@ def build_spec(
         SpecError: an option is out of range.
     """
     limit_gb = options.memory_limit_gb
-    if limit_gb is not None and not math.isfinite(limit_gb):
-        raise SpecError(f"--memory-limit-gb {limit_gb}: expected a number of gigabytes")
+    if limit_gb is not None and not (math.isfinite(limit_gb) and limit_gb > 0):
+        raise SpecError(f"--memory-limit-gb {limit_gb}: expected a number of gigabytes above 0")
     return _checked(
         BuildSpec,
         backend=options.backend or backend or "tensorrt_rtx",
@@ -246,6 +246,8 @@ def _checked(spec_type: type[S], **fields: object) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        if spec_type in (BuildSpec, BuilderOptions):  # whose fields have the names of their options
+            raise SpecError(f"--{where.replace('_', '-')} {first['input']}: {first['msg']}") from error
         raise SpecError(f"{where} = {first['input']!r}: {first['msg']}") from error
 
 

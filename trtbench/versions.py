@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from trtbench.artifacts import EngineArtifact, OnnxArtifact, Store
 from trtbench.build import build
 from trtbench.build.compiler import backend_in, compiler_of
+from trtbench.build.dialect import check_options
 from trtbench.compare import compiled_summary, engine_summary
 from trtbench.compare_timed import Timing, check_runtimes
 from trtbench.diff import diff_engines
-from trtbench.environment import collect_environment, read_gpus
+from trtbench.environment import collect_environment, first_gpu
 from trtbench.environments import EnvironmentSpec, Prepared, prepare
 from trtbench.errors import RuntimeUnavailable, SpecError, TrtbenchError
 from trtbench.export import export
@@ -70,7 +71,8 @@ def compare_environments(
         on_step: told of each step, by recipe or environment.
 
     Raises:
-        SpecError: the request is wrong for every row (no recipe, unknown model or target).
+        SpecError: the request is wrong for every row (no recipe, unknown model or target, an option that no
+            environment's compiler has).
         MeasureError: another process has the GPU, and that was to be refused.
         ArtifactError: the store cannot be written.
     """
@@ -82,6 +84,7 @@ def compare_environments(
     check_runtimes(plan.runtimes)
     timed = bool(plan.runtimes) or _runs_here(plan.default_spec)
     prepared = [_prepare(spec, timed, store, on_step) for spec in environments]
+    _check_options(plan, [ready for _, ready in prepared])
     cells = [cell for spec in exports for cell in _cells(spec, plan, prepared, store, on_step)]
     comparison = VersionComparison(
         environment=collect_environment().model_dump(mode="json"),
@@ -100,7 +103,7 @@ def compare_environments(
 def _runs_here(spec: BuildSpec) -> bool:
     """Whether there is a GPU that engines of TensorRT-RTX are for."""
     try:
-        return read_gpus()[0].target in spec.targets
+        return first_gpu().target in spec.targets
     except RuntimeUnavailable:
         return False
 
@@ -121,6 +124,31 @@ def _prepare(
         findings=ready.findings,
     )
     return record, ready
+
+
+def _check_options(plan: Plan, environments: Sequence[Prepared | None]) -> None:
+    """Refuse, before anything is exported, what every environment refuses.
+
+    Raises:
+        SpecError: of the first environment.
+    """
+    for runtime in plan.runtimes or (None,):
+        if runtime is None or runtime_entry(runtime).loads == "engine":
+            refusals = [
+                None if ready is None else _refusal(plan.spec_in(ready, runtime), ready)
+                for ready in environments
+            ]
+            if all(isinstance(refusal, SpecError) for refusal in refusals) and refusals[0] is not None:
+                raise refusals[0]
+
+
+def _refusal(spec: BuildSpec, environment: Prepared) -> TrtbenchError | None:
+    """Why ``environment`` cannot build ``spec``, as far as that is known beforehand."""
+    try:
+        check_options(spec, compiler_of(environment, spec).version)
+    except TrtbenchError as error:
+        return error
+    return None
 
 
 def _cells(
@@ -176,10 +204,9 @@ def _fill(cell: Cell, onnx: OnnxArtifact, plan: Plan, store: Store, on_step: OnR
         return
     build_spec = plan.spec_in(ready, runtime)
     build_spec = build_spec.model_copy(update={"sparsity": build_spec.sparsity or cell.spec.recipe.sparse})
-    try:
-        compiler_of(ready, build_spec)
-    except TrtbenchError as error:  # a request that this environment cannot meet is no matter of the others
-        cell.fail(str(error))
+    refusal = _refusal(build_spec, ready)
+    if refusal is not None:  # a request that this environment cannot meet is no matter of the others
+        cell.fail(str(refusal))
         return
     _compile(cell, onnx, build_spec, plan.timing.rebuilds, store, on_step)
 

@@ -8,7 +8,7 @@ from trtbench.artifacts import EngineArtifact, OnnxArtifact, Store, save_result
 from trtbench.compare_timed import Timing, incomparable, why_not_timed
 from trtbench.environments import Prepared
 from trtbench.errors import SpecError, TrtbenchError
-from trtbench.measure.arms import RUNTIMES_OF, Workshop, arm_of_engines, arm_of_onnx, arm_of_recipe
+from trtbench.measure.arms import Workshop, arm_of_engines, arm_of_onnx, arm_of_recipe
 from trtbench.measure.run import Arm
 from trtbench.measure.side_by_side import Measured, measure_side_by_side
 from trtbench.progress import OnRecipeStep
@@ -89,7 +89,7 @@ def _make_arm(cell: Cell, workshop: Workshop, on_step: OnRecipeStep) -> None:
         cell.not_timed = why_not_timed(cell.row.targets)
         if cell.not_timed is not None:
             return
-        cell.tell(runtime=RUNTIMES_OF[cell.engines[0].manifest.backend][0])
+        cell.tell(runtime=cell.engines[0].manifest.backend)
     try:
         cell.arm = _in_environment(_arm(cell, workshop, on_step), cell)
     except SpecError:

@@ -32,6 +32,7 @@ from trtbench.measure.device import open_device  # noqa: E402
 from trtbench.measure.process import ArmProcess  # noqa: E402
 from trtbench.runtimes import open_runtime  # noqa: E402
 from trtbench.specs import BenchSpec, ModelSpec  # noqa: E402
+from trtbench.units import format_bytes  # noqa: E402
 
 WHOLE = ModelSpec(name="vit_tiny_patch16_224")
 LEAST_COSINE = {"fp32": 0.999999, "fp16": 0.999, "bf16": 0.99, "fp8": 0.98, "fp16+sparse": 0.999}
@@ -299,8 +300,11 @@ def test_through_the_worker(word, use, l2, folder, tmp_path, record_property):
         facts = process.prepare()
         samples = process.block()
     medians = {series: median(times_ms) for series, times_ms in samples.items()}
-    for name, value in {**medians, "load_s": facts.load_s}.items():
+    numbers = {**medians, "load_s": facts.load_s}
+    for name, value in numbers.items():
         record_property(name, value)
-    print(f"{word}, l2 {l2}: {facts}\n{medians}")  # noqa: T201
+    told = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+    memory = "unknown" if facts.device_memory_bytes is None else format_bytes(facts.device_memory_bytes)
+    print(f"{word}, l2 {l2}: {told}, memory {memory}, kernels in the graph: {facts.graph_kernels}")  # noqa: T201
     assert facts.cuda_graph == use
     assert 0.05 < medians["gpu_compute_ms"] < 100

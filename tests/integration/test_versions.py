@@ -19,6 +19,7 @@ from trtbench.build.choice import target_of_gpu
 from trtbench.build.compiler import compiler_of
 from trtbench.cli_options import BenchOptions, BuildOptions, ModelOptions, NetworkOptions, OutputOptions
 from trtbench.cli_versions import EnvironmentsRequest, compare_in_environments
+from trtbench.compare_stored import compare_stored
 from trtbench.compare_timed import Timing
 from trtbench.diff import diff_engines
 from trtbench.environments import parse_environment, parse_environments, prepare
@@ -201,6 +202,11 @@ class TestTimed:
         (raw,) = {row.measured.raw for row in timed.rows if row.measured}
         path = store.root / "results" / f"{Path(raw).parent}.json"
         assert VersionComparison.model_validate_json(path.read_bytes()) == timed
+        again = compare_stored([path])
+        assert [each.arm.label for each in again.measurements] == [
+            row.measured.arm.label for row in timed.rows if row.measured
+        ]
+        assert again.verdicts[0] == timed.verdicts[0]
 
     def test_a_baseline_that_failed_leaves_nothing_to_compare_with(self, store):
         result = compare_environments(

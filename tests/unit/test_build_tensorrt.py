@@ -251,25 +251,43 @@ def test_a_changed_signature_or_flag_shows(paths: BuildPaths) -> None:
 @pytest.mark.parametrize(
     ("backend", "version", "options", "words"),
     [
-        ("tensorrt_rtx", "1.7.1", BuilderOptions(timing_cache="shared"), "TensorRT-RTX times no tactics"),
+        (
+            "tensorrt_rtx",
+            "1.7.1",
+            BuilderOptions(timing_cache="shared"),
+            "--timing-cache shared: TensorRT-RTX",
+        ),
         ("tensorrt_rtx", "1.7.1", BuilderOptions(timing_cache="off"), "TensorRT-RTX times no tactics"),
-        ("tensorrt_rtx", "1.7.1", BuilderOptions(tactic_table=True), "TensorRT-RTX times no tactics"),
+        (
+            "tensorrt_rtx",
+            "1.7.1",
+            BuilderOptions(tactic_table=True),
+            "--tactic-table: TensorRT-RTX times no tactics",
+        ),
         (
             "tensorrt_rtx",
             "1.7.1",
             BuilderOptions(hardware_compatibility="ampere_plus"),
-            "hardware_compatibility=ampere_plus: TensorRT-RTX ignores it",
+            "--hardware-compatibility ampere_plus: TensorRT-RTX ignores it",
         ),
-        ("tensorrt_rtx", "1.7.1", BuilderOptions(version_compatible=True), "without the lean runtime"),
-        ("tensorrt", "10.7.0", BuilderOptions(), "TensorRT 10.7.0 is too old"),
+        (
+            "tensorrt_rtx",
+            "1.7.1",
+            BuilderOptions(version_compatible=True),
+            "--version-compatible: TensorRT-RTX",
+        ),
         (
             "tensorrt",
             "10.14.1",
             BuilderOptions(tactic_table=True, timing_cache="off"),
-            "comes from the timing",
+            "--tactic-table comes from the timing cache: leave --timing-cache off out",
         ),
-        ("trtexec", "10.14.1", BuilderOptions(tactic_table=True), "trtexec has no flag for tactic_table"),
-        ("tensorrt", "banana", BuilderOptions(), "version 'banana' of TensorRT cannot be read"),
+        (
+            "trtexec",
+            "10.14.1",
+            BuilderOptions(tactic_table=True),
+            "trtexec has no flag for --tactic-table: take --backend",
+        ),
         (
             "tensorrt",
             "11.0.0",
@@ -285,10 +303,28 @@ def test_a_changed_signature_or_flag_shows(paths: BuildPaths) -> None:
     ],
 )
 def test_what_a_compiler_would_ignore_is_refused(
-    backend: str, version: str, options: BuilderOptions, words: str
+    backend: str, version: str, options: BuilderOptions, words: str, paths: BuildPaths
 ) -> None:
+    spec = spec_of(f"{backend}-", options)
     with pytest.raises(SpecError, match=words):
-        check_options(spec_of(f"{backend}-", options), version)
+        check_options(spec, None)
+    with pytest.raises(SpecError, match=words):
+        build_job(spec, version, paths)
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("10.7.0", "TensorRT 10.7.0 is too old"),
+        ("banana", "version 'banana' of TensorRT cannot be read"),
+    ],
+)
+def test_a_version_that_cannot_build_is_refused(version: str, words: str, paths: BuildPaths) -> None:
+    check_options(spec_of("tensorrt-"), None)
+    with pytest.raises(SpecError, match=words):
+        check_options(spec_of("tensorrt-"), version)
+    with pytest.raises(SpecError, match=words):
+        build_job(spec_of("tensorrt-"), version, paths)
 
 
 def test_tensorrt_builds_for_the_gpu_at_hand_alone() -> None:
@@ -296,7 +332,7 @@ def test_tensorrt_builds_for_the_gpu_at_hand_alone() -> None:
     check_target(("sm90",), h200)
     for targets in (("sm120",), ("sm90", "sm120")):
         with pytest.raises(
-            SpecError, match=r"sm120: TensorRT builds for the GPU at hand, a NVIDIA H200 \(sm90\)"
+            SpecError, match=r"sm120: TensorRT builds for the GPU at hand, NVIDIA H200 \(sm90\): leave"
         ):
             check_target(targets, h200)
 

@@ -11,9 +11,18 @@ import pytest
 from scripted import FAST, write_script
 from tensorrt_machine import ScriptedWorker, install_gpu, install_tensorrt, install_trtexec, write_model
 from trt_api import VERSIONS
+from trtexec_stand_in import write_trtexec
 
 from trtbench import cli
 from trtbench.artifacts import load_artifact
+from trtbench.build.choice import default_backend
+from trtbench.build.compiler import compiler_of
+from trtbench.build_requests import specs_for_runtimes
+from trtbench.cli_options import BuildOptions
+from trtbench.compare_timed import why_not_timed
+from trtbench.errors import RuntimeUnavailable
+from trtbench.results import ArmFacts
+from trtbench.trtexec.arm import TrtexecArm
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -29,6 +38,7 @@ OPTIONS = [
         "0",
     ),
 ]
+ENVIRONMENTS = ["--env", "local", "--env", "venv:tensorrt-rtx==1.5.0.114"]
 IN_SPEC = {
     "timing_cache": "shared",
     "tactic_table": False,
@@ -107,6 +117,65 @@ def test_where_only_tensorrt_is_installed_it_builds(
     assert (manifest["backend"], manifest["spec"]["targets"]) == ("tensorrt", ["sm120"])
 
 
+def test_tensorrt_builds_for_a_gpu_that_tensorrt_rtx_has_no_target_for(
+    trtbench: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_gpu(monkeypatch, NVIDIA_H200="9.0")
+    install_tensorrt(monkeypatch, tmp_path, TENSORRT[2])
+    manifest = json.loads(trtbench("build", "m.onnx", "--json")[1])
+    assert (manifest["backend"], manifest["spec"]["targets"]) == ("tensorrt", ["sm90"])
+    assert default_backend(("sm120",)) == "tensorrt_rtx"
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    assert default_backend() == "tensorrt_rtx"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["bench", "fp16"],
+        ["compare", "fp16", "--runtime", "tensorrt_rtx"],
+        ["compare", "m.onnx", "--runtime", "tensorrt_rtx", "--runtime", "onnxruntime-cpu"],
+    ],
+)
+def test_without_a_target_for_this_gpu_the_error_says_what_to_do(
+    arguments: list[str], trtbench: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_gpu(monkeypatch, NVIDIA_H200="9.0")
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    code, out, err = trtbench(*arguments)
+    assert (code, out, len(err.splitlines())) == (1, "", 1), err
+    for words in ("NVIDIA H200 (sm90)", "--runtime torch", "onnxruntime", "--backend tensorrt"):
+        assert words in err
+    assert not Path("models").exists()
+
+
+def test_a_runtime_without_a_target_for_this_gpu_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    install_gpu(monkeypatch, NVIDIA_H200="9.0")
+    spec = specs_for_runtimes(BuildOptions(), ["tensorrt_rtx", "torch"])["tensorrt_rtx"]
+    with pytest.raises(
+        RuntimeUnavailable, match=r"has no target for this machine's GPU, NVIDIA H200 \(sm90\)"
+    ):
+        compiler_of(None, spec)
+
+
+def test_engines_are_timed_on_the_gpu_that_cuda_shows_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    install_gpu(monkeypatch, RTX_5090="12.0", NVIDIA_H200="9.0")
+    assert why_not_timed(("sm120",)) is None
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    reason = "the engines are for sm120, and the GPU here is NVIDIA H200 (sm90)"
+    assert (why_not_timed(("sm90",)), why_not_timed(("sm120",))) == (None, reason)
+    assert specs_for_runtimes(BuildOptions(), ["tensorrt"])["tensorrt"].targets == ("sm90",)
+
+
+def test_what_needs_no_version_is_refused_without_a_compiler(
+    trtbench: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    monkeypatch.setattr("trtbench.build.trtexec.PLACES", ())
+    code, _, err = trtbench("compare", "fp16", "--backend", "trtexec", "--tactic-table")
+    assert (code, "trtexec has no flag for --tactic-table" in err) == (2, True), err
+
+
 def test_without_a_gpu_tensorrt_is_no_default(
     trtbench: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -122,18 +191,18 @@ def test_without_a_gpu_tensorrt_is_no_default(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["build", "m.onnx", "--timing-cache", "shared"], ["timing_cache=shared", "TensorRT-RTX"]),
-        (["build", "m.onnx", "--timing-cache", "off"], ["timing_cache=off", "TensorRT-RTX"]),
-        (["build", "m.onnx", "--tactic-table"], ["tactic_table", "TensorRT-RTX"]),
-        (["build", "m.onnx", "--version-compatible"], ["version_compatible", "TensorRT-RTX"]),
+        (["build", "m.onnx", "--timing-cache", "shared"], ["--timing-cache shared", "TensorRT-RTX"]),
+        (["build", "m.onnx", "--timing-cache", "off"], ["--timing-cache off", "TensorRT-RTX"]),
+        (["build", "m.onnx", "--tactic-table"], ["--tactic-table", "TensorRT-RTX"]),
+        (["build", "m.onnx", "--version-compatible"], ["--version-compatible", "TensorRT-RTX"]),
         (
             ["build", "m.onnx", "--hardware-compatibility", "ampere_plus"],
-            ["hardware_compatibility=ampere_plus", "TensorRT-RTX"],
+            ["--hardware-compatibility ampere_plus", "TensorRT-RTX"],
         ),
-        (["build", "m.onnx", "--backend", "trtexec", "--tactic-table"], ["trtexec", "tactic_table"]),
-        (["build", "m.onnx", "--optimization-level", "6"], ["optimization_level", "6", "5"]),
+        (["build", "m.onnx", "--backend", "trtexec", "--tactic-table"], ["trtexec", "--tactic-table"]),
+        (["build", "m.onnx", "--optimization-level", "6"], ["--optimization-level 6: ", "5"]),
         (["build", "m.onnx", "--workspace-mib", "0"], ["--workspace-mib 0"]),
-        (["build", "m.onnx", "--max-aux-streams", "-1"], ["max_aux_streams", "-1"]),
+        (["build", "m.onnx", "--max-aux-streams", "-1"], ["--max-aux-streams -1: "]),
         (
             ["build", "m.onnx", "--backend", "trtexec", "--target", "sm89,sm120"],
             ["sm89, sm120", "GPU of this machine only", "--target"],
@@ -141,9 +210,23 @@ def test_without_a_gpu_tensorrt_is_no_default(
         (["build", "m.onnx", "--backend", "trtexec", "--target", "sm90"], ["sm90", "RTX PRO 6000 (sm120)"]),
         (
             ["compare", "fp16", "--backend", "trtexec", "--tactic-table"],
-            ["trtexec has no flag for tactic_table"],
+            ["trtexec has no flag for --tactic-table"],
         ),
-        (["compare", "fp16", "--timing-cache", "shared"], ["timing_cache=shared", "TensorRT-RTX"]),
+        (["compare", "fp16", "--timing-cache", "shared"], ["--timing-cache shared", "TensorRT-RTX"]),
+        (["build", "m.onnx", "--timeout-s", "0"], ["--timeout-s 0"]),
+        (["build", "m.onnx", "--memory-limit-gb", "0"], ["--memory-limit-gb 0"]),
+        (
+            ["compare", "fp16", "--backend", "tensorrt", "--timing-cache", "shared", "--rebuilds", "2"],
+            ["--rebuilds 2", "--timing-cache shared"],
+        ),
+        (
+            ["bench", "fp16", "--backend", "trtexec", "--timing-cache", "shared", "--rebuilds", "1"],
+            ["--rebuilds 1", "--timing-cache shared"],
+        ),
+        (
+            ["compare", "fp16", "--env", "local", *("--timing-cache", "shared", "--rebuilds", "1")],
+            ["--rebuilds 1", "--timing-cache shared"],
+        ),
         (
             ["compare", "fp16", "--backend", "tensorrt", "--target", "sm89,sm120"],
             ["GPU of this machine only"],
@@ -161,6 +244,10 @@ def test_without_a_gpu_tensorrt_is_no_default(
         (["compare", "fp16", "--runtime", "trtexec", "--regime", "burst"], ["regime burst", "trtexec"]),
         (["compare", "fp16", "--backend", "trtexec", "--l2", "rotated"], ["l2 rotated", "trtexec"]),
         (["bench", "fp16", "--runtime", "trtexec", "--l2", "flushed"], ["l2 flushed", "trtexec"]),
+        (
+            [*("compare", "fp16", "--backend", "trtexec", "--regime", "burst"), *ENVIRONMENTS],
+            ["regime burst", "trtexec"],
+        ),
         (
             ["bench", "fp16", "--runtime", "torch", "--tiling", "fast"],
             ["--tiling", "fp16", "nothing is built"],
@@ -277,6 +364,26 @@ def test_without_trtexec_the_row_says_how_to_get_it(
     monkeypatch.setattr("trtbench.build.trtexec.PLACES", ())
     code, out, _ = trtbench("bench", "x.engine", "--trust", "--runtime", "trtexec", *FAST)
     assert (code, "no trtexec on PATH" in out) == (1, True), out
+
+
+def test_another_trtexec_on_path_is_another_run(
+    trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_trtexec(monkeypatch, tmp_path, "10.14.1.48")
+    arguments = ["bench", engine_of(trtbench, "--backend", "trtexec"), "--runtime", "trtexec", *FAST]
+    names = []
+    for version in ("10.14.1.48", "10.14.1.48", "11.0.0.114"):
+        write_trtexec(tmp_path / "trtexec", version)
+        code, out, err = trtbench(*arguments, "--json")
+        assert code == 0, err
+        result = json.loads(out)
+        assert result["facts"]["runtime_version"] == f"TensorRT {version}"
+        name = result["raw"].partition("/")[0]
+        names.append(name)
+        record = json.loads((Path("results") / name / "run.json").read_text())
+        assert record["machine"]["trtexec"] == version
+        (Path("results") / f"{name}.json").unlink()  # as if it had been interrupted before its end
+    assert names[0] == names[1] != names[2]
 
 
 def test_an_onnx_file_is_built_by_the_backend_and_timed_by_trtexec(
@@ -402,7 +509,20 @@ def test_an_arm_of_trtexec_against_itself(
 ) -> None:
     install_trtexec(monkeypatch, tmp_path, "11.0.0.114")
     engine = engine_of(trtbench, "--backend", "trtexec")
+    facts = []
+    prepare = TrtexecArm.prepare
+
+    def overheard(arm: TrtexecArm) -> ArmFacts:
+        facts.append(prepare(arm))
+        return facts[-1]
+
+    monkeypatch.setattr(TrtexecArm, "prepare", overheard)
     arguments = ["compare", "--aa", engine, "--runtime", "trtexec", "--comparisons", 1, "--processes", 1]
     code, out, err = trtbench(*arguments, "--duration-s", 0.1, "--json")
     assert code == 0, err
     assert sum(json.loads(out)["verdicts"].values()) == 1
+    name = json.loads(out)["raw"].partition("/")[0]
+    assert {each.notes[1] for each in facts} == {f"logs, times and the profile of the layers: {name}/*/"}
+    folders = sorted(path.name for path in Path("results", name).glob("*/"))
+    assert [folder for folder in folders if "." not in folder] == ["0", "1", "2"]
+    assert len(list(Path("results").glob(f"{name}/*/prepare-0/profile.json"))) == 3

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tensorrt_machine import install_gpu
 
 import trtbench
 from trtbench.environment import (
@@ -12,6 +13,8 @@ from trtbench.environment import (
     Environment,
     Gpu,
     collect_environment,
+    first_gpu,
+    first_visible_gpu,
     package_versions,
     read_gpus,
 )
@@ -97,3 +100,53 @@ def test_import_is_light() -> None:
         "print(sorted(heavy & set(sys.modules)))"
     )
     assert subprocess.check_output([sys.executable, "-c", script], text=True) == "[]\n"
+
+
+class _TwoGpus:
+    """The part of ``pynvml`` that tells GPUs apart; handles are their numbers."""
+
+    uuids = ("GPU-aaaa-1", "GPU-bbbb-2")
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        return len(self.uuids)
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
+        return index
+
+    def nvmlDeviceGetUUID(self, handle: int) -> str:  # noqa: N802
+        return self.uuids[handle]
+
+
+@pytest.mark.parametrize(
+    ("visible", "handle"),
+    [
+        (None, 0),
+        ("1", 1),
+        ("1,0", 1),
+        ("GPU-bbbb-2", 1),
+        ("GPU-bb,GPU-aa", 1),
+        ("", None),
+        ("-1", None),
+        ("2", None),
+        ("MIG-cccc", None),
+    ],
+)
+def test_the_first_gpu_is_the_first_that_cuda_sees(visible: str | None, handle: int | None) -> None:
+    assert first_visible_gpu(_TwoGpus(), visible) == handle
+
+
+def test_the_first_gpu_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    install_gpu(monkeypatch, RTX_5090="12.0", NVIDIA_H200="9.0")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert (first_gpu().name, first_gpu().target) == ("RTX 5090", "sm120")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert (first_gpu().name, first_gpu().target) == ("NVIDIA H200", "sm90")
+    assert [gpu.name for gpu in read_gpus()] == ["RTX 5090", "NVIDIA H200"]
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "2", "GPU-cccc", "MIG-cccc"])
+def test_a_gpu_that_is_hidden_is_none(visible: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_gpu(monkeypatch, RTX_5090="12.0", NVIDIA_H200="9.0")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(RuntimeUnavailable, match=f"CUDA_VISIBLE_DEVICES='{visible}' begins with none"):
+        first_gpu()

@@ -179,6 +179,17 @@ def test_zeros_have_no_more_than_their_share_of_the_time(tmp_path, store, monkey
     assert measured.measurements[0].status == "ok"
 
 
+def test_long_labels_have_logs_of_their_own(tmp_path, store):
+    script = write_script(tmp_path, "a")
+    labels = [f"{'x' * 200} {end}" for end in ("one", "two")] + ["fp16 on torch", "fp16-on-torch", "short"]
+    arms = [Arm((spec_of(script, label=label),)) for label in labels]
+    measured, _ = measure(arms, store)
+    assert [each.status for each in measured.measurements] == 5 * ["ok"]
+    logs = {path.name for path in (store.root / "results" / measured.name).glob("*.log")}
+    assert len(logs) == 5 * BENCH.processes
+    assert "short-0.log" in logs
+
+
 def test_an_arm_that_is_not_restored_says_so_and_keeps_its_blocks(
     tmp_path, store, time_for_zeros, monkeypatch
 ):

@@ -3,8 +3,8 @@
 import pytest
 
 from trtbench.measure.stop import (
+    ConstantsState,
     RoundState,
-    has_time_for_constants,
     is_precise,
     relative_half_width,
     round_is_done,
@@ -33,7 +33,20 @@ def done(turns, spent_s, statistics):
     [(0.0, 0.25, 4.9, False), (0.0, 0.25, 5.0, True), (0.25, 0.25, 9.9, False), (0.25, 0.25, 10.0, True)],
 )
 def test_blocks_on_zeros_have_a_twentieth_of_the_time(spent_s, next_s, elapsed_s, expected):
-    assert has_time_for_constants(spent_s, next_s, elapsed_s) is expected
+    state = ConstantsState()
+    if spent_s:
+        state.add("b", spent_s, BENCH)
+    assert state.has_time_for("a", next_s, elapsed_s) is expected
+
+
+def test_what_a_block_on_zeros_took_counts_for_the_next_one():
+    """Uploads, the fill and the proof of outputs come on top of what an ordinary block takes."""
+    state = ConstantsState()
+    state.add("a", 1.0, BENCH)
+    state.add("a", 0.5, BENCH)
+    assert not state.has_time_for("a", 0.25, 49.9)
+    assert state.has_time_for("a", 0.25, 50.0)
+    assert state.has_time_for("b", 0.25, 35.0), "another arm has other uploads and outputs"
 
 
 def test_half_width():

@@ -1,5 +1,6 @@
 """Telemetry: arithmetic and gaps, with a scripted NVML in place of the driver's."""
 
+import sys
 import time
 from types import SimpleNamespace
 
@@ -7,9 +8,9 @@ import pytest
 
 from trtbench.measure.telemetry import (
     NvmlMonitor,
-    first_visible_gpu,
     foreign_pids,
     open_monitor,
+    visible_gpu,
 )
 from trtbench.specs import ArmSpec
 
@@ -177,12 +178,15 @@ def test_foreign_processes(pids, own, foreign):
     assert foreign_pids(pids, own) == foreign
 
 
-@pytest.mark.parametrize(
-    ("visible", "handle"),
-    [("", 0), ("1", 1), ("1,0", 1), ("GPU-bbbb-2", 1), ("GPU-bb,GPU-aa", 1), ("MIG-cccc", None)],
-)
-def test_the_watched_gpu_is_the_first_that_cuda_sees(visible, handle):
-    assert first_visible_gpu(ScriptedNvml(), visible) == handle
+def test_the_watched_gpu_is_the_first_that_cuda_sees(monkeypatch):
+    nvml = ScriptedNvml()
+    nvml.nvmlInit = lambda: None
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    for visible, found in (("1", (nvml, 1)), ("GPU-aaaa", (nvml, 0)), ("", None), ("MIG-cccc", None)):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert visible_gpu() == found
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert visible_gpu() == (nvml, 0)
 
 
 def _arm(tmp_path, runtime="fake", telemetry=()):

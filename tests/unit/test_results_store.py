@@ -11,6 +11,7 @@ from trtbench.compare_stored import compare_stored
 from trtbench.errors import ArtifactError, IncompatibleResults, SpecError
 from trtbench.measure.summarise import measurement_of
 from trtbench.results import ArmsComparison, Sweep
+from trtbench.results.versions import VersionComparison
 from trtbench.results_store import load_result, stored_arms
 from trtbench.specs import BenchSpec
 
@@ -191,6 +192,45 @@ def test_a_sweep_holds_several_batches(tmp_path, slow):
     path = save_result(Store(tmp_path), "sweep", Sweep(points=(load_result(slow),)))
     with pytest.raises(IncompatibleResults, match="one batch"):
         stored_arms(path)
+
+
+@pytest.fixture
+def versions(tmp_path):
+    """A comparison of versions as it was stored, with blocks for every row that was timed."""
+    golden = Path(__file__).parents[1] / "golden" / "versions" / "timed.json"
+    result = VersionComparison.model_validate_json(golden.read_bytes())
+    rows = [row.measured for row in result.rows if row.measured]
+    (raw,) = {row.raw for row in rows}
+    (tmp_path / "results" / raw).parent.mkdir(parents=True)
+    lines = [
+        block.model_dump_json()
+        for row in rows
+        for block in blocks(1.5, 1.501, 1.499, label=row.arm.label, host_wall_ms=(1.5, 1.5))
+    ]
+    (tmp_path / "results" / raw).write_text("\n".join(lines) + "\n")
+    return save_result(Store(tmp_path), Path(raw).parent.name, result)
+
+
+def test_rows_of_a_comparison_of_versions_can_be_compared(versions, tmp_path):
+    environment = {**ENVIRONMENT, **load_result(versions).environment}
+    other = measure(tmp_path, "other", [1.2] * 4, label="nvfp4", gpu=None, environment=environment)
+    comparison = compare_stored([versions, other])
+    places = ["venv:onnxruntime==1.24.4", "venv:onnxruntime==1.31.1", "local"]
+    labels = [each.arm.label for each in comparison.measurements]
+    assert labels == [*(f"fp32 in {place}" for place in places), "nvfp4"]
+    assert [verdict.arm for verdict in comparison.verdicts] == labels[1:]
+    codes = [{finding.code for finding in each.findings} for each in comparison.measurements]
+    assert ["NOT_INTERLEAVED" in found for found in codes] == [False, False, False, True]
+
+
+def test_versions_of_the_environment_of_a_row_are_told(versions):
+    findings = [
+        finding.message
+        for each in compare_stored([versions]).measurements
+        for finding in each.findings
+        if finding.code == "MACHINE_DIFFERS"
+    ]
+    assert findings[0] == "onnxruntime: 1.24.4 and 1.31.1"
 
 
 def test_an_arm_against_itself_is_no_arm_to_compare():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trtbench.build.supervise import Usage, supervise
+from trtbench.build.supervise import LimitPassed, Usage, supervise
 from trtbench.errors import BuildError
 
 MB = 1_000_000
@@ -116,6 +116,26 @@ def test_too_much_memory_is_stopped(log_path: Path) -> None:
     code = "import time\nblocks = []\nwhile True:\n  blocks.append(b'x' * 10_000_000)\n  time.sleep(0.01)"
     with pytest.raises(BuildError, match=r"stopped at (\d+) MB of resident memory, the limit is 150 MB"):
         run(code, log_path, memory_limit_bytes=150 * MB)
+
+
+def test_a_limit_without_a_word(log_path: Path) -> None:
+    with pytest.raises(LimitPassed, match=r"the limit is .* \(--timeout-s\) .*; last words: none$"):
+        run("import time; time.sleep(60)", log_path, timeout_s=0.01)
+    with pytest.raises(LimitPassed, match=r"\(--memory-limit-gb\) .*; last words: none$"):
+        run("import time; time.sleep(60)", log_path, memory_limit_bytes=1)
+
+
+def test_words_of_ones_own_are_for_a_refusal_alone(log_path: Path) -> None:
+    def end(code: str, timeout_s: float = 30.0) -> None:
+        command = [sys.executable, "-c", code]
+        supervise(command, log_path, timeout_s, None, words=lambda log: f"words of {log.name}")
+
+    with pytest.raises(BuildError, match=r"^words of build.log$"):
+        end("raise SystemExit(3)")
+    with pytest.raises(BuildError, match=r"^killed by signal 6"):
+        end("import os; os.abort()")
+    with pytest.raises(LimitPassed, match=r"^stopped after"):
+        end("import time; time.sleep(60)", timeout_s=0.01)
 
 
 def test_progress_is_told_while_the_command_runs(

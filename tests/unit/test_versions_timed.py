@@ -6,18 +6,24 @@ from pathlib import Path
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from scripted import BENCH
+from tensorrt_machine import install_gpu, install_tensorrt, install_trtexec, write_model
 
-from trtbench.artifacts import Store
+from trtbench.artifacts import OnnxArtifact, Store, file_record
 from trtbench.build import build
 from trtbench.build.compiler import backend_in, compiler_of
 from trtbench.build_requests import specs_by_backend
 from trtbench.cli_options import BuildOptions
+from trtbench.compare_timed import Timing
 from trtbench.environment import Gpu
 from trtbench.environments import Prepared, parse_environment
 from trtbench.environments.prepared import Container
 from trtbench.errors import RuntimeUnavailable, SpecError
+from trtbench.recipes import parse_recipe
+from trtbench.results import OnnxManifest, TensorRecord
 from trtbench.results.environments import Contents
-from trtbench.specs import BuilderOptions, BuildSpec
+from trtbench.specs import BuilderOptions, BuildSpec, ExportSpec
+from trtbench.versions import Plan, compare_environments
 
 IMAGE = "nvcr.io/nvidia/tensorrt:25.11-py3"
 GPU = Gpu(name="RTX PRO 6000", compute_capability="12.0", memory_bytes=None, driver_version="580.1")
@@ -33,7 +39,7 @@ sys.modules[__name__].__dict__.update(vars(load_scripted({version!r}, script).mo
 
 @pytest.fixture
 def gpu(monkeypatch):
-    monkeypatch.setattr("trtbench.build.compiler.read_gpus", lambda: (GPU,))
+    monkeypatch.setattr("trtbench.build.compiler.first_gpu", lambda: GPU)
 
 
 @pytest.fixture
@@ -41,8 +47,8 @@ def no_gpu(monkeypatch):
     def fail():
         raise RuntimeUnavailable("no NVIDIA driver answers: NVML Shared Library Not Found")
 
-    monkeypatch.setattr("trtbench.build.compiler.read_gpus", fail)
-    monkeypatch.setattr("trtbench.build.choice.read_gpus", fail)
+    monkeypatch.setattr("trtbench.build.compiler.first_gpu", fail)
+    monkeypatch.setattr("trtbench.build.choice.first_gpu", fail)
 
 
 def place(word=f"docker:{IMAGE}", **found):
@@ -94,7 +100,7 @@ def test_a_container_of_nvidias_builds_with_its_tensorrt(tmp_path, monkeypatch, 
     assert (engine.directory / "inspector.json").is_file()
     caches = tmp_path / "store" / "engines" / "timing-caches"
     assert [path.name for path in caches.iterdir() if path.suffix == ".cache"] == [
-        f"tensorrt-{version}-sm120.cache"
+        f"tensorrt-{version}-sm120-RTX-PRO-6000.cache"
     ]
     assert build(tmp_path / "m.onnx", TENSORRT, store, environment=there)[1] is False
 
@@ -152,9 +158,91 @@ def test_targets_by_compiler(monkeypatch, no_gpu):
         "tensorrt": ("sm120",),
     }
     hopper = GPU.model_copy(update={"compute_capability": "9.0"})
-    monkeypatch.setattr("trtbench.build.choice.read_gpus", lambda: (hopper,))
+    monkeypatch.setattr("trtbench.build.choice.first_gpu", lambda: hopper)
     assert {name: spec.targets for name, spec in specs_by_backend(BuildOptions()).items()} == {
         "tensorrt_rtx": ("sm120",),
         "tensorrt": ("sm90",),
     }
     assert list(specs_by_backend(BuildOptions(backend="tensorrt"))) == ["tensorrt"]
+
+
+class TestEnvironmentsTogether:
+    """What one environment cannot do is its row alone; what none can do is a wrong request."""
+
+    @pytest.fixture
+    def exported(self, tmp_path, monkeypatch):
+        """Recipes that count how often they are exported, all of them to one small file."""
+        seen = []
+        payload = write_model(tmp_path / "model.onnx")
+
+        def make(spec, store, on_step):
+            seen.append(str(spec.recipe))
+            manifest = OnnxManifest(
+                spec_id="0" * 16,
+                spec=spec,
+                files=(file_record(payload),),
+                inputs=(TensorRecord(name="x", dtype="float16", shape=(4, 64)),),
+                outputs=(TensorRecord(name="y", dtype="float16", shape=(4, 64)),),
+                nodes=1,
+                opset=20,
+                analytic_flops={},
+                calibration=None,
+                sparsity=None,
+                tool_versions={},
+                created_utc="",
+                duration_s=0,
+            )
+            return OnnxArtifact(tmp_path, manifest), True
+
+        monkeypatch.setattr("trtbench.versions.export", make)
+        return seen
+
+    @pytest.fixture
+    def compare(self, tmp_path, monkeypatch, exported):
+        install_gpu(monkeypatch)
+        install_trtexec(monkeypatch, tmp_path, "10.14.1.48")
+        install_tensorrt(monkeypatch, tmp_path, "tensorrt-10.14.1.48.post1")
+
+        def run(places, by_backend):
+            ready = {str(each.spec): each for each in places}
+            monkeypatch.setattr("trtbench.versions.prepare", lambda spec, *others: ready[str(spec)])
+            return compare_environments(
+                [ExportSpec(recipe=parse_recipe("fp16"), batch=4)],
+                Plan(Timing(BENCH, lambda progress: None), by_backend),
+                [each.spec for each in places],
+                Store(tmp_path / "store"),
+                lambda name, step: None,
+            )
+
+        return run
+
+    def test_an_engine_of_trtexec_is_timed_by_trtexec(self, compare):
+        spec = BuildSpec(backend="trtexec", targets=("sm120",))
+        here, container = compare([place("local"), place(tensorrt="10.14.1.48")], {"trtexec": spec}).rows
+        assert (here.status, here.runtime, here.reason) == ("ok", "trtexec", None)
+        assert here.measured.facts.runtime_version == "TensorRT 10.14.1.48"
+        assert (container.status, container.measured) == ("failed", None)
+        assert "--backend trtexec builds here, not in docker:" in container.reason
+
+    def test_a_compiler_without_an_option_is_a_row(self, compare, monkeypatch):
+        monkeypatch.setattr("trtbench.versions_timed.why_not_timed", lambda targets: "not now")
+        venv = place("venv:tensorrt-rtx==1.5.0.114", tensorrt_rtx="1.5.0.114", targets=("sm120",))
+        result = compare([venv, place(tensorrt="10.14.1.48.post1")], with_tactics("tensorrt_rtx", "tensorrt"))
+        rtx, container = result.rows
+        assert (rtx.status, rtx.reason.startswith("--tactic-table: TensorRT-RTX times")) == ("failed", True)
+        assert (container.status, container.reason) == ("ok", None)
+        assert container.engine.backend_version == "10.14.1.48.post1"
+
+    def test_an_option_that_no_compiler_has_is_refused_before_any_export(self, compare, exported):
+        venvs = [
+            place(f"venv:tensorrt-rtx=={version}", tensorrt_rtx=version, targets=("sm120",))
+            for version in ("1.5.0.114", "1.7.1.116")
+        ]
+        with pytest.raises(SpecError, match=r"^--tactic-table: TensorRT-RTX times no tactics"):
+            compare(venvs, with_tactics("tensorrt_rtx", "tensorrt"))
+        assert exported == []
+
+
+def with_tactics(*backends):
+    options = BuilderOptions(tactic_table=True)
+    return {name: BuildSpec(backend=name, targets=("sm120",), options=options) for name in backends}

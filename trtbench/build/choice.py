@@ -1,34 +1,41 @@
 """Which compiler builds where nobody says it, and what is known to fail before any work is done."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from trtbench.build.compiler import compiler_of
 from trtbench.build.dialect import check_options, import_compiler
-from trtbench.build.targets import parse_targets
-from trtbench.environment import read_gpus
+from trtbench.build.targets import known_targets, parse_targets
+from trtbench.environment import first_gpu
 from trtbench.errors import RuntimeUnavailable, SpecError
 from trtbench.specs import BuildBackend, BuildSpec
 
 
-def default_backend() -> BuildBackend:
-    """TensorRT-RTX where it is installed; else TensorRT where that is installed and has a GPU to build for.
+def default_backend(asked_targets: Sequence[str] = ()) -> BuildBackend:
+    """TensorRT where it is installed and has a GPU to build for, and TensorRT-RTX cannot; else TensorRT-RTX.
 
-    Where neither is, TensorRT-RTX, whose absence comes with the way to get it.
+    TensorRT-RTX cannot where it is not installed, or has no target for that GPU and no target was asked for.
+    Where neither can, it is TensorRT-RTX, whose error comes with the way out.
     """
-    with suppress(RuntimeUnavailable):
-        import_compiler("tensorrt_rtx")
+    here = target_of_gpu()
+    has_target = bool(asked_targets) or set(here) <= set(known_targets())
+    if not here or (has_target and _imports("tensorrt_rtx")):
         return "tensorrt_rtx"
-    with suppress(RuntimeUnavailable):
-        import_compiler("tensorrt")
-        read_gpus()
-        return "tensorrt"
-    return "tensorrt_rtx"
+    return "tensorrt" if _imports("tensorrt") else "tensorrt_rtx"
+
+
+def _imports(backend: str) -> bool:
+    try:
+        import_compiler(backend)
+    except RuntimeUnavailable:
+        return False
+    return True
 
 
 def target_of_gpu() -> tuple[str, ...]:
     """The target of this machine's first GPU; none without a GPU."""
     try:
-        return (read_gpus()[0].target,)
+        return (first_gpu().target,)
     except RuntimeUnavailable:
         return ()
 
@@ -36,12 +43,14 @@ def target_of_gpu() -> tuple[str, ...]:
 def checked(spec: BuildSpec) -> BuildSpec:
     """Give ``spec`` with its targets in order, and refuse what would fail in every build.
 
-    A compiler or a GPU that is not there is no matter of the request: each build then says so.
+    A compiler or a GPU that is not there is no matter of the request: each build then says so, which is what
+    empty targets stand for.
 
     Raises:
         SpecError: this compiler has no such target or option.
     """
-    if spec.backend == "tensorrt_rtx":
+    check_options(spec, None)
+    if spec.backend == "tensorrt_rtx" and spec.targets:
         spec = spec.model_copy(update={"targets": parse_targets(spec.targets)})
     elif len(spec.targets) > 1:
         raise SpecError(

@@ -14,7 +14,7 @@ from trtbench.build.dialect import (
 )
 from trtbench.build.targets import known_targets
 from trtbench.build.trtexec import Trtexec, build_command, find_trtexec
-from trtbench.environment import read_gpus
+from trtbench.environment import Gpu, first_gpu
 from trtbench.environments import Prepared
 from trtbench.errors import RuntimeUnavailable, SpecError
 from trtbench.specs import BuildBackend, BuildSpec
@@ -26,7 +26,8 @@ class Compiler:
 
     ``python``: what stands in front of a script; ``stop``: ends what would survive when that is killed;
     ``image_digest``: of the image that it comes in, if in any. ``targets``: those it compiles for, which for
-    TensorRT and trtexec is the GPU at hand.
+    TensorRT and trtexec is the GPU at hand; they time tactics on it, so its name (``gpu``) has a say in the
+    engine, too.
     """
 
     backend: BuildBackend
@@ -35,6 +36,7 @@ class Compiler:
     version: str
     targets: tuple[str, ...]
     image_digest: str | None
+    gpu: str | None = None
     trtexec: Trtexec | None = None
 
     @property
@@ -58,9 +60,11 @@ def compiler_of(environment: Prepared | None, spec: BuildSpec) -> Compiler:
     """Tell which compiler an environment has; None stands for the Python that runs this.
 
     Raises:
-        RuntimeUnavailable: it has no such compiler that works, or there is no GPU that it needs.
+        RuntimeUnavailable: it has no such compiler that works, or there is no GPU that it builds for.
         SpecError: a target or a limit on memory is asked for that cannot be had there.
     """
+    if spec.backend == "tensorrt_rtx" and not spec.targets:
+        check_rtx_gpu()
     if environment is None:
         return _compiler_here(spec)
     if spec.backend == "trtexec":
@@ -76,16 +80,35 @@ def compiler_of(environment: Prepared | None, spec: BuildSpec) -> Compiler:
         raise RuntimeUnavailable(
             f"{environment.spec} has no {PRODUCTS[spec.backend]}: {_instead(environment)}"
         )
+    gpu = None if spec.backend == "tensorrt_rtx" else _gpu_of(environment, version, spec)
     return Compiler(
         backend=spec.backend,
         python=environment.python,
         stop=environment.stop,
         version=version,
-        targets=environment.contents.targets
-        if spec.backend == "tensorrt_rtx"
-        else _target_of_gpu(environment, version, spec),
+        targets=environment.contents.targets if gpu is None else (gpu.target,),
         image_digest=environment.image_digest,
+        gpu=None if gpu is None else gpu.name,
     )
+
+
+def check_rtx_gpu() -> None:
+    """Refuse to build by TensorRT-RTX for this machine's GPU, where there is one, and no target for it.
+
+    Raises:
+        RuntimeUnavailable: with what to do.
+    """
+    try:
+        gpu = first_gpu()
+    except RuntimeUnavailable:
+        return
+    known = known_targets()
+    if gpu.target not in known:
+        raise RuntimeUnavailable(
+            f"TensorRT-RTX has no target for this machine's GPU, {gpu.name} ({gpu.target}), only "
+            f"{', '.join(known)}: take --runtime torch or onnxruntime, or install TensorRT and take "
+            "--backend tensorrt"
+        )
 
 
 def backend_in(environment: Prepared) -> BuildBackend:
@@ -94,20 +117,20 @@ def backend_in(environment: Prepared) -> BuildBackend:
     return "tensorrt" if "tensorrt" in versions and "tensorrt_rtx" not in versions else "tensorrt_rtx"
 
 
-def _target_of_gpu(environment: Prepared, version: str, spec: BuildSpec) -> tuple[str, ...]:
+def _gpu_of(environment: Prepared, version: str, spec: BuildSpec) -> Gpu:
     """TensorRT builds for the GPU that it runs on: a container has those of this machine."""
     if version_numbers(version)[:2] < OLDEST_TENSORRT:
         raise RuntimeUnavailable(
             f"{environment.spec} has TensorRT {version}: 10.8 is the first for Blackwell, take a later tag"
         )
     try:
-        gpu = read_gpus()[0]
+        gpu = first_gpu()
     except RuntimeUnavailable as error:
         raise RuntimeUnavailable(
             f"{environment.spec} has TensorRT {version}, which builds for the GPU at hand: {error}"
         ) from error
     check_target(spec.targets, gpu)
-    return (gpu.target,)
+    return gpu
 
 
 def _compiler_here(spec: BuildSpec) -> Compiler:
@@ -115,13 +138,13 @@ def _compiler_here(spec: BuildSpec) -> Compiler:
     if backend == "tensorrt_rtx":
         version = str(import_compiler(backend).__version__)
         return Compiler(backend, python, (), version, known_targets(), None)
-    gpu = read_gpus()[0]
+    gpu = first_gpu()
     check_target(spec.targets, gpu)
     if backend == "trtexec":
         trtexec = find_trtexec()
-        return Compiler(backend, python, (), trtexec.version, (gpu.target,), None, trtexec)
+        return Compiler(backend, python, (), trtexec.version, (gpu.target,), None, gpu.name, trtexec)
     version = str(import_compiler(backend).__version__)
-    return Compiler(backend, python, (), version, (gpu.target,), None)
+    return Compiler(backend, python, (), version, (gpu.target,), None, gpu.name)
 
 
 def _instead(environment: Prepared) -> str:

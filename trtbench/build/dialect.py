@@ -81,8 +81,8 @@ def build_job(spec: BuildSpec, version: str, paths: BuildPaths) -> BuildJob:
     )
 
 
-def check_options(spec: BuildSpec, version: str) -> None:
-    """Refuse what the compiler of this version would ignore or does not know.
+def check_options(spec: BuildSpec, version: str | None) -> None:
+    """Refuse what the compiler of this version would ignore or does not know; None: what none of them knows.
 
     Raises:
         SpecError: and which option it is.
@@ -92,28 +92,28 @@ def check_options(spec: BuildSpec, version: str) -> None:
     if spec.backend == "tensorrt_rtx":
         _check_options_of_rtx(options)
         return
-    if version_numbers(version)[:2] < OLDEST_TENSORRT:
-        raise SpecError(f"TensorRT {version} is too old: 10.8 is the first for Blackwell")
     if options.tactic_table and options.timing_cache == "off":
-        raise SpecError("tactic_table comes from the timing cache: leave timing_cache=off out")
+        raise SpecError("--tactic-table comes from the timing cache: leave --timing-cache off out")
     if options.tactic_table and spec.backend == "trtexec":
-        raise SpecError("trtexec has no flag for tactic_table: take backend tensorrt")
+        raise SpecError("trtexec has no flag for --tactic-table: take --backend tensorrt")
+    if version is not None and version_numbers(version)[:2] < OLDEST_TENSORRT:
+        raise SpecError(f"TensorRT {version} is too old: 10.8 is the first for Blackwell")
 
 
 def _check_options_of_rtx(options: BuilderOptions) -> None:
     """What its API has and it does not do (1.5 to 1.7)."""
     if options.timing_cache != "private" or options.tactic_table:
-        option = "tactic_table" if options.tactic_table else f"timing_cache={options.timing_cache}"
+        option = "--tactic-table" if options.tactic_table else f"--timing-cache {options.timing_cache}"
         raise SpecError(
             f"{option}: TensorRT-RTX times no tactics at build time, so it keeps no timings and no table"
         )
     if options.hardware_compatibility != "none":
         raise SpecError(
-            f"hardware_compatibility={options.hardware_compatibility}: TensorRT-RTX ignores it: name every "
-            "GPU as a target"
+            f"--hardware-compatibility {options.hardware_compatibility}: TensorRT-RTX ignores it: name every "
+            "GPU by --target"
         )
     if options.version_compatible:
-        raise SpecError("version_compatible: TensorRT-RTX comes without the lean runtime that this needs")
+        raise SpecError("--version-compatible: TensorRT-RTX comes without the lean runtime that this needs")
 
 
 def check_target(targets: Sequence[str], gpu: Gpu) -> None:
@@ -124,8 +124,8 @@ def check_target(targets: Sequence[str], gpu: Gpu) -> None:
     """
     if tuple(targets) != (gpu.target,):
         raise SpecError(
-            f"target {', '.join(targets)}: TensorRT builds for the GPU at hand, a {gpu.name} ({gpu.target}): "
-            "leave the target out, or take backend tensorrt_rtx, which compiles for GPUs that are elsewhere"
+            f"target {', '.join(targets)}: TensorRT builds for the GPU at hand, {gpu.name} ({gpu.target}): "
+            "leave --target out, or take --backend tensorrt_rtx, which compiles for GPUs that are elsewhere"
         )
 
 

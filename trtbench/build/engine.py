@@ -6,15 +6,15 @@ from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
-from trtbench.artifacts import EngineArtifact, OnnxArtifact, Store, file_record
+from trtbench.artifacts import EngineArtifact, OnnxArtifact, Store, file_name, file_record
 from trtbench.build.backends import Built, read_built
 from trtbench.build.compiler import Compiler, compiler_of
 from trtbench.build.dialect import BuildPaths
-from trtbench.build.log_reader import read_peak_rss
+from trtbench.build.log_reader import last_words, read_peak_rss
 from trtbench.build.source import OnnxSource, load_onnx, source_of
 from trtbench.build.supervise import supervise
 from trtbench.build.targets import parse_targets
-from trtbench.build.trtexec_log import error_words
+from trtbench.build.trtexec_log import refusal_words
 from trtbench.environments import Prepared
 from trtbench.errors import BuildError
 from trtbench.progress import OnStep, silent
@@ -24,7 +24,7 @@ from trtbench.specs import BuildSpec, spec_id
 # Part of every engine's identity: raise it when the same spec shall give another engine or other files.
 _BUILD_REVISION = "1"
 
-# Patterns of the compiler's own words, and what to do about them.
+# Patterns of TensorRT-RTX's own words, and what to do about them.
 _ADVICE = {
     r"HW-specific datatypes: .*fp4": "NVFP4 needs targets sm120 or sm121",
     r"HW-specific datatypes: .*fp8": "FP8 and MXFP8 need targets sm89, sm120 or sm121",
@@ -43,12 +43,16 @@ def build(
 ) -> tuple[EngineArtifact, bool]:
     """Compile for ``spec.targets`` unless the store has the engine; also tell whether it was built now.
 
-    The artifact holds ``model.engine``, ``build.log`` and ``layers.json`` (``CompiledEngine``). Several
-    targets make one engine with one program for all of them, and ``layers.json`` describes it. It need not be
-    the program that a target gets alone: FP16 for ``sm75`` and ``sm120`` has the fewer fusions of ``sm75``,
-    FP8 for ``sm89`` and ``sm120`` has the kernels of ``sm120``. To learn what a target gets alone, build for
-    it alone. (Seen in 1.7.1: one list of layers, the kernels of that list and no others in the engine, no
-    larger engine, the same bytes in whatever order the targets are given.)
+    The artifact holds ``model.engine``, ``build.log``, ``layers.json`` (``CompiledEngine``) and, unless
+    TensorRT-RTX built it, ``inspector.json``. TensorRT and trtexec build for the GPU at hand, an engine of
+    its own for each model of GPU.
+
+    TensorRT-RTX takes several targets: they make one engine with one program for all of them, and
+    ``layers.json`` describes it. It need not be the program that a target gets alone: FP16 for ``sm75`` and
+    ``sm120`` has the fewer fusions of ``sm75``, FP8 for ``sm89`` and ``sm120`` has the kernels of ``sm120``.
+    To learn what a target gets alone, build for it alone. (Seen in 1.7.1: one list of layers, the kernels of
+    that list and no others in the engine, no larger engine, the same bytes in whatever order the targets are
+    given.)
 
     Args:
         onnx: an exported model, or the path of one or of a bare ``.onnx`` file.
@@ -59,16 +63,19 @@ def build(
         environment: where the compiler runs, with its version; by default here.
 
     Raises:
-        SpecError: TensorRT-RTX has no such target, or a limit on memory cannot be kept in a container.
+        SpecError: the compiler has no such target or option, or a limit on memory cannot be kept in a
+            container.
         ArtifactError: the model is missing or damaged, or the store cannot be written.
-        RuntimeUnavailable: TensorRT-RTX is not installed there.
+        RuntimeUnavailable: the compiler is not there, or there is no GPU that it builds for.
         BuildError: the compiler refused, crashed, or passed a limit; the text has its own words.
     """
     compiler = compiler_of(environment, spec)
     spec = spec.model_copy(update={"targets": parse_targets(spec.targets, compiler.targets)})
     source = source_of(load_onnx(onnx) if isinstance(onnx, Path) else onnx)
-    identity = engine_id(spec, source.identity, compiler.version, rebuild, compiler.image_digest)
-    cache = f"{spec.backend}-{compiler.version}-{'+'.join(spec.targets)}.cache"
+    identity = engine_id(
+        spec, source.identity, compiler.version, rebuild, compiler.image_digest, compiler.gpu
+    )
+    cache = file_name(f"{spec.backend}-{compiler.version}-{'+'.join(spec.targets)}-{compiler.gpu}")
     slug = f"{source.label}-{'+'.join(spec.targets)}" + f"-rebuild{rebuild}" * bool(rebuild)
     make = partial(
         _make_or_keep_log,
@@ -77,24 +84,35 @@ def build(
         spec=spec,
         identity=identity,
         compiler=compiler,
-        timing_cache=store.root / "engines" / "timing-caches" / cache,
+        timing_cache=store.root / "engines" / "timing-caches" / f"{cache}.cache",
         on_step=on_step,
     )
     return store.get_or_make(EngineManifest, slug, identity, make, on_step)
 
 
 def engine_id(
-    spec: BuildSpec, source_identity: str, version: str, rebuild: int = 0, image_digest: str | None = None
+    spec: BuildSpec,
+    source_identity: str,
+    version: str,
+    rebuild: int = 0,
+    image_digest: str | None = None,
+    gpu: str | None = None,
 ) -> str:
-    """Identify the engine by all that determines it, limits on the build do not; each rebuild is another."""
+    """Identify the engine by all that determines it, limits on the build do not; each rebuild is another.
+
+    ``gpu``: name of the one that tactics are timed on, if they are.
+    """
     determining = spec.model_copy(update={"timeout_s": 1.0, "memory_limit_bytes": None})
     upstream = f"{source_identity} rebuild {rebuild}" if rebuild else source_identity
-    return spec_id(determining, upstream, _tool_versions(spec, version, image_digest))
+    return spec_id(determining, upstream, _tool_versions(spec, version, image_digest, gpu))
 
 
-def _tool_versions(spec: BuildSpec, version: str, image_digest: str | None) -> dict[str, str]:
-    image = {} if image_digest is None else {"image": image_digest}
-    return {spec.backend: version, "trtbench.build": _BUILD_REVISION, **image}
+def _tool_versions(
+    spec: BuildSpec, version: str, image_digest: str | None, gpu: str | None
+) -> dict[str, str]:
+    places = {"image": image_digest, "gpu": gpu}
+    known = {name: value for name, value in places.items() if value is not None}
+    return {spec.backend: version, "trtbench.build": _BUILD_REVISION, **known}
 
 
 def _make_or_keep_log(
@@ -121,7 +139,7 @@ def _make_or_keep_log(
         kept = keep_log(directory / "build.log")
         raise BuildError(
             f"{source.path.name}: build for {', '.join(spec.targets)} with {compiler.name} failed: "
-            f"{error}{_advice(str(error))} (log: {kept})"
+            f"{error}{_advice(str(error), spec.backend)} (log: {kept})"
         ) from error
 
 
@@ -133,19 +151,15 @@ def _make(
     if spec.options.timing_cache == "shared":
         paths.timing_cache.parent.mkdir(parents=True, exist_ok=True)
     command = compiler.command(spec, paths)
-    try:
-        usage = supervise(
-            command,
-            paths.log,
-            spec.timeout_s,
-            spec.memory_limit_bytes,
-            compiler.stop,
-            lambda progress: on_step(f"{step}: {progress}"),
-        )
-    except BuildError as error:
-        # Whose log is trtexec's has its words in another format.
-        words = error_words(paths.log.read_text(encoding="utf-8", errors="replace"))
-        raise BuildError(words or str(error)) from error
+    usage = supervise(
+        command,
+        paths.log,
+        spec.timeout_s,
+        spec.memory_limit_bytes,
+        compiler.stop,
+        lambda progress: on_step(f"{step}: {progress}"),
+        refusal_words if compiler.trtexec else last_words,
+    )
     on_step("read the compiled layers")
     built = read_built(spec.backend, paths)
     layers_path = _write_layers(paths, spec, compiler.version, built)
@@ -163,7 +177,7 @@ def _make(
         weight_bytes=built.memory.weight_bytes,
         scratch_bytes=built.memory.scratch_bytes,
         peak_rss_bytes=usage.peak_rss_bytes if compiler.trtexec else read_peak_rss(paths.log),
-        tool_versions=_tool_versions(spec, compiler.version, compiler.image_digest),
+        tool_versions=_tool_versions(spec, compiler.version, compiler.image_digest, compiler.gpu),
         created_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         build_s=usage.duration_s,
     )
@@ -178,5 +192,7 @@ def _write_layers(paths: BuildPaths, spec: BuildSpec, version: str, built: Built
     return path
 
 
-def _advice(words: str) -> str:
+def _advice(words: str, backend: str) -> str:
+    if backend != "tensorrt_rtx":
+        return ""
     return next((f"; {advice}" for pattern, advice in _ADVICE.items() if re.search(pattern, words)), "")

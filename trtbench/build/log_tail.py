@@ -38,7 +38,7 @@ class LogTail:
         """What was written since, from the beginning of the line that was not whole then."""
         with self._path.open("rb") as log:
             size = log.seek(0, 2)
-            log.seek(max(self._position, size - _READ_BYTES))
-            content = log.read()
-        self._position = size - (len(content) - content.rfind(b"\n") - 1)
+            start = log.seek(max(self._position, size - _READ_BYTES))
+            content = log.read()  # more than up to ``size``, if the log grew since
+        self._position = start + content.rfind(b"\n") + 1
         return content

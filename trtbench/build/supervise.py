@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,10 @@ from trtbench.progress import OnStep, silent
 from trtbench.units import format_bytes, format_seconds
 
 _POLL_S = 0.02
+
+
+class LimitPassed(BuildError):
+    """A command was stopped, because it took too long or too much memory."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +36,20 @@ def supervise(
     memory_limit_bytes: int | None,
     stop: Sequence[str] = (),
     on_progress: OnStep = silent,
+    words: Callable[[Path], str] = last_words,
 ) -> Usage:
     """Run ``command`` to its end, its output appended to ``log_path``.
 
-    CUDA numbers GPUs as NVML does in it, so that its first one is the one that is described everywhere.
+    CUDA numbers GPUs as NVML does in it, and ``CUDA_VISIBLE_DEVICES`` reaches it as it is: its first GPU is
+    the one that ``first_gpu`` describes.
 
     It runs in a process group of its own, killed when a limit is passed or this function is interrupted;
     ``stop`` is then run to end what it started elsewhere, such as a container. ``on_progress`` is told what
-    the log says of its progress.
+    the log says of its progress. ``words`` reads in the log why it refused, if it ends with an exit code.
 
     Raises:
-        BuildError: it failed, died of a signal, or passed a limit; the text has the last words in the log.
+        LimitPassed: it passed a limit; the text has the last words in the log.
+        BuildError: it refused, or died of a signal; the text has the last words in the log.
     """
     start_s = time.monotonic()
     tail = LogTail(log_path, on_progress)
@@ -72,7 +79,7 @@ def supervise(
             if stop:
                 subprocess.run(stop, check=False, stdin=subprocess.DEVNULL, capture_output=True)
     if child.returncode != 0:
-        raise BuildError(_describe_failure(child.returncode, peak_rss_bytes, last_words(log_path)))
+        raise BuildError(_describe_failure(child.returncode, peak_rss_bytes, log_path, words))
     return Usage(time.monotonic() - start_s, peak_rss_bytes)
 
 
@@ -80,21 +87,23 @@ def _check_limits(
     log_path: Path, duration_s: float, timeout_s: float, rss_bytes: int, memory_limit_bytes: int | None
 ) -> None:
     if duration_s > timeout_s:
-        raise BuildError(
+        raise LimitPassed(
             f"stopped after {format_seconds(duration_s)}, the limit is {format_seconds(timeout_s)}: "
-            f"allow more (--timeout-s) or take a smaller model; last words: {last_words(log_path)}"
+            f"allow more (--timeout-s) or take a smaller model; {_last_words(log_path)}"
         )
     if memory_limit_bytes is not None and rss_bytes > memory_limit_bytes:
-        raise BuildError(
+        raise LimitPassed(
             f"stopped at {format_bytes(rss_bytes)} of resident memory, the limit is "
             f"{format_bytes(memory_limit_bytes)}: allow more (--memory-limit-gb) or take a smaller batch; "
-            f"last words: {last_words(log_path)}"
+            f"{_last_words(log_path)}"
         )
 
 
-def _describe_failure(returncode: int, peak_rss_bytes: int, words: str) -> str:
+def _describe_failure(
+    returncode: int, peak_rss_bytes: int, log_path: Path, words: Callable[[Path], str]
+) -> str:
     if returncode > 0:
-        return words or f"exit code {returncode} without a word"
+        return words(log_path) or f"exit code {returncode} without a word"
     name = signal.Signals(-returncode).name
     cause = f"killed by signal {-returncode} ({name})"
     if -returncode == signal.SIGKILL:
@@ -102,7 +111,11 @@ def _describe_failure(returncode: int, peak_rss_bytes: int, words: str) -> str:
             f"killed by signal {-returncode} (probably out of memory) after it used "
             f"{format_bytes(peak_rss_bytes)}: free memory or take a smaller batch"
         )
-    return f"{cause}; last words: {words or 'none'}"
+    return f"{cause}; {_last_words(log_path)}"
+
+
+def _last_words(log_path: Path) -> str:
+    return f"last words: {last_words(log_path) or 'none'}"
 
 
 def _resident_memory(pid: int) -> tuple[int, int]:

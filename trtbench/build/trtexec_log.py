@@ -5,8 +5,9 @@ says begins with ``[TRT]``.
 """
 
 import re
+from pathlib import Path
 
-from trtbench.build.log_reader import EngineMemory
+from trtbench.build.log_reader import EngineMemory, last_words
 from trtbench.errors import BuildError
 
 _LINE = re.compile(
@@ -30,6 +31,11 @@ def read_build_memory(log: str) -> EngineMemory:
         weight_bytes=_last_total(log, "Total Weights Memory"),
         scratch_bytes=_last_total(log, "Max Scratch Memory"),
     )
+
+
+def refusal_words(log_path: Path) -> str:
+    """Quote why trtexec refused: its errors, or else the end of the log. A run that works may have some."""
+    return error_words(log_path.read_text(encoding="utf-8", errors="replace")) or last_words(log_path)
 
 
 def error_words(log: str) -> str:

@@ -61,7 +61,8 @@ def compare_with_itself(
     """
     spec = arm.builds[0]
     gpu = gpu_identity() if uses_gpu([spec]) else None
-    record = RunRecord(purpose="aa", arms=(spec,), protocol=bench, machine=machine_identity(gpu))
+    machine = machine_identity(gpu, [spec])
+    record = RunRecord(purpose="aa", arms=(spec,), protocol=bench, machine=machine)
     monitor = open_monitor([spec])
     check_exclusive(monitor, exclusive)
     gpu_name = gpu["name"] if gpu else None

@@ -14,8 +14,6 @@ from trtbench.artifacts import (
     load_artifact,
 )
 from trtbench.build import build
-from trtbench.build.targets import parse_targets
-from trtbench.environment import read_gpus
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.export import export
 from trtbench.measure.run import Arm
@@ -151,16 +149,6 @@ def engine_backend(path: Path) -> str | None:
         return None
     manifest = load_artifact(path).manifest
     return manifest.backend if isinstance(manifest, EngineManifest) else None
-
-
-def target_here() -> str:
-    """The target of this machine's first GPU, for an engine that shall run at once.
-
-    Raises:
-        RuntimeUnavailable: there is no GPU.
-        SpecError: TensorRT-RTX does not compile for it.
-    """
-    return parse_targets([read_gpus()[0].target])[0]
 
 
 def _is_bare(path: Path) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
 from trtbench.artifacts import file_name
@@ -17,7 +18,7 @@ from trtbench.errors import MeasureError, RuntimeUnavailable, TrtbenchError
 from trtbench.measure.messages import Samples
 from trtbench.measure.process import ArmProcess
 from trtbench.measure.run import Arm, Run
-from trtbench.measure.stop import RoundState, has_time_for_constants, round_is_done
+from trtbench.measure.stop import ConstantsState, RoundState, round_is_done
 from trtbench.measure.summarise import is_power_capped
 from trtbench.measure.timers import ArmTimer, monitor_of, open_timer
 from trtbench.progress import OnProgress, RunProgress
@@ -65,6 +66,15 @@ def order(labels: Sequence[L], seed: int, process: int, turn: int) -> list[L]:
     shuffled = list(labels)
     random.Random(f"{seed} {process} {turn}").shuffle(shuffled)  # noqa: S311 (an order, no secret)
     return shuffled
+
+
+def log_names(labels: Sequence[str]) -> dict[str, str]:
+    """Give each label a file name, with a hash where two would have the same (long ones are cut)."""
+    names = [file_name(label) for label in labels]
+    return {
+        label: name if names.count(name) == 1 else f"{name}-{sha256(label.encode()).hexdigest()[:8]}"
+        for label, name in zip(labels, names, strict=True)
+    }
 
 
 def run_block(
@@ -135,13 +145,14 @@ class _Interleaving:
     ) -> None:
         self.run, self.bench, self.monitor, self.on_progress = run, bench, monitor, on_progress
         self.live = {arm.label: arm for arm in arms}
+        self._log_names = log_names(list(self.live))
         self.builds = max(len(arm.builds) for arm in arms)
         self.rounds = bench.processes * self.builds
         # Each block as its median alone: intervals rest on nothing else, and it takes no time between blocks.
         self.medians: dict[str, list[BlockSamples]] = {arm.label: [] for arm in arms}
         for block in run.blocks.lines:
             self._remember(block)
-        self._started_s, self._blocks_s, self._constants_s = time.monotonic(), 0.0, 0.0
+        self._started_s, self._blocks_s, self._constants = time.monotonic(), 0.0, ConstantsState()
 
     def run_round(self, index: int, build: int) -> None:
         """Start one process an arm, and let their blocks take turns until the stop rules say so."""
@@ -163,7 +174,7 @@ class _Interleaving:
             self._tell(f"load {label}", index, RoundState())
             spec = arm.spec(build)
             try:
-                log_path = self.run.folder / f"{file_name(label)}-{number}.log"
+                log_path = self.run.folder / f"{self._log_names[label]}-{number}.log"
                 process = stack.enter_context(open_timer(spec, self.bench, log_path, number, arm.environment))
                 facts = process.prepare()
             except (MeasureError, RuntimeUnavailable) as error:
@@ -196,11 +207,11 @@ class _Interleaving:
             return
         self._blocks_s += sum(state.spent_s.values())
         for label in order(list(running), self.bench.seed, number, state.turns):
-            next_s = state.spent_s[label] / state.turns
+            block_s = state.spent_s[label] / state.turns
             # Scripted blocks take no time: then what was asked counts, as for the stop rules.
             elapsed_s = max(time.monotonic() - self._started_s, self._blocks_s)
-            if is_power_capped(self.run.blocks_of(label, number)) and has_time_for_constants(
-                self._constants_s, next_s, elapsed_s
+            if is_power_capped(self.run.blocks_of(label, number)) and self._constants.has_time_for(
+                label, block_s, elapsed_s
             ):
                 self._take_constant_block(running, label, number)
 
@@ -214,7 +225,7 @@ class _Interleaving:
             del running[label]
             self._fail(label, build, number, error)
             return
-        self._constants_s += max(raw.spent_s, self.bench.block_ms / 1000)
+        self._constants.add(label, raw.spent_s, self.bench)
         self.run.constant_blocks.append(timed_block(raw, label, build, number, 0))
 
     def _remember(self, block: TimedBlock) -> None:

@@ -1,9 +1,14 @@
 """The machine that measures, as far as two halves of one run must share it."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from trtbench.build.trtexec import find_trtexec
 from trtbench.environment import collect_environment
+from trtbench.errors import RuntimeUnavailable
 from trtbench.measure.telemetry import visible_gpu
+from trtbench.runtimes import runtime_entry
+from trtbench.specs import ArmSpec
 
 
 def gpu_identity() -> dict[str, str] | None:
@@ -19,13 +24,24 @@ def gpu_identity() -> dict[str, str] | None:
     }
 
 
-def machine_identity(gpu: dict[str, str] | None) -> dict[str, Any]:
-    """The GPU, the CPU, and the versions of the packages that run models."""
+def machine_identity(gpu: dict[str, str] | None, arms: Sequence[ArmSpec]) -> dict[str, Any]:
+    """The GPU, the CPU, and the versions of what runs ``arms``: packages, and trtexec where it times one."""
     environment = collect_environment()
-    return {
+    machine = {
         "gpu": gpu,
         "cpu_model": environment.cpu_model,
         "cpu_count": environment.cpu_count,
         "packages": environment.packages,
         "trtbench_version": environment.trtbench_version,
     }
+    if any(runtime_entry(arm.runtime).times_itself for arm in arms):
+        machine["trtexec"] = _trtexec_version()
+    return machine
+
+
+def _trtexec_version() -> str | None:
+    """None where there is none: its arms then say how to get it."""
+    try:
+        return find_trtexec().version
+    except RuntimeUnavailable:
+        return None

@@ -60,7 +60,8 @@ def measure_side_by_side(
     specs = [build for arm in arms for build in arm.builds]
     _check_labels(arms)
     gpu = gpu_identity() if uses_gpu(specs) else None
-    record = RunRecord(purpose="measure", arms=tuple(specs), protocol=bench, machine=machine_identity(gpu))
+    machine = machine_identity(gpu, specs)
+    record = RunRecord(purpose="measure", arms=tuple(specs), protocol=bench, machine=machine)
     monitor = open_monitor(specs)
     foreign_pids = check_exclusive(monitor, exclusive)
     with open_run(store, title, record) as run:

@@ -7,7 +7,7 @@ from trtbench.results import Statistic
 from trtbench.specs import BenchSpec
 
 CONSTANTS_SHARE = 0.05
-"""Of the time of a run: what blocks on constant inputs may take in all."""
+"""Of the time of a run: what blocks on constant inputs may take in all, as far as it is known before."""
 
 
 @dataclass
@@ -21,6 +21,26 @@ class RoundState:
         """Count a block of an arm: for what it took, or for what was asked where time is only scripted."""
         block_s = max(spent_s, bench.block_ms / 1000)
         self.spent_s[label] = self.spent_s.get(label, 0.0) + block_s
+
+
+@dataclass
+class ConstantsState:
+    """What blocks on constant inputs took in a run, by arm, with uploads and the proof of outputs."""
+
+    spent_s: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, label: str, spent_s: float, bench: BenchSpec) -> None:
+        """Count one block, as ``RoundState`` does."""
+        self.spent_s.setdefault(label, []).append(max(spent_s, bench.block_ms / 1000))
+
+    def has_time_for(self, label: str, block_s: float, elapsed_s: float) -> bool:
+        """Whether one more would stay within their share of a run's time.
+
+        It is taken to last as long as the longest before it of the same arm; the first as an ordinary block.
+        """
+        next_s = max(self.spent_s.get(label, [block_s]))
+        spent_s = sum(map(sum, self.spent_s.values()))
+        return spent_s + next_s <= CONSTANTS_SHARE * elapsed_s
 
 
 def has_min_blocks(state: RoundState, bench: BenchSpec) -> bool:
@@ -46,11 +66,6 @@ def round_is_done(
     if not has_min_blocks(state, bench):
         return False
     return time_is_spent(state, bench, rounds) or is_precise(statistics(), bench)
-
-
-def has_time_for_constants(spent_s: float, next_s: float, elapsed_s: float) -> bool:
-    """Whether ``next_s`` for one more block on constant inputs stays within their share of a run's time."""
-    return spent_s + next_s <= CONSTANTS_SHARE * elapsed_s
 
 
 def relative_half_width(statistic: Statistic) -> float:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any, Protocol, get_args
 
+from trtbench.environment import first_visible_gpu
 from trtbench.results import Telemetry, ThrottleReason
 from trtbench.runtimes import runtime_entry
 from trtbench.specs import ArmSpec
@@ -72,7 +73,7 @@ def visible_gpu() -> tuple[Any, Any] | None:
 
         # Never shut down: a monitor lives as long as its process measures.
         pynvml.nvmlInit()
-        handle = first_visible_gpu(pynvml, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+        handle = first_visible_gpu(pynvml, os.environ.get("CUDA_VISIBLE_DEVICES"))
     except ImportError:
         return None
     except pynvml.NVMLError:
@@ -86,18 +87,6 @@ def open_scripted(arms: Sequence[ArmSpec]) -> "ScriptedMonitor | None":
 
     scripted = [read_script(arm).telemetry for arm in arms]
     return next((ScriptedMonitor(telemetry) for telemetry in scripted if telemetry), None)
-
-
-def first_visible_gpu(nvml: Any, visible_devices: str) -> Any | None:
-    """Handle of the GPU that ``CUDA_VISIBLE_DEVICES`` names first: a number in PCI order, or a UUID's start.
-
-    None when it names a part of a GPU (MIG), whose clocks and power are not its own.
-    """
-    name = visible_devices.split(",")[0].strip() or "0"
-    if name.isdigit():
-        return nvml.nvmlDeviceGetHandleByIndex(int(name))
-    handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
-    return next((handle for handle in handles if nvml.nvmlDeviceGetUUID(handle).startswith(name)), None)
 
 
 class ScriptedMonitor:

@@ -13,7 +13,8 @@ from trtbench.specs import ArmSpec, BenchSpec, Spec
 class RunRecord(Spec):
     """``run.json``: what a journal of blocks belongs to. Another record is another run.
 
-    ``machine``: the GPU with its UUID and driver, the CPU, and the versions of packages that run models.
+    ``machine``: the GPU with its UUID and driver, the CPU, and the versions of packages (and of trtexec) that
+    run models.
     """
 
     schema_version: int = SCHEMA_VERSION

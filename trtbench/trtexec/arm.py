@@ -1,6 +1,7 @@
 """Runtime ``trtexec``: each block of an arm is one run of the program, which loads, warms up and measures."""
 
 import os
+import re
 import shlex
 from pathlib import Path
 
@@ -27,7 +28,8 @@ class TrtexecArm:
         arm: what is timed.
         bench: its ``block_ms`` is how long each run measures, after ``warmup_ms``.
         directory: where the first run (``prepare-0``) and each block (``block-0``) leave their log and the
-            times of all queries, and the first the profile of the layers.
+            times of all queries, and the first the profile of the layers. Its name ends in the number of the
+            process.
     """
 
     def __init__(self, arm: ArmSpec, bench: BenchSpec, directory: Path) -> None:
@@ -55,11 +57,10 @@ class TrtexecArm:
             MeasureError: the engine is another than the arm's or has another batch, or trtexec failed.
         """
         self._trtexec = find_trtexec()
-        self._engine, _ = read_artifact(self._arm)
         run = self._run("prepare", profile=True)
-        check_batch(self._arm, self._engine, run.engine.inputs)
+        check_batch(self._arm, run.path, run.engine.inputs)
         return ArmFacts(
-            runtime_version=f"TensorRT {run.version}",
+            runtime_version=f"TensorRT {self._trtexec.version}",
             main_series="gpu_compute_ms",
             inputs=run.engine.inputs,
             outputs=run.engine.outputs,
@@ -69,33 +70,34 @@ class TrtexecArm:
             device_memory_bytes=None,
             load_s=run.engine.load_s,
             pid=self.pid,
-            notes=_notes(self._trtexec, self._spec, self._engine, self._directory),
+            notes=_notes(self._trtexec, self._spec, run.path, self._directory),
         )
 
     def block(self) -> dict[Series, tuple[float, ...]]:
         """Run trtexec for one block: all samples that it exports, in ms.
 
         Raises:
-            MeasureError: it failed, or measured otherwise than it was asked to.
+            MeasureError: the engine was changed, or trtexec failed or measured otherwise than asked.
         """
         return self._run("block", profile=False).samples
 
     def _run(self, name: str, profile: bool) -> TimedRun:
+        engine = read_artifact(self._arm)[0]  # each run loads the file again, whatever is in it by then
         # What an interrupted run left stays beside the new one.
         directory = self._directory / f"{name}-{len(list(self._directory.glob(f'{name}-*')))}"
         try:
             directory.mkdir(parents=True)
         except OSError as error:
             raise MeasureError(f"{directory}: cannot be made: {error.strerror}") from error
-        return measure(self._trtexec, self._spec, self._engine, directory, profile=profile)
+        return measure(self._trtexec, self._spec, engine, directory, profile)
 
 
 def _notes(trtexec: Trtexec, spec: BenchSpec, engine: Path, directory: Path) -> tuple[str, ...]:
     """What was run and where it wrote, said once for all processes and blocks."""
     argv = bench_command(trtexec, spec, engine, Exports(Path("times.json")))
-    folder = directory.with_name(f"{directory.name.rpartition('-')[0]}-*")
+    folder = re.sub(r"\d+$", "*", directory.name)
     return (
         f"each block is one run of {shlex.join(argv)}",
-        f"logs, times and the profile of the layers: {folder.parent.name}/{folder.name}/",
+        f"logs, times and the profile of the layers: {directory.parent.name}/{folder}/",
         "no telemetry: a run loads and warms up, too, so clocks and power are not those of its queries",
     )

@@ -7,11 +7,10 @@ everything is said that is not its default; in 11 only what is off, since only d
 on. Whatever the version, ``measure.py`` compares what trtexec tells of its options with what was asked for.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtbench.build.trtexec import Trtexec, number, shape_argument
+from trtbench.build.trtexec import Trtexec, number
 from trtbench.errors import SpecError
 from trtbench.specs import BenchSpec
 
@@ -26,23 +25,14 @@ class Exports:
     profile: Path | None = None
 
 
-def bench_command(
-    trtexec: Trtexec,
-    spec: BenchSpec,
-    engine: Path,
-    exports: Exports,
-    transfers: bool = False,
-    shapes: Sequence[tuple[str, tuple[int, ...]]] = (),
-) -> tuple[str, ...]:
-    """Time an engine for ``spec.duration_s`` after ``spec.warmup_ms``.
+def bench_command(trtexec: Trtexec, spec: BenchSpec, engine: Path, exports: Exports) -> tuple[str, ...]:
+    """Time an engine for ``spec.duration_s`` after ``spec.warmup_ms``, without copies of inputs and outputs.
 
     Args:
         trtexec: decides what has to be said.
         spec: of its protocol trtexec knows the CUDA graph, the warm-up and the duration.
         engine: to load.
         exports: files to write.
-        transfers: copy inputs and outputs with every query, too.
-        shapes: of dynamic inputs.
 
     Raises:
         SpecError: trtexec cannot do what the spec asks for.
@@ -55,8 +45,7 @@ def bench_command(
         f"--duration={number(spec.duration_s)}",
         f"--iterations={_LEAST_QUERIES}",
         "--infStreams=1",
-        *_protocol(trtexec.major, spec.cuda_graph, transfers),
-        *((f"--shapes={','.join(shape_argument(name, shape) for name, shape in shapes)}",) if shapes else ()),
+        *_protocol(trtexec.major, spec.cuda_graph),
         f"--exportTimes={exports.times}",
         *((f"--exportProfile={exports.profile}",) if exports.profile is not None else ()),
     )
@@ -76,16 +65,9 @@ def check_protocol(spec: BenchSpec) -> None:
         )
 
 
-def _protocol(major: int, cuda_graph: bool, transfers: bool) -> tuple[str, ...]:
-    """CUDA graph, transfers, spin wait, and layer times apart from the others."""
+def _protocol(major: int, cuda_graph: bool) -> tuple[str, ...]:
+    """CUDA graph, no data transfers, spin wait, and layer times apart from the others."""
     if major < 11:
-        return (
-            *(("--useCudaGraph",) if cuda_graph else ()),
-            *(() if transfers else ("--noDataTransfers",)),
-            "--useSpinWait",
-            "--separateProfileRun",
-        )
-    return (
-        *(() if cuda_graph else ("--noCudaGraph",)),
-        *(("--includeDataTransfers",) if transfers else ()),
-    )
+        graph = ("--useCudaGraph",) if cuda_graph else ()
+        return (*graph, "--noDataTransfers", "--useSpinWait", "--separateProfileRun")
+    return () if cuda_graph else ("--noCudaGraph",)

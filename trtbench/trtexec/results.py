@@ -1,7 +1,7 @@
-"""What trtexec writes: its log, the times of every query, the times of every layer.
+"""What trtexec writes: its log, and the times of every query.
 
-Exported times hold one object a query, without the queries of the warm-up; a profile has one a layer, behind
-the number of queries (``samples/common/sampleReporting.cpp`` of TensorRT).
+Exported times hold one object a query, without the queries of the warm-up
+(``samples/common/sampleReporting.cpp`` of TensorRT).
 """
 
 import json
@@ -15,9 +15,6 @@ from trtbench.errors import MeasureError
 from trtbench.results import Series, TensorRecord
 from trtbench.specs import Spec
 
-_SUMMARY = re.compile(
-    r"^(?P<name>[A-Z][\w -]*): min = \S+ ms, max = \S+ ms, mean = \S+ ms, median = (?P<median>\S+) ms"
-)
 _BINDING = re.compile(
     r"^(?P<way>Input|Output) binding for (?P<name>.+) with dimensions (?P<shape>[\dx]*)"
     r"(?: and type (?P<dtype>\S+))? is created\.$"
@@ -36,22 +33,6 @@ class Protocol(Spec):
     transfers: bool
     spin_wait: bool
     cuda_graph_captured: bool
-
-
-class LayerTime(Spec):
-    """One layer in the profile: median of its times, and its share of the total."""
-
-    name: str
-    median_ms: float
-    average_ms: float
-    share: float
-
-
-class LogSummary(Spec):
-    """The end of the log: medians in ms by name (``GPU Compute Time``), and queries per second."""
-
-    median_ms: dict[str, float]
-    queries_per_s: float
 
 
 class LoadedEngine(Spec):
@@ -84,8 +65,8 @@ def read_engine(log: str) -> LoadedEngine:
     return LoadedEngine(inputs=tuple(tensors["Input"]), outputs=tuple(tensors["Output"]), load_s=load_s)
 
 
-def read_times(path: Path, transfers: bool) -> dict[Series, tuple[float, ...]]:
-    """Read ``--exportTimes``: all samples, in ms; those of copies only where there were any.
+def read_times(path: Path) -> dict[Series, tuple[float, ...]]:
+    """Read ``--exportTimes``: all samples, in ms; there are no copies to be timed.
 
     Raises:
         MeasureError: the file is missing, cut short or of another kind, or holds no query.
@@ -96,35 +77,11 @@ def read_times(path: Path, transfers: bool) -> dict[Series, tuple[float, ...]]:
             "gpu_compute_ms": tuple(float(row["computeMs"]) for row in rows),
             "enqueue_ms": tuple(float(row["endEnqMs"]) - float(row["startEnqMs"]) for row in rows),
         }
-        if transfers:
-            series["h2d_ms"] = tuple(float(row["h2dMs"]) for row in rows)
-            series["d2h_ms"] = tuple(float(row["d2hMs"]) for row in rows)
     except (KeyError, TypeError, ValueError) as error:
         raise MeasureError(f"{path}: not the times that trtexec exports: {error!r}") from error
     if not rows:
         raise MeasureError(f"{path}: no query in it: the run was too short")
     return series
-
-
-def read_profile(path: Path) -> tuple[LayerTime, ...]:
-    """Read ``--exportProfile``: all layers that ran, in their order.
-
-    Raises:
-        MeasureError: the file is missing, cut short or of another kind.
-    """
-    try:
-        return tuple(
-            LayerTime(
-                name=row["name"],
-                median_ms=row["medianMs"],
-                average_ms=row["averageMs"],
-                share=row["percentage"] / 100,
-            )
-            for row in _read_list(path)
-            if "count" not in row
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise MeasureError(f"{path}: not the profile that trtexec exports: {error!r}") from error
 
 
 def read_protocol(log: str) -> Protocol:
@@ -147,27 +104,9 @@ def read_protocol(log: str) -> Protocol:
     return Protocol(**told, cuda_graph_captured=captured)
 
 
-def read_summary(log: str) -> LogSummary:
-    """Read the performance summary at the end of the log.
-
-    Raises:
-        MeasureError: there is none.
-    """
-    median_ms, queries_per_s = {}, None
-    for text in messages(log, "I"):
-        if found := _SUMMARY.match(text):
-            median_ms[found["name"]] = float(found["median"])
-        elif text.startswith("Throughput: "):
-            queries_per_s = float(text.split()[1])
-    if queries_per_s is None or "GPU Compute Time" not in median_ms:
-        raise MeasureError("trtexec printed no performance summary")
-    return LogSummary(median_ms=median_ms, queries_per_s=queries_per_s)
-
-
 def _read_list(path: Path) -> list[Mapping[str, Any]]:
     try:
-        # Names of layers are written as they are, so they may hold what JSON wants escaped.
-        content = json.loads(path.read_text(encoding="utf-8"), strict=False)
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise MeasureError(f"{path}: cannot read what trtexec exported: {error}") from error
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
