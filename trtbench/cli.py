@@ -287,16 +287,30 @@ def main() -> None:
     """Run the command line; every expected error is one line on stderr and an exit code."""
     program = Settings()
     try:
-        app(obj=program)
-    except SystemExit as ended:
-        if ended.code == EXIT_INTERRUPTED:
-            _complain("interrupted; finished work is kept, the same command goes on from there")
-        raise
+        # Otherwise typer would print three lines more for a wrong option.
+        code = app(obj=program, standalone_mode=False)
     except TrtbenchError as error:
         if program.debug:
             raise
         _complain(f"error: {error}")
         sys.exit(EXIT_USAGE if isinstance(error, SpecError) else EXIT_FAILED)
+    except typer.TyperException as error:
+        _tell_usage(error)
+        sys.exit(EXIT_USAGE)
+    if code == EXIT_INTERRUPTED:
+        _complain("interrupted; finished work is kept, the same command goes on from there")
+    sys.exit(code or 0)
+
+
+def _tell_usage(error: typer.TyperException) -> None:
+    """One line with the way to the help; without any argument, the help itself."""
+    if len(sys.argv) == 1:
+        typer.echo(error.format_message(), err=True)
+        return
+    context: typer.Context | None = getattr(error, "ctx", None)
+    command = context.command_path if context else "trtbench"
+    text = error.format_message().replace("Value error, ", "").rstrip(".")
+    _complain(f"error: {text}: see {command} --help")
 
 
 def _complain(text: str) -> None:

@@ -187,7 +187,11 @@ def read_model_entry(path: Path) -> ModelSpec:
     if not isinstance(overrides, dict):
         raise SpecError(f"--model {path}: overrides: expected names with values, got {overrides!r:.80}")
     pairs = tuple(sorted(overrides.items()))
-    return _checked(ModelSpec, name=entry["name"], img_size=entry.get("img_size"), overrides=pairs)
+    try:
+        return ModelSpec(name=entry["name"], img_size=entry.get("img_size"), overrides=pairs)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SpecError(f"--model {path}: {first['loc'][0]} {first['input']!r}: {first['msg']}") from error
 
 
 def _export_spec(recipe: Recipe, model: ModelSpec, options: ModelOptions) -> ExportSpec:
@@ -240,15 +244,19 @@ def parse_overrides(words: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:
     return tuple(sorted(pairs.items()))
 
 
+_OPTIONS = {"samples": "calib-samples", "name": "model", "overrides": "set"}
+"""Options that are not called as the fields are that they fill."""
+
+
 def _checked(spec_type: type[S], **fields: object) -> S:
+    """Make a spec of what options say; an error names the option."""
     try:
         return spec_type(**fields)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if spec_type in (BuildSpec, BuilderOptions):  # whose fields have the names of their options
-            raise SpecError(f"--{where.replace('_', '-')} {first['input']}: {first['msg']}") from error
-        raise SpecError(f"{where} = {first['input']!r}: {first['msg']}") from error
+        field = str(first["loc"][0])
+        option = _OPTIONS.get(field, field.replace("_", "-"))
+        raise SpecError(f"--{option} {first['input']}: {first['msg']}") from error
 
 
 def inputs_spec(data: Path | None, samples: int, seed: int) -> "InputsSpec":
@@ -259,6 +267,8 @@ def inputs_spec(data: Path | None, samples: int, seed: int) -> "InputsSpec":
     """
     from trtbench.specs import InputsSpec
 
+    if samples < 1:
+        raise SpecError(f"--data-samples {samples}: expected 1 image or more")
     directory = None if data is None else str(data.resolve())
     return _checked(InputsSpec, directory=directory, samples=samples, seed=seed)
 

@@ -53,7 +53,7 @@ def test_help_has_examples(trtbench, command):
         (["bench", "fp16", "--runtime", "fake"], ["fake", "script"]),
         (["bench", "fp16", "--batch", "1,x"], ["--batch 1,x", "integer"]),
         (["bench", "fp16", "--batch", "8,8"], ["--batch", "once"]),
-        (["bench", "fp16", "--duration-s", "0"], ["duration_s", "0"]),
+        (["bench", "fp16", "--duration-s", "0"], ["--duration-s 0"]),
         (["bench", "fp16", "--rebuilds", "-1"], ["--rebuilds -1"]),
         (["bench", "slow.json", "--runtime", "fake", "--batch", "8"], ["--batch", "slow.json"]),
         (["bench", "slow.json", "--runtime", "fake", "--set", "depth=1"], ["--set", "slow.json"]),
