@@ -1,6 +1,8 @@
 """The commands that time: ``bench`` and ``compare``."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,6 +18,11 @@ from trtbench.cli_options import (
 from trtbench.cli_output import EXIT_FAILED, EXIT_SLOWER, print_result
 from trtbench.cli_versions import EnvironmentsRequest, compare_in_environments
 from trtbench.errors import SpecError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from trtbench.results_store import Stored
 
 _AA_COMPARISONS = 200
 
@@ -107,7 +114,6 @@ def compare_command(
     if aa and fail_on:
         raise SpecError("--aa and --fail-on exclude each other: an arm against itself has no faster side")
     from trtbench.measure_requests import CompareRequest, compare_as_asked, has_failed, is_slower
-    from trtbench.report.stored import render_stored
 
     request = CompareRequest(
         words=tuple(words),
@@ -120,7 +126,7 @@ def compare_command(
         stored=stored,
     )
     result = compare_as_asked(request, output.store)
-    print_result(result, output.json, render_stored)
+    _print_result(result, output, words if stored else ())
     _exit(has_failed(result), fail_on is not None and not has_failed(result) and is_slower(result))
 
 
@@ -159,15 +165,29 @@ def bench_command(
     """
     from trtbench.build_requests import refuse_shared_rebuilds
     from trtbench.measure_requests import BenchRequest, bench_as_asked, has_failed
-    from trtbench.report.stored import render_stored
 
     refuse_shared_rebuilds(building, timing.rebuilds)
     request = BenchRequest(
         subject=subject, network=network, building=building, timing=timing, batch=batch, runtime=runtime
     )
     result = bench_as_asked(request, output.store)
-    print_result(result, output.json, render_stored)
+    _print_result(result, output, ())
     _exit(has_failed(result), False)
+
+
+def _print_result(result: "Stored", output: OutputOptions, sources: Sequence[str]) -> None:
+    """Print a result that lies in the store, or that was made of the results ``sources``."""
+    from trtbench.report.stored import render_stored
+    from trtbench.results_store import raw_files, raw_files_of_stored
+
+    def render(result: "Stored", console: "Console") -> None:
+        if sources:
+            files = raw_files_of_stored(map(Path, sources))
+        else:
+            files = raw_files(result, output.store / "results")
+        render_stored(result, files, console)
+
+    print_result(result, output.json, render)
 
 
 def _refuse_in_environments(aa: bool, stored: bool) -> None:

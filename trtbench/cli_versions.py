@@ -91,6 +91,7 @@ def compare_in_environments(request: EnvironmentsRequest, output: OutputOptions)
     from trtbench.environments import parse_environments
     from trtbench.measure_requests import measuring_progress, slower_among
     from trtbench.report.versions import render_versions
+    from trtbench.results_store import raw_files
     from trtbench.specs_from_options import export_specs
     from trtbench.versions import compare_environments
 
@@ -100,7 +101,8 @@ def compare_in_environments(request: EnvironmentsRequest, output: OutputOptions)
     with measuring_progress(names) as (on_step, told):
         plan = _plan(request, told)
         result = compare_environments(exports, plan, places, Store(output.store), on_step)
-    print_result(result, output.json, render_versions)
+    files = raw_files(result, output.store / "results")
+    print_result(result, output.json, lambda _, console: render_versions(result, files, console))
     if any(row.status == "failed" for row in result.rows):
         raise typer.Exit(EXIT_FAILED)
     if request.fail_on_slower and slower_among(result.verdicts):

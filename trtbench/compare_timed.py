@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trtbench.artifacts import Store, save_result
+from trtbench.build.choice import check_any_builds
 from trtbench.compare import compare, comparison_of, compiled_row, onnx_summary
 from trtbench.environment import collect_environment, first_gpu
 from trtbench.errors import RuntimeUnavailable, SpecError, TrtbenchError
@@ -41,10 +42,13 @@ def compare_timed(
 
     Raises:
         SpecError: the request is wrong for every recipe, or a runtime takes no recipes.
+        RuntimeUnavailable: every runtime loads engines, and none of them can be built here.
         MeasureError: another process has the GPU, and ``timing.exclusive``.
         ArtifactError: the store cannot be written.
     """
     check_runtimes(runtimes)
+    if len(build_specs) == len(runtimes):
+        check_any_builds(build_specs.values())
     rows = [
         _row_before(spec, runtime, build_specs, store, on_step) for spec in exports for runtime in runtimes
     ]
@@ -63,7 +67,11 @@ def compare_here(
     """Compare what the compiler makes of each recipe, and time the engines if they run on this machine.
 
     They are timed in the runtime that has the name of their compiler.
+
+    Raises:
+        RuntimeUnavailable: the compiler is not here, or has no GPU to build for.
     """
+    check_any_builds([build_spec])
     comparison = compare(exports, build_spec, store, on_step)
     reason = why_not_timed(build_spec.targets)
     if reason is not None:

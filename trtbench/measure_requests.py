@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trtbench.artifacts import Store
 from trtbench.bench import bench
-from trtbench.build.choice import default_backend
+from trtbench.build.choice import check_any_builds, default_backend
 from trtbench.build_requests import refuse_build_options, spec_to_compile, specs_for_runtimes
 from trtbench.cli_options import (
     DEFAULT_BATCH,
@@ -262,8 +262,10 @@ def _workshop(
         refuse_build_options(options, what)
         _refuse_rebuilds(timing, what)
         return Workshop(store, trust=timing.trust)
+    specs = specs_for_runtimes(options, building)
+    check_any_builds(specs.values())
     first_gpu()  # before the model is exported: what is built here is to be timed here
-    return Workshop(store, specs_for_runtimes(options, building), timing.rebuilds, timing.trust)
+    return Workshop(store, specs, timing.rebuilds, timing.trust)
 
 
 def _refuse_rebuilds(timing: BenchOptions, what: str) -> None:

@@ -5,7 +5,7 @@ Format history of stored results:
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,29 @@ def stored_arms(path: Path) -> list[StoredArm]:
     if not arms:
         raise IncompatibleResults(f"{path}: nothing in it was timed: name a measurement")
     return arms
+
+
+def raw_files(result: Stored | VersionComparison, folder: Path) -> list[Path]:
+    """Where what was measured is kept, each file once; ``folder`` is that of the result.
+
+    Of ``--aa`` it is the file of comparisons.
+    """
+    if isinstance(result, AaReport):
+        return [folder / result.raw]
+    points = result.points if isinstance(result, Sweep) else (result,)
+    measured = (each for point in points for each in _measurements(point))
+    return [folder / raw for raw in dict.fromkeys(each.raw for each in measured if each.blocks)]
+
+
+def raw_files_of_stored(paths: Iterable[Path]) -> list[Path]:
+    """``raw_files`` of all these results, each file once.
+
+    Raises:
+        SpecError: there is no such file.
+        IncompatibleResults: a file is no result.
+    """
+    files = (file for path in paths for file in raw_files(load_result(path), path.parent))
+    return list(dict.fromkeys(files))
 
 
 def _check_version(path: Path, version: object) -> None:

@@ -29,6 +29,11 @@ def format_seconds(duration_s: float) -> str:
     return f"{_three_digits(duration_s * 1e9)} ns"
 
 
+def format_count(count: int, noun: str) -> str:
+    """Write a count with its noun: ``1 block``, ``4 blocks``, ``3 processes``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
 def _with_prefix(value: float, unit: str) -> str:
     """Write ``value`` with the SI prefix that leaves 1 to 999; whole numbers below 1000 stay whole."""
     if abs(value) < 1000 and value == round(value):

@@ -61,7 +61,8 @@ def compare_environments(
 
     Engines are built, audited and aligned unless every runtime that was named loads something else. Where
     something can be timed, all of it is timed in one run: blocks of every recipe in every environment take
-    turns. An environment that cannot be made ready, and whatever fails in one, become rows with their reason.
+    turns. An environment that cannot be made ready, and whatever fails in one, become rows with their reason;
+    where all rows have failed before the export, nothing is exported.
 
     Args:
         exports: one spec a recipe, alike but for the recipe.
@@ -127,7 +128,7 @@ def _prepare(
 
 
 def _check_options(plan: Plan, environments: Sequence[Prepared | None]) -> None:
-    """Refuse, before anything is exported, what every environment refuses.
+    """Refuse, before anything is exported, what is a wrong request to every environment.
 
     Raises:
         SpecError: of the first environment.
@@ -160,10 +161,12 @@ def _cells(
 ) -> list[Cell]:
     """One row an environment and runtime, as far as it is known without timing."""
     cells = [
-        _cell(spec, record, ready, runtime, len(plan.runtimes) > 1)
+        _cell(spec, record, ready, runtime, plan)
         for runtime in plan.runtimes or (None,)
         for record, ready in prepared
     ]
+    if all(cell.row.status == "failed" for cell in cells):
+        return cells
     try:
         onnx, _ = export(spec, store, lambda step: on_step(str(spec.recipe), f"export: {step}"))
     except SpecError:
@@ -181,33 +184,38 @@ def _cells(
 
 
 def _cell(
-    spec: ExportSpec, record: EnvironmentRecord, ready: Prepared | None, runtime: str | None, several: bool
+    spec: ExportSpec, record: EnvironmentRecord, ready: Prepared | None, runtime: str | None, plan: Plan
 ) -> Cell:
-    on_runtime = f" on {runtime}" if several else ""
+    """A row as far as it is known before the export; what the environment lacks has it fail."""
+    on_runtime = f" on {runtime}" if len(plan.runtimes) > 1 else ""
     row = VersionRow(recipe=spec.recipe, environment=record.environment, status="ok", runtime=runtime)
     cell = Cell(f"{spec.recipe} in {record.environment}{on_runtime}", spec, ready, row)
-    if ready is None:
-        cell.fail(str(record.reason))
+    reason = record.reason if ready is None else _lack(ready, runtime, plan)
+    if reason is not None:
+        cell.fail(reason)
     return cell
 
 
+def _lack(ready: Prepared, runtime: str | None, plan: Plan) -> str | None:
+    """Why an environment cannot build, or load, what ``runtime`` takes; that is no matter of the others."""
+    loads = "engine" if runtime is None else runtime_entry(runtime).loads
+    if loads == "engine":
+        refusal = _refusal(plan.spec_in(ready, runtime), ready)
+        return None if refusal is None else str(refusal)
+    if loads == "onnx" and ready.contents.onnxruntime is None:
+        problem = ready.contents.onnxruntime_problem
+        instead = f"it cannot be imported: {problem}" if problem else "take venv:onnxruntime==VERSION"
+        return f"{ready.spec} has no onnxruntime, which runtime {runtime} needs: {instead}"
+    return None
+
+
 def _fill(cell: Cell, onnx: OnnxArtifact, plan: Plan, store: Store, on_step: OnRecipeStep) -> None:
-    """Build and audit what the runtime loads, or see whether the environment has what loads the model."""
+    """Build and audit the engine, if the runtime loads one."""
     runtime, ready = cell.row.runtime, cell.ready
-    if ready is None:
-        return
-    if runtime is not None and runtime_entry(runtime).loads != "engine":
-        if runtime_entry(runtime).loads == "onnx" and ready.contents.onnxruntime is None:
-            problem = ready.contents.onnxruntime_problem
-            instead = f"it cannot be imported: {problem}" if problem else "take venv:onnxruntime==VERSION"
-            cell.fail(f"{ready.spec} has no onnxruntime, which runtime {runtime} needs: {instead}")
+    if ready is None or (runtime is not None and runtime_entry(runtime).loads != "engine"):
         return
     build_spec = plan.spec_in(ready, runtime)
     build_spec = build_spec.model_copy(update={"sparsity": build_spec.sparsity or cell.spec.recipe.sparse})
-    refusal = _refusal(build_spec, ready)
-    if refusal is not None:  # a request that this environment cannot meet is no matter of the others
-        cell.fail(str(refusal))
-        return
     _compile(cell, onnx, build_spec, plan.timing.rebuilds, store, on_step)
 
 

@@ -99,6 +99,33 @@ def test_bench_prints_and_keeps_the_same_result(trtbench, arms):
     assert json.loads(out)["environment"]["cpu_model"]
 
 
+def _kept(out, words="every sample"):
+    """The files that a text names; each has to open from the working directory."""
+    paths = [Path(line.rpartition(": ")[2]) for line in out.splitlines() if line.startswith(words)]
+    assert all(path.is_file() for path in paths), out
+    return paths
+
+
+@pytest.mark.parametrize("store", ["elsewhere", "."])
+def test_the_samples_of_a_result_are_named_from_where_the_user_stands(trtbench, arms, store):
+    timing = ("--runtime", "fake", "--store", store, *FAST)
+    for arguments in (["bench", arms[0]], ["compare", *arms]):
+        (path,) = _kept(trtbench(*arguments, *timing)[1])
+        assert path.parent.parent == Path(store, "results")
+        assert path.parent.with_name(f"{path.parent.name}.json").is_file()
+    (path,) = _kept(trtbench("compare", "--aa", arms[0], *timing, "--comparisons", 1)[1], "every comparison")
+    assert path.name == "comparisons.jsonl"
+
+
+def test_the_samples_of_stored_results_are_those_beside_them(trtbench, arms):
+    for store in ("v", "w"):
+        for path in arms:
+            trtbench("bench", path, "--runtime", "fake", "--store", store, *FAST)
+    (slow,), (fast,) = Path("v/results").glob("*slow*.json"), Path("w/results").glob("*fast*.json")
+    out = trtbench("compare", "--from", slow, fast)[1]
+    assert _kept(out) == [path.with_suffix("") / "blocks.jsonl" for path in (slow, fast)]
+
+
 def test_bench_again_is_another_measurement(trtbench, arms):
     for _ in range(2):
         assert trtbench("bench", arms[0], "--runtime", "fake", *FAST)[0] == 0

@@ -188,6 +188,62 @@ def test_without_a_gpu_tensorrt_is_no_default(
     assert (code, "nvidia-ml-py is not installed" in err) == (1, True), err
 
 
+MISSING = {
+    "tensorrt": ("TensorRT cannot be used here", "nvcr.io/nvidia/tensorrt:", "pip install tensorrt"),
+    "trtexec": ("no trtexec on PATH", "nvcr.io/nvidia/tensorrt:"),
+}
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without TensorRT, trtexec and GPU."""
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    monkeypatch.setattr("trtbench.build.trtexec.PLACES", ())
+
+
+@pytest.mark.parametrize("backend", ["tensorrt", "trtexec"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["build", "m.onnx", "--backend"],
+        ["compare", "fp16", "nvfp4", "--backend"],
+        ["compare", "fp16", "nvfp4", "--runtime"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_missing_is_named_before_the_gpu_and_any_export(
+    arguments: list[str], backend: str, trtbench: Run, bare: None
+) -> None:
+    code, out, err = trtbench(*arguments, backend)
+    assert (code, out, len(err.splitlines())) == (1, "", 1), err
+    words = (*MISSING[backend], "tensorrt_rtx instead", "needs a GPU", "nvidia-ml-py is not installed")
+    places = [err.find(word) for word in words]
+    assert places == sorted(places), err
+    assert -1 not in places, err
+    assert not Path("models").exists()
+
+
+@pytest.mark.parametrize("backend", ["tensorrt", "trtexec"])
+def test_with_a_gpu_only_the_compiler_is_missing(
+    backend: str, trtbench: Run, bare: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_gpu(monkeypatch)
+    code, _, err = trtbench("compare", "fp16", "--backend", backend)
+    assert code == 1, err
+    assert all(word in err for word in MISSING[backend]), err
+    assert "needs a GPU" not in err
+
+
+def test_with_tensorrt_only_the_gpu_is_missing(
+    trtbench: Run, bare: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_tensorrt(monkeypatch, tmp_path, "tensorrt-10.14.1.48.post1")
+    code, _, err = trtbench("compare", "fp16", "--backend", "tensorrt")
+    assert (code, len(err.splitlines())) == (1, 1), err
+    assert "TensorRT 10.14.1.48.post1 builds for the GPU at hand: nvidia-ml-py is not installed" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -244,6 +300,14 @@ def test_without_a_gpu_tensorrt_is_no_default(
         (["compare", "fp16", "--runtime", "trtexec", "--regime", "burst"], ["regime burst", "trtexec"]),
         (["compare", "fp16", "--backend", "trtexec", "--l2", "rotated"], ["l2 rotated", "trtexec"]),
         (["bench", "fp16", "--runtime", "trtexec", "--l2", "flushed"], ["l2 flushed", "trtexec"]),
+        (
+            ["bench", "fp32", "--runtime", "onnxruntime-cpu", "--l2", "rotated"],
+            ["l2 rotated", "only a GPU's"],
+        ),
+        (
+            ["compare", "fp32", "--runtime", "torch", "--runtime", "onnxruntime-cpu", "--l2", "flushed"],
+            ["l2 flushed", "runtime onnxruntime-cpu", "leave it out"],
+        ),
         (
             [*("compare", "fp16", "--backend", "trtexec", "--regime", "burst"), *ENVIRONMENTS],
             ["regime burst", "trtexec"],

@@ -69,6 +69,7 @@ def test_help_has_an_example(verb):
         (["fp32", "--rebuilds", "-1"], "--rebuilds -1: expected 0 or more"),
         (["fp32", "--processes", "0"], "--processes 0"),
         (["fp32", "--batch", "1,8"], "--env compares versions at one batch"),
+        (["fp32", "--runtime", "onnxruntime-cpu", "--l2", "flushed"], "l2 flushed: runtime onnxruntime-cpu"),
         (["fp32", "--env", "remote"], "environment 'remote' is unknown"),
     ],
 )

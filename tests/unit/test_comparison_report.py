@@ -19,7 +19,7 @@ def comparison():
 
 def render(comparison, width):
     console = Console(file=StringIO(), width=width, highlight=False)
-    render_comparison(comparison, console)
+    render_comparison(comparison, [], console)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 
 

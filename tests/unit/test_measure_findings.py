@@ -186,6 +186,14 @@ def test_ups_and_downs_are_no_drift(tmp_path):
     assert "NOT_STEADY" not in found(observe(tmp_path, three_processes([1.0, 1.0, 1.001, 1.001])))
 
 
+def test_one_process_is_no_plural(tmp_path):
+    drifting = found(observe(tmp_path, blocks(1.0, 1.0, 1.02, 1.02)))["NOT_STEADY"]
+    assert drifting.message.startswith("in the one process the second half of the blocks is slower")
+    hot = telemetry(throttle_us={"hw_therm_slowdown": 100_000})
+    timed = [block.model_copy(update={"telemetry": hot}) for block in blocks(1.0)]
+    assert "(1 of 1 block)" in found(observe(tmp_path, timed))["THROTTLED"].message
+
+
 def test_what_warming_up_noted_is_told(tmp_path):
     facts = FACTS.model_copy(update={"notes": ("NOT_STEADY: no steady state in 10.0 s of warming up",)})
     assert "10.0 s" in found(observe(tmp_path, three_processes(STEADY), facts=facts))["NOT_STEADY"].message

@@ -123,6 +123,13 @@ def test_a_killed_worker_is_told_by_its_signal(tmp_path):
             _run_blocks(process, 100)
 
 
+def test_a_worker_that_dies_without_a_word_has_no_last_words(tmp_path):
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    process = _process(tmp_path, _arm(tmp_path), python=(sys.executable, "-c", code))
+    with process, pytest.raises(MeasureError, match=r"take fewer arms\): see \S+/arm\.log$"):
+        process.prepare()
+
+
 def test_a_failure_in_a_block_is_told(tmp_path):
     arm = _arm(tmp_path, failure={"at": "query", "query": 400})
     with _process(tmp_path, arm) as process:

@@ -18,7 +18,7 @@ from trtbench.recipes import parse_recipe
 from trtbench.report.measurement import evidence, progress_line, told_as_steps
 from trtbench.report.stored import render_stored
 from trtbench.results import AaReport, ArmsComparison, Comparison, ComparisonRow, Sweep
-from trtbench.results_store import load_result
+from trtbench.results_store import load_result, raw_files
 from trtbench.specs import BenchSpec, ExportSpec
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "measure"
@@ -119,7 +119,7 @@ def result(name):
 
 def render(stored, width):
     console = Console(file=StringIO(), width=width, highlight=False)
-    render_stored(stored, console)
+    render_stored(stored, raw_files(stored, Path("v", "results")), console)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 
 
@@ -143,6 +143,16 @@ def rounded(value):
     if isinstance(value, list):
         return [rounded(entry) for entry in value]
     return float(f"{value:.9g}") if isinstance(value, float) else value
+
+
+def test_one_of_a_thing_is_no_plural():
+    single = result("measurement").model_copy(update={"blocks": 1, "processes": 1})
+    assert "; 1 block of 1 process\n" in render(single, 110)
+    report = result("aa").model_copy(
+        update={"comparisons": 1, "pool": 3, "protocol": BenchSpec(processes=1), "raw": "x"}
+    )
+    assert ": 1 comparison of 1 process with 1 other, out of 3, measured" in render(report, 110)
+    assert progress_line(RunProgress("measure", 1, {}, None)) == "measure, 1 block"
 
 
 def test_every_table_names_the_gpu_or_says_that_there_was_none():

@@ -92,7 +92,7 @@ def test_a_crash_tells_the_signal_and_the_last_words(log_path: Path, crash: str,
 
 
 def test_a_crash_without_a_word(log_path: Path) -> None:
-    with pytest.raises(BuildError, match=r"signal 6 .*last words: none"):
+    with pytest.raises(BuildError, match=r"killed by signal 6 \(SIGABRT\)$"):
         run("import os; os.abort()", log_path)
 
 
@@ -119,9 +119,9 @@ def test_too_much_memory_is_stopped(log_path: Path) -> None:
 
 
 def test_a_limit_without_a_word(log_path: Path) -> None:
-    with pytest.raises(LimitPassed, match=r"the limit is .* \(--timeout-s\) .*; last words: none$"):
+    with pytest.raises(LimitPassed, match=r"the limit is .* \(--timeout-s\) or take a smaller model$"):
         run("import time; time.sleep(60)", log_path, timeout_s=0.01)
-    with pytest.raises(LimitPassed, match=r"\(--memory-limit-gb\) .*; last words: none$"):
+    with pytest.raises(LimitPassed, match=r"\(--memory-limit-gb\) or take a smaller batch$"):
         run("import time; time.sleep(60)", log_path, memory_limit_bytes=1)
 
 

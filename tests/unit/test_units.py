@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtbench.units import format_bytes, format_flops, format_seconds
+from trtbench.units import format_bytes, format_count, format_flops, format_seconds
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,17 @@ def test_text_reads_back_within_half_a_percent(size_bytes: int) -> None:
     assert match is not None
     assert float(match[1]) * _FACTORS[match[2]] == pytest.approx(size_bytes, rel=0.005)
     assert float(match[1]) < 1000
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "text"),
+    [
+        (0, "block", "0 blocks"),
+        (1, "block", "1 block"),
+        (2, "block", "2 blocks"),
+        (1, "process", "1 process"),
+        (3, "process", "3 processes"),
+    ],
+)
+def test_a_count_agrees_with_its_noun(count: int, noun: str, text: str) -> None:
+    assert format_count(count, noun) == text

@@ -15,6 +15,7 @@ from trtbench.report.diff import explanations, headline, render_diff, where
 from trtbench.report.versions import _versions, render_versions
 from trtbench.results.diff import EngineDiff
 from trtbench.results.versions import VersionComparison
+from trtbench.results_store import raw_files
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "versions"
 
@@ -40,14 +41,24 @@ def render(function, result, width):
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 
 
+def render_text(comparison, width, results="results"):
+    """Print a comparison whose result lies in the folder ``results``."""
+    files = raw_files(comparison, Path(results))
+    return render(lambda result, console: render_versions(result, files, console), comparison, width)
+
+
 @pytest.mark.parametrize("width", [110, 80])
 def test_text_of_versions(comparison, width):
-    assert render(render_versions, comparison, width) == (GOLDEN / f"comparison_{width}.txt").read_text()
+    assert render_text(comparison, width) == (GOLDEN / f"comparison_{width}.txt").read_text()
 
 
 @pytest.mark.parametrize("width", [110, 80])
 def test_text_of_versions_that_were_timed(timed, width):
-    assert render(render_versions, timed, width) == (GOLDEN / f"timed_{width}.txt").read_text()
+    assert render_text(timed, width) == (GOLDEN / f"timed_{width}.txt").read_text()
+
+
+def test_samples_lie_where_the_result_does(timed):
+    assert "every sample: elsewhere/results/" in render_text(timed, 110, "elsewhere/results")
 
 
 def test_rows_of_two_compilers_are_labelled(comparison):
@@ -60,8 +71,7 @@ def test_rows_of_two_compilers_are_labelled(comparison):
     after = {"backend": "tensorrt", "backend_version": "10.14.1.48"}
     changed = difference.diff.model_copy(update={"after": difference.diff.after.model_copy(update=after)})
     difference = difference.model_copy(update={"diff": changed, "after": "docker:tensorrt"})
-    text = render(
-        render_versions,
+    text = render_text(
         comparison.model_copy(update={"rows": tuple(rows), "differences": (difference,)}),
         120,
     )
@@ -86,7 +96,7 @@ def test_environments_of_one_version_are_told_apart(comparison, words, names):
 
 def test_why_nothing_was_timed_is_told(comparison):
     reason = "no NVIDIA driver answers: NVML Shared Library Not Found"
-    text = render(render_versions, comparison.model_copy(update={"not_timed": reason}), 110)
+    text = render_text(comparison.model_copy(update={"not_timed": reason}), 110)
     assert f"not timed: {reason}\n" in text
 
 
@@ -97,11 +107,63 @@ def test_times_stand_beside_what_was_compiled(comparison, timed):
         else row
         for row in comparison.rows
     ]
-    text = render(render_versions, comparison.model_copy(update={"rows": tuple(rows)}), 110)
+    text = render_text(comparison.model_copy(update={"rows": tuple(rows)}), 110)
     assert "compiled for sm120 from one ONNX file a recipe, with the same build options\n" in text
     assert "nothing here was timed" not in text
     assert "GEMM FLOPs run in" in text
     assert "median ms" in text
+
+
+class TestFailedRowsOfAComparisonThatIsTimed:
+    """What failed is in the table of times, a baseline as well, and has a line with its reason."""
+
+    @pytest.fixture
+    def with_failed(self, timed):
+        """The comparison without its ``words`` being ready."""
+
+        def change(*words):
+            reason = "uv pip failed: there is no such version"
+            rows, places = [], []
+            for row in timed.rows:
+                failed = {"status": "failed", "reason": reason, "measured": None, "onnx_sha256": None}
+                rows.append(row.model_copy(update=failed) if row.environment in words else row)
+            for record in timed.environments:
+                lost = {"contents": None, "reason": reason}
+                places.append(record.model_copy(update=lost) if record.environment in words else record)
+            return timed.model_copy(update={"rows": tuple(rows), "environments": tuple(places)})
+
+        return change
+
+    def test_an_environment_that_is_not_ready(self, with_failed):
+        text = render_text(with_failed("local"), 110)
+        assert ["local", "failed"] in [line.split() for line in text.splitlines()]
+        assert "fp32 in local failed: the environment is not ready\n" in text
+        assert text.count("uv pip failed: there is no such version") == 1
+
+    def test_the_baseline(self, with_failed):
+        first = "venv:onnxruntime==1.24.4"
+        lines = render_text(with_failed(first), 110).splitlines()
+        header = next(number for number, line in enumerate(lines) if line.startswith("recipe"))
+        assert lines[header + 1].split() == ["fp32", "1.24.4", "failed"]
+        assert lines[header + 2].split()[:2] == ["1.31.1", "1.6067"]
+        assert f"fp32 in {first} failed: the environment is not ready" in lines
+
+    def test_all(self, timed, with_failed):
+        text = render_text(with_failed(*(row.environment for row in timed.rows)), 110)
+        assert text.startswith("vit_tiny_patch16_224, batch 1; nothing was timed\n")
+        assert ["fp32", "1.24.4", "failed"] in [line.split() for line in text.splitlines()]
+        assert "sha256 None" not in text
+
+
+def test_nothing_that_was_compiled_is_told_as_such(comparison):
+    rows = [
+        row.model_copy(update={"status": "failed", "reason": "no compiler", "engine": None, "targets": ()})
+        for row in comparison.rows
+    ]
+    text = render_text(comparison.model_copy(update={"rows": tuple(rows), "differences": ()}), 110)
+    head = "vit_tiny_patch16_224, batch 8; nothing was compiled; nothing here was timed on a GPU"
+    assert text.splitlines()[0] == head
+    assert f"fp16 in {rows[0].environment} failed: no compiler" in text
 
 
 @pytest.mark.parametrize("width", [110, 80])
@@ -147,4 +209,4 @@ def test_a_reason_in_brackets_is_printed_as_it_is(comparison):
     rows = tuple(
         row.model_copy(update={"reason": "[its words]"}) if row.reason else row for row in comparison.rows
     )
-    assert "[its words]" in render(render_versions, comparison.model_copy(update={"rows": rows}), 110)
+    assert "[its words]" in render_text(comparison.model_copy(update={"rows": rows}), 110)

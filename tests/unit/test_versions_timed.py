@@ -242,6 +242,28 @@ class TestEnvironmentsTogether:
             compare(venvs, with_tactics("tensorrt_rtx", "tensorrt"))
         assert exported == []
 
+    @pytest.mark.parametrize("options", [BuilderOptions(), BuilderOptions(tactic_table=True)])
+    def test_rows_that_have_all_failed_before_an_export_need_none(self, compare, exported, options):
+        spec = BuildSpec(backend="tensorrt", targets=("sm120",), options=options)
+        venvs = [
+            place(f"venv:tensorrt-rtx=={version}", tensorrt_rtx=version, targets=("sm120",))
+            for version in ("1.5.0.114", "1.7.1.116")
+        ]
+        result = compare(venvs, {"tensorrt": spec})
+        assert exported == []
+        assert [(row.status, row.onnx_sha256, row.measured) for row in result.rows] == [
+            ("failed", None, None)
+        ] * 2
+        assert all("has no TensorRT: there is TensorRT-RTX 1." in row.reason for row in result.rows)
+
+    def test_a_wrong_request_to_one_and_a_lack_of_the_other_need_no_export(self, compare, exported):
+        spec = BuildSpec(backend="tensorrt", targets=("sm120",), memory_limit_bytes=1)
+        venv = place("venv:tensorrt-rtx==1.7.1.116", tensorrt_rtx="1.7.1.116", targets=("sm120",))
+        container, rtx = compare([place(tensorrt="10.14.1.48"), venv], {"tensorrt": spec}).rows
+        assert exported == []
+        assert container.reason.startswith("--memory-limit-gb cannot be kept in docker:")
+        assert "has no TensorRT" in rtx.reason
+
 
 def with_tactics(*backends):
     options = BuilderOptions(tactic_table=True)

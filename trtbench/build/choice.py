@@ -1,6 +1,6 @@
 """Which compiler builds where nobody says it, and what is known to fail before any work is done."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from trtbench.build.compiler import compiler_of
@@ -60,3 +60,23 @@ def checked(spec: BuildSpec) -> BuildSpec:
     with suppress(RuntimeUnavailable):
         check_options(spec, compiler_of(None, spec).version)
     return spec
+
+
+def check_any_builds(specs: Iterable[BuildSpec]) -> None:
+    """Refuse, before any work is done, builds none of which can be done by this machine.
+
+    Raises:
+        RuntimeUnavailable: what the first of them lacks.
+    """
+    problems = [_what_is_missing(spec) for spec in specs]
+    missing = [problem for problem in problems if problem is not None]
+    if missing and len(missing) == len(problems):
+        raise missing[0]
+
+
+def _what_is_missing(spec: BuildSpec) -> RuntimeUnavailable | None:
+    try:
+        compiler_of(None, spec)
+    except RuntimeUnavailable as error:
+        return error
+    return None

@@ -138,13 +138,31 @@ def _compiler_here(spec: BuildSpec) -> Compiler:
     if backend == "tensorrt_rtx":
         version = str(import_compiler(backend).__version__)
         return Compiler(backend, python, (), version, known_targets(), None)
-    gpu = first_gpu()
+    try:
+        gpu = first_gpu()
+    except RuntimeUnavailable as no_gpu:
+        raise RuntimeUnavailable(_missing_here(backend, no_gpu)) from no_gpu
     check_target(spec.targets, gpu)
+    version, trtexec = _find_tool(backend)
+    return Compiler(backend, python, (), version, (gpu.target,), None, gpu.name, trtexec)
+
+
+def _find_tool(backend: BuildBackend) -> tuple[str, Trtexec | None]:
+    """Version of the TensorRT that is here, and its trtexec where that is to build."""
     if backend == "trtexec":
         trtexec = find_trtexec()
-        return Compiler(backend, python, (), trtexec.version, (gpu.target,), None, gpu.name, trtexec)
-    version = str(import_compiler(backend).__version__)
-    return Compiler(backend, python, (), version, (gpu.target,), None, gpu.name)
+        return trtexec.version, trtexec
+    return str(import_compiler(backend).__version__), None
+
+
+def _missing_here(backend: BuildBackend, no_gpu: RuntimeUnavailable) -> str:
+    """What a machine without a GPU lacks to build: the compiler comes first, if that is missing, too."""
+    instead = "tensorrt_rtx instead, which compiles without a GPU"
+    try:
+        version, _ = _find_tool(backend)
+    except RuntimeUnavailable as no_tool:
+        return f"{no_tool}; or name {instead}; {backend} also needs a GPU to build for: {no_gpu}"
+    return f"{PRODUCTS[backend]} {version} builds for the GPU at hand: {no_gpu}; or name {instead}"
 
 
 def _instead(environment: Prepared) -> str:

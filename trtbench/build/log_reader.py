@@ -107,6 +107,12 @@ def last_words(log_path: Path) -> str:
     return _one_line(last)
 
 
+def clause_of_last_words(log_path: Path) -> str:
+    """What an error ends with: ``; last words: `` and the words; empty when the log has none."""
+    words = last_words(log_path)
+    return f"; last words: {words}" if words else ""
+
+
 def _read(log_path: Path) -> str:
     try:
         # Not read_text: it would turn a carriage return in a name into a line end.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtbench.build.log_reader import last_words
+from trtbench.build.log_reader import clause_of_last_words, last_words
 from trtbench.build.log_tail import LogTail
 from trtbench.errors import BuildError
 from trtbench.progress import OnStep, silent
@@ -48,8 +48,8 @@ def supervise(
     the log says of its progress. ``words`` reads in the log why it refused, if it ends with an exit code.
 
     Raises:
-        LimitPassed: it passed a limit; the text has the last words in the log.
-        BuildError: it refused, or died of a signal; the text has the last words in the log.
+        LimitPassed: it passed a limit; the text has the last words in the log, if any.
+        BuildError: it refused, or died of a signal; the text has the last words in the log, if any.
     """
     start_s = time.monotonic()
     tail = LogTail(log_path, on_progress)
@@ -89,13 +89,13 @@ def _check_limits(
     if duration_s > timeout_s:
         raise LimitPassed(
             f"stopped after {format_seconds(duration_s)}, the limit is {format_seconds(timeout_s)}: "
-            f"allow more (--timeout-s) or take a smaller model; {_last_words(log_path)}"
+            f"allow more (--timeout-s) or take a smaller model{clause_of_last_words(log_path)}"
         )
     if memory_limit_bytes is not None and rss_bytes > memory_limit_bytes:
         raise LimitPassed(
             f"stopped at {format_bytes(rss_bytes)} of resident memory, the limit is "
-            f"{format_bytes(memory_limit_bytes)}: allow more (--memory-limit-gb) or take a smaller batch; "
-            f"{_last_words(log_path)}"
+            f"{format_bytes(memory_limit_bytes)}: allow more (--memory-limit-gb) or take a smaller batch"
+            f"{clause_of_last_words(log_path)}"
         )
 
 
@@ -111,11 +111,7 @@ def _describe_failure(
             f"killed by signal {-returncode} (probably out of memory) after it used "
             f"{format_bytes(peak_rss_bytes)}: free memory or take a smaller batch"
         )
-    return f"{cause}; {_last_words(log_path)}"
-
-
-def _last_words(log_path: Path) -> str:
-    return f"last words: {last_words(log_path) or 'none'}"
+    return f"{cause}{clause_of_last_words(log_path)}"
 
 
 def _resident_memory(pid: int) -> tuple[int, int]:

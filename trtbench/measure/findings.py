@@ -30,7 +30,7 @@ from trtbench.results import (
 from trtbench.runtimes import runtime_entry
 from trtbench.stats import BlockSamples, Ratio, speedup
 from trtbench.trtexec.check import trtexec_disagrees
-from trtbench.units import format_bytes
+from trtbench.units import format_bytes, format_count
 
 ENQUEUE_SHARE = 0.8
 """trtexec warns from the same share on (sampleReporting.cpp)."""
@@ -156,6 +156,7 @@ def throttled(observed: Observed) -> Finding | None:
     reasons = [name for name, microseconds in summary.throttle_us.items() if microseconds]
     throttles = [throttle for name, throttle in _THROTTLES.items() if name in reasons]
     numbers = {"samples_share": samples_share, "throttled_share": summary.throttled_share}
+    counted = f"{len(held)} of {format_count(len(observed.blocks), 'block')}"
     contrast = ""
     if free:
         medians = [statistics.median(block_medians(each, facts.main_series)) for each in (held, free)]
@@ -164,8 +165,8 @@ def throttled(observed: Observed) -> Finding | None:
     return Finding(
         code="THROTTLED",
         severity=throttles[0].severity,
-        message=f"{samples_share:.0%} of the samples ({len(held)} of {len(observed.blocks)} blocks) were "
-        f"taken while the clock was held down by {', '.join(reasons)}{contrast}; none is left out",
+        message=f"{samples_share:.0%} of the samples ({counted}) were taken while the clock was held down by "
+        f"{', '.join(reasons)}{contrast}; none is left out",
         hint="; ".join(dict.fromkeys(throttle.hint for throttle in throttles)),
         numbers=numbers,
     )
@@ -216,7 +217,7 @@ def foreign_process(observed: Observed) -> Finding | None:
         severity="warning",
         message=f"other processes had the GPU open ({', '.join(map(str, pids))}): "
         f"{'before the first block' if observed.foreign_pids else 'not at the start'}, and in {shared} of "
-        f"{len(observed.blocks)} blocks",
+        f"{format_count(len(observed.blocks), 'block')}",
         hint="stop them and measure again; --exclusive refuses to start beside others",
         numbers={"blocks": shared, "processes": len(pids)},
     )
@@ -235,7 +236,8 @@ def input_dependent_power(observed: Observed) -> Finding | None:
         code="INPUT_DEPENDENT_POWER",
         severity="info",
         message=f"inputs of zeros are computed {ratio.value:.3f}x as fast as images (95 % interval "
-        f"{ratio.ci95[0]:.3f} to {ratio.ci95[1]:.3f}, {len(processes)} processes){_states_words(*states)}: "
+        f"{ratio.ci95[0]:.3f} to {ratio.ci95[1]:.3f}, {format_count(len(processes), 'process')})"
+        f"{_states_words(*states)}: "
         f"the power cap holds the clock down for {share:.0%} of the time, and power depends on the values "
         "that are multiplied",
         hint="these times hold for images of mean 0 and standard deviation 1, other values move them"
@@ -279,8 +281,9 @@ def not_steady(observed: Observed) -> Finding | None:
         [note.removeprefix(_UNSTEADY) for note in facts.notes if note.startswith(_UNSTEADY)] if facts else []
     )
     if same_way and abs(drift) >= DRIFT:
+        where = "the one process" if len(changes) == 1 else f"each of {len(changes)} processes"
         notes.append(
-            f"in each of {len(changes)} processes the second half of the blocks is "
+            f"in {where} the second half of the blocks is "
             f"{'slower' if drift > 0 else 'faster'} than the first, by {abs(drift):.1%} in the median"
         )
     if not notes:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from trtbench.build.log_reader import last_words
+from trtbench.build.log_reader import clause_of_last_words
 from trtbench.environments.command import run_command
 from trtbench.environments.container_errors import known_trouble
 from trtbench.environments.prepared import Container
@@ -202,7 +202,7 @@ class ArmProcess:
                 self._end(0.0)
                 raise MeasureError(
                     f"no answer in {format_seconds(timeout_s)}, so the worker was killed: "
-                    f"see {self._log_path}; last words: {_quoted(self._log_path)}"
+                    f"see {self._log_path}{clause_of_last_words(self._log_path)}"
                 )
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
@@ -267,13 +267,9 @@ def _environment() -> dict[str, str]:
 
 
 def _describe_exit(returncode: int, log_path: Path) -> str:
-    words = _quoted(log_path)
+    where = f"see {log_path}{clause_of_last_words(log_path)}"
     if returncode >= 0:
-        return f"the worker ended with exit code {returncode}: see {log_path}; last words: {words}"
+        return f"the worker ended with exit code {returncode}: {where}"
     name = signal.Signals(-returncode).name
     hint = " (probably out of memory: take fewer arms)" if -returncode == signal.SIGKILL else ""
-    return f"killed by signal {-returncode}, {name}{hint}: see {log_path}; last words: {words}"
-
-
-def _quoted(log_path: Path) -> str:
-    return last_words(log_path) or "none"
+    return f"killed by signal {-returncode}, {name}{hint}: {where}"

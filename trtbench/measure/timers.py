@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from trtbench.environments.prepared import Prepared
-from trtbench.errors import MeasureError
+from trtbench.errors import MeasureError, SpecError
 from trtbench.measure.messages import Samples
 from trtbench.measure.process import ArmProcess
 from trtbench.results import ArmFacts
@@ -88,8 +88,14 @@ def check_protocol(runtimes: Iterable[str], bench: BenchSpec) -> None:
         SpecError: and which.
     """
     for runtime in runtimes:
-        if runtime_entry(runtime).times_itself:
+        entry = runtime_entry(runtime)
+        if entry.times_itself:
             _self_timed(runtime).check_protocol(bench)
+        if entry.device == "cpu" and bench.l2 != "warm":
+            raise SpecError(
+                f"l2 {bench.l2}: runtime {runtime} computes on a CPU, and only a GPU's L2 cache can be kept "
+                "cold: leave it out, or leave that runtime out"
+            )
 
 
 def monitor_of(arm: ArmSpec, monitor: "GpuMonitor | None") -> "GpuMonitor | None":

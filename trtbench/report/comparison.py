@@ -1,6 +1,7 @@
 """A comparison as text for people: one table of recipes, one of roles, then the findings."""
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +24,7 @@ Cell = Callable[[ComparisonRow, CompiledSummary, EngineSummary], str]
 _WIDE = 100  # columns from which the table of recipes has room for two blanks between its own
 
 
-def render_comparison(comparison: Comparison, console: Console) -> None:
+def render_comparison(comparison: Comparison, raw_files: Sequence[Path], console: Console) -> None:
     """Print ``comparison``: what the compiler made of each recipe, then what was timed, and where."""
     console.print(_headline(comparison), soft_wrap=True)
     if comparison.not_timed is not None:
@@ -36,7 +37,7 @@ def render_comparison(comparison: Comparison, console: Console) -> None:
         console.print(_role_table(comparison))
     measured = [row.measured for row in comparison.rows if row.measured]
     if measured:
-        render_times(measured, comparison.verdicts, console)
+        render_times(measured, comparison.verdicts, raw_files, console)
     for row in comparison.rows:
         if row.status == "failed":
             name = _name(row, comparison.rows)

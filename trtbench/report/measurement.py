@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +24,7 @@ from trtbench.results import (
     VerdictWord,
 )
 from trtbench.runtimes import runtime_entry
-from trtbench.units import format_bytes, format_seconds
+from trtbench.units import format_bytes, format_count, format_seconds
 
 _TELL_S = 2.0
 _WIDE = 100  # columns from which there is room for two blanks between those of a table
@@ -41,7 +42,7 @@ _STYLES: dict[VerdictWord, str] = {
 }
 
 
-def render_measurement(measurement: Measurement, console: Console) -> None:
+def render_measurement(measurement: Measurement, raw_files: Iterable[Path], console: Console) -> None:
     """Print one arm: its series, its rate, the state of the GPU, and the findings."""
     head = f", batch {measurement.batch}" if measurement.batch else ""
     console.print(
@@ -51,20 +52,25 @@ def render_measurement(measurement: Measurement, console: Console) -> None:
         console.print(_series_table(measurement, console))
     for line in _facts(measurement):
         console.print(Text(line), soft_wrap=True)
+    render_raw_files(raw_files, console)
     _render_failure(measurement.arm.label, measurement.reason, console)
     render_findings([("", finding) for finding in measurement.findings], console)
 
 
-def render_times(measurements: Sequence[Measurement], verdicts: Sequence[Verdict], console: Console) -> None:
-    """Print one line an arm, then each verdict with its reason."""
+def render_times(
+    measurements: Sequence[Measurement],
+    verdicts: Sequence[Verdict],
+    raw_files: Iterable[Path],
+    console: Console,
+) -> None:
+    """Print one line an arm, then each verdict with its reason, then where the samples are."""
     console.print(Text(evidence(measurements)), soft_wrap=True)
     table = _table(console, "arm", *TIME_COLUMNS)
     for measurement in measurements:
         table.add_row(Text(measurement.arm.label), *time_cells(measurement, verdicts))
     console.print(table)
     render_verdicts(measurements, verdicts, console)
-    for raw in dict.fromkeys(each.raw for each in measurements if each.blocks):
-        console.print(Text(f"every sample: results/{raw}", style="dim"), soft_wrap=True)
+    render_raw_files(raw_files, console)
 
 
 def render_verdicts(
@@ -82,12 +88,12 @@ def render_verdicts(
         )
 
 
-def render_arms(comparison: ArmsComparison, console: Console) -> None:
+def render_arms(comparison: ArmsComparison, raw_files: Iterable[Path], console: Console) -> None:
     """Print arms that are no recipes of one model."""
     if comparison.sources:
         console.print(Text(f"from {', '.join(comparison.sources)}"), soft_wrap=True)
     measured = comparison.measurements
-    render_times(measured, comparison.verdicts, console)
+    render_times(measured, comparison.verdicts, raw_files, console)
     for measurement in measured:
         _render_failure(measurement.arm.label, measurement.reason, console)
     render_noted([(each.arm.label, finding) for each in measured for finding in each.findings], console)
@@ -101,7 +107,7 @@ def render_noted(findings: Sequence[tuple[str, Finding]], console: Console) -> N
         console.print(Text(f"further notes, in full with --json: {', '.join(notes)}", style="dim"))
 
 
-def render_sweep(sweep: Sweep, console: Console) -> None:
+def render_sweep(sweep: Sweep, raw_files: Iterable[Path], console: Console) -> None:
     """Print latency and throughput over the batch, then what each point has to say."""
     points = [(point, _measurements_of(point)) for point in sweep.points]
     console.print(Text(evidence([each for _, measured in points for each in measured])), soft_wrap=True)
@@ -114,15 +120,17 @@ def render_sweep(sweep: Sweep, console: Console) -> None:
     console.print(table)
     for point, measured in points:
         _render_point(point, measured, console)
+    render_raw_files(raw_files, console)
 
 
-def render_aa(report: AaReport, console: Console) -> None:
+def render_aa(report: AaReport, raw_files: Iterable[Path], console: Console) -> None:
     """Print how often the verdict on an arm against itself was wrong."""
     where = f"on {report.gpu}" if report.gpu else _without_gpu(report.arm.runtime)
     processes = report.protocol.processes
+    groups = f"{format_count(processes, 'process')} with {format_count(processes, 'other')}"
     head = (
-        f" against itself in {report.arm.runtime}: {report.comparisons} comparisons of {processes} processes "
-        f"with {processes} others, out of {report.pool}, measured {where} ({report.series})"
+        f" against itself in {report.arm.runtime}: {format_count(report.comparisons, 'comparison')} of "
+        f"{groups}, out of {report.pool}, measured {where} ({report.series})"
     )
     console.print(Text.assemble((report.arm.label, "bold"), head), soft_wrap=True)
     counts = ", ".join(f"{word} {count}" for word, count in sorted(report.verdicts.items()))
@@ -130,6 +138,10 @@ def render_aa(report: AaReport, console: Console) -> None:
     console.print(f"false alarms (FASTER or SLOWER): {report.false_alarm_share:.1%}")
     console.print(f"95 % intervals that hold 1: {report.coverage:.1%}")
     console.print(f"median half width of the intervals: {report.half_width:.2%}")
+    for path in raw_files:
+        console.print(
+            Text(f"every comparison, with its blocks in the same folder: {path}", style="dim"), soft_wrap=True
+        )
     render_findings([("", finding) for finding in report.findings], console)
 
 
@@ -147,7 +159,7 @@ def progress_line(progress: RunProgress) -> str:
     """What a run is doing, in one line."""
     parts = [progress.step]
     if progress.blocks:
-        parts.append(f"{progress.blocks} blocks")
+        parts.append(format_count(progress.blocks, "block"))
     parts += [f"{label} {median_ms:.4g} ms" for label, median_ms in progress.medians_ms.items()]
     if progress.left_s is not None:
         parts.append(f"at most {format_seconds(progress.left_s)} of blocks left")
@@ -186,12 +198,12 @@ def _facts(measurement: Measurement) -> Iterable[str]:
     if measurement.queries_per_s is not None:
         images = "" if measurement.images_per_s is None else f", {_rate(measurement.images_per_s)} images/s"
         yield (
-            f"{_rate(measurement.queries_per_s)} queries/s{images}; {measurement.blocks} blocks of "
-            f"{measurement.processes} processes"
+            f"{_rate(measurement.queries_per_s)} queries/s{images}; "
+            f"{format_count(measurement.blocks, 'block')} of {format_count(measurement.processes, 'process')}"
         )
     if measurement.facts is not None:
         facts = measurement.facts
-        kernels = "" if facts.graph_kernels is None else f" ({facts.graph_kernels} kernels)"
+        kernels = "" if facts.graph_kernels is None else f" ({format_count(facts.graph_kernels, 'kernel')})"
         memory = "" if facts.device_memory_bytes is None else f", {format_bytes(facts.device_memory_bytes)}"
         yield (
             f"{measurement.arm.runtime} {facts.runtime_version}, CUDA graph: {facts.cuda_graph}{kernels}, "
@@ -201,8 +213,6 @@ def _facts(measurement: Measurement) -> Iterable[str]:
         yield from (f"note: {note}" for note in facts.notes)
     if measurement.telemetry is not None:
         yield _telemetry_line(measurement.telemetry)
-    if measurement.blocks:
-        yield f"every sample: results/{measurement.raw}"
 
 
 def _telemetry_line(telemetry: TelemetrySummary) -> str:
@@ -267,6 +277,12 @@ def _render_point(point: Measurement | Comparison, measured: Sequence[Measuremen
         (f"{each.arm.label} at batch {each.batch}", finding) for each in measured for finding in each.findings
     ]
     render_noted(found, console)
+
+
+def render_raw_files(raw_files: Iterable[Path], console: Console) -> None:
+    """Print where every sample is kept."""
+    for path in raw_files:
+        console.print(Text(f"every sample: {path}", style="dim"), soft_wrap=True)
 
 
 def _render_failure(subject: str, reason: str | None, console: Console) -> None:

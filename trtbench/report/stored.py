@@ -1,5 +1,8 @@
 """Any result that times as text for people."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from rich.console import Console
 
 from trtbench.report.comparison import render_comparison
@@ -8,15 +11,15 @@ from trtbench.results import ArmsComparison, Comparison, Measurement, Sweep
 from trtbench.results_store import Stored
 
 
-def render_stored(result: Stored, console: Console) -> None:
-    """Print a result by its kind."""
+def render_stored(result: Stored, raw_files: Sequence[Path], console: Console) -> None:
+    """Print a result by its kind, and where what was measured is kept."""
     if isinstance(result, Comparison):
-        render_comparison(result, console)
+        render_comparison(result, raw_files, console)
     elif isinstance(result, Measurement):
-        render_measurement(result, console)
+        render_measurement(result, raw_files, console)
     elif isinstance(result, ArmsComparison):
-        render_arms(result, console)
+        render_arms(result, raw_files, console)
     elif isinstance(result, Sweep):
-        render_sweep(result, console)
+        render_sweep(result, raw_files, console)
     else:
-        render_aa(result, console)
+        render_aa(result, raw_files, console)

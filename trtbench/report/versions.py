@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
@@ -12,7 +13,14 @@ from trtbench.build.dialect import PRODUCTS
 from trtbench.report.comparison import format_shares
 from trtbench.report.diff import explanations, headline
 from trtbench.report.findings import render_findings
-from trtbench.report.measurement import TIME_COLUMNS, evidence, render_noted, render_verdicts, time_cells
+from trtbench.report.measurement import (
+    TIME_COLUMNS,
+    evidence,
+    render_noted,
+    render_raw_files,
+    render_verdicts,
+    time_cells,
+)
 from trtbench.results.environments import EnvironmentRecord
 from trtbench.results.versions import VersionComparison, VersionDifference, VersionRow
 from trtbench.runtimes import runtime_entry
@@ -20,10 +28,14 @@ from trtbench.units import format_bytes, format_seconds
 
 _WIDE = 100
 _WIDTH_OF_VERSION = 14
+_FAILED = ("[red]failed[/red]", *("",) * (len(TIME_COLUMNS) - 1))
 
 
-def render_versions(comparison: VersionComparison, console: Console) -> None:
-    """Print ``comparison``: environments, what was compiled and timed, and the differences explained."""
+def render_versions(comparison: VersionComparison, raw_files: Sequence[Path], console: Console) -> None:
+    """Print ``comparison``: environments, what was compiled and timed, and the differences explained.
+
+    ``raw_files``: where every sample is kept.
+    """
     console.print(_headline(comparison), soft_wrap=True)
     if comparison.not_timed is not None:
         console.print(Text(f"not timed: {comparison.not_timed}", style="dim"), soft_wrap=True)
@@ -34,7 +46,7 @@ def render_versions(comparison: VersionComparison, console: Console) -> None:
     if _is_compiled(comparison):
         console.print()
         console.print(_table(comparison, versions, gap))
-    _render_times(comparison, versions, gap, console)
+    _render_times(comparison, versions, gap, raw_files, console)
     _render_failures(comparison, console)
     for difference in comparison.differences:
         _render_difference(difference, console)
@@ -49,7 +61,9 @@ def _headline(comparison: VersionComparison) -> str:
     timed = any(row.measured and row.measured.series for row in comparison.rows)
     nothing = "" if timed else "; nothing here was timed on a GPU"
     if not _is_compiled(comparison):
-        return f"{head}, run from one ONNX file a recipe{nothing}"
+        return f"{head}, run from one ONNX file a recipe" if timed else f"{head}; nothing was timed"
+    if all(row.engine is None for row in comparison.rows):
+        return f"{head}; nothing was compiled{nothing}"
     compiled = dict.fromkeys(target for row in comparison.rows for target in row.targets)
     targets = ", ".join(compiled or comparison.build_spec.targets)
     for_targets = f" for {targets}" if targets else ""
@@ -90,49 +104,54 @@ def _end_of_word(word: str) -> str:
 
 
 def _render_times(
-    comparison: VersionComparison, versions: Mapping[str, str], gap: int, console: Console
+    comparison: VersionComparison,
+    versions: Mapping[str, str],
+    gap: int,
+    raw_files: Sequence[Path],
+    console: Console,
 ) -> None:
     """Print what every row took, each verdict with its reason, and what all rows have in common."""
     measured = [row.measured for row in comparison.rows if row.measured]
-    if not measured:
+    if not measured and _is_compiled(comparison):
         return
     console.print()
     console.print(Text(evidence(measured)), soft_wrap=True)
     console.print(_time_table(comparison, versions, gap))
     render_verdicts(measured, comparison.verdicts, console)
-    for recipe, sha256 in {str(row.recipe): row.onnx_sha256 for row in comparison.rows}.items():
+    files = {str(row.recipe): row.onnx_sha256 for row in comparison.rows if row.onnx_sha256}
+    for recipe, sha256 in files.items():
         console.print(
             Text(f"ONNX file of {recipe} in every row: sha256 {sha256}", style="dim"), soft_wrap=True
         )
     for sha256 in dict.fromkeys(row.protocol_sha256 for row in comparison.rows if row.protocol_sha256):
         console.print(Text(f"protocol in every row: sha256 {sha256}", style="dim"), soft_wrap=True)
-    for raw in dict.fromkeys(each.raw for each in measured if each.blocks):
-        console.print(Text(f"every sample: results/{raw}", style="dim"), soft_wrap=True)
+    render_raw_files(raw_files, console)
 
 
 def _time_table(comparison: VersionComparison, versions: Mapping[str, str], gap: int) -> Table:
-    several = len({row.runtime for row in comparison.rows if row.measured}) > 1
+    rows = [row for row in comparison.rows if row.measured or row.status == "failed"]
+    several = len({row.runtime for row in rows if row.runtime}) > 1
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
     for header in ("recipe", "version", *("runtime",) * several):
         table.add_column(header, overflow="fold")
     for header in TIME_COLUMNS:
         table.add_column(header, justify="left" if header == "verdict" else "right", no_wrap=True)
     last = None
-    for row in comparison.rows:
-        if row.measured is not None:
-            recipe = "" if row.recipe == last else str(row.recipe)
-            runtime = (str(row.runtime),) * several
-            cells = time_cells(row.measured, comparison.verdicts)
-            table.add_row(recipe, Text(versions[row.environment]), *runtime, *cells)
-            last = row.recipe
+    for row in rows:
+        recipe = "" if row.recipe == last else str(row.recipe)
+        runtime = (row.runtime or "",) * several
+        cells = time_cells(row.measured, comparison.verdicts) if row.measured else _FAILED
+        table.add_row(recipe, Text(versions[row.environment]), *runtime, *cells)
+        last = row.recipe
     return table
 
 
 def _render_failures(comparison: VersionComparison, console: Console) -> None:
-    told = {record.reason for record in comparison.environments}
+    told = {record.reason for record in comparison.environments if record.reason}
     for row in comparison.rows:
-        if row.status == "failed" and row.reason not in told:
-            text = Text.assemble((f"{row.recipe} in {row.environment} failed", "red"), f": {row.reason}")
+        if row.status == "failed":
+            reason = "the environment is not ready" if row.reason in told else row.reason
+            text = Text.assemble((f"{row.recipe} in {row.environment} failed", "red"), f": {reason}")
             console.print(text, soft_wrap=True)
 
 
