@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trtbench.cli_options import (
+    AA_COMPARISONS,
     DEFAULT_BATCH,
     BenchOptions,
     BuildOptions,
+    CompareOptions,
     CompilerOptions,
     NetworkOptions,
     OutputOptions,
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from trtbench.results_store import Stored
-
-_AA_COMPARISONS = 200
 
 BatchOption = Annotated[
     str, typer.Option(metavar="N[,N...]", help="Static batch; several are a sweep, one comparison each.")
@@ -40,34 +40,12 @@ def compare_command(
             help="Such as fp16 mxfp8 nvfp4+sparse nvfp4@stock; with --runtime also artifacts and files.",
         ),
     ],
+    asked: CompareOptions,
     network: NetworkOptions,
     building: BuildOptions,
     timing: BenchOptions,
     output: OutputOptions,
     batch: BatchOption = DEFAULT_BATCH,
-    runtime: Annotated[
-        list[str] | None,
-        typer.Option(help="Time every recipe in this runtime; repeatable: recipes x runtimes."),
-    ] = None,
-    fail_on: Annotated[
-        Literal["slower"] | None, typer.Option(help="Exit with 3 if an arm is SLOWER than the first.")
-    ] = None,
-    aa: Annotated[
-        bool, typer.Option("--aa", help="Compare the arm with itself, to see how often verdicts are wrong.")
-    ] = False,
-    comparisons: Annotated[
-        int | None, typer.Option(min=1, help=f"Of --aa; default: {_AA_COMPARISONS}.")
-    ] = None,
-    stored: Annotated[
-        bool, typer.Option("--from", help="The arguments are stored results: compare them, time nothing.")
-    ] = False,
-    env: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Build and time in this environment: local, venv:tensorrt-rtx==VERSION, "
-            "venv:onnxruntime==VERSION, docker:IMAGE; repeatable, one table."
-        ),
-    ] = None,
 ) -> None:
     """Export, build and audit each recipe, and print them side by side.
 
@@ -92,27 +70,23 @@ def compare_command(
 
     trtbench compare fp32 --runtime onnxruntime-cpu --env venv:onnxruntime==1.22.1 --env local
     """
-    if comparisons is not None and not aa:
-        raise SpecError(f"--comparisons {comparisons} is a number of --aa: say --aa, or leave it out")
     from trtbench.build_requests import refuse_shared_rebuilds
 
+    _check_contradictions(asked)
     refuse_shared_rebuilds(building, timing.rebuilds)
-    if env:
-        _refuse_in_environments(aa, stored)
+    if asked.env:
         in_environments = EnvironmentsRequest(
             words=words,
-            environments=env,
+            environments=asked.env,
             network=network,
             building=building,
             timing=timing,
             batch=batch,
-            runtimes=tuple(runtime or ()),
-            fail_on_slower=fail_on is not None,
+            runtimes=tuple(asked.runtime),
+            fail_on_slower=asked.fail_on is not None,
         )
         compare_in_environments(in_environments, output)
         return
-    if aa and fail_on:
-        raise SpecError("--aa and --fail-on exclude each other: an arm against itself has no faster side")
     from trtbench.measure_requests import CompareRequest, compare_as_asked, has_failed, is_slower
 
     request = CompareRequest(
@@ -121,13 +95,25 @@ def compare_command(
         building=building,
         timing=timing,
         batch=batch,
-        runtimes=tuple(runtime or ()),
-        aa_comparisons=(comparisons or _AA_COMPARISONS) if aa else None,
-        stored=stored,
+        runtimes=tuple(asked.runtime),
+        aa_comparisons=(asked.comparisons or AA_COMPARISONS) if asked.aa else None,
+        stored=asked.stored,
     )
     result = compare_as_asked(request, output.store)
-    _print_result(result, output, words if stored else ())
-    _exit(has_failed(result), fail_on is not None and not has_failed(result) and is_slower(result))
+    _print_result(result, output, words if asked.stored else ())
+    failed = has_failed(result)
+    _exit(failed, asked.fail_on is not None and not failed and is_slower(result))
+
+
+def _check_contradictions(asked: CompareOptions) -> None:
+    """Refuse options of ``compare`` that contradict each other."""
+    if asked.comparisons is not None and not asked.aa:
+        raise SpecError(f"--comparisons {asked.comparisons} is a number of --aa: say --aa, or leave it out")
+    if asked.env and (asked.aa or asked.stored):
+        option = "--aa" if asked.aa else "--from"
+        raise SpecError(f"{option} and --env exclude each other: recipes are compared between environments")
+    if asked.aa and asked.fail_on:
+        raise SpecError("--aa and --fail-on exclude each other: an arm against itself has no faster side")
 
 
 @expand_options
@@ -188,12 +174,6 @@ def _print_result(result: "Stored", output: OutputOptions, sources: Sequence[str
         render_stored(result, files, console)
 
     print_result(result, output.json, render)
-
-
-def _refuse_in_environments(aa: bool, stored: bool) -> None:
-    if aa or stored:
-        option = "--aa" if aa else "--from"
-        raise SpecError(f"{option} and --env exclude each other: recipes are compared between environments")
 
 
 def _exit(failed: bool, slower: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from typer import Option
 
 DEFAULT_BATCH = "64"
+AA_COMPARISONS = 200
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,32 @@ class BenchOptions:
         bool,
         Option("--trust", help="Load engines that this store did not build: an engine can run any code."),
     ] = False
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """What ``compare`` holds against what."""
+
+    runtime: Annotated[
+        list[str], Option(help="Time every recipe in this runtime; repeatable: recipes x runtimes.")
+    ] = field(default_factory=list)
+    fail_on: Annotated[
+        Literal["slower"] | None, Option(help="Exit with 3 if an arm is SLOWER than the first.")
+    ] = None
+    aa: Annotated[
+        bool, Option("--aa", help="Compare the arm with itself, to see how often verdicts are wrong.")
+    ] = False
+    comparisons: Annotated[int | None, Option(min=1, help=f"Of --aa; default: {AA_COMPARISONS}.")] = None
+    stored: Annotated[
+        bool, Option("--from", help="The arguments are stored results: compare them, time nothing.")
+    ] = False
+    env: Annotated[
+        list[str],
+        Option(
+            help="Build and time in this environment: local, venv:tensorrt-rtx==VERSION, "
+            "venv:onnxruntime==VERSION, docker:IMAGE; repeatable, one table."
+        ),
+    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
