@@ -372,6 +372,7 @@ def test_trtexec_times_an_engine_in_blocks(
     facts = result["facts"]
     assert (facts["runtime_version"], facts["cuda_graph"]) == (f"TensorRT {version}", "runtime")
     assert facts["load_s"] == 0.125
+    assert facts["layers"] == [{"name": "fc\x1f_0", "median_ms": 4.75, "share": 1.0}]
     assert f"each block is one run of {tmp_path}/trtexec --loadEngine=" in facts["notes"][0]
     assert "--warmUp=20 --duration=0.04" in facts["notes"][0]
     folder = Path("results") / result["raw"].partition("/")[0]

@@ -206,6 +206,7 @@ ARM = ArmSpec(
 STATISTIC = results.Statistic(
     samples=3, median=1.0, ci95=(0.9, 1.1), mean=1.0, minimum=0.9, p90=1.1, p99=1.1, maximum=1.1
 )
+LAYER_TIME = results.LayerTime(name="fc", median_ms=0.5, share=0.25)
 ARM_FACTS = results.ArmFacts(
     runtime_version="1.7.1",
     main_series="gpu_compute_ms",
@@ -217,6 +218,7 @@ ARM_FACTS = results.ArmFacts(
     device_memory_bytes=None,
     load_s=1.5,
     pid=414,
+    layers=(LAYER_TIME,),
 )
 TELEMETRY = results.Telemetry(
     sm_clock_mhz=(1980,),
@@ -368,6 +370,7 @@ EXAMPLES: tuple[Spec, ...] = (
     BenchSpec(),
     InputsSpec(),
     STATISTIC,
+    LAYER_TIME,
     ARM_FACTS,
     TELEMETRY,
     TIMED_BLOCK,

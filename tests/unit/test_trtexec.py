@@ -22,7 +22,13 @@ from trtbench.trtexec import bench_command, measure, trtexec_disagrees
 from trtbench.trtexec.arm import open_arm
 from trtbench.trtexec.check import DISAGREEMENT
 from trtbench.trtexec.command import Exports
-from trtbench.trtexec.results import read_engine, read_protocol, read_times
+from trtbench.trtexec.results import (
+    read_engine,
+    read_gpu_compute_median_ms,
+    read_profile,
+    read_protocol,
+    read_times,
+)
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "trtexec"
 LOG_OF_10_9 = Path(__file__).parent.parent / "data" / "tensorrt" / "trtexec-10.9-build-and-run.log"
@@ -142,7 +148,7 @@ def test_a_measurement_of_trtexec_is_read_back(version: str, cuda_graph: bool, t
     assert run.samples == {"gpu_compute_ms": (5.0, 5.25, 5.5), "enqueue_ms": (0.25,) * 3}
     assert (run.protocol.cuda_graph, run.protocol.transfers) == (cuda_graph, False)
     assert run.protocol.spin_wait
-    assert '"medianMs": 4.75' in (tmp_path / "profile.json").read_text()
+    assert [(layer.name, layer.median_ms, layer.share) for layer in run.layers] == [("fc\x1f_0", 4.75, 1.0)]
     assert [(each.name, each.shape) for each in run.engine.inputs] == [("x", (4, 64))]
     assert [(each.name, each.shape) for each in run.engine.outputs] == [("y", (4, 64))]
     assert {each.dtype for each in run.engine.inputs} == {"Half" if version >= "11" else "unknown"}
@@ -239,6 +245,12 @@ def test_a_run_that_crashes_is_told_by_its_signal(tmp_path: Path) -> None:
         measured(tmp_path, harmless=["Skipping tactic 0x0"], dies_of=11)
 
 
+def test_exported_times_that_are_not_those_of_the_summary(tmp_path: Path) -> None:
+    times = '[{"computeMs": 9.0, "startEnqMs": 0.0, "endEnqMs": 0.25}]'
+    with pytest.raises(MeasureError, match=r"exported times with a median of 9 ms and tells 5.25 ms"):
+        measured(tmp_path, times=times)
+
+
 def test_a_graph_that_was_not_captured_is_an_error_here_and_a_warning_there(tmp_path: Path) -> None:
     with pytest.raises(MeasureError, match="could not capture a CUDA graph, and timed without one"):
         measured(tmp_path, captures=False)
@@ -270,6 +282,11 @@ def test_exported_times_that_are_none(times: str, words: str, tmp_path: Path) ->
 def test_what_is_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MeasureError, match=r"gone.json: cannot read what trtexec exported"):
         read_times(tmp_path / "gone.json")
+    (tmp_path / "profile.json").write_text('[{"count": 1}, {"name": "a"}]')
+    with pytest.raises(MeasureError, match="not the profile that trtexec exports: KeyError"):
+        read_profile(tmp_path / "profile.json")
+    with pytest.raises(MeasureError, match="printed no performance summary"):
+        read_gpu_compute_median_ms("")
     with pytest.raises(MeasureError, match="did not tell its options CUDA Graph, Data transfers, Spin-wait"):
         read_protocol("")
     with pytest.raises(MeasureError, match="did not tell the engine's inputs"):
@@ -284,6 +301,7 @@ def test_a_published_log_of_trtexec_is_read() -> None:
     protocol = read_protocol(log)
     assert protocol.transfers
     assert (protocol.cuda_graph, protocol.spin_wait, protocol.cuda_graph_captured) == (False, False, False)
+    assert read_gpu_compute_median_ms(log) == 1.39775
     memory = read_build_memory(log)
     assert (memory.activation_bytes, memory.weight_bytes) == (8228864, 103529216)
     assert error_words(log) == ""

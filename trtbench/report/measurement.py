@@ -16,6 +16,7 @@ from trtbench.results import (
     ArmsComparison,
     Comparison,
     Finding,
+    LayerTime,
     Measurement,
     Statistic,
     Sweep,
@@ -27,6 +28,7 @@ from trtbench.runtimes import runtime_entry
 from trtbench.units import format_bytes, format_count, format_seconds
 
 _TELL_S = 2.0
+_SLOWEST_LAYERS = 3
 _WIDE = 100  # columns from which there is room for two blanks between those of a table
 _PLACES = {
     "cuda": "on a GPU that NVML cannot name",
@@ -210,9 +212,21 @@ def _facts(measurement: Measurement) -> Iterable[str]:
             f"loaded in {format_seconds(facts.load_s)}{memory}; L2 {measurement.protocol.l2}, "
             f"{measurement.protocol.regime}"
         )
+        if facts.layers:
+            yield f"slowest layers, timed apart: {_slowest(facts.layers)}"
         yield from (f"note: {note}" for note in facts.notes)
     if measurement.telemetry is not None:
         yield _telemetry_line(measurement.telemetry)
+
+
+def _slowest(layers: Sequence[LayerTime]) -> str:
+    """The layers with the greatest shares; TensorRT joins names of fused layers by control characters."""
+    slowest = sorted(layers, key=lambda layer: -layer.share)[:_SLOWEST_LAYERS]
+    names = ["".join(c if c.isprintable() else "+" for c in layer.name) for layer in slowest]
+    return ", ".join(
+        f"{name} {layer.median_ms:.4g} ms ({layer.share:.1%})"
+        for name, layer in zip(names, slowest, strict=True)
+    )
 
 
 def _telemetry_line(telemetry: TelemetrySummary) -> str:

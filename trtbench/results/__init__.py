@@ -36,6 +36,7 @@ from trtbench.results.lint import LintReport, LintSection
 from trtbench.results.measurement import (
     ArmFacts,
     GraphUse,
+    LayerTime,
     Measurement,
     Series,
     Statistic,
@@ -82,6 +83,7 @@ __all__ = [
     "Finding",
     "GraphUse",
     "LayerTensor",
+    "LayerTime",
     "LintReport",
     "LintSection",
     "Measurement",

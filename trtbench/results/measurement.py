@@ -23,13 +23,21 @@ ThrottleReason = Literal[
 VerdictWord = Literal["FASTER", "SLOWER", "SAME", "AMBIGUOUS", "INCOMPARABLE"]
 
 
+class LayerTime(Spec):
+    """One layer in the profile of a runtime that times its layers: median, and its share of all layers."""
+
+    name: str
+    median_ms: float
+    share: float
+
+
 class ArmFacts(Spec):
     """What a process that loaded an arm found out.
 
     ``main_series`` is the one that speeds are told in: ``gpu_compute_ms``, or ``host_wall_ms`` on a CPU.
     ``graph_kernels`` counts kernel nodes of the graph we captured; unknown for a runtime's own graph.
     ``output_sample`` are the outputs of the first images, to be compared between arms. ``l2_bytes``: the L2
-    cache of the GPU, where it is known.
+    cache of the GPU, where it is known. ``layers``: timed apart from the queries, where the runtime does.
     """
 
     runtime_version: str
@@ -44,6 +52,7 @@ class ArmFacts(Spec):
     load_s: float
     pid: int
     notes: tuple[str, ...] = ()
+    layers: tuple[LayerTime, ...] = ()
 
 
 class Telemetry(Spec):

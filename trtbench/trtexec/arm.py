@@ -70,6 +70,7 @@ class TrtexecArm:
             device_memory_bytes=None,
             load_s=run.engine.load_s,
             pid=self.pid,
+            layers=run.layers,
             notes=_notes(self._trtexec, self._spec, run.path, self._directory),
         )
 

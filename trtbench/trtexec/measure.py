@@ -1,5 +1,6 @@
 """Has trtexec time an engine: it warms up, repeats and measures by itself."""
 
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,14 +8,23 @@ from trtbench.build.supervise import LimitPassed, supervise
 from trtbench.build.trtexec import Trtexec
 from trtbench.build.trtexec_log import refusal_words
 from trtbench.errors import BuildError, MeasureError
-from trtbench.results import Series
+from trtbench.results import LayerTime, Series
 from trtbench.specs import BenchSpec
 from trtbench.trtexec.command import Exports, bench_command
-from trtbench.trtexec.results import LoadedEngine, Protocol, read_engine, read_protocol, read_times
+from trtbench.trtexec.results import (
+    LoadedEngine,
+    Protocol,
+    read_engine,
+    read_gpu_compute_median_ms,
+    read_profile,
+    read_protocol,
+    read_times,
+)
 from trtbench.units import format_seconds
 
 _GRACE_S = 600.0
 """For loading the engine, the warm-up and the run that times layers."""
+_SUMMARY_MARGIN = 0.01
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,7 @@ class TimedRun:
     engine: LoadedEngine
     protocol: Protocol
     samples: dict[Series, tuple[float, ...]]
+    layers: tuple[LayerTime, ...]
 
 
 def measure(
@@ -37,7 +48,7 @@ def measure(
         spec: of its protocol trtexec knows the CUDA graph, the warm-up and the duration.
         engine: built by the same version.
         directory: that exists and has no other run in it.
-        profile: time every layer, too, after the queries; ``profile.json`` is for people, and not read.
+        profile: time every layer, too, after the queries.
 
     Raises:
         SpecError: trtexec cannot do what the spec asks for.
@@ -59,7 +70,20 @@ def measure(
     log = _read(log_path)
     protocol = read_protocol(log)
     _check_protocol(protocol, spec, log_path)
-    return TimedRun(engine, read_engine(log), protocol, read_times(exports.times))
+    samples = read_times(exports.times)
+    _check_summary(samples["gpu_compute_ms"], read_gpu_compute_median_ms(log), log_path)
+    layers = () if exports.profile is None else read_profile(exports.profile)
+    return TimedRun(engine, read_engine(log), protocol, samples, layers)
+
+
+def _check_summary(gpu_compute_ms: tuple[float, ...], told_ms: float, log_path: Path) -> None:
+    """What was exported must be what trtexec itself sums up: without the warm-up, in the same unit."""
+    exported_ms = statistics.median(gpu_compute_ms)
+    if abs(exported_ms / told_ms - 1) > _SUMMARY_MARGIN:
+        raise MeasureError(
+            f"trtexec exported times with a median of {exported_ms:.4g} ms and tells {told_ms:.4g} ms "
+            f"(log: {log_path}): is it another version than it says?"
+        )
 
 
 def _check_protocol(protocol: Protocol, spec: BenchSpec, log_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""What trtexec writes: its log, and the times of every query.
+"""What trtexec writes: its log, the times of every query, the times of every layer.
 
-Exported times hold one object a query, without the queries of the warm-up
-(``samples/common/sampleReporting.cpp`` of TensorRT).
+Exported times hold one object a query, without the queries of the warm-up; a profile has one a layer, behind
+the number of queries (``samples/common/sampleReporting.cpp`` of TensorRT).
 """
 
 import json
@@ -12,9 +12,10 @@ from typing import Any
 
 from trtbench.build.trtexec_log import messages
 from trtbench.errors import MeasureError
-from trtbench.results import Series, TensorRecord
+from trtbench.results import LayerTime, Series, TensorRecord
 from trtbench.specs import Spec
 
+_MEDIAN = re.compile(r"^GPU Compute Time: min = .* median = (?P<median>\S+) ms")
 _BINDING = re.compile(
     r"^(?P<way>Input|Output) binding for (?P<name>.+) with dimensions (?P<shape>[\dx]*)"
     r"(?: and type (?P<dtype>\S+))? is created\.$"
@@ -84,6 +85,34 @@ def read_times(path: Path) -> dict[Series, tuple[float, ...]]:
     return series
 
 
+def read_profile(path: Path) -> tuple[LayerTime, ...]:
+    """Read ``--exportProfile``: all layers that ran, in their order.
+
+    Raises:
+        MeasureError: the file is missing, cut short or of another kind.
+    """
+    try:
+        return tuple(
+            LayerTime(name=row["name"], median_ms=row["medianMs"], share=row["percentage"] / 100)
+            for row in _read_list(path)
+            if "count" not in row
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise MeasureError(f"{path}: not the profile that trtexec exports: {error!r}") from error
+
+
+def read_gpu_compute_median_ms(log: str) -> float:
+    """Read the median of the GPU compute time from the summary at the end of the log.
+
+    Raises:
+        MeasureError: there is none.
+    """
+    for text in messages(log, "I"):
+        if found := _MEDIAN.match(text):
+            return float(found["median"])
+    raise MeasureError("trtexec printed no performance summary")
+
+
 def read_protocol(log: str) -> Protocol:
     """Find how it measured, as it said itself, and whether the CUDA graph was really captured.
 
@@ -106,7 +135,8 @@ def read_protocol(log: str) -> Protocol:
 
 def _read_list(path: Path) -> list[Mapping[str, Any]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        # Names of layers are written as they are, so they may hold what JSON wants escaped.
+        content = json.loads(path.read_text(encoding="utf-8"), strict=False)
     except (OSError, ValueError) as error:
         raise MeasureError(f"{path}: cannot read what trtexec exported: {error}") from error
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
