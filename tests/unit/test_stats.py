@@ -235,10 +235,13 @@ def test_nothing_to_summarise() -> None:
 def test_quick_enough_for_a_stop_rule() -> None:
     baseline, arm = noisy_arm(5, 20, 400, seed=1), noisy_arm(5, 20, 400, seed=2)
     speedup(baseline, arm)  # loads scipy
-    started = time.perf_counter()
-    speedup(baseline, arm)
-    summarise(arm)
-    assert time.perf_counter() - started < 0.1  # s; 2 calls
+    times_s = []
+    for _ in range(5):
+        started_s = time.process_time()
+        speedup(baseline, arm)
+        summarise(arm)
+        times_s.append(time.process_time() - started_s)
+    assert min(times_s) < 0.1  # 0.01 s alone; other work on the machine only ever adds to it
 
 
 def test_importing_loads_no_scipy() -> None:
