@@ -48,6 +48,10 @@ def diff_command(
 @expand_options
 def containers_command(
     output: OutputOptions,
+    tags: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TAG", help="Such as 25.11; default: all that are known."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the commands that fetch and use each image.")
     ] = False,
@@ -56,14 +60,14 @@ def containers_command(
 
     For example:
 
-    trtbench containers --dry-run
+    trtbench containers 25.11 26.06 --dry-run
 
     trtbench compare fp16 nvfp4 --env local --env docker:nvcr.io/nvidia/tensorrt:25.11-py3
     """
     from trtbench.containers import list_containers
     from trtbench.report.containers import render_containers
 
-    print_result(list_containers(output.store, dry_run), output.json, render_containers)
+    print_result(list_containers(output.store, tags or (), dry_run), output.json, render_containers)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Which of NVIDIA's images are known, and what this machine could run of them."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,7 @@ from trtbench.environments.container import (
 )
 from trtbench.environments.prepared import Container
 from trtbench.environments.wheel import wheel_command
-from trtbench.errors import RuntimeUnavailable
+from trtbench.errors import RuntimeUnavailable, SpecError
 from trtbench.measure.process import WORKER
 from trtbench.results import SCHEMA_VERSION
 from trtbench.specs import BenchSpec, BuildSpec, Spec
@@ -39,7 +40,7 @@ class ContainerEntry(Spec):
 
 
 class ContainerList(Spec):
-    """All known images, and what runs them here: an ``engine`` (``docker 28.2.2``), or the ``problem``."""
+    """Known images, and what runs them here: an ``engine`` (``docker 28.2.2``), or the ``problem``."""
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["containers"] = "containers"
@@ -50,16 +51,19 @@ class ContainerList(Spec):
     containers: tuple[ContainerEntry, ...]
 
 
-def list_containers(store_root: Path, dry_run: bool = False) -> ContainerList:
+def list_containers(store_root: Path, tags: Sequence[str] = (), dry_run: bool = False) -> ContainerList:
     """Look at this machine and the catalogue; an absent engine or GPU is a recorded reason, not an error.
 
     Args:
         store_root: what commands mount.
+        tags: only these images, such as ``25.11`` or ``25.11-py3``; all if there is none.
         dry_run: also give the commands that fetch and use each image.
 
     Raises:
+        SpecError: no known image has one of these tags.
         ArtifactError: a file of the catalogue is wrong.
     """
+    images = _chosen(read_catalogue(), tags)
     engine, problem = _engine()
     gpus, no_gpu_reason = _gpus()
     return ContainerList(
@@ -75,7 +79,7 @@ def list_containers(store_root: Path, dry_run: bool = False) -> ContainerList:
                 if dry_run
                 else (),
             )
-            for image in read_catalogue()
+            for image in images
         ),
     )
 
@@ -120,6 +124,17 @@ def _paths_by_hand(root: Path) -> BuildPaths:
         inspector=engine / "inspector.json",
         timing_cache=engine / "timing.cache",
     )
+
+
+def _chosen(images: Sequence[KnownImage], tags: Sequence[str]) -> tuple[KnownImage, ...]:
+    by_tag = {image.image.rpartition(":")[2].removesuffix("-py3"): image for image in images}
+    for tag in tags:
+        if tag.removesuffix("-py3") not in by_tag:
+            raise SpecError(
+                f"container {tag}: no known image has that tag: expected one of {', '.join(by_tag)}"
+            )
+    asked = {tag.removesuffix("-py3") for tag in tags} or by_tag.keys()
+    return tuple(image for tag, image in by_tag.items() if tag in asked)
 
 
 def _engine() -> tuple[ContainerEngine | None, str | None]:

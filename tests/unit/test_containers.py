@@ -13,7 +13,7 @@ from trtbench.artifacts import Store
 from trtbench.containers import list_containers
 from trtbench.environments import parse_environment, prepare
 from trtbench.environments.catalogue import read_catalogue
-from trtbench.errors import ArtifactError, RuntimeUnavailable
+from trtbench.errors import ArtifactError, RuntimeUnavailable, SpecError
 from trtbench.measure.process import WORKER
 
 SPEC = parse_environment(f"docker:{IMAGE}")
@@ -117,6 +117,19 @@ def test_the_list_tells_what_is_here(tmp_path, monkeypatch):
     assert all(entry.commands == () for entry in listed.containers)
 
 
+def test_only_the_images_that_are_asked_for_oldest_first(tmp_path):
+    tags = [entry.image.image for entry in list_containers(tmp_path, ["26.06", "25.11-py3"]).containers]
+    assert tags == ["nvcr.io/nvidia/tensorrt:25.11-py3", "nvcr.io/nvidia/tensorrt:26.06-py3"]
+
+
+def test_an_unknown_tag_is_refused_with_those_that_are_known(tmp_path):
+    with pytest.raises(
+        SpecError, match=re.escape("container 25.13: no known image has that tag: ")
+    ) as caught:
+        list_containers(tmp_path, ["25.13"])
+    assert "25.12, 26.01" in str(caught.value)
+
+
 def test_the_list_without_docker_has_the_reason(tmp_path, monkeypatch):
     put_on_path(tmp_path / "bin", monkeypatch, trouble="no daemon")
     listed = list_containers(tmp_path)
@@ -134,8 +147,8 @@ def test_a_dry_run_gives_every_command(tmp_path, monkeypatch, tag):
 
 
 def dry_run(tmp_path, tag):
-    listed = list_containers(tmp_path / "store", dry_run=True)
-    return next(e.commands for e in listed.containers if e.image.image.endswith(f":{tag}-py3"))
+    (entry,) = list_containers(tmp_path / "store", [tag], dry_run=True).containers
+    return entry.commands
 
 
 @pytest.mark.parametrize("tag", ["25.06", "25.11", "26.06"])
