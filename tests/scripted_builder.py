@@ -4,6 +4,7 @@ Stands behind the API of any version (``trt_api``), which checks every name and 
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from trt_api import Api, load_api, script_of
@@ -14,6 +15,7 @@ TOTALS = (
     "Total Activation Memory: 2048 bytes",
     "Total Weights Memory: 8192 bytes",
 )
+TACTICS = Path(__file__).parent / "data" / "tensorrt" / "tactics-10.8.log"
 LAYERS = '{"Layers": ["fc"], "Bindings": ["x", "y"]}'
 
 
@@ -72,6 +74,9 @@ class _Builder:
         monitor.phase_finish("Timing")
         assert monitor.step_complete("Building Engine", 0)
         monitor.phase_finish("Building Engine")
+        if "EDITABLE_TIMING_CACHE" in script_of(config).set_flags:
+            for line in TACTICS.read_text().splitlines():
+                self.script.logger.log(self.script.trt.ILogger.VERBOSE, line.removeprefix("[VERBOSE] "))
         for total in TOTALS:
             self.script.logger.log(self.script.trt.ILogger.INFO, total)
         return PLAN if self.script.builds else None

@@ -40,8 +40,10 @@ def inspect_engine(engine: EngineArtifact) -> Audit:
         sparse_eligible=sparsity.eligible,
         sparse_picked=sparsity.picked,
     )
-    tactics = tactic_findings(read_tactics(engine.directory / "build.log"))
-    return audit.model_copy(update={"findings": (*audit.findings, *tactics)})
+    tactics = read_tactics(engine.directory / "build.log")
+    return audit.model_copy(
+        update={"findings": (*audit.findings, *tactic_findings(tactics)), "tactics": tactics}
+    )
 
 
 def _source_model(manifest: EngineManifest) -> tuple[Path, dict[str, int] | None]:

@@ -7,7 +7,7 @@ from rich.console import Console
 from trtbench.audit import audit_engine, audit_onnx
 from trtbench.recipes import parse_recipe
 from trtbench.report.audit import render_audit
-from trtbench.results import Audit, CompiledEngine
+from trtbench.results import Audit, CompiledEngine, Tactic, TacticChoice
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "audit"
 
@@ -32,6 +32,36 @@ def render(audit: Audit, width: int, verbose: bool = False) -> str:
 )
 def test_engine(name: str, width: int, verbose: bool) -> None:
     assert render(audit_stock(), width, verbose) == (GOLDEN / f"{name}.txt").read_text()
+
+
+DENSE = Tactic(tactic_hash="0x1", kernel="sm80_xmma_gemm_f16f16_f16f16_f16_tn_n", cost_ms=0.0101)
+SPARSE = Tactic(tactic_hash="0x2", kernel="sm80_xmma_sparse_gemm_f16f16_sptensor16x8x32", cost_ms=0.0142)
+FP4 = Tactic(
+    tactic_hash="0x3",
+    kernel="cutlass3x_sm120_bstensorop_s16864gemm_block_scaled_ue4m3xe2m1_ue4m3xe2m1_f32_f16",
+    cost_ms=0.01,
+)
+
+
+def choice(name: str, selected: str, *tactics: Tactic) -> TacticChoice:
+    return TacticChoice(operator=name, key="0xa", onnx_nodes=(), selected_hash=selected, tactics=tactics)
+
+
+TACTICS = (
+    choice("/blocks.0/mlp/fc1/MatMul", "0x3", FP4, DENSE, SPARSE),
+    choice("/blocks.0/mlp/fc2/MatMul", "0x1", DENSE, SPARSE),
+    choice("/head/MatMul", "0x1", DENSE),
+    choice("/blocks.0/attn/proj/MatMul", "0x9", DENSE),
+)
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_tactics(verbose: bool) -> None:
+    text = render(audit_stock().model_copy(update={"tactics": TACTICS}), 100, verbose)
+    assert "only the builder timed anything, its tactics" in text.splitlines()[0]
+    part = text.partition("tactics that the builder timed")
+    tactics = part[1] + part[2].partition("\n\n")[0] + "\n"
+    assert tactics == (GOLDEN / f"tactics_{'all' if verbose else 'counts'}.txt").read_text()
 
 
 def test_graph_alone() -> None:

@@ -15,9 +15,9 @@ from trtbench.build.backends import child_command, read_built
 from trtbench.build.dialect import BuildPaths
 from trtbench.build.inspector_reader import InspectedEngine, read_inspector
 from trtbench.build.tactic_findings import tactic_findings
-from trtbench.build.tactics_reader import SparsityUse, TacticChoice, read_sparsity, read_tactics
+from trtbench.build.tactics_reader import SparsityUse, read_sparsity, read_tactics
 from trtbench.errors import BuildError
-from trtbench.results import CompiledLayer, LayerTensor
+from trtbench.results import CompiledLayer, LayerTensor, TacticChoice
 from trtbench.specs import BuildSpec
 
 DATA = Path(__file__).parent.parent / "data" / "tensorrt"

@@ -106,6 +106,10 @@ def test_tensorrt_builds_for_the_gpu_here_with_all_options(
     assert code == 0, err
     assert json.loads(out)["spec"]["options"] == {**IN_SPEC, "tactic_table": True}
     assert json.loads(out)["backend_version"] == version.partition("-")[2]
+    (engine,) = Path("engines").glob("m-*")
+    assert "timed for 1 operator: a sparse kernel was offered for 0" in trtbench("inspect", engine)[1]
+    (choice,) = json.loads(trtbench("inspect", engine, "--json")[1])["tactics"]
+    assert (choice["operator"], len(choice["tactics"])) == ("matMul1", 3)
 
 
 def test_where_only_tensorrt_is_installed_it_builds(

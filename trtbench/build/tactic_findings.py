@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from trtbench.build.tactics_reader import NEAR_TIE, Tactic, TacticChoice
-from trtbench.results import Finding
+from trtbench.results import NEAR_TIE, Finding, Tactic, TacticChoice
 
 
 def tactic_findings(choices: Sequence[TacticChoice]) -> tuple[Finding, ...]:

@@ -16,10 +16,8 @@ import re
 from pathlib import Path
 
 from trtbench.errors import BuildError
+from trtbench.results import Tactic, TacticChoice
 from trtbench.specs import Spec
-
-NEAR_TIE = 0.02
-"""Relative distance to the next tactic within which another build may well choose otherwise."""
 
 _OPERATOR = re.compile(r"Autotuning op (?P<name>.+?)\(key: (?P<key>0x[0-9a-f]+)\):(?P<nodes>.*)")
 _ROW = re.compile(
@@ -28,73 +26,8 @@ _ROW = re.compile(
 _SELECTED = re.compile(r"The selected tactic is \(tactic hash, cost\(in ms\)\):\s*(?P<hash>0x[0-9a-f]+),")
 _NODE = re.compile(r"\[ONNX Layer: (.*?)\](?=[\x1e\x1f]|\s*\Z)")
 
-# Kernel names: 2:4 sparse ones of cuSPARSELt (sm80_xmma_sparse_gemm_..._sptensor16x8x32), block-scaled FP4
-# ones of CUTLASS (cutlass3x_sm120_bstensorop_s16864gemm_block_scaled_ue4m3xe2m1, on sm100 ..._ue4m3xf4).
-_SPARSE = re.compile(r"_sparse_|sptensor")
-_FP4 = re.compile(r"block_scaled_ue4m3x(?:e2m1|f4)")
-
 _ELIGIBLE = re.compile(r"\(Sparsity\) Layers eligible for sparse math: (.*)")
 _PICKED = re.compile(r"\(Sparsity\) TRT inference plan picked sparse implementation for layers: (.*)")
-
-
-class Tactic(Spec):
-    """One kernel that was timed; ``cost_ms`` as the builder measured it."""
-
-    tactic_hash: str
-    kernel: str
-    cost_ms: float
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether its name is one of a kernel for 2:4 sparse weights."""
-        return bool(_SPARSE.search(self.kernel))
-
-    @property
-    def is_fp4(self) -> bool:
-        """Whether its name is one of a block-scaled FP4 product."""
-        return bool(_FP4.search(self.kernel))
-
-
-class TacticChoice(Spec):
-    """An operator, all tactics that were timed for it, fastest first, and the one that was taken."""
-
-    operator: str
-    key: str
-    onnx_nodes: tuple[str, ...]
-    selected_hash: str
-    tactics: tuple[Tactic, ...]
-
-    @property
-    def selected(self) -> Tactic | None:
-        """The one that was taken, unless the table does not hold it."""
-        return next((tactic for tactic in self.tactics if tactic.tactic_hash == self.selected_hash), None)
-
-    @property
-    def runner_up(self) -> Tactic | None:
-        """The fastest of the others."""
-        return next((tactic for tactic in self.tactics if tactic.tactic_hash != self.selected_hash), None)
-
-    @property
-    def margin(self) -> float | None:
-        """How much longer the runner-up takes, relative to the one that was taken."""
-        if self.selected is None or self.runner_up is None:
-            return None
-        return self.runner_up.cost_ms / self.selected.cost_ms - 1
-
-    @property
-    def is_near_tie(self) -> bool:
-        """Whether another build may choose otherwise."""
-        return self.margin is not None and self.margin < NEAR_TIE
-
-    @property
-    def sparse_offered(self) -> bool:
-        """Whether a sparse kernel was timed, taken or not."""
-        return any(tactic.is_sparse for tactic in self.tactics)
-
-    @property
-    def fp4_offered(self) -> bool:
-        """Whether a kernel in FP4 was timed, taken or not."""
-        return any(tactic.is_fp4 for tactic in self.tactics)
 
 
 class SparsityUse(Spec):

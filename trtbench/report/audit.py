@@ -9,6 +9,7 @@ from rich.table import Table
 from trtbench.audit.precision import QUANTIZED
 from trtbench.report.comparison import format_shares
 from trtbench.report.findings import render_findings
+from trtbench.report.tactics import render_tactics
 from trtbench.results import Audit, AuditedLayer, RoleCoverage
 from trtbench.units import format_bytes, format_flops
 
@@ -22,7 +23,10 @@ def render_audit(audit: Audit, console: Console, verbose: bool) -> None:
     console.print(_headline(audit), soft_wrap=True)
     console.print(_role_table(audit))
     console.print(_totals(audit), end="\n\n")
-    console.print(_layer_table(audit, console, verbose), end="\n\n" if audit.findings else "\n")
+    console.print(
+        _layer_table(audit, console, verbose), end="\n\n" if audit.tactics or audit.findings else "\n"
+    )
+    render_tactics(audit.tactics, console, verbose)
     render_findings([("", finding) for finding in audit.findings], console)
 
 
@@ -30,7 +34,10 @@ def _headline(audit: Audit) -> str:
     recipe = f"[bold]{audit.recipe}[/bold]" if audit.recipe else "[bold]no recipe known[/bold]"
     if audit.backend is None:
         return f"{recipe}: the ONNX graph alone; what a compiler makes of it is not known yet"
-    return f"{recipe} compiled by {audit.backend}; nothing here was timed on a GPU"
+    timed = (
+        "only the builder timed anything, its tactics" if audit.tactics else "nothing here was timed on a GPU"
+    )
+    return f"{recipe} compiled by {audit.backend}; {timed}"
 
 
 def _role_table(audit: Audit) -> Table:

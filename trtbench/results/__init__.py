@@ -57,8 +57,10 @@ from trtbench.results.run import (
     RunRecord,
     Sweep,
 )
+from trtbench.results.tactics import NEAR_TIE, Tactic, TacticChoice
 
 __all__ = [
+    "NEAR_TIE",
     "SCHEMA_VERSION",
     "AaBlock",
     "AaBlocks",
@@ -99,6 +101,8 @@ __all__ = [
     "SparsityRecord",
     "Statistic",
     "Sweep",
+    "Tactic",
+    "TacticChoice",
     "Telemetry",
     "TelemetrySummary",
     "TensorRecord",

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from trtbench.results.base import SCHEMA_VERSION, Finding
+from trtbench.results.tactics import TacticChoice
 from trtbench.specs import RecipeField, Spec
 
 
@@ -79,6 +80,7 @@ class Audit(Spec):
     ``gemm_kernels`` are those of the Linear layers, ``other_kernels`` those that multiply no matrices (so
     that the convolution of the patch embedding counts in neither); ``quantize_kernels`` are those of the
     others that only quantise, dequantise or arrange scales. Of a graph alone, all counts of kernels are 0.
+    ``tactics``: of the operators whose tactics the build listed (``--tactic-table``).
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -98,3 +100,4 @@ class Audit(Spec):
     other_kernels: int
     other_bytes: int
     findings: tuple[Finding, ...]
+    tactics: tuple[TacticChoice, ...] = ()
