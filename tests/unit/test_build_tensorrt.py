@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +108,6 @@ def test_every_option_reaches_every_version_of_tensorrt(version: str, paths: Bui
     assert config.pools == {"WORKSPACE": 2**30}
     assert script.profile_shapes == [("x", (1, 3), (8, 3), (64, 3))] * 2
     assert paths.timing_cache.read_bytes() == b"old new old "
-    before = f"[INFO] Timing cache: 4 bytes before this build, sha256 {sha256(b'old ').hexdigest()}"
-    assert paths.log.read_text().splitlines()[0] == before
     assert {path.suffix for path in paths.log.parent.iterdir()} == {
         ".cache",
         ".engine",

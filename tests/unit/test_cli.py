@@ -12,20 +12,6 @@ from trtbench import __version__, cli
 TINY = ["--model", "vit_tiny_patch16_224", "--set", "depth=1", "--batch", "2"]
 
 
-@pytest.fixture
-def trtbench(monkeypatch, capfd):
-    """Run the command line in this process; return exit code, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["trtbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        output = capfd.readouterr()
-        return ended.value.code or 0, output.out, output.err
-
-    return run
-
-
 def test_version(trtbench):
     assert trtbench("--version") == (0, f"trtbench {__version__}\n", "")
 

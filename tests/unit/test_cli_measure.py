@@ -1,33 +1,16 @@
 """Commands that time, as a user meets them: a wrong request is one line, and exit codes tell the rest."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from scripted import FAST, telemetry, write_script
 
-from trtbench import cli
 from trtbench.artifacts import Store, save_result
 from trtbench.measure.journal import read_journal
 from trtbench.results import AaBlocks
 from trtbench.results_store import load_result
 from trtbench.stats import BlockSamples, speedup
-
-
-@pytest.fixture
-def trtbench(monkeypatch, capfd, tmp_path):
-    """Run the command line in this process, in an empty folder; return exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["trtbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        output = capfd.readouterr()
-        return ended.value.code or 0, output.out, output.err
-
-    return run
 
 
 @pytest.fixture

@@ -1,32 +1,22 @@
 """``trtbench lint`` as a user meets it: exit codes, one clear line for each mistake."""
 
 import json
-import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from lint_graphs import linear
-
-from trtbench import cli
 
 Run = Callable[..., tuple[int, str, str]]
 TINY = ("vit_tiny_patch16_224", "--set", "depth=1")
 
 
 @pytest.fixture
-def lint(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run ``trtbench lint`` in this process; return exit code, stdout and stderr."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["trtbench", "lint", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        output = capfd.readouterr()
-        return int(ended.value.code or 0), output.out, output.err
-
-    return run
+def lint(trtbench: Run) -> Run:
+    """Run ``trtbench lint``; return exit code, stdout and stderr."""
+    return partial(trtbench, "lint")
 
 
 def test_a_model(lint: Run) -> None:

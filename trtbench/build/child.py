@@ -19,7 +19,6 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -123,7 +122,7 @@ def compile_engine(trt: Any, job: BuildJob, logger: Any) -> None:
         for index in range(parser.num_errors):
             logger.log(trt.ILogger.ERROR, str(parser.get_error(index)))
         raise CompileFailed
-    config = _configure(trt, builder, job, logger)
+    config = _configure(trt, builder, job)
     config.progress_monitor = open_progress_monitor(trt, logger)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
@@ -174,7 +173,7 @@ def _network_flags(trt: Any, names: Sequence[str]) -> int:
     return sum(1 << int(members[name]) for name in names)
 
 
-def _configure(trt: Any, builder: Any, job: BuildJob, logger: Any) -> Any:
+def _configure(trt: Any, builder: Any, job: BuildJob) -> Any:
     config = builder.create_builder_config()
     _set_targets(trt, config, job.targets)
     # Only this verbosity makes the compiler tell its layers, in the log and to the inspector.
@@ -190,8 +189,7 @@ def _configure(trt: Any, builder: Any, job: BuildJob, logger: Any) -> Any:
     for ranges in job.profiles:
         _add_profile(trt, builder, config, ranges)
     if job.timing_cache_path is not None:
-        state = _load_timing_cache(config, Path(job.timing_cache_path))
-        logger.log(trt.ILogger.INFO, f"Timing cache: {state}")
+        _load_timing_cache(config, Path(job.timing_cache_path))
     return config
 
 
@@ -217,15 +215,14 @@ def _add_profile(trt: Any, builder: Any, config: Any, ranges: Ranges) -> None:
         raise ValueError(f"the optimization profile {dict(ranges)} does not fit the inputs of the model")
 
 
-def _load_timing_cache(config: Any, path: Path) -> str:
-    """Use the timings in the file, if there is one; tell which they are, since the engine depends on them."""
+def _load_timing_cache(config: Any, path: Path) -> None:
+    """Use the timings in the file, if there is one."""
     content = b""
     with suppress(FileNotFoundError):
         content = path.read_bytes()
     # A cache of another version or GPU must not be used, whatever its timings.
     if not config.set_timing_cache(config.create_timing_cache(content), False):
         raise ValueError(f"{path}: a timing cache of another version or GPU: delete it")
-    return f"{len(content)} bytes before this build, sha256 {sha256(content).hexdigest()}"
 
 
 def _store_timing_cache(config: Any, path: Path) -> None:

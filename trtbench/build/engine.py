@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 from trtbench.artifacts import EngineArtifact, OnnxArtifact, Store, file_name, file_record
@@ -18,7 +19,7 @@ from trtbench.build.trtexec_log import refusal_words
 from trtbench.environments import Prepared
 from trtbench.errors import BuildError
 from trtbench.progress import OnStep, silent
-from trtbench.results import CompiledEngine, EngineManifest
+from trtbench.results import CompiledEngine, EngineManifest, FileRecord
 from trtbench.specs import BuildSpec, spec_id
 
 # Part of every engine's identity: raise it when the same spec shall give another engine or other files.
@@ -148,8 +149,7 @@ def _make(
 ) -> EngineManifest:
     step = f"compile for {', '.join(spec.targets)} with {compiler.name}"
     on_step(step)
-    if spec.options.timing_cache == "shared":
-        paths.timing_cache.parent.mkdir(parents=True, exist_ok=True)
+    timing_cache = _shared_timing_cache(paths.timing_cache) if spec.options.timing_cache == "shared" else None
     command = compiler.command(spec, paths)
     usage = supervise(
         command,
@@ -180,7 +180,17 @@ def _make(
         tool_versions=_tool_versions(spec, compiler.version, compiler.image_digest, compiler.gpu),
         created_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         build_s=usage.duration_s,
+        command=command,
+        timing_cache=timing_cache,
     )
+
+
+def _shared_timing_cache(path: Path) -> FileRecord:
+    """Make room for it, and tell which it is before the build, since the engine depends on its timings."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        return file_record(path)
+    return FileRecord(name=path.name, sha256=sha256(b"").hexdigest(), size_bytes=0)
 
 
 def _write_layers(paths: BuildPaths, spec: BuildSpec, version: str, built: Built) -> Path:

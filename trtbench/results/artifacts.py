@@ -56,7 +56,11 @@ class OnnxManifest(Spec):
 
 
 class EngineManifest(Spec):
-    """``manifest.json`` of an engine; the first file is the engine. A bare ONNX file has no ``export``."""
+    """``manifest.json`` of an engine; the first file is the engine. A bare ONNX file has no ``export``.
+
+    ``command``: what built it. ``timing_cache``: the shared one as it was before the build, of 0 bytes if it
+    was not there yet; None where the build shared none.
+    """
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["engine"] = "engine"
@@ -75,3 +79,5 @@ class EngineManifest(Spec):
     tool_versions: dict[str, str]
     created_utc: str
     build_s: float
+    command: tuple[str, ...] = ()
+    timing_cache: FileRecord | None = None
