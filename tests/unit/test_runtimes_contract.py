@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from importlib import import_module
@@ -108,8 +109,28 @@ def test_a_bare_onnx_file(tmp_path: Path) -> None:
         one.runtime.bind(tensors)
         values = contract.images(one.runtime.inputs[0], 1)
         np.testing.assert_allclose(one.query(tensors, values), values, rtol=1e-6)
-        assert one.runtime.notes == (f"intra-op threads: {len(os.sched_getaffinity(0))}",)
+        threads = f"intra-op threads: {len(os.sched_getaffinity(0))}"
+        assert one.runtime.notes == (f"{threads}, which wait for work without spinning",)
         assert one.runtime.version.startswith("onnxruntime 1.")
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core: no thread that could spin")
+def test_threads_rest_between_queries(tmp_path: Path) -> None:
+    """Another arm has its block then, on the same cores."""
+    side = 1024
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (side, side)) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "x"], ["y"])], "graph", ends[:1], ends[1:])
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10),
+        tmp_path / "x.onnx",
+    )
+    arm = contract.file_arm(tmp_path / "x.onnx", "fp32", "onnxruntime-cpu")
+    with loaded(arm.model_copy(update={"export": None})) as one:
+        one.runtime.bind(one.allocate())
+        one.runtime.enqueue(0)
+        before_s = time.process_time()
+        time.sleep(0.1)
+        assert time.process_time() - before_s < 0.01  # spinning takes over 0.03 s
 
 
 @pytest.mark.parametrize("domain", ["trt"])
