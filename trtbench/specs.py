@@ -188,7 +188,8 @@ class ArmSpec(Spec):
     """One thing that is timed: a model in a runtime.
 
     ``artifact`` is the file that the runtime loads, ``None`` when it makes the model from ``export`` itself;
-    ``build`` counts engines built anew from the same model. ``environment=None``: the Python that measures.
+    ``weights``: name and sha256 of each file beside it that holds weights of it. ``build`` counts engines
+    built anew from the same model. ``environment=None``: the Python that measures.
     """
 
     label: str
@@ -197,14 +198,19 @@ class ArmSpec(Spec):
     export: ExportSpec | None
     artifact: str | None
     artifact_sha256: str | None
+    weights: tuple[tuple[str, str], ...] = ()
     build: int = Field(default=0, ge=0)
     environment: ArmEnvironment | None = None
 
     @model_serializer(mode="wrap")
-    def _leave_out_here(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Write ``environment`` only where there is one: runs of older versions keep their identity."""
+    def _leave_out_what_is_not_there(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write what came later only where it is there: runs of older versions keep their identity."""
         fields: dict[str, Any] = serialize(self)
-        return {name: value for name, value in fields.items() if name != "environment" or value is not None}
+        return {name: value for name, value in fields.items() if name not in _CAME_LATER or value}
+
+
+_CAME_LATER = ("weights", "environment")
+"""Fields of ``ArmSpec``."""
 
 
 def spec_id(spec: Spec, upstream_sha256: str, tool_versions: dict[str, str]) -> str:

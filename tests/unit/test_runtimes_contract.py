@@ -16,9 +16,13 @@ import runtime_contract as contract
 from onnx import TensorProto, helper, numpy_helper
 from runtime_contract import Array, Case, Loaded, loaded
 
+from trtbench.artifacts import Store
 from trtbench.errors import MeasureError, RuntimeUnavailable, SpecError
+from trtbench.measure.arms import Workshop, arm_of_path
+from trtbench.measure.run import run_id
+from trtbench.results import RunRecord
 from trtbench.runtimes import RUNTIMES, open_runtime
-from trtbench.specs import ArmSpec
+from trtbench.specs import ArmSpec, BenchSpec
 
 CASES = ("onnxruntime-cpu fp32", "onnxruntime-cpu fp16", "fake")
 LEAST_COSINE = {"fp32": 0.999999, "fp16": 0.999}
@@ -112,6 +116,35 @@ def test_a_bare_onnx_file(tmp_path: Path) -> None:
         threads = f"intra-op threads: {len(os.sched_getaffinity(0))}"
         assert one.runtime.notes == (f"{threads}, which wait for work without spinning",)
         assert one.runtime.version.startswith("onnxruntime 1.")
+
+
+def test_weights_in_other_files_are_checked_too(tmp_path: Path) -> None:
+    save(tmp_path / "x.onnx", IDENTITY)
+    model = onnx.load(tmp_path / "x.onnx")
+    (tmp_path / "sub").mkdir()
+    path, weights = tmp_path / "y.onnx", tmp_path / "sub" / "y.weights"
+    onnx.save(model, path, save_as_external_data=True, location="sub/y.weights", size_threshold=0)
+    arm = arm_of_path(path, "onnxruntime-cpu", Workshop(Store(tmp_path)), print)
+    (spec,) = arm.builds
+    assert spec.weights == (("sub/y.weights", sha256(weights.read_bytes()).hexdigest()),)
+    assert arm.working_set_bytes == path.stat().st_size + weights.stat().st_size
+    with loaded(spec):
+        pass
+    weights.write_bytes(bytes(len(weights.read_bytes())))
+    with pytest.raises(
+        MeasureError, match=r"sub/y\.weights: its sha256 is .* the arm says .* was changed since"
+    ):
+        open_runtime(spec, 0, False)
+    (changed,) = arm_of_path(path, "onnxruntime-cpu", Workshop(Store(tmp_path)), print).builds
+    assert changed.artifact_sha256 == spec.artifact_sha256
+    assert _run_id(changed) != _run_id(spec)
+    weights.unlink()
+    with pytest.raises(MeasureError, match=r"sub/y\.weights: is missing"):
+        open_runtime(spec, 0, False)
+
+
+def _run_id(arm: ArmSpec) -> str:
+    return run_id(RunRecord(purpose="measure", arms=(arm,), protocol=BenchSpec(), machine={}))
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core: no thread that could spin")

@@ -18,18 +18,31 @@ if TYPE_CHECKING:
 class OnnxSource:
     """A model to compile, at an absolute path.
 
-    ``sha256`` is that of the ``.onnx`` file; ``content_sha256`` also covers weights in files beside it.
+    ``file`` is the ``.onnx`` file; ``beside``: the files that hold weights of it, named from its folder, and
+    whatever else an exported model has.
     """
 
     path: Path
-    sha256: str
-    content_sha256: str
+    file: FileRecord
+    beside: tuple[FileRecord, ...]
     export: ExportSpec | None
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the ``.onnx`` file."""
+        return self.file.sha256
 
     @property
     def identity(self) -> str:
         """Hash of content and place: an engine names its model, and would be stale once that moved."""
-        return canonical_hash({"content": self.content_sha256, "path": str(self.path)})
+        return canonical_hash({"content": _content_sha256([self.file, *self.beside]), "path": str(self.path)})
+
+    @property
+    def weight_files(self) -> tuple[FileRecord, ...]:
+        """Those beside it that hold weights: of an exported model the ones that are named after it."""
+        if self.export is None:
+            return self.beside
+        return tuple(record for record in self.beside if record.name.startswith(self.file.name))
 
     @property
     def label(self) -> str:
@@ -63,24 +76,27 @@ def source_of(onnx: OnnxArtifact | Path) -> OnnxSource:
     """
     if isinstance(onnx, Path):
         return _source_of_file(onnx)
-    records = onnx.manifest.files
-    return OnnxSource(onnx.payload.resolve(), records[0].sha256, _content_sha256(records), onnx.manifest.spec)
+    file, *beside = onnx.manifest.files
+    return OnnxSource(onnx.payload.resolve(), file, tuple(beside), onnx.manifest.spec)
 
 
 def _source_of_file(path: Path) -> OnnxSource:
     record = file_record(path)
-    weights = [_weight_record(file, needed) for file, needed in sorted(_weight_files(path).items())]
-    return OnnxSource(path.resolve(), record.sha256, _content_sha256([record, *weights]), None)
+    weights = tuple(
+        _weight_record(path.parent, name, needed) for name, needed in sorted(_weight_files(path).items())
+    )
+    return OnnxSource(path.resolve(), record, weights, None)
 
 
-def _weight_record(path: Path, needed_bytes: int) -> FileRecord:
+def _weight_record(folder: Path, name: str, needed_bytes: int) -> FileRecord:
     """Describe a file of weights; TensorRT-RTX 1.5 and 1.6 would make an engine from one cut short."""
+    path = folder / name
     record = file_record(path)
     if record.size_bytes < needed_bytes:
         raise ArtifactError(
             f"{path}: {record.size_bytes} bytes, the model reads {needed_bytes}: export or download it again"
         )
-    return record
+    return record.model_copy(update={"name": name})
 
 
 def _content_sha256(records: Sequence[FileRecord]) -> str:
@@ -89,16 +105,16 @@ def _content_sha256(records: Sequence[FileRecord]) -> str:
     return hashes[0] if len(hashes) == 1 else canonical_hash(hashes)
 
 
-def _weight_files(path: Path) -> dict[Path, int]:
-    """The files beside the model at ``path`` that hold its weights, and how many bytes it reads of each."""
+def _weight_files(path: Path) -> dict[str, int]:
+    """The files that hold weights of the model at ``path``, as it names them, and how many bytes it reads."""
     from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
-    needed_bytes: dict[Path, int] = {}
+    needed_bytes: dict[str, int] = {}
     for tensor in _tensors(_load_model(path).graph):
         if uses_external_data(tensor):
             info = ExternalDataInfo(tensor)
-            file, end = path.parent / info.location, (info.offset or 0) + (info.length or 0)
-            needed_bytes[file] = max(end, needed_bytes.get(file, 0))
+            end = (info.offset or 0) + (info.length or 0)
+            needed_bytes[info.location] = max(end, needed_bytes.get(info.location, 0))
     return needed_bytes
 
 

@@ -14,6 +14,7 @@ from trtbench.artifacts import (
     load_artifact,
 )
 from trtbench.build import build
+from trtbench.build.source import source_of
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.export import export
 from trtbench.measure.run import Arm
@@ -86,11 +87,17 @@ def arm_of_path(path: Path, runtime: str, workshop: Workshop, on_step: OnStep) -
     return _arm_of_model(label, Artifact(artifact.directory, artifact.manifest), runtime, workshop, on_step)
 
 
-def arm_of_onnx(label: str, onnx: OnnxArtifact, runtime: str) -> Arm:
-    """An exported model in a runtime that loads ONNX; of its working set, the weights are known."""
-    files = onnx.manifest.files
-    spec = _arm_spec(label, runtime, onnx.manifest.spec, onnx.payload, files[0].sha256)
-    return Arm((spec,), sum(file.size_bytes for file in files if file.name.startswith(files[0].name)))
+def arm_of_onnx(label: str, onnx: OnnxArtifact | Path, runtime: str) -> Arm:
+    """A model in a runtime that loads ONNX; of its working set, the weights are known.
+
+    Raises:
+        ArtifactError: a bare file, or weights beside it, is missing, cut short or no ONNX at all.
+    """
+    source = source_of(onnx)
+    spec = _arm_spec(label, runtime, source.export, source.path, source.sha256)
+    weights = tuple((record.name, record.sha256) for record in source.weight_files)
+    size_bytes = sum(record.size_bytes for record in (source.file, *source.weight_files))
+    return Arm((spec.model_copy(update={"weights": weights}),), size_bytes)
 
 
 def arm_of_engines(label: str, engines: Sequence[EngineArtifact], runtime: str, workshop: Workshop) -> Arm:
@@ -178,6 +185,8 @@ def _arm_of_file(label: str, path: Path, runtime: str, workshop: Workshop, on_st
         raise SpecError(f"{path}: runtime {runtime} does not load such a file")
     if path.suffix == ".onnx" and loads == "engine":
         return arm_of_engines(label, engines_of(path, runtime, workshop, on_step), runtime, workshop)
+    if loads == "onnx":
+        return arm_of_onnx(label, path, runtime)
     if loads == "engine" and not workshop.trust:
         raise ArtifactError(f"{path}: {NOT_BUILT_HERE}")
     record = file_record(path)

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
-from trtbench.errors import MeasureError
+from trtbench.artifacts import file_record
+from trtbench.errors import ArtifactError, MeasureError
 from trtbench.results import TensorRecord
 from trtbench.specs import ArmSpec
 
@@ -12,10 +13,10 @@ _LINE_LENGTH = 500
 
 
 def read_artifact(arm: ArmSpec) -> tuple[Path, bytes]:
-    """Read the artifact, once, and compare it with ``arm.artifact_sha256``.
+    """Read the artifact, once, and compare it, and the weights beside it, with the hashes of the arm.
 
     Raises:
-        MeasureError: the arm names none, it cannot be read, or it is another than the arm's.
+        MeasureError: the arm names none, a file cannot be read, or is another than the arm's.
     """
     if arm.artifact is None or arm.artifact_sha256 is None:
         raise MeasureError(f"{arm.label}: {arm.runtime} loads a file, and the arm names none with its sha256")
@@ -24,13 +25,25 @@ def read_artifact(arm: ArmSpec) -> tuple[Path, bytes]:
         content = path.read_bytes()
     except OSError as error:
         raise MeasureError(f"{path}: cannot be read: {error.strerror}") from error
-    found = sha256(content).hexdigest()
-    if found != arm.artifact_sha256:
-        raise MeasureError(
-            f"{path}: its sha256 is {found[:12]}..., the arm says {arm.artifact_sha256[:12]}...: it was "
-            "changed since the arm was made: make it again"
-        )
+    _check_sha256(path, sha256(content).hexdigest(), arm.artifact_sha256)
+    for name, expected in arm.weights:
+        _check_sha256(path.parent / name, _sha256_of(path.parent / name), expected)
     return path, content
+
+
+def _sha256_of(path: Path) -> str:
+    try:
+        return file_record(path).sha256
+    except ArtifactError as error:
+        raise MeasureError(str(error)) from error
+
+
+def _check_sha256(path: Path, found: str, expected: str) -> None:
+    if found != expected:
+        raise MeasureError(
+            f"{path}: its sha256 is {found[:12]}..., the arm says {expected[:12]}...: it was changed since "
+            "the arm was made: make it again"
+        )
 
 
 def check_batch(arm: ArmSpec, path: Path, inputs: Iterable[TensorRecord]) -> None:
