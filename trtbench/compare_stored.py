@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from trtbench.errors import SpecError
+from trtbench.measure.findings import output_differs
 from trtbench.measure.side_by_side import ratio_of
 from trtbench.measure.verdict import decide
 from trtbench.results import ArmsComparison, Finding, Measurement, TimedBlock, Verdict
 from trtbench.results_store import StoredArm, stored_arms
 
-_MACHINE_FIELDS = ("cpu_model", "cpu_count", "packages", "platform", "python_version")
+_MACHINE_FIELDS = ("trtbench_version", "cpu_model", "cpu_count", "packages", "platform", "python_version")
 
 
 def compare_stored(paths: Sequence[Path]) -> ArmsComparison:
@@ -103,8 +104,9 @@ def _unpaired(old: Sequence[TimedBlock], new: Sequence[TimedBlock]) -> list[Time
 
 
 def _findings(baseline: StoredArm, arm: StoredArm) -> tuple[Finding, ...]:
-    found = (_not_interleaved(baseline, arm), _machine_differs(baseline.measurement, arm.measurement))
-    return tuple(finding for finding in found if finding is not None)
+    measured = baseline.measurement, arm.measurement
+    found = (_not_interleaved(baseline, arm), _machine_differs(*measured), output_differs(*measured))
+    return tuple(each for each in found if each is not None and each not in arm.measurement.findings)
 
 
 def _not_interleaved(baseline: StoredArm, arm: StoredArm) -> Finding | None:

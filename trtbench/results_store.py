@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from trtbench.errors import IncompatibleResults, SpecError
+from trtbench.errors import ArtifactError, IncompatibleResults, SpecError
 from trtbench.measure.journal import read_journal
 from trtbench.results import (
     SCHEMA_VERSION,
@@ -62,7 +62,7 @@ def load_result(path: Path) -> Stored | VersionComparison:
         raise SpecError(f"{path}: no such file: name a stored result such as results/NAME.json") from error
     except OSError as error:
         raise IncompatibleResults(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise IncompatibleResults(f"{path}: not JSON: {error}") from error
     kind = raw.get("kind") if isinstance(raw, dict) else None
     if not isinstance(kind, str) or kind not in _KINDS:
@@ -79,7 +79,7 @@ def stored_arms(path: Path) -> list[StoredArm]:
 
     Raises:
         IncompatibleResults: it holds no measured arm, or several batches, or cannot be read.
-        ArtifactError: the raw blocks are missing or damaged.
+        ArtifactError: raw blocks are missing or damaged.
     """
     result = load_result(path)
     if isinstance(result, Sweep | AaReport):
@@ -151,9 +151,17 @@ def _environment_in(place: ArmEnvironment | None, here: Mapping[str, Any]) -> di
 
 
 def _blocks_of(path: Path, measurement: Measurement) -> tuple[TimedBlock, ...]:
-    """The arm's blocks: those of the journal that bear its label."""
-    lines = read_journal(path.parent / measurement.raw, TimedBlock)
-    return tuple(block for block in lines if block.arm == measurement.arm.label)
+    """The arm's blocks: those of the journal that bear its label, and all of them."""
+    raw, label = path.parent / measurement.raw, measurement.arm.label
+    if not raw.is_file():
+        raise ArtifactError(f"{raw}: is missing: the samples of {path} belong beside it, or measure again")
+    blocks = tuple(block for block in read_journal(raw, TimedBlock) if block.arm == label)
+    if len(blocks) != measurement.blocks:
+        raise ArtifactError(
+            f"{raw}: holds {len(blocks)} of the {measurement.blocks} blocks of {label}: bring the whole file "
+            "back, or measure again"
+        )
+    return blocks
 
 
 def _first_line(error: ValidationError | SpecError) -> str:

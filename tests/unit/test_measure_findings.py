@@ -256,5 +256,11 @@ def test_a_failed_arm_without_blocks_has_its_reason_only(tmp_path):
     observed = observe(
         tmp_path, [], facts=None, reason="GRAPH_EMPTY: the captured CUDA graph holds no kernel"
     )
-    assert set(found(observed)) == {"GRAPH_EMPTY"}
+    assert found(observed)["GRAPH_EMPTY"].message == "the captured CUDA graph holds no kernel"
+
+
+def test_a_graph_that_leaves_outputs_unwritten_is_told_as_that(tmp_path):
+    reason = "GRAPH_EMPTY: output y: the captured CUDA graph left 20 of 20 values unwritten"
+    observed = observe(tmp_path, [], facts=None, reason=reason)
+    assert found(observed)["GRAPH_EMPTY"].message == reason.removeprefix("GRAPH_EMPTY: ")
     assert observed.measurement.status == "failed"

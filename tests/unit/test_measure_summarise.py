@@ -56,6 +56,21 @@ def test_the_power_caps_share_is_of_the_time_of_watched_blocks():
     assert power_capped_share(blocks(2.0)) == 0
 
 
+def test_a_counter_that_ran_longer_than_the_block_counts_as_the_block():
+    held = [
+        each.model_copy(update={"telemetry": telemetry(throttle_us={"sw_power_cap": 255_000})})
+        for each in blocks(2.0)
+    ]
+    assert power_capped_share(held) == 1.0
+
+
+def test_readings_that_nvml_did_not_give_are_null(tmp_path):
+    unread = telemetry(sm_clock_mhz=(), power_w=(), temperature_c=())
+    timed = [each.model_copy(update={"telemetry": unread}) for each in blocks(2.0, 2.0)]
+    summary = summarise(tmp_path, timed).telemetry
+    assert (summary.sm_clock_mhz, summary.power_w, summary.temperature_c) == (None, None, None)
+
+
 def test_a_failure_keeps_what_was_measured_before(tmp_path):
     measurement = summarise(tmp_path, blocks(2.0, 2.0), reason="out of GPU memory")
     assert (measurement.status, measurement.reason) == ("failed", "out of GPU memory")

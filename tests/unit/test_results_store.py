@@ -10,10 +10,11 @@ from trtbench.artifacts import Store, save_result
 from trtbench.compare_stored import compare_stored
 from trtbench.errors import ArtifactError, IncompatibleResults, SpecError
 from trtbench.measure.summarise import measurement_of
+from trtbench.recipes import parse_recipe
 from trtbench.results import ArmsComparison, Sweep
 from trtbench.results.versions import VersionComparison
 from trtbench.results_store import load_result, stored_arms
-from trtbench.specs import BenchSpec
+from trtbench.specs import BenchSpec, ExportSpec
 
 ENVIRONMENT = {"cpu_model": "EPYC", "cpu_count": 16, "packages": {"torch": "2.11"}, "gpus": []}
 
@@ -181,7 +182,8 @@ def test_a_file_of_another_kind_or_schema_is_refused(slow, change, words):
 def test_what_is_no_json_or_not_there_is_refused(tmp_path):
     (tmp_path / "text.json").write_text("{")
     (tmp_path / "list.json").write_text("[]")
-    for name, words in {"text.json": "not JSON", "list.json": "kind None"}.items():
+    (tmp_path / "deep.json").write_text("[" * 10**5)
+    for name, words in {"text.json": "not JSON", "deep.json": "not JSON", "list.json": "kind None"}.items():
         with pytest.raises(IncompatibleResults, match=words):
             load_result(tmp_path / name)
     with pytest.raises(SpecError, match="no such file"):
@@ -205,7 +207,8 @@ def versions(tmp_path):
     lines = [
         block.model_dump_json()
         for row in rows
-        for block in blocks(1.5, 1.501, 1.499, label=row.arm.label, host_wall_ms=(1.5, 1.5))
+        for process in range(4)
+        for block in blocks(1.5, 1.501, 1.499, process=process, label=row.arm.label, host_wall_ms=(1.5, 1.5))
     ]
     (tmp_path / "results" / raw).write_text("\n".join(lines) + "\n")
     return save_result(Store(tmp_path), Path(raw).parent.name, result)
@@ -245,6 +248,43 @@ def test_raw_blocks_that_are_gone_are_named(slow):
     (slow.parent / "slow" / "blocks.jsonl").unlink()
     with pytest.raises(ArtifactError, match=r"blocks\.jsonl"):
         stored_arms(slow)
+
+
+def test_raw_blocks_that_are_not_all_there_are_refused(slow):
+    raw = slow.parent / "slow" / "blocks.jsonl"
+    raw.write_text("".join(raw.read_text().splitlines(keepends=True)[:3]))
+    with pytest.raises(
+        ArtifactError, match=r"blocks\.jsonl: holds 3 of the 12 blocks of fp16: bring the whole"
+    ):
+        stored_arms(slow)
+
+
+def with_outputs(path, outputs, **fields):
+    """Give the stored arm an export and other outputs."""
+    raw = json.loads(path.read_text())
+    raw["arm"]["export"] = ExportSpec(recipe=parse_recipe("fp16")).model_dump(mode="json")
+    raw["facts"]["output_sample"] = outputs
+    path.write_text(json.dumps({**raw, **fields}))
+
+
+def test_outputs_that_differ_are_told_of_stored_results_too(slow, fast):
+    with_outputs(slow, [1.0, 2.0, -1.0])
+    with_outputs(fast, [-1.0, -2.0, 1.0])
+    found = compare_stored([slow, fast]).measurements[1].findings
+    assert [finding.code for finding in found] == ["NOT_INTERLEAVED", "OUTPUT_DIFFERS"]
+    other_images = {**json.loads(fast.read_text())["protocol"], "seed": 7}
+    with_outputs(fast, [-1.0, -2.0, 1.0], protocol=other_images)
+    found = compare_stored([slow, fast]).measurements[1].findings
+    assert "OUTPUT_DIFFERS" not in [finding.code for finding in found]
+
+
+def test_what_a_run_has_found_is_not_told_twice(slow, fast):
+    with_outputs(slow, [1.0, 2.0, -1.0])
+    with_outputs(fast, [-1.0, -2.0, 1.0])
+    (*_, told) = compare_stored([slow, fast]).measurements[1].findings
+    with_outputs(fast, [-1.0, -2.0, 1.0], findings=[told.model_dump(mode="json")])
+    found = compare_stored([slow, fast]).measurements[1].findings
+    assert [finding.code for finding in found].count("OUTPUT_DIFFERS") == 1
 
 
 def test_the_first_schema_is_read():

@@ -37,7 +37,7 @@ def arm_spec(label: str, runtime: str = "tensorrt_rtx", model: ModelSpec | None 
     )
 
 
-def telemetry(clock_mhz: float, throttled_share: float = 0.0) -> TelemetrySummary:
+def telemetry(clock_mhz: float | None, throttled_share: float = 0.0) -> TelemetrySummary:
     return TelemetrySummary(
         sm_clock_mhz=clock_mhz,
         power_w=266,
@@ -195,7 +195,7 @@ def test_a_difference_that_holds_in_clock_cycles_stands() -> None:
         assert f"SM clocks {clock_mhz} and 1980 MHz" in verdict.reason
 
 
-@pytest.mark.parametrize("unknown", [None, telemetry(0)])
+@pytest.mark.parametrize("unknown", [None, telemetry(None), telemetry(0)])
 def test_unknown_clocks_are_told(unknown: TelemetrySummary | None) -> None:
     verdict = decide(BASELINE, measurement("nvfp4", telemetry=unknown), FASTER)
     assert verdict.verdict == "FASTER"

@@ -108,7 +108,7 @@ def findings_of(observed: Observed) -> tuple[Finding, ...]:
 
 def findings_between(baseline: Observed, arm: Observed) -> tuple[Finding, ...]:
     """All that shows in ``arm`` beside the baseline."""
-    found = (l2_fits_one_arm(baseline, arm), output_differs(baseline, arm))
+    found = (l2_fits_one_arm(baseline, arm), output_differs(baseline.measurement, arm.measurement))
     return tuple(finding for finding in found if finding is not None)
 
 
@@ -193,14 +193,14 @@ def noisy(observed: Observed) -> Finding | None:
 
 
 def graph_empty(observed: Observed) -> Finding | None:
-    """The captured CUDA graph held no kernel, so that its replays would have timed nothing."""
-    reason = observed.measurement.reason or ""
-    if not reason.startswith("GRAPH_EMPTY"):
+    """The captured CUDA graph holds no kernel or leaves outputs unwritten: its replays would time nothing."""
+    code, _, what = (observed.measurement.reason or "").partition(": ")
+    if code != "GRAPH_EMPTY":
         return None
     return Finding(
         code="GRAPH_EMPTY",
         severity="error",
-        message="the captured CUDA graph holds no kernel: its replays would time nothing",
+        message=what,
         hint="measure with --no-graph; is the model loaded, and does it run on the stream that it is given?",
     )
 
@@ -346,10 +346,12 @@ def l2_fits_one_arm(baseline: Observed, arm: Observed) -> Finding | None:
     )
 
 
-def output_differs(baseline: Observed, arm: Observed) -> Finding | None:
+def output_differs(baseline: Measurement, arm: Measurement) -> Finding | None:
     """An arm computes something else than the baseline on the same inputs."""
-    facts = (baseline.measurement.facts, arm.measurement.facts)
-    exports = (baseline.measurement.arm.export, arm.measurement.arm.export)
+    facts = (baseline.facts, arm.facts)
+    exports = (baseline.arm.export, arm.arm.export)
+    if baseline.protocol.seed != arm.protocol.seed:
+        return None  # other inputs
     if facts[0] is None or facts[1] is None or exports[0] is None or exports[1] is None:
         return None
     wanted, found = facts[0].output_sample, facts[1].output_sample
@@ -401,18 +403,25 @@ def _process_medians(blocks: Iterable[TimedBlock], series: Series) -> dict[tuple
 
 def _states_words(on_zeros: TelemetrySummary | None, on_images: TelemetrySummary | None) -> str:
     """Clock and power both ways."""
-    if on_zeros is None or on_images is None or not (on_zeros.sm_clock_mhz and on_images.sm_clock_mhz):
+    if on_zeros is None or on_images is None:
         return ""
-    return (
-        f", at {on_zeros.sm_clock_mhz:.0f} instead of {on_images.sm_clock_mhz:.0f} MHz and "
-        f"{on_zeros.power_w:.0f} instead of {on_images.power_w:.0f} W"
-    )
+    pairs = {
+        "MHz": (on_zeros.sm_clock_mhz, on_images.sm_clock_mhz),
+        "W": (on_zeros.power_w, on_images.power_w),
+    }
+    known = [
+        f"{zeros:.0f} instead of {images:.0f} {unit}"
+        for unit, (zeros, images) in pairs.items()
+        if zeros is not None and images is not None
+    ]
+    return f", at {' and '.join(known)}" if known else ""
 
 
 def _state_numbers(inputs: str, state: TelemetrySummary | None) -> dict[str, float]:
     if state is None:
         return {}
-    return {f"{inputs}_sm_clock_mhz": state.sm_clock_mhz, f"{inputs}_power_w": state.power_w}
+    readings = {f"{inputs}_sm_clock_mhz": state.sm_clock_mhz, f"{inputs}_power_w": state.power_w}
+    return {name: value for name, value in readings.items() if value is not None}
 
 
 def _has_random_weights(observed: Observed) -> bool:

@@ -94,7 +94,10 @@ def statistic_of(blocks: Iterable[TimedBlock], series: Series) -> Statistic | No
 def telemetry_summary(
     blocks: Iterable[TimedBlock], main: Statistic | None, batch: int | None
 ) -> TelemetrySummary | None:
-    """Medians of all readings; energy per image is the mean power of the blocks times the time per image."""
+    """Medians of all readings, None where there are none.
+
+    Energy per image is the mean power of the blocks times the time per image.
+    """
     seen = [block.telemetry for block in blocks if block.telemetry is not None]
     if not seen:
         return None
@@ -122,7 +125,8 @@ def is_throttled(block: TimedBlock) -> bool:
 def power_capped_share(blocks: Iterable[TimedBlock]) -> float:
     """Share of the time of the blocks for which the power cap held the clock down."""
     seen = [block.telemetry for block in blocks if block.telemetry is not None]
-    capped_s = sum(telemetry.throttle_us.get("sw_power_cap", 0) for telemetry in seen) / 1e6
+    # The driver's counters and the block's clock are read one after the other.
+    capped_s = sum(min(each.throttle_us.get("sw_power_cap", 0) / 1e6, each.duration_s) for each in seen)
     return capped_s / sum(telemetry.duration_s for telemetry in seen) if seen else 0.0
 
 
@@ -147,6 +151,6 @@ def _sum_by_reason(seen: Iterable[Telemetry]) -> dict[ThrottleReason, int]:
     return total
 
 
-def _median(seen: Iterable[Telemetry], readings: Callable[[Telemetry], Iterable[float]]) -> float:
+def _median(seen: Iterable[Telemetry], readings: Callable[[Telemetry], Iterable[float]]) -> float | None:
     values = [value for telemetry in seen for value in readings(telemetry)]
-    return float(statistics.median(values)) if values else 0.0
+    return float(statistics.median(values)) if values else None

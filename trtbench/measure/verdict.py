@@ -121,11 +121,10 @@ def _doubt(baseline: Measurement, arm: Measurement, ratio: Ratio, word: VerdictW
 
 
 def _clocks_mhz(baseline: Measurement, arm: Measurement) -> tuple[float, float] | None:
-    """SM clocks of both, if both are known: 0 stands for no readings."""
-    if baseline.telemetry and arm.telemetry:
-        clocks = baseline.telemetry.sm_clock_mhz, arm.telemetry.sm_clock_mhz
-        return clocks if min(clocks) > 0 else None
-    return None
+    """SM clocks of both, if both are known."""
+    clocks = [each.telemetry.sm_clock_mhz if each.telemetry else None for each in (baseline, arm)]
+    # Results of before there was a None say 0.
+    return (clocks[0], clocks[1]) if clocks[0] and clocks[1] else None
 
 
 def _holds_in_cycles(ratio: Ratio, clocks: tuple[float, float]) -> bool:

@@ -230,13 +230,14 @@ def _slowest(layers: Sequence[LayerTime]) -> str:
 
 
 def _telemetry_line(telemetry: TelemetrySummary) -> str:
-    energy = telemetry.energy_per_image_j
-    return (
-        f"SM clock {telemetry.sm_clock_mhz:.0f} MHz, {telemetry.power_w:.0f} W, "
-        f"{telemetry.temperature_c:.0f} C"
-        + ("" if energy is None else f", {energy:.3g} J per image")
-        + f", throttled for {telemetry.throttled_share:.1%} of the time"
-    )
+    told = {
+        "SM clock {:.0f} MHz": telemetry.sm_clock_mhz,
+        "{:.0f} W": telemetry.power_w,
+        "{:.0f} C": telemetry.temperature_c,
+        "{:.3g} J per image": telemetry.energy_per_image_j,
+        "throttled for {:.1%} of the time": telemetry.throttled_share,
+    }
+    return ", ".join(form.format(value) for form, value in told.items() if value is not None)
 
 
 TIME_COLUMNS = ("median ms", "95 %", "images/s", "speed-up", "95 % interval", "verdict")

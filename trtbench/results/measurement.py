@@ -67,7 +67,7 @@ class Telemetry(Spec):
     energy_j: float | None
     throttle_us: dict[ThrottleReason, int]
     foreign_pids: tuple[int, ...]
-    duration_s: float
+    duration_s: float = Field(gt=0)
 
 
 class TimedBlock(Spec):
@@ -87,7 +87,7 @@ class Statistic(Spec):
     """Summary of a series in ms; ``ci95`` of the median, over builds, processes, blocks, samples."""
 
     samples: int
-    median: float
+    median: float = Field(gt=0)
     ci95: tuple[float, float]
     mean: float
     minimum: float
@@ -97,11 +97,11 @@ class Statistic(Spec):
 
 
 class TelemetrySummary(Spec):
-    """Telemetry of all blocks of an arm; medians, and sums of the throttle counters."""
+    """Telemetry of all blocks of an arm: medians, None of what NVML does not tell, and sums of counters."""
 
-    sm_clock_mhz: float
-    power_w: float
-    temperature_c: float
+    sm_clock_mhz: float | None
+    power_w: float | None
+    temperature_c: float | None
     energy_per_image_j: float | None
     throttle_us: dict[ThrottleReason, int]
     throttled_share: float = Field(description="of the time of the blocks")
