@@ -218,6 +218,35 @@ def test_an_arm_against_itself(trtbench, tmp_path):
     assert (path.parent / report["raw"]).read_text().splitlines()[:4] == lines
 
 
+def test_what_shows_in_the_blocks_of_an_arm_against_itself_is_told(trtbench, tmp_path):
+    held = telemetry(foreign_pids=(77,), throttle_us={"sw_power_cap": 100_000}).model_dump(mode="json")
+    script = write_script(tmp_path, "held", noise=0.001, telemetry=[held])
+    arguments = ("compare", "--aa", script, "--runtime", "fake", "--comparisons", 2, *FAST)
+    code, out, err = trtbench(*arguments, "--json")
+    assert code == 0, err
+    found = {finding["code"]: finding["message"] for finding in json.loads(out)["findings"]}
+    assert "other processes had the GPU open (77)" in found["FOREIGN_PROCESS"]
+    assert "100% of the samples" in found["THROTTLED"]
+    assert "sw_power_cap" in found["THROTTLED"]
+    assert "FOREIGN_PROCESS" in trtbench(*arguments)[1]
+
+
+def test_where_nobody_can_tell_who_has_the_gpu_exclusive_is_refused(trtbench, arms):
+    code, out, err = trtbench("bench", arms[0], "--runtime", "fake", "--exclusive", *FAST)
+    assert (code, out) == (1, "")
+    assert "--exclusive: NVML does not answer" in err.splitlines()[-1]
+
+
+def test_a_run_that_lost_its_record_of_processes_numbers_no_block_twice(trtbench, arms):
+    arguments = ("bench", arms[0], "--runtime", "fake", *FAST, "--json")
+    trtbench(*arguments)
+    (path,) = Path("results").glob("*.json")
+    path.unlink()
+    (path.with_suffix("") / "processes.jsonl").unlink()
+    code, out, err = trtbench(*arguments)
+    assert (code, json.loads(out)["processes"]) == (0, 4), err
+
+
 def test_a_store_that_cannot_be_written_is_named(trtbench, arms, tmp_path):
     (tmp_path / "file").touch()
     code, _, err = trtbench("bench", arms[0], "--runtime", "fake", "--store", tmp_path / "file", *FAST)

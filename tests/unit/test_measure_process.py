@@ -126,7 +126,7 @@ def test_a_killed_worker_is_told_by_its_signal(tmp_path):
 def test_a_worker_that_dies_without_a_word_has_no_last_words(tmp_path):
     code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     process = _process(tmp_path, _arm(tmp_path), python=(sys.executable, "-c", code))
-    with process, pytest.raises(MeasureError, match=r"take fewer arms\): see \S+/arm\.log$"):
+    with process, pytest.raises(MeasureError, match=r"fewer --processes\): see \S+/arm\.log$"):
         process.prepare()
 
 
@@ -184,6 +184,16 @@ def test_what_is_printed_is_no_reply(tmp_path):
         assert process.block()
     log = (tmp_path / "arm.log").read_text(encoding="utf-8").splitlines()
     assert {"== a greeting ==", "and no end of line", "from Python", "from a library"} <= set(log)
+
+
+def test_a_reply_that_cannot_be_read_is_one_line(tmp_path):
+    code = 'print(REPLY_MARK + \'{"samples": "many"}\', flush=True); input()'
+    python = (sys.executable, "-c", f"from trtbench.measure.messages import REPLY_MARK; {code}")
+    with (
+        _process(tmp_path, _arm(tmp_path), python=python) as process,
+        pytest.raises(MeasureError, match=r"^the worker said '.*many.*', which is no reply: is its trtbench"),
+    ):
+        process.prepare()
 
 
 def test_a_worker_of_another_trtbench_says_so_in_one_line(tmp_path):

@@ -15,6 +15,7 @@ from typing import Literal
 
 from trtbench.artifacts import Store, save_result
 from trtbench.environment import collect_environment
+from trtbench.measure.findings import Observed, findings_of
 from trtbench.measure.interleave import RawBlock, order, run_block, timed_block
 from trtbench.measure.journal import Journal, open_journal
 from trtbench.measure.machine import gpu_identity, machine_identity
@@ -32,6 +33,7 @@ from trtbench.results import (
     AaComparison,
     AaReport,
     ArmFacts,
+    Finding,
     RunRecord,
     Series,
     Statistic,
@@ -64,7 +66,7 @@ def compare_with_itself(
     machine = machine_identity(gpu, [spec])
     record = RunRecord(purpose="aa", arms=(spec,), protocol=bench, machine=machine)
     monitor = open_monitor([spec])
-    check_exclusive(monitor, exclusive)
+    foreign_pids = check_exclusive(monitor, exclusive)
     gpu_name = gpu["name"] if gpu else None
     with (
         open_run(store, f"aa-{arm.label}", record) as run,
@@ -75,7 +77,10 @@ def compare_with_itself(
         pool = _start_pool(stack, spec, bench, monitor, run.folder, on_progress)
         _fill(journal, block_journal, pool, comparisons, gpu_name, on_progress)
         lines = journal.lines[:comparisons]
-    report = _report(pool, lines, gpu_name, f"{run.name}/comparisons.jsonl")
+        kept = {line.comparison: line.blocks for line in block_journal.lines}
+    blocks = [block for index in range(len(lines)) for block in kept.get(index, ())]
+    findings = _findings(arm, pool, blocks, gpu_name, foreign_pids)
+    report = _report(pool, lines, findings, gpu_name, f"{run.name}/comparisons.jsonl")
     save_result(store, run.name, report)
     return report
 
@@ -150,7 +155,7 @@ def _compare(pool: _Pool, index: int, gpu: str | None) -> tuple[AaComparison, tu
     groups = draw_groups(len(pool.processes), pool.bench.processes, pool.bench.seed, index)
     blocks: dict[_Side, list[TimedBlock]] = {side: [] for side in _SIDES}
     for number, pair in enumerate(zip(*groups, strict=True)):
-        _measure_pair(pool, dict(zip(_SIDES, pair, strict=True)), number, blocks)
+        _measure_pair(pool, dict(zip(_SIDES, pair, strict=True)), (index, number), blocks)
     arms = {side: pool.arm.model_copy(update={"label": side}) for side in _SIDES}
     sides = [
         measurement_of(arms[side], pool.bench, blocks[side], pool.facts[0], None, gpu, raw="")
@@ -185,9 +190,13 @@ def kept_block(block: TimedBlock, side: Literal["A", "B"], process: int, series:
 
 
 def _measure_pair(
-    pool: _Pool, pair: Mapping[_Side, int], number: int, blocks: dict[_Side, list[TimedBlock]]
+    pool: _Pool, pair: Mapping[_Side, int], numbers: tuple[int, int], blocks: dict[_Side, list[TimedBlock]]
 ) -> None:
-    """Let the blocks of two processes take turns, as in a round of a comparison."""
+    """Let the blocks of two processes take turns, as in a round of a comparison.
+
+    ``numbers``: of the comparison and of the pair in it; the order of turns is another for each.
+    """
+    index, number = numbers
 
     def statistics_so_far() -> list[Statistic]:
         found = (statistic_of(blocks[side], pool.series) for side in pair)
@@ -195,14 +204,17 @@ def _measure_pair(
 
     state = RoundState()
     while not round_is_done(state, pool.bench, pool.bench.processes, statistics_so_far):
-        for side in order(_SIDES, pool.bench.seed, number, state.turns):
+        process = index * pool.bench.processes + number
+        for side in order(_SIDES, pool.bench.seed, process, state.turns):
             raw = pool.block(pair[side])
             state.add(side, raw.spent_s, pool.bench)
             blocks[side].append(timed_block(raw, side, 0, number, state.turns))
         state.turns += 1
 
 
-def _report(pool: _Pool, lines: Sequence[AaComparison], gpu: str | None, raw: str) -> AaReport:
+def _report(
+    pool: _Pool, lines: Sequence[AaComparison], findings: tuple[Finding, ...], gpu: str | None, raw: str
+) -> AaReport:
     words = [line.verdict for line in lines]
     counts: dict[VerdictWord, int] = {word: words.count(word) for word in dict.fromkeys(words)}
     return AaReport(
@@ -217,7 +229,30 @@ def _report(pool: _Pool, lines: Sequence[AaComparison], gpu: str | None, raw: st
         false_alarm_share=(counts.get("FASTER", 0) + counts.get("SLOWER", 0)) / len(lines),
         coverage=coverage(lines),
         half_width=median_half_width(lines),
+        findings=findings,
         raw=raw,
+    )
+
+
+def _findings(
+    arm: Arm, pool: _Pool, kept: Sequence[AaBlock], gpu: str | None, foreign_pids: tuple[int, ...]
+) -> tuple[Finding, ...]:
+    """What the blocks of all comparisons show of the arm."""
+    timed = [_unthinned(block, pool, index) for index, block in enumerate(kept)]
+    measurement = measurement_of(pool.arm, pool.bench, timed, pool.facts[0], None, gpu, raw="")
+    return findings_of(Observed(arm, measurement, timed, foreign_pids))
+
+
+def _unthinned(block: AaBlock, pool: _Pool, index: int) -> TimedBlock:
+    """A block as findings take it, with the samples that are left of it."""
+    return TimedBlock(
+        arm=pool.arm.label,
+        build=pool.arm.build,
+        process=block.process,
+        block=index,
+        started_utc=block.started_utc,
+        samples={pool.series: block.sample_ms},
+        telemetry=block.telemetry,
     )
 
 

@@ -251,7 +251,7 @@ class _Interleaving:
         return [summarise(self.medians[label]) for label in self.live if self.medians[label]]
 
     def _tell(self, step: str, index: int, state: RoundState) -> None:
-        share_s = self.bench.duration_s / self.rounds
+        share_s = max(self.bench.duration_s / self.rounds, self.bench.min_blocks * self.bench.block_ms / 1e3)
         rounds_left = self.rounds - index
         left_s = len(self.live) * (share_s * rounds_left - max(state.spent_s.values(), default=0.0))
         self.on_progress(

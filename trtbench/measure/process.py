@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from pydantic import ValidationError
+
 from trtbench.build.log_reader import clause_of_last_words
 from trtbench.environments.command import run_command
 from trtbench.environments.container_errors import known_trouble
@@ -32,6 +34,7 @@ _POLL_S = 0.5
 _CLOSE_S = 10.0
 _TELL_PID_TIMEOUT_S = 30.0
 _READ_BYTES = 1 << 16
+_QUOTED = 200
 
 
 class ArmProcess:
@@ -162,7 +165,7 @@ class ArmProcess:
         if self._child.returncode is not None:
             raise MeasureError(f"the worker has ended already: see {self._log_path}")
         self._send(line)
-        reply = Reply.model_validate_json(self._receive(timeout_s))
+        reply = _parse_reply(self._receive(timeout_s))
         if reply.error is not None:
             self._end(_CLOSE_S)
             raise MeasureError(reply.error)
@@ -237,6 +240,16 @@ class ArmProcess:
             subprocess.run(self._container.stop, check=False, stdin=subprocess.DEVNULL, capture_output=True)
 
 
+def _parse_reply(line: bytes) -> Reply:
+    try:
+        return Reply.model_validate_json(line)
+    except ValidationError as error:
+        said = line.decode(errors="replace").strip()[:_QUOTED]
+        raise MeasureError(
+            f"the worker said {said!r}, which is no reply: is its trtbench another?"
+        ) from error
+
+
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     if pipe is None:
         raise MeasureError("the worker was started without a pipe: this is a bug")
@@ -271,5 +284,9 @@ def _describe_exit(returncode: int, log_path: Path) -> str:
     if returncode >= 0:
         return f"the worker ended with exit code {returncode}: {where}"
     name = signal.Signals(-returncode).name
-    hint = " (probably out of memory: take fewer arms)" if -returncode == signal.SIGKILL else ""
+    hint = (
+        " (probably out of memory: take fewer arms, with --aa fewer --processes)"
+        if -returncode == signal.SIGKILL
+        else ""
+    )
     return f"killed by signal {-returncode}, {name}{hint}: {where}"

@@ -79,7 +79,8 @@ class Run:
 
     def next_process(self) -> int:
         """A number that no process had yet."""
-        return 1 + max((p.process for p in self.processes.lines), default=-1)
+        numbers = {p.process for p in self.processes.lines} | {b.process for b in self.blocks.lines}
+        return 1 + max(numbers, default=-1)
 
     def complete_rounds(self, labels: Sequence[str], min_blocks: int) -> int:
         """Count the rounds in which every arm that never failed has at least ``min_blocks`` blocks."""

@@ -92,8 +92,13 @@ def check_exclusive(monitor: GpuMonitor | None, exclusive: bool) -> tuple[int, .
     """Tell who has the GPU open before the first of our processes does.
 
     Raises:
-        MeasureError: somebody has, and ``exclusive``.
+        MeasureError: somebody has, and ``exclusive``; or nobody can tell.
     """
+    if monitor is None and exclusive:
+        raise MeasureError(
+            "--exclusive: NVML does not answer, so nobody can tell who else has the GPU open: mend the "
+            "driver (trtbench doctor), or leave --exclusive out"
+        )
     if monitor is None:
         return ()
     with monitor.watch(()) as watch:
