@@ -12,9 +12,10 @@ import trtbench
 from trtbench.artifacts import Store
 from trtbench.containers import list_containers
 from trtbench.environments import parse_environment, prepare
-from trtbench.environments.catalogue import read_catalogue
+from trtbench.environments.catalogue import expectation_of, read_catalogue
 from trtbench.errors import ArtifactError, RuntimeUnavailable, SpecError
 from trtbench.measure.process import WORKER
+from trtbench.results.environments import Contents
 
 SPEC = parse_environment(f"docker:{IMAGE}")
 GOLDEN = Path(__file__).parents[1] / "golden" / "versions"
@@ -192,6 +193,58 @@ def test_drivers_follow_from_cuda_by_a_source_that_is_named():
         assert image.driver_source.endswith(f"(table 1, CUDA {major}.x)")
 
 
+# CUDA_VERSION of NVIDIA's monthly images: release notes of Triton 25.01, 25.03, 25.06, 25.08 and 25.10, else
+# of its vLLM images (docs/introduction/compatibility.md in github.com/triton-inference-server/server).
+CUDA_OF_TAG = {
+    "25.01": "12.8.0.038",
+    "25.03": "12.8.1.012",
+    "25.04": "12.9.0.036",
+    "25.05": "12.9.0.043",
+    "25.06": "12.9.1.010",
+    "25.08": "13.0.0.044",
+    "25.09": "13.0.1.012",
+    "25.10": "13.0.2.006",
+    "25.11": "13.0.2.006",
+    "25.12": "13.1.0.036",
+    "26.01": "13.1.1.006",
+    "26.02": "13.1.1.006",
+    "26.03": "13.2.0.046",
+    "26.04": "13.2.1.009",
+    "26.05": "13.2.1.009",
+    "26.06": "13.3.0.035",
+    "26.08": "13.4.1.012",
+}
+
+
+def findings_of(tag, tensorrt, cuda):
+    contents = Contents(
+        python="3.12.3", tensorrt_rtx=None, tensorrt=tensorrt, targets=(), cuda=cuda, problem=None
+    )
+    return expectation_of(f"nvcr.io/nvidia/tensorrt:{tag}-py3", contents)
+
+
+@pytest.mark.parametrize(("tag", "cuda"), CUDA_OF_TAG.items())
+def test_an_image_as_nvidia_made_it_is_no_finding(tag, cuda):
+    of_tag = {entry.image: entry for entry in read_catalogue()}
+    tensorrt = of_tag[f"nvcr.io/nvidia/tensorrt:{tag}-py3"].tensorrt.oldest
+    assert findings_of(tag, tensorrt, cuda) == ()
+
+
+@pytest.mark.parametrize(
+    ("tensorrt", "cuda", "words"),
+    [
+        ("10.14.1.48", "13.0.1.012", "holds CUDA 13.0.1.012 (expected ==13.0.2.*"),
+        ("10.14.1.48", "13.0.20.006", "holds CUDA 13.0.20.006 (expected"),
+        ("10.14.1.48", None, "holds CUDA none (expected"),
+        ("10.13.3.9", "13.0.2.006", "holds TensorRT 10.13.3.9 (expected ==10.14.1.*"),
+    ],
+)
+def test_an_image_with_another_version_is_a_finding(tensorrt, cuda, words):
+    (finding,) = findings_of("25.11", tensorrt, cuda)
+    assert finding.code == "ENVIRONMENT_MISMATCH"
+    assert words in finding.message
+
+
 def test_images_are_known_by_their_tag():
     catalogue = read_catalogue()
     tags = [entry.image.removeprefix("nvcr.io/nvidia/tensorrt:") for entry in catalogue]
@@ -204,7 +257,8 @@ def test_images_are_known_by_their_tag():
     ("field", "value", "words"),
     [
         ("tensorrt", {"version": "10.14", "known": "good"}, "is no range of versions"),
-        ("cuda", {"version": "==13.0"}, "field cuda.known"),
+        ("cuda", {"version": "==13.0.2", "known": "good"}, "'==13.0.2' names fewer than four parts"),
+        ("cuda", {"version": "==13.0.*"}, "field cuda.known"),
         ("driver", "580", "field driver"),
     ],
 )

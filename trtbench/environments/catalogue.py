@@ -16,6 +16,8 @@ from trtbench.results import Finding
 from trtbench.results.environments import Contents
 from trtbench.specs import Spec
 
+_PARTS = 4  # of __version__ of TensorRT (10.14.1.48) and of CUDA_VERSION in NVIDIA's images (13.0.2.006)
+
 
 class ExpectedVersion(Spec):
     """A version that an image should hold, as ``packaging`` writes ranges, and how that is known."""
@@ -27,9 +29,13 @@ class ExpectedVersion(Spec):
     @classmethod
     def _is_a_range(cls, text: str) -> str:
         try:
-            SpecifierSet(text)
+            clauses = SpecifierSet(text)
         except InvalidSpecifier as error:
             raise ValueError(f"{text!r} is no range of versions such as ==10.14.1.*") from error
+        # 13.0.2.006 is not ==13.0.2: a version that is written out has all the parts that images tell.
+        exact = [c.version for c in clauses if c.operator == "==" and not c.version.endswith(".*")]
+        if any(len(version.split(".")) < _PARTS for version in exact):
+            raise ValueError(f"{text!r} names fewer than four parts: write ==13.0.2.* for all that begin so")
         return text
 
     @property
