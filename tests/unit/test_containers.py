@@ -2,11 +2,13 @@ import json
 import re
 import shlex
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import yaml
 from docker_stand_in import DIGEST, IMAGE, TROUBLES, put_on_path, user
+from rich.console import Console
 
 import trtbench
 from trtbench.artifacts import Store
@@ -15,6 +17,7 @@ from trtbench.environments import parse_environment, prepare
 from trtbench.environments.catalogue import expectation_of, read_catalogue
 from trtbench.errors import ArtifactError, RuntimeUnavailable, SpecError
 from trtbench.measure.process import WORKER
+from trtbench.report.containers import render_containers
 from trtbench.results.environments import Contents
 
 SPEC = parse_environment(f"docker:{IMAGE}")
@@ -118,6 +121,17 @@ def test_the_list_tells_what_is_here(tmp_path, monkeypatch):
     assert all(entry.commands == () for entry in listed.containers)
 
 
+def test_a_narrow_table_has_every_version_whole(tmp_path):
+    listed = list_containers(tmp_path)
+    console = Console(file=StringIO(), width=80)
+    render_containers(listed, console)
+    words = console.file.getvalue().replace(",", " ").split()
+    for entry in listed.containers:
+        for expected in (entry.image.tensorrt, entry.image.cuda):
+            assert set(expected.version.replace("==", "").split(",")) <= set(words)
+    assert "…" not in console.file.getvalue()
+
+
 def test_only_the_images_that_are_asked_for_oldest_first(tmp_path):
     tags = [entry.image.image for entry in list_containers(tmp_path, ["26.06", "25.11-py3"]).containers]
     assert tags == ["nvcr.io/nvidia/tensorrt:25.11-py3", "nvcr.io/nvidia/tensorrt:26.06-py3"]
@@ -186,11 +200,38 @@ def test_a_store_behind_a_link_is_mounted_by_both_names(tmp_path, monkeypatch):
     assert f"{tmp_path}/real:{tmp_path}/real" in python
 
 
-def test_drivers_follow_from_cuda_by_a_source_that_is_named():
-    for image in read_catalogue():
-        major = image.cuda.oldest.partition(".")[0]
-        assert image.driver_floor == {"12": "525", "13": "580"}[major]
-        assert image.driver_source.endswith(f"(table 1, CUDA {major}.x)")
+# Table 3 of the release notes of CUDA 13.3: the driver that comes with each CUDA, for Linux on x86_64.
+DRIVER_OF_CUDA = {
+    "12.8.0": "570.26",
+    "12.8.1": "570.124.06",
+    "12.9.0": "575.51.03",
+    "12.9.1": "575.57.08",
+    "13.0": "580.65.06",
+    "13.0.1": "580.82.07",
+    "13.0.2": "580.95.05",
+    "13.1.0": "590.44.01",
+    "13.1.1": "590.48.01",
+    "13.2.0": "595.45.04",
+    "13.2.1": "595.58.03",
+    "13.3": "610.43.02",
+    "13.3.1": "610.43.02",
+}
+# Table 1 of "Minor Version Compatibility" in NVIDIA's CUDA Compatibility.
+OLDEST_DRIVER_OF_CUDA = {"12": 525, "13": 580}
+FIRST_DRIVER_FOR_BLACKWELL = 570
+
+
+@pytest.mark.parametrize("image", read_catalogue(), ids=lambda image: image.image[-9:-4])
+def test_the_driver_of_an_image_is_that_of_its_cuda(image):
+    cuda = image.cuda.oldest
+    if "<" in image.cuda.version:
+        assert image.driver is None
+    else:
+        assert image.driver == DRIVER_OF_CUDA[cuda]
+    floor = OLDEST_DRIVER_OF_CUDA[cuda.partition(".")[0]]
+    assert image.driver_oldest == str(max(floor, FIRST_DRIVER_FOR_BLACKWELL))
+    assert bool(image.driver_source) == bool(image.driver)
+    assert image.driver_oldest_source
 
 
 # CUDA_VERSION of NVIDIA's monthly images: release notes of Triton 25.01, 25.03, 25.06, 25.08 and 25.10, else
@@ -259,7 +300,7 @@ def test_images_are_known_by_their_tag():
         ("tensorrt", {"version": "10.14", "known": "good"}, "is no range of versions"),
         ("cuda", {"version": "==13.0.2", "known": "good"}, "'==13.0.2' names fewer than four parts"),
         ("cuda", {"version": "==13.0.*"}, "field cuda.known"),
-        ("driver", "580", "field driver"),
+        ("driver_floor", "580", "field driver_floor"),
     ],
 )
 def test_a_wrong_description_is_refused_with_its_field(tmp_path, field, value, words):

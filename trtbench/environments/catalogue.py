@@ -46,16 +46,21 @@ class ExpectedVersion(Spec):
 
 
 class KnownImage(Spec):
-    """One image; ``driver_floor``: the oldest driver that it may run with, if that is known.
+    """One image, and the drivers for it where they are known.
 
-    ``source``: of the versions; ``driver_source``: of the driver.
+    ``driver``: the one that comes with the CUDA in the image, for all that this CUDA has, on any GPU.
+    ``driver_oldest``: an older one for a Blackwell GPU, with which features of this CUDA are missing: the
+    later of the first one of the same major CUDA (minor version compatibility) and of 570, the first for
+    Blackwell. ``source``: of the versions.
     """
 
     image: str
     tensorrt: ExpectedVersion
     cuda: ExpectedVersion
-    driver_floor: str | None
+    driver: str | None
     driver_source: str | None
+    driver_oldest: str | None
+    driver_oldest_source: str | None
     source: str
 
 

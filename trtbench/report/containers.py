@@ -7,6 +7,11 @@ from rich.text import Text
 from trtbench.containers import ContainerEntry, ContainerList
 from trtbench.environments.catalogue import ExpectedVersion
 
+_NOTES = (
+    "what is in an image counts, and is told when it runs; these are expectations",
+    "driver: the one of this CUDA; with an older one, down to the oldest for Blackwell, features are missing",
+)
+
 
 def render_containers(containers: ContainerList, console: Console) -> None:
     """Print what runs containers here, then every image, or the commands for each if there are any."""
@@ -19,7 +24,8 @@ def render_containers(containers: ContainerList, console: Console) -> None:
             _print_commands(entry, console)
         return
     console.print(_table(containers))
-    console.print(Text("what is in an image counts, and is told when it runs; these are expectations"))
+    for line in _NOTES:
+        console.print(Text(line), soft_wrap=True)
 
 
 def _print_commands(entry: ContainerEntry, console: Console) -> None:
@@ -32,15 +38,16 @@ def _print_commands(entry: ContainerEntry, console: Console) -> None:
 def _table(containers: ContainerList) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("image", no_wrap=True)
-    for header in ("TensorRT expected", "CUDA expected", "oldest driver", "here"):
-        table.add_column(header)
+    for header in ("TensorRT expected", "CUDA expected", "driver", "oldest\ndriver", "here"):
+        table.add_column(header, overflow="fold")
     for entry in containers.containers:
         image = entry.image
         table.add_row(
             image.image.removeprefix("nvcr.io/nvidia/"),
             _expected(image.tensorrt),
             _expected(image.cuda),
-            image.driver_floor or "not known",
+            image.driver or "not known",
+            image.driver_oldest or "not known",
             "yes" if entry.digest else "no",
         )
     return table
@@ -48,4 +55,4 @@ def _table(containers: ContainerList) -> Table:
 
 def _expected(expected: ExpectedVersion) -> str:
     known = "" if expected.known == "good" else f" ({expected.known})"
-    return f"{expected.version.removeprefix('==')}{known}"
+    return f"{expected.version.removeprefix('==').replace(',', ', ')}{known}"
