@@ -9,34 +9,57 @@ import pytest
 IMAGE = "nvcr.io/nvidia/tensorrt:25.11-py3"
 DIGEST = "nvcr.io/nvidia/tensorrt@sha256:" + 64 * "0"
 
-# What docker 28 and podman 5 print, and the subcommand that fails.
+# Subcommand that fails, and what docker 28 prints then; where others print something else, they are named.
 TROUBLES = {
     "no daemon": (
         "version",
         "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
     ),
+    "no daemon, docker 29": (
+        "version",
+        "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct "
+        "and if the daemon is running: dial unix /var/run/docker.sock: connect: no such file or directory",
+    ),
     "no right": (
         "version",
         "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
     ),
+    "no right, docker 29": (
+        "version",
+        "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock",
+    ),
     "no image": ("image", f"Error response from daemon: No such image: {IMAGE}"),
     "no toolkit": (
         "run",
-        'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]]',
+        'Error response from daemon: could not select device driver "" with capabilities: [[gpu]]',
     ),
+    "no toolkit, docker 29": (
+        "run",
+        "Error response from daemon: failed to discover GPU vendor from CDI: no known GPU vendor found",
+    ),
+    "no CDI, podman": ("run", "setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all"),
+    "no CDI, podman 3": ("run", "stat nvidia.com/gpu=all: no such file or directory"),
     "old driver": (
         "run",
-        "docker: Error response from daemon: failed to create task for container: nvidia-container-cli: "
+        "Error response from daemon: failed to create task for container: nvidia-container-cli: "
         "requirement error: unsatisfied condition: cuda>=13.0, please update your driver to a newer version",
     ),
     "no driver": (
         "run",
+        "Error response from daemon: failed to create task for container: failed to create shim task: "
+        "OCI runtime create failed: stderr: Auto-detected mode as 'legacy'\n"
         "nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown.",
     ),
     "busy GPU": ("run", "RuntimeError: all CUDA-capable devices are busy or unavailable"),
-    "no image to run": ("run", f"Unable to find image '{IMAGE}' locally"),
+    "no image to run": ("run", f"Error response from daemon: No such image: {IMAGE}"),
     "no process": ("inspect", "Error: No such object: trtbench-0"),
-    "unheard of": ("run", "first line\nthe moon is in the wrong phase"),
+    "unheard of": ("run", "Error response from daemon: first line\nthe moon is in the wrong phase"),
+}
+# Told by the program in the container; the others by what starts it, as it tells what it refuses to run.
+_IN_CONTAINER = ("busy GPU",)
+_REFUSALS = {
+    "docker": "docker: {words}\n\nRun 'docker run --help' for more information",
+    "podman": "Error: {words}",
 }
 
 # A container is no child of the command that starts it, and goes on when that is killed: "kill" ends it.
@@ -47,9 +70,10 @@ from pathlib import Path
 arguments = sys.argv[1:]
 with Path({journal!r}).open("a") as journal:
     print(*arguments, file=journal)
-command, words = {trouble!r}
+command, words, returncode = {trouble!r}
 if arguments[0] == command:
-    sys.exit(words)
+    print(words, file=sys.stderr)
+    sys.exit(returncode)
 
 
 def pid_file(name):
@@ -107,13 +131,22 @@ def put_on_path(
         python=sys.executable,
         journal=str(journal),
         digest=DIGEST,
-        trouble=(command or TROUBLES[trouble][0], TROUBLES[trouble][1]) if trouble else ("", ""),
+        trouble=_failure(name, trouble, command) if trouble else ("", "", 0),
     )
     write_script(folder / name, script)
     write_script(folder / "uv", _UV.format(python=sys.executable))
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     return journal
+
+
+def _failure(name: str, trouble: str, command: str | None) -> tuple[str, str, int]:
+    """The subcommand that fails, all that it prints, and its exit code."""
+    usual, words = TROUBLES[trouble]
+    command = command or usual
+    if command == "run" and trouble not in _IN_CONTAINER:
+        return command, _REFUSALS[name].format(words=words), 125
+    return command, words, 1
 
 
 def write_script(path: Path, text: str) -> None:

@@ -15,6 +15,7 @@ from trtbench.artifacts import Store
 from trtbench.containers import list_containers
 from trtbench.environments import parse_environment, prepare
 from trtbench.environments.catalogue import expectation_of, read_catalogue
+from trtbench.environments.command import Outcome
 from trtbench.errors import ArtifactError, RuntimeUnavailable, SpecError
 from trtbench.measure.process import WORKER
 from trtbench.report.containers import render_containers
@@ -73,21 +74,30 @@ def test_other_contents_than_expected_are_a_finding(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("trouble", "words"),
+    ("name", "trouble", "words"),
     [
-        ("no daemon", "the daemon of docker does not answer: sudo systemctl start docker"),
-        ("no right", 'docker may not be used by this user: sudo usermod -aG docker "$USER"'),
-        ("no image", f"the image is not on this machine: docker pull {IMAGE}"),
-        ("no toolkit", "install nvidia-container-toolkit"),
-        ("old driver", "driver of this machine is too old for the image, which needs cuda>=13.0: update"),
-        ("no driver", "no NVIDIA driver works on this machine"),
-        ("busy GPU", "the GPU is busy: another process has it for itself"),
-        ("unheard of", "docker says: the moon is in the wrong phase"),
+        ("docker", "no daemon", "the daemon of docker does not answer: sudo systemctl start docker"),
+        (
+            "docker",
+            "no daemon, docker 29",
+            "the daemon of docker does not answer: sudo systemctl start docker",
+        ),
+        ("docker", "no right", 'docker may not be used by this user: sudo usermod -aG docker "$USER"'),
+        ("docker", "no right, docker 29", "docker may not be used by this user: sudo usermod -aG docker"),
+        ("docker", "no image", f"the image is not on this machine: docker pull {IMAGE}"),
+        ("docker", "no toolkit", "install nvidia-container-toolkit and restart docker"),
+        ("docker", "no toolkit, docker 29", "install nvidia-container-toolkit and restart docker"),
+        ("podman", "no CDI, podman", "then sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"),
+        ("podman", "no CDI, podman 3", "this podman hands out no GPUs by CDI: install 4.1 or later"),
+        ("docker", "old driver", "is too old for the image, which needs cuda>=13.0: update the driver"),
+        ("docker", "no driver", "no NVIDIA driver works on this machine"),
+        ("docker", "busy GPU", "the GPU is busy: another process has it for itself"),
+        ("docker", "unheard of", "docker says: the moon is in the wrong phase"),
     ],
 )
-def test_each_trouble_is_one_clear_line(tmp_path, monkeypatch, trouble, words):
+def test_each_trouble_is_one_clear_line(tmp_path, monkeypatch, name, trouble, words):
     with pytest.raises(RuntimeUnavailable) as caught:
-        ready(tmp_path, monkeypatch, trouble)
+        ready(tmp_path, monkeypatch, trouble, name)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -95,7 +105,16 @@ def test_each_trouble_is_one_clear_line(tmp_path, monkeypatch, trouble, words):
 def test_every_trouble_of_the_stand_in_is_tried():
     marks = test_each_trouble_is_one_clear_line.pytestmark[0].args[1]
     while_it_times = {"no image to run", "no process"}
-    assert {trouble for trouble, _ in marks} == set(TROUBLES) - while_it_times
+    assert {trouble for _, trouble, _ in marks} == set(TROUBLES) - while_it_times
+
+
+@pytest.mark.parametrize(
+    "trailer", ["Run 'docker run --help' for more information", "See 'docker run --help'.", ""]
+)
+def test_a_hint_at_the_help_is_no_reason(trailer):
+    said = f"docker: Error response from daemon: the moon is full.\n\n{trailer}\n"
+    assert Outcome(125, "", said).last_line == "docker: Error response from daemon: the moon is full."
+    assert Outcome(125, "", f"{trailer}\n").last_line == (trailer or "exit code 125 without a word")
 
 
 def test_no_docker_at_all(tmp_path, monkeypatch):

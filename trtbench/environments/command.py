@@ -1,11 +1,15 @@
 """Short commands of other programs, with all that they say."""
 
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trtbench.errors import RuntimeUnavailable
 from trtbench.units import format_seconds
+
+# What docker and podman print behind the reason when they refuse a command.
+_HINT_AT_HELP = re.compile(r"(Run|See) '.+ --help'.*")
 
 
 @dataclass(frozen=True)
@@ -23,9 +27,11 @@ class Outcome:
 
     @property
     def last_line(self) -> str:
-        """The last line it wrote, errors first: programs end with their reason."""
-        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
-        return lines[-1].strip() if lines else f"exit code {self.returncode} without a word"
+        """The last line it wrote, errors first: programs end with their reason, or a hint at their help."""
+        written = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        lines = [line.strip() for line in written if line.strip()]
+        reasons = [line for line in lines if not _HINT_AT_HELP.fullmatch(line)]
+        return (reasons or lines or [f"exit code {self.returncode} without a word"])[-1]
 
 
 def run_command(command: Sequence[str], timeout_s: float) -> Outcome:

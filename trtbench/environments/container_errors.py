@@ -10,15 +10,20 @@ _EXPLANATIONS: dict[str, str] = {
     r"permission denied.*(docker|podman).*sock|sock.*permission denied": (
         '{engine} may not be used by this user: sudo usermod -aG docker "$USER", then log in again'
     ),
-    r"Cannot connect to the Docker daemon|Is the docker daemon running": (
+    r"Is the docker daemon running|failed to connect to the docker API": (
         "the daemon of {engine} does not answer: sudo systemctl start docker"
     ),
     r"No such image|image not known|Unable to find image|no such object": (
         "the image is not on this machine: {engine} pull {image}"
     ),
-    r"could not select device driver|unresolvable CDI devices|unknown or invalid runtime name: nvidia": (
+    r"could not select device driver|no known GPU vendor found|unknown or invalid runtime name: nvidia": (
         "{engine} cannot hand out GPUs: install nvidia-container-toolkit and restart {engine}"
     ),
+    r"unresolvable CDI devices": (
+        "{engine} does not know the GPUs of this machine: install nvidia-container-toolkit, then "
+        "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+    ),
+    r"stat nvidia\.com/gpu": "this {engine} hands out no GPUs by CDI: install 4.1 or later",
     r"unsatisfied condition: (?P<condition>[^,;\"']+)": (
         "the driver of this machine is too old for the image, which needs {condition}: update the driver, or "
         "take an older tag (trtbench containers)"
