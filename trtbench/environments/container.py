@@ -21,10 +21,26 @@ from trtbench.errors import RuntimeUnavailable
 from trtbench.progress import OnStep
 from trtbench.specs import canonical_hash
 
-# podman has no daemon to ask, and without keep-id files would belong to another user.
+
+@dataclass(frozen=True)
+class _Arguments:
+    """What one container engine takes and the other does not: to tell its version, to run, for all GPUs."""
+
+    version: tuple[str, ...]
+    run: tuple[str, ...]
+    gpus: tuple[str, ...]
+
+
+# podman has no daemon to ask, and without keep-id files would belong to another user. Before 5.0 it ignores
+# --gpus; what NVIDIA documents for it are CDI devices, and no SELinux labels, which would shut them out.
+# https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/cdi-support.html
 _ENGINES = {
-    "docker": (("version", "--format", "{{.Server.Version}}"), ()),
-    "podman": (("version", "--format", "{{.Client.Version}}"), ("--userns", "keep-id")),
+    "docker": _Arguments(("version", "--format", "{{.Server.Version}}"), (), ("--gpus", "all")),
+    "podman": _Arguments(
+        ("version", "--format", "{{.Client.Version}}"),
+        ("--userns", "keep-id", "--security-opt", "label=disable"),
+        ("--device", "nvidia.com/gpu=all"),
+    ),
 }
 _DIGEST = "{{if .RepoDigests}}{{index .RepoDigests 0}}{{else}}{{.Id}}{{end}}"
 _SHORT_TIMEOUT_S = 30.0
@@ -41,7 +57,12 @@ class ContainerEngine:
     @property
     def user_options(self) -> tuple[str, ...]:
         """Run as the user who runs this, so that what is written in the store is theirs."""
-        return (*_ENGINES[self.name][1], "--user", f"{os.getuid()}:{os.getgid()}")
+        return (*_ENGINES[self.name].run, "--user", f"{os.getuid()}:{os.getgid()}")
+
+    @property
+    def gpu_options(self) -> tuple[str, ...]:
+        """Give the container all GPUs."""
+        return _ENGINES[self.name].gpus
 
 
 def prepare_container(spec: EnvironmentSpec, store: Store, on_step: OnStep) -> Prepared:
@@ -86,10 +107,10 @@ def find_engine() -> ContainerEngine:
         RuntimeUnavailable: there is none on PATH, or none answers.
     """
     problem = f"no {' or '.join(_ENGINES)} on PATH: sudo apt-get install podman"
-    for name, (arguments, _) in _ENGINES.items():
+    for name, arguments in _ENGINES.items():
         if shutil.which(name) is None:
             continue
-        outcome = run_command((name, *arguments), _SHORT_TIMEOUT_S)
+        outcome = run_command((name, *arguments.version), _SHORT_TIMEOUT_S)
         if outcome.returncode == 0:
             return ContainerEngine(name, outcome.stdout.strip())
         problem = explain(name, None, outcome)
@@ -127,7 +148,7 @@ def run_command_of(
     folders = [f"{root}:{root}" for root in roots] + [f"{package_root()}:{package_root()}:ro"]
     return (
         *_run(engine, container, packages, ":ro"),
-        *("--interactive", "--gpus", "all"),
+        *("--interactive", *engine.gpu_options),
         # The GPU that telemetry is read from: numbered as NVML does, and the first that this process may see.
         *("--env", "CUDA_DEVICE_ORDER=PCI_BUS_ID", "--env", "CUDA_VISIBLE_DEVICES"),
         *(word for folder in folders for word in ("--volume", folder)),
