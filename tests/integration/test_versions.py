@@ -315,7 +315,7 @@ def test_a_build_in_a_container_is_an_engine_of_its_image(container, store, tmp_
         line for line in (tmp_path / "bin" / "journal.txt").read_text().splitlines() if "child.py" in line
     ]
     assert len(runs) == 1
-    assert f"--volume {store.root.resolve()}:{store.root.resolve()}" in runs[0]
+    assert f"--mount type=bind,source={store.root.resolve()},target={store.root.resolve()} " in runs[0]
     here, _ = build(onnx, BuildSpec(), store)
     assert here.manifest.backend_version == engine.manifest.backend_version
     assert here.manifest.spec_id != engine.manifest.spec_id

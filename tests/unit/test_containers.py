@@ -35,7 +35,7 @@ def without_places(text, tmp_path):
     package = str(Path(trtbench.__file__).resolve().parent)
     text = text.replace(str(tmp_path), "/TMP").replace(package, "/REPO/trtbench").replace(user(), "UID:GID")
     text = text.replace(str(Path(package).parent), "/REPO")
-    text = re.sub(r"[^ :]*/trtbench-wheel-\w+", "/WHEEL", re.sub(r"\b[0-9a-f]{16}\b", "HASH", text))
+    text = re.sub(r"[^ :=]*/trtbench-wheel-\w+", "/WHEEL", re.sub(r"\b[0-9a-f]{16}\b", "HASH", text))
     text = re.sub(r"\.tmp-HASH-[0-9a-f]{8}", ".tmp-HASH", text)
     return re.sub(r"trtbench-[0-9a-f]{8}\b", "trtbench-NAME", text)
 
@@ -215,8 +215,23 @@ def test_a_store_behind_a_link_is_mounted_by_both_names(tmp_path, monkeypatch):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     python = prepare(SPEC, Store(tmp_path / "link")).python
-    assert f"{tmp_path}/link:{tmp_path}/link" in python
-    assert f"{tmp_path}/real:{tmp_path}/real" in python
+    for name in ("link", "real"):
+        assert f"type=bind,source={tmp_path}/{name},target={tmp_path}/{name}" in python
+
+
+def test_a_store_with_a_colon_is_mounted(tmp_path, monkeypatch):
+    put_on_path(tmp_path / "bin", monkeypatch)
+    python = prepare(SPEC, Store(tmp_path / "at 10:30")).python
+    assert f"type=bind,source={tmp_path}/at 10:30,target={tmp_path}/at 10:30" in python
+
+
+@pytest.mark.parametrize("name", ["a,readonly", 'a"b', "a\nb"])
+def test_a_store_that_cannot_be_mounted_is_told_in_one_line(tmp_path, monkeypatch, name):
+    put_on_path(tmp_path / "bin", monkeypatch)
+    with pytest.raises(RuntimeUnavailable, match="cannot be mounted") as caught:
+        prepare(SPEC, Store(tmp_path / name))
+    assert repr(f"{tmp_path}/{name}") in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 # Table 3 of the release notes of CUDA 13.3: the driver that comes with each CUDA, for Linux on x86_64.

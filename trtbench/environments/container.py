@@ -144,14 +144,17 @@ def run_command_of(
         container: its image and its name.
         roots: folders that it may write.
         packages: what was installed for it, if something was.
+
+    Raises:
+        RuntimeUnavailable: one of them cannot be mounted.
     """
-    folders = [f"{root}:{root}" for root in roots] + [f"{package_root()}:{package_root()}:ro"]
     return (
-        *_run(engine, container, packages, ":ro"),
+        *_run(engine, container, packages, "readonly"),
         *("--interactive", *engine.gpu_options),
         # The GPU that telemetry is read from: numbered as NVML does, and the first that this process may see.
         *("--env", "CUDA_DEVICE_ORDER=PCI_BUS_ID", "--env", "CUDA_VISIBLE_DEVICES"),
-        *(word for folder in folders for word in ("--volume", folder)),
+        *(word for root in roots for word in _mount(root)),
+        *_mount(package_root(), "readonly"),
         container.image,
     )
 
@@ -165,20 +168,36 @@ def install_command(
     """
     bindings = () if cuda is None else (f"cuda-bindings=={cuda.partition('.')[0]}.*",)
     return (
-        *_run(engine, container, packages, ""),
-        *("--volume", f"{wheel}:{wheel}:ro", container.image),
-        *("python3", "-m", "pip", "install", "--quiet", "--user", "--break-system-packages"),
+        *_run(engine, container, packages),
+        *_mount(wheel, "readonly"),
+        *(container.image, "python3", "-m", "pip", "install", "--quiet", "--user", "--break-system-packages"),
         *(f"{wheel}[{EXTRAS}]", *bindings),
     )
 
 
-def _run(engine: ContainerEngine, container: Container, packages: Path | None, mode: str) -> tuple[str, ...]:
+def _run(
+    engine: ContainerEngine, container: Container, packages: Path | None, *options: str
+) -> tuple[str, ...]:
     installed = () if packages is None else ("--env", f"PYTHONUSERBASE={packages}")
-    mounted = () if packages is None else ("--volume", f"{packages}:{packages}{mode}")
+    mounted = () if packages is None else _mount(packages, *options)
     return (
         *(engine.name, "run", "--rm", "--pull", "never", "--name", container.name, *engine.user_options),
         *("--env", "HOME=/tmp", *installed, *mounted),
     )
+
+
+def _mount(path: Path, *options: str) -> tuple[str, str]:
+    """Show ``path`` in the container where it is here.
+
+    Raises:
+        RuntimeUnavailable: docker and podman cannot read this path.
+    """
+    # They read the argument as a line of CSV; --volume would end a path at its first colon.
+    if any(character in str(path) for character in ',"\n'):
+        raise RuntimeUnavailable(
+            f"{str(path)!r}: cannot be mounted in a container: take a path without comma, quote and line end"
+        )
+    return "--mount", ",".join(("type=bind", f"source={path}", f"target={path}", *options))
 
 
 def _install(
