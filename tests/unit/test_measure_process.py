@@ -9,7 +9,7 @@ import time
 from statistics import median
 
 import pytest
-from docker_stand_in import IMAGE, put_on_path
+from docker_stand_in import IMAGE, put_on_path, write_script
 
 import trtbench
 from trtbench.artifacts import Store
@@ -246,6 +246,16 @@ class TestContainers:
             pid = process.prepare().pid
             process.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
             assert _ends(pid)
+
+    def test_an_engine_that_does_not_answer_does_not_hold_it_up(self, tmp_path, monkeypatch, ready):
+        monkeypatch.setattr("trtbench.environments.command._STOP_TIMEOUT_S", 0.1)
+        process = _process(tmp_path, _arm(tmp_path), python=ready.python, container=ready.container)
+        with process:
+            pid = process.prepare().pid
+            write_script(tmp_path / "bin" / "docker", f"#!{sys.executable}\nimport time\ntime.sleep(60)\n")
+            process.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+        assert _ends(pid)  # by itself, since its pipes are closed
+        assert "docker kill: no answer within 100 ms" in (tmp_path / "arm.log").read_text()
 
     @pytest.mark.parametrize(
         ("trouble", "words"),

@@ -138,6 +138,23 @@ def test_words_of_ones_own_are_for_a_refusal_alone(log_path: Path) -> None:
         end("import time; time.sleep(60)", timeout_s=0.01)
 
 
+@pytest.mark.parametrize(
+    ("stop", "problem"),
+    [
+        ([sys.executable, "-c", "import time; time.sleep(60)"], "no answer within 100 ms: try it by hand"),
+        (["no-such-engine", "kill", "trtbench-0"], "no-such-engine: cannot be started"),
+    ],
+)
+def test_a_stop_that_does_not_work_is_told_in_the_log(
+    log_path: Path, monkeypatch: pytest.MonkeyPatch, stop: list[str], problem: str
+) -> None:
+    monkeypatch.setattr("trtbench.environments.command._STOP_TIMEOUT_S", 0.1)
+    with pytest.raises(LimitPassed, match=r"^stopped after"):
+        supervise([sys.executable, "-c", "import time; time.sleep(60)"], log_path, 0.05, None, stop)
+    assert problem in log_path.read_text()
+    assert log_path.read_text().endswith(f"({' '.join(stop)})\n")
+
+
 def test_progress_is_told_while_the_command_runs(
     log_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

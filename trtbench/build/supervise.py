@@ -10,6 +10,7 @@ from pathlib import Path
 
 from trtbench.build.log_reader import clause_of_last_words, last_words
 from trtbench.build.log_tail import LogTail
+from trtbench.environments.command import run_to_stop
 from trtbench.errors import BuildError
 from trtbench.progress import OnStep, silent
 from trtbench.units import format_bytes, format_seconds
@@ -77,7 +78,7 @@ def supervise(
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
             if stop:
-                subprocess.run(stop, check=False, stdin=subprocess.DEVNULL, capture_output=True)
+                run_to_stop(stop, log_path)
     if child.returncode != 0:
         raise BuildError(_describe_failure(child.returncode, peak_rss_bytes, log_path, words))
     return Usage(time.monotonic() - start_s, peak_rss_bytes)

@@ -4,9 +4,12 @@ import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from trtbench.errors import RuntimeUnavailable
 from trtbench.units import format_seconds
+
+_STOP_TIMEOUT_S = 30.0  # docker waits for ever for a daemon that hangs
 
 # What docker and podman print behind the reason when they refuse a command.
 _HINT_AT_HELP = re.compile(r"(Run|See) '.+ --help'.*")
@@ -57,3 +60,12 @@ def run_command(command: Sequence[str], timeout_s: float) -> Outcome:
     except OSError as error:
         raise RuntimeUnavailable(f"{command[0]}: cannot be started: {error.strerror}") from error
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def run_to_stop(command: Sequence[str], log_path: Path) -> None:
+    """Run the command that ends what lives on elsewhere; tell in the log when it cannot do so itself."""
+    try:
+        run_command(command, _STOP_TIMEOUT_S)
+    except RuntimeUnavailable as problem:
+        with log_path.open("a", encoding="utf-8") as log:
+            log.write(f"{problem} ({' '.join(command)})\n")

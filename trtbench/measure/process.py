@@ -13,7 +13,7 @@ from typing import IO
 from pydantic import ValidationError
 
 from trtbench.build.log_reader import clause_of_last_words
-from trtbench.environments.command import run_command
+from trtbench.environments.command import run_command, run_to_stop
 from trtbench.environments.container_errors import known_trouble
 from trtbench.environments.prepared import Container
 from trtbench.errors import MeasureError, RuntimeUnavailable
@@ -237,7 +237,7 @@ class ArmProcess:
         os.killpg(self._child.pid, signal.SIGKILL)
         if self._child.wait() != 0 and self._container is not None:
             # It lives on when what started it is killed.
-            subprocess.run(self._container.stop, check=False, stdin=subprocess.DEVNULL, capture_output=True)
+            run_to_stop(self._container.stop, self._log_path)
 
 
 def _parse_reply(line: bytes) -> Reply:
