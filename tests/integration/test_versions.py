@@ -325,7 +325,29 @@ def test_a_build_that_is_stopped_stops_its_container(container, store, tmp_path)
     onnx, _ = export(export_specs(["fp16"], dataclasses.replace(TINY, batch=2))[0], store)
     with pytest.raises(BuildError, match="stopped after"):
         build(onnx, BuildSpec(timeout_s=0.05), store, environment=container)
-    assert (tmp_path / "bin" / "journal.txt").read_text().splitlines()[-1] == f"kill {container.stop[2]}"
+    journal = (tmp_path / "bin" / "journal.txt").read_text().splitlines()
+    assert journal[-1] == f"kill {container.container.name}"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        ("busy GPU", "the GPU is busy: another process has it for itself; nvidia-smi lists who"),
+        ("old driver", "too old for the image, which needs cuda>=13.0: update the driver"),
+        ("no toolkit", "docker cannot hand out GPUs: install nvidia-container-toolkit and restart docker"),
+        ("unheard of", "the moon is in the wrong phase"),
+    ],
+)
+def test_a_build_in_a_container_that_does_not_start_is_explained(
+    container, store, tmp_path, monkeypatch, trouble, words
+):
+    onnx, _ = export(export_specs(["fp16"], dataclasses.replace(TINY, batch=2))[0], store)
+    put_on_path(tmp_path / "bin", monkeypatch, trouble)
+    with pytest.raises(BuildError) as caught:
+        build(onnx, BuildSpec(), store, environment=container)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert (f"docker:{IMAGE}: " in str(caught.value)) == (trouble != "unheard of")
 
 
 def test_a_limit_on_memory_that_cannot_be_kept_is_refused(container):

@@ -45,8 +45,8 @@ def test_a_container_is_asked_what_is_in_it(tmp_path, monkeypatch):
     assert prepared.image_digest == DIGEST
     assert prepared.contents.python
     assert (prepared.contents.tensorrt_rtx is not None) == (find_spec("tensorrt_rtx") is not None)
-    assert prepared.stop[:2] == ("docker", "kill")
-    assert prepared.stop[2] in prepared.python
+    assert prepared.container.stop[:2] == ("docker", "kill")
+    assert prepared.container.stop[2] in prepared.python
 
 
 @pytest.mark.parametrize("name", ["docker", "podman"])

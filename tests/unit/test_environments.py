@@ -143,11 +143,10 @@ def test_each_process_has_a_container_of_its_own():
     one, two = ready.for_another_process(), ready.for_another_process()
     assert len({each.container.name for each in (ready, one, two)}) == 3
     assert one.python == (*python[:3], one.container.name, *python[4:])
-    assert one.stop == ("docker", "kill", one.container.name)
+    assert one.container.stop == ("docker", "kill", one.container.name)
     assert one.identity == ready.identity
     here = Prepared(spec=parse_environment("local"), python=("python",), contents=FOUND)
     assert here.for_another_process() == here
-    assert here.stop == ()
 
 
 def test_without_uv_the_reason_is_told(tmp_path, monkeypatch):

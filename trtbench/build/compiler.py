@@ -16,6 +16,7 @@ from trtbench.build.targets import known_targets
 from trtbench.build.trtexec import Trtexec, build_command, find_trtexec
 from trtbench.environment import Gpu, first_gpu
 from trtbench.environments import Prepared
+from trtbench.environments.prepared import Container
 from trtbench.errors import RuntimeUnavailable, SpecError
 from trtbench.specs import BuildBackend, BuildSpec
 
@@ -24,15 +25,15 @@ from trtbench.specs import BuildBackend, BuildSpec
 class Compiler:
     """A compiler and the command that runs it.
 
-    ``python``: what stands in front of a script; ``stop``: ends what would survive when that is killed;
-    ``image_digest``: of the image that it comes in, if in any. ``targets``: those it compiles for, which for
-    TensorRT and trtexec is the GPU at hand; they time tactics on it, so its name (``gpu``) has a say in the
-    engine, too.
+    ``python``: what stands in front of a script; ``container``: the one that this command starts, if it does;
+    ``image_digest``: of the image that the compiler comes in, if in any. ``targets``: those it compiles for,
+    which for TensorRT and trtexec is the GPU at hand; they time tactics on it, so its name (``gpu``) has a
+    say in the engine, too.
     """
 
     backend: BuildBackend
     python: tuple[str, ...]
-    stop: tuple[str, ...]
+    container: Container | None
     version: str
     targets: tuple[str, ...]
     image_digest: str | None
@@ -44,6 +45,11 @@ class Compiler:
         """Name and version for people."""
         tool = " (trtexec)" if self.trtexec is not None else ""
         return f"{PRODUCTS[self.backend]} {self.version}{tool}"
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """What ends that which would survive when the command is killed."""
+        return () if self.container is None else self.container.stop
 
     def command(self, spec: BuildSpec, paths: BuildPaths) -> tuple[str, ...]:
         """What builds ``spec``.
@@ -84,7 +90,7 @@ def compiler_of(environment: Prepared | None, spec: BuildSpec) -> Compiler:
     return Compiler(
         backend=spec.backend,
         python=environment.python,
-        stop=environment.stop,
+        container=environment.container,
         version=version,
         targets=environment.contents.targets if gpu is None else (gpu.target,),
         image_digest=environment.image_digest,
@@ -137,14 +143,14 @@ def _compiler_here(spec: BuildSpec) -> Compiler:
     backend, python = spec.backend, (sys.executable,)
     if backend == "tensorrt_rtx":
         version = str(import_compiler(backend).__version__)
-        return Compiler(backend, python, (), version, known_targets(), None)
+        return Compiler(backend, python, None, version, known_targets(), None)
     try:
         gpu = first_gpu()
     except RuntimeUnavailable as no_gpu:
         raise RuntimeUnavailable(_missing_here(backend, no_gpu)) from no_gpu
     check_target(spec.targets, gpu)
     version, trtexec = _find_tool(backend)
-    return Compiler(backend, python, (), version, (gpu.target,), None, gpu.name, trtexec)
+    return Compiler(backend, python, None, version, (gpu.target,), None, gpu.name, trtexec)
 
 
 def _find_tool(backend: BuildBackend) -> tuple[str, Trtexec | None]:

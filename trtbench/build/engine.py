@@ -17,6 +17,7 @@ from trtbench.build.supervise import supervise
 from trtbench.build.targets import parse_targets
 from trtbench.build.trtexec_log import refusal_words
 from trtbench.environments import Prepared
+from trtbench.environments.container_errors import trouble_in_log
 from trtbench.errors import BuildError
 from trtbench.progress import OnStep, silent
 from trtbench.results import CompiledEngine, EngineManifest, FileRecord
@@ -158,7 +159,7 @@ def _make(
         spec.memory_limit_bytes,
         compiler.stop,
         lambda progress: on_step(f"{step}: {progress}"),
-        refusal_words if compiler.trtexec else last_words,
+        partial(_why_refused, compiler),
     )
     on_step("read the compiled layers")
     built = read_built(spec.backend, paths)
@@ -191,6 +192,12 @@ def _shared_timing_cache(path: Path) -> FileRecord:
     if path.exists():
         return file_record(path)
     return FileRecord(name=path.name, sha256=sha256(b"").hexdigest(), size_bytes=0)
+
+
+def _why_refused(compiler: Compiler, log_path: Path) -> str:
+    """What is known of a container that does not start or has no GPU, else the compiler's own words."""
+    trouble = None if compiler.container is None else trouble_in_log(compiler.container, log_path)
+    return trouble or (refusal_words if compiler.trtexec else last_words)(log_path)
 
 
 def _write_layers(paths: BuildPaths, spec: BuildSpec, version: str, built: Built) -> Path:

@@ -1,8 +1,10 @@
 """What docker and podman say when they cannot start a container, and what to do about it."""
 
 import re
+from pathlib import Path
 
 from trtbench.environments.command import Outcome
+from trtbench.environments.prepared import Container
 
 # Patterns of their own words, in the order in which they are tried: an image that is missing or a driver that
 # does not fit is reported through the daemon, so that its troubles come first.
@@ -40,11 +42,17 @@ _EXPLANATIONS: dict[str, str] = {
 
 def explain(engine: str, image: str | None, outcome: Outcome) -> str:
     """One line on why a command of ``engine`` failed and what to do; unknown troubles in its own words."""
-    return known_trouble(engine, image, outcome.said) or f"{engine} says: {outcome.last_line}"
+    return _known_trouble(engine, image, outcome.said) or f"{engine} says: {outcome.last_line}"
 
 
-def known_trouble(engine: str, image: str | None, said: str) -> str | None:
-    """One line on what is wrong and what to do, if ``said`` holds words of ``engine`` that are known."""
+def trouble_in_log(container: Container, log_path: Path) -> str | None:
+    """One line on why ``container`` failed and what to do, if its log holds words that are known."""
+    said = log_path.read_text(encoding="utf-8", errors="replace")
+    trouble = _known_trouble(container.engine, container.image, said)
+    return None if trouble is None else f"docker:{container.image}: {trouble}"
+
+
+def _known_trouble(engine: str, image: str | None, said: str) -> str | None:
     for pattern, text in _EXPLANATIONS.items():
         match = re.search(pattern, said, re.IGNORECASE)
         if match:

@@ -40,11 +40,6 @@ class Prepared(Spec):
     findings: tuple[Finding, ...] = ()
 
     @property
-    def stop(self) -> tuple[str, ...]:
-        """What ends that which would survive when the command is killed."""
-        return () if self.container is None else self.container.stop
-
-    @property
     def identity(self) -> ArmEnvironment:
         """What tells an arm that runs here from one that runs elsewhere."""
         return ArmEnvironment(

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from trtbench.build.log_reader import clause_of_last_words
 from trtbench.environments.command import run_command, run_to_stop
-from trtbench.environments.container_errors import known_trouble
+from trtbench.environments.container_errors import trouble_in_log
 from trtbench.environments.prepared import Container
 from trtbench.errors import MeasureError, RuntimeUnavailable
 from trtbench.measure.messages import REPLY_MARK, Job, Reply, Request, Samples
@@ -214,10 +214,9 @@ class ArmProcess:
         """Tell in words why the worker is gone."""
         self._end(_CLOSE_S)
         if self._container is not None:
-            said = self._log_path.read_text(encoding="utf-8", errors="replace")
-            trouble = known_trouble(self._container.engine, self._container.image, said)
+            trouble = trouble_in_log(self._container, self._log_path)
             if trouble is not None:
-                return f"docker:{self._container.image}: {trouble} (log: {self._log_path})"
+                return f"{trouble} (log: {self._log_path})"
         return _describe_exit(self._child.returncode, self._log_path)
 
     def _has_exited(self) -> bool:
