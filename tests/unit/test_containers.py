@@ -291,9 +291,15 @@ CUDA_OF_TAG = {
 }
 
 
-def findings_of(tag, tensorrt, cuda):
+def findings_of(tag, tensorrt, cuda, tensorrt_problem=None):
     contents = Contents(
-        python="3.12.3", tensorrt_rtx=None, tensorrt=tensorrt, targets=(), cuda=cuda, problem=None
+        python="3.12.3",
+        tensorrt_rtx=None,
+        tensorrt=tensorrt,
+        targets=(),
+        cuda=cuda,
+        problem=None,
+        tensorrt_problem=tensorrt_problem,
     )
     return expectation_of(f"nvcr.io/nvidia/tensorrt:{tag}-py3", contents)
 
@@ -318,6 +324,11 @@ def test_an_image_with_another_version_is_a_finding(tensorrt, cuda, words):
     (finding,) = findings_of("25.11", tensorrt, cuda)
     assert finding.code == "ENVIRONMENT_MISMATCH"
     assert words in finding.message
+
+
+def test_a_tensorrt_that_does_not_load_is_told_as_such():
+    (finding,) = findings_of("25.11", None, "13.0.2.006", "libnvinfer.so.10: cannot open shared object file")
+    assert "holds TensorRT that does not load (libnvinfer.so.10: cannot open" in finding.message
 
 
 def test_images_are_known_by_their_tag():

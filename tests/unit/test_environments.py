@@ -76,6 +76,18 @@ def test_here_is_this_python(tmp_path):
     assert ready.findings == ()
 
 
+@pytest.mark.parametrize(
+    ("module", "problem"), [("tensorrt_rtx", "problem"), ("tensorrt", "tensorrt_problem")]
+)
+def test_a_compiler_that_does_not_load_is_told_with_its_reason(tmp_path, monkeypatch, module, problem):
+    reason = "libnvinfer.so.10: cannot open shared object file: No such file or directory"
+    (tmp_path / f"{module}.py").write_text(f"raise ImportError({reason!r})\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    contents = prepare(parse_environment("local"), Store(tmp_path)).contents
+    assert getattr(contents, module) is None
+    assert getattr(contents, problem) == reason
+
+
 WHEEL = Wheel(Path("/wheels/trtbench-0.1.0-py3-none-any.whl"), 64 * "a")
 
 
@@ -131,7 +143,8 @@ def test_the_version_that_was_asked_for_is_no_finding(word):
 
 
 def test_contents_of_older_results_are_read():
-    old = {name: value for name, value in FOUND.model_dump().items() if not name.startswith("onnxruntime")}
+    newer = {"onnxruntime", "onnxruntime_problem", "tensorrt_problem"}
+    old = {name: value for name, value in FOUND.model_dump().items() if name not in newer}
     assert Contents.model_validate(old) == FOUND
 
 

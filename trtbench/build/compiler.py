@@ -84,7 +84,7 @@ def compiler_of(environment: Prepared | None, spec: BuildSpec) -> Compiler:
     version = environment.contents.versions.get(spec.backend)
     if version is None:
         raise RuntimeUnavailable(
-            f"{environment.spec} has no {PRODUCTS[spec.backend]}: {_instead(environment)}"
+            f"{environment.spec} has no {PRODUCTS[spec.backend]}: {_instead(environment, spec.backend)}"
         )
     gpu = None if spec.backend == "tensorrt_rtx" else _gpu_of(environment, version, spec)
     return Compiler(
@@ -118,9 +118,11 @@ def check_rtx_gpu() -> None:
 
 
 def backend_in(environment: Prepared) -> BuildBackend:
-    """Choose the compiler where nobody did: TensorRT-RTX if the environment has it, else TensorRT."""
-    versions = environment.contents.versions
-    return "tensorrt" if "tensorrt" in versions and "tensorrt_rtx" not in versions else "tensorrt_rtx"
+    """Choose the compiler where nobody did: TensorRT where only that is there, else TensorRT-RTX."""
+    contents = environment.contents
+    has_rtx = contents.tensorrt_rtx is not None or contents.problem is not None
+    has_tensorrt = contents.tensorrt is not None or contents.tensorrt_problem is not None
+    return "tensorrt" if has_tensorrt and not has_rtx else "tensorrt_rtx"
 
 
 def _gpu_of(environment: Prepared, version: str, spec: BuildSpec) -> Gpu:
@@ -171,10 +173,11 @@ def _missing_here(backend: BuildBackend, no_gpu: RuntimeUnavailable) -> str:
     return f"{PRODUCTS[backend]} {version} builds for the GPU at hand: {no_gpu}; or name {instead}"
 
 
-def _instead(environment: Prepared) -> str:
+def _instead(environment: Prepared, backend: BuildBackend) -> str:
     contents = environment.contents
-    if contents.problem is not None:
-        return f"it cannot be imported there: {contents.problem}"
+    problem = contents.problem if backend == "tensorrt_rtx" else contents.tensorrt_problem
+    if problem is not None:
+        return f"it cannot be imported there: {problem}"
     compilers = {"TensorRT-RTX": contents.tensorrt_rtx, "TensorRT": contents.tensorrt}
     there = [f"{name} {version}" for name, version in compilers.items() if version is not None]
     if there:

@@ -89,10 +89,14 @@ def expectation_of(image: str, contents: Contents) -> tuple[Finding, ...]:
     known = next((entry for entry in _catalogue_if_there() if entry.image == image), None)
     if known is None:
         return ()
-    pairs = {"TensorRT": (known.tensorrt, contents.tensorrt), "CUDA": (known.cuda, contents.cuda)}
+    problem = contents.tensorrt_problem
+    missing = "none" if problem is None else f"that does not load ({problem})"
     wrong = [
-        f"{what} {found or 'none'} (expected {expected.version}, known: {expected.known})"
-        for what, (expected, found) in pairs.items()
+        f"{what} {found or instead} (expected {expected.version}, known: {expected.known})"
+        for what, expected, found, instead in (
+            ("TensorRT", known.tensorrt, contents.tensorrt, missing),
+            ("CUDA", known.cuda, contents.cuda, "none"),
+        )
         if not _holds(expected, found)
     ]
     if not wrong:

@@ -14,7 +14,7 @@ from typing import Any
 def contents() -> dict[str, Any]:
     """Import what can compile or run, and ask for versions; only TensorRT-RTX says what it compiles for."""
     compiler, problem = _import("tensorrt_rtx")
-    standard, _ = _import("tensorrt")
+    standard, standard_problem = _import("tensorrt")
     onnxruntime, onnxruntime_problem = _import("onnxruntime")
     return {
         "python": platform.python_version(),
@@ -23,6 +23,7 @@ def contents() -> dict[str, Any]:
         "targets": _targets(compiler) if compiler else (),
         "cuda": os.environ.get("CUDA_VERSION"),
         "problem": problem,
+        "tensorrt_problem": standard_problem,
         "onnxruntime": getattr(onnxruntime, "__version__", None),
         "onnxruntime_problem": onnxruntime_problem,
     }

@@ -7,9 +7,9 @@ from trtbench.specs import Spec
 class Contents(Spec):
     """What the Python of an environment tells of itself.
 
-    ``tensorrt_rtx``, ``tensorrt`` and ``onnxruntime`` are versions by ``__version__``; ``problem`` and
-    ``onnxruntime_problem``: why TensorRT-RTX or onnxruntime cannot be imported although it is there;
-    ``cuda``: ``CUDA_VERSION``, which NVIDIA's images set.
+    ``tensorrt_rtx``, ``tensorrt`` and ``onnxruntime`` are versions by ``__version__``; ``problem``,
+    ``tensorrt_problem`` and ``onnxruntime_problem``: why TensorRT-RTX, TensorRT or onnxruntime cannot be
+    imported although it is there; ``cuda``: ``CUDA_VERSION``, which NVIDIA's images set.
     """
 
     python: str
@@ -20,6 +20,7 @@ class Contents(Spec):
     problem: str | None
     onnxruntime: str | None = None
     onnxruntime_problem: str | None = None
+    tensorrt_problem: str | None = None
 
     @property
     def versions(self) -> dict[str, str]:
