@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from docker_stand_in import IMAGE, put_on_path
 
 from trtbench.artifacts import Store
 from trtbench.environments import parse_environment, parse_environments, prepare
@@ -162,11 +163,15 @@ def test_each_process_has_a_container_of_its_own():
     assert here.for_another_process() == here
 
 
-def test_without_uv_the_reason_is_told(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with pytest.raises(RuntimeUnavailable, match="uv is not on PATH"):
-        prepare(parse_environment("venv:tensorrt-rtx==1.6.1.120"), Store(tmp_path))
+@pytest.mark.parametrize("word", ["venv:tensorrt-rtx==1.6.1.120", f"docker:{IMAGE}"])
+@pytest.mark.parametrize("timed", [False, True])
+def test_without_uv_the_reason_is_told(tmp_path, monkeypatch, word, timed):
+    journal = put_on_path(tmp_path / "bin", monkeypatch)
+    (tmp_path / "bin" / "uv").unlink()
+    with pytest.raises(RuntimeUnavailable) as caught:
+        prepare(parse_environment(word), Store(tmp_path), timed=timed)
+    assert str(caught.value) == f"{word}: uv is not on PATH, and makes this environment: pip install uv"
+    assert not journal.exists() or "run" not in journal.read_text().split()
 
 
 def test_a_failed_installation_leaves_nothing_behind(tmp_path, monkeypatch):

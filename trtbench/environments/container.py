@@ -16,7 +16,7 @@ from trtbench.environments.container_errors import explain
 from trtbench.environments.contents import read_contents
 from trtbench.environments.parse import EnvironmentSpec
 from trtbench.environments.prepared import Container, Prepared, container_name
-from trtbench.environments.wheel import EXTRAS, Wheel, made_wheel, package_root
+from trtbench.environments.wheel import EXTRAS, Wheel, check_uv, made_wheel, package_root
 from trtbench.errors import RuntimeUnavailable
 from trtbench.progress import OnStep
 from trtbench.specs import canonical_hash
@@ -69,11 +69,12 @@ def prepare_container(spec: EnvironmentSpec, store: Store, on_step: OnStep) -> P
     """Find the image, ask its Python what is in it, and install trtbench for it.
 
     Raises:
-        RuntimeUnavailable: no container engine, no image, no GPU for it: one line with what to do.
+        RuntimeUnavailable: no container engine, no uv, no image, no GPU for it: one line with what to do.
         ArtifactError: the cache cannot be written.
     """
     image = str(spec.image)
     engine = find_engine()
+    check_uv(spec)
     digest = image_digest(engine, image)
     store.root.mkdir(parents=True, exist_ok=True)
     container = Container(engine=engine.name, image=image, name=container_name())

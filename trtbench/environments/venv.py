@@ -1,7 +1,6 @@
 """A virtual environment with one version of one package, made by uv and kept in the cache."""
 
 import platform
-import shutil
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -13,7 +12,7 @@ from trtbench.environments.command import run_command
 from trtbench.environments.contents import read_contents
 from trtbench.environments.parse import EnvironmentSpec
 from trtbench.environments.prepared import Prepared
-from trtbench.environments.wheel import EXTRAS, Wheel, made_wheel
+from trtbench.environments.wheel import EXTRAS, Wheel, check_uv, made_wheel
 from trtbench.errors import RuntimeUnavailable
 from trtbench.progress import OnStep
 from trtbench.results import Finding
@@ -38,7 +37,7 @@ def prepare_venv(spec: EnvironmentSpec, timed: bool, on_step: OnStep) -> Prepare
     """
     if not timed:
         return _prepare(spec, None, on_step)
-    _check_uv(spec)
+    check_uv(spec)
     with made_wheel(on_step) as wheel:
         return _prepare(spec, wheel, on_step)
 
@@ -82,13 +81,8 @@ def _prepare(spec: EnvironmentSpec, wheel: Wheel | None, on_step: OnStep) -> Pre
     return Prepared(spec=spec, python=python, contents=contents, findings=_mismatch(spec, contents, folder))
 
 
-def _check_uv(spec: EnvironmentSpec) -> None:
-    if shutil.which("uv") is None:
-        raise RuntimeUnavailable(f"{spec}: uv is not on PATH, and makes this environment: pip install uv")
-
-
 def _make(folder: Path, spec: EnvironmentSpec, wheel: Wheel | None, on_step: OnStep) -> None:
-    _check_uv(spec)
+    check_uv(spec)
     with_trtbench = "" if wheel is None else " with trtbench"
     on_step(f"install {spec.requirement}{with_trtbench} in an environment of its own")
     create, install = venv_commands(folder, requirements_of(spec, wheel))

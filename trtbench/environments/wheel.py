@@ -1,5 +1,6 @@
 """trtbench as a wheel, made from the repository that it runs from, for environments that lack it."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from tempfile import TemporaryDirectory
 import trtbench
 from trtbench.artifacts import file_record
 from trtbench.environments.command import run_command
+from trtbench.environments.parse import EnvironmentSpec
 from trtbench.errors import RuntimeUnavailable
 from trtbench.progress import OnStep
 
@@ -24,6 +26,16 @@ class Wheel:
 
     path: Path
     sha256: str
+
+
+def check_uv(spec: EnvironmentSpec) -> None:
+    """Look for what makes environments other than the local one, before anything of them is made.
+
+    Raises:
+        RuntimeUnavailable: it is not there.
+    """
+    if shutil.which("uv") is None:
+        raise RuntimeUnavailable(f"{spec}: uv is not on PATH, and makes this environment: pip install uv")
 
 
 @contextmanager
