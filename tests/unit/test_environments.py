@@ -23,7 +23,10 @@ from trtbench.results.environments import Contents
         "venv:onnxruntime==1.31.1",
         "docker:nvcr.io/nvidia/tensorrt:25.11-py3",
         "docker:registry.example:5000/team/image@sha256:" + 64 * "a",
-        "docker:ubuntu",
+        "docker:registry.example:5000/team/image:1.2@sha256:" + 64 * "a",
+        "docker:localhost:5000/x/y:1.2",
+        "docker:ubuntu:22.04",
+        "docker:ubuntu:22",
     ],
 )
 def test_a_word_and_its_environment(word):
@@ -55,6 +58,10 @@ def test_other_spellings_of_the_package_are_the_same_environment():
         ("docker:", "no name of a container image"),
         ("docker:two words", "no name of a container image"),
         ("docker:--privileged", "no name of a container image"),
+        ("docker:nvcr.io/nvidia/tensorrt", "names no tag and no digest"),
+        ("docker:localhost:5000/x/y", "names no tag and no digest"),
+        ("docker:ubuntu", "names no tag and no digest"),
+        ("docker:ubuntu@sha256:0123", "no name of a container image"),
     ],
 )
 def test_a_wrong_word_is_refused_in_one_line(word, reason):
@@ -67,7 +74,7 @@ def test_a_wrong_word_is_refused_in_one_line(word, reason):
 def test_each_environment_is_named_once():
     with pytest.raises(SpecError, match=r"venv:tensorrt-rtx==1\.5\.0\.114 is named more than once"):
         parse_environments(["venv:tensorrt-rtx==1.5.0.114", "local", "venv:tensorrt_rtx==1.5.0.114"])
-    assert [str(spec) for spec in parse_environments(["local", "docker:a"])] == ["local", "docker:a"]
+    assert [str(spec) for spec in parse_environments(["local", "docker:a:1"])] == ["local", "docker:a:1"]
 
 
 def test_here_is_this_python(tmp_path):
@@ -150,9 +157,9 @@ def test_contents_of_older_results_are_read():
 
 
 def test_each_process_has_a_container_of_its_own():
-    container = Container(engine="docker", image="ubuntu", name="trtbench-0")
-    python = ("docker", "run", "--name", "trtbench-0", "ubuntu", "python3")
-    spec = parse_environment("docker:ubuntu")
+    container = Container(engine="docker", image="ubuntu:24.04", name="trtbench-0")
+    python = ("docker", "run", "--name", "trtbench-0", "ubuntu:24.04", "python3")
+    spec = parse_environment("docker:ubuntu:24.04")
     ready = Prepared(spec=spec, python=python, container=container, contents=FOUND)
     one, two = ready.for_another_process(), ready.for_another_process()
     assert len({each.container.name for each in (ready, one, two)}) == 3

@@ -86,6 +86,9 @@ def test_rows_of_two_compilers_are_labelled(comparison):
         (("local", "venv:tensorrt-rtx==1.7.1.116"), ["local", "1.7.1.116"]),
         (("docker:a/tensorrt:25.11-py3", "docker:a/pytorch:25.11-py3"), None),
         (("docker:a/tensorrt:25.10-py3", "docker:a/tensorrt:25.11-py3"), ["25.10-py3", "25.11-py3"]),
+        (("docker:nvcr.io/nvidia/tensorrt", "docker:localhost:5000/x/y"), ["tensorrt", "y"]),
+        (("docker:localhost:5000/x/y:1.2", "docker:ubuntu:24.04"), ["1.2", "24.04"]),
+        (("docker:a/b@sha256:" + 64 * "0", "docker:a/b:1@sha256:" + 64 * "0"), [14 * "0", "1"]),
     ],
 )
 def test_environments_of_one_version_are_told_apart(comparison, words, names):

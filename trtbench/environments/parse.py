@@ -18,9 +18,10 @@ _USAGE = (
     "use local, venv:tensorrt-rtx==1.6.1.120, venv:onnxruntime==1.31.1 or "
     "docker:nvcr.io/nvidia/tensorrt:25.11-py3"
 )
-# distribution/reference: lower-case path components, then a tag, a digest or both.
+# distribution/reference: perhaps a registry with its port, path components, then a tag, a digest or both.
 _IMAGE = re.compile(
-    r"[a-zA-Z0-9][\w.-]*(?::\d+)?(?:/[a-z0-9][a-z0-9._-]*)*(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+    r"[a-zA-Z0-9][\w.-]*(?::\d+(?=/))?(?:/[a-z0-9][a-z0-9._-]*)*"
+    r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@sha256:(?P<digest>[0-9a-f]{64}))?"
 )
 
 
@@ -56,9 +57,7 @@ def parse_environment(word: str) -> EnvironmentSpec:
         package, version = _package(word, rest)
         return EnvironmentSpec(kind="venv", package=package, version=version)
     if kind == "docker":
-        if not _IMAGE.fullmatch(rest):
-            raise SpecError(f"environment {word!r}: {rest!r} is no name of a container image: {_USAGE}")
-        return EnvironmentSpec(kind="docker", image=rest)
+        return EnvironmentSpec(kind="docker", image=_image(word, rest))
     raise SpecError(f"environment {word!r} is unknown: {_USAGE}")
 
 
@@ -73,6 +72,18 @@ def parse_environments(words: Sequence[str]) -> tuple[EnvironmentSpec, ...]:
     if repeated:
         raise SpecError(f"environment {repeated[0]} is named more than once: name each once")
     return tuple(specs)
+
+
+def _image(word: str, text: str) -> str:
+    match = _IMAGE.fullmatch(text)
+    if match is None:
+        raise SpecError(f"environment {word!r}: {text!r} is no name of a container image: {_USAGE}")
+    if match["tag"] is None and match["digest"] is None:
+        raise SpecError(
+            f"environment {word!r}: {text!r} names no tag and no digest, and may be another image on another "
+            f"day: name one, such as {text}:TAG or {text}@sha256:DIGEST"
+        )
+    return text
 
 
 def _package(word: str, text: str) -> tuple[PackageName, str]:

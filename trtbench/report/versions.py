@@ -1,6 +1,5 @@
 """A comparison of versions as text for people: what was compiled, what was timed, then what changed."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -99,8 +98,14 @@ def _version(row: VersionRow, several_compilers: bool) -> str:
 
 
 def _end_of_word(word: str) -> str:
-    """What stands for a version in the word for an environment: of an image its tag."""
-    return re.split(r"==|:", word)[-1][:_WIDTH_OF_VERSION]
+    """What stands for a version in the word for an environment: of an image its tag, or its digest."""
+    image = word.removeprefix("docker:")
+    if image == word:
+        return word.rpartition("==")[2][:_WIDTH_OF_VERSION]
+    name, _, digest = image.partition("@sha256:")
+    # A colon before the last slash is that of a port.
+    name, _, tag = name.rpartition("/")[2].partition(":")
+    return (tag or digest or name)[:_WIDTH_OF_VERSION]
 
 
 def _render_times(
