@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.progress import OnStep, silent
 from trtbench.results import SCHEMA_VERSION, EngineManifest, FileRecord, OnnxManifest
-from trtbench.seal import has_seal, write_seal
+from trtbench.seal import check_secret, has_seal, write_seal
 from trtbench.specs import Spec
 from trtbench.units import format_bytes
 
@@ -97,12 +97,14 @@ class Store:
             on_step: told of a wait for another process, and of damage.
 
         Raises:
-            ArtifactError: the store cannot be written, or is full.
+            ArtifactError: the store cannot be written, is full, or seals engines by another user's secret.
         """
         artifact = self.find(manifest_type, slug, spec_id)
         if artifact is not None:
             return artifact, False
         directory = self._directory(manifest_type, slug, spec_id)
+        if manifest_type is EngineManifest:
+            check_secret(directory.parent)
         with _locked(directory.parent / f".lock-{spec_id}", on_step):
             _remove_leftovers(directory.parent, spec_id)
             if os.path.lexists(directory):
@@ -131,7 +133,11 @@ class Store:
             ArtifactError: so it is; the text says what to do.
         """
         folder = self.root / _FOLDERS[EngineManifest]
-        if not has_seal(folder, engine.directory / _MANIFEST_NAME):
+        try:
+            is_sealed = has_seal(folder, engine.directory / _MANIFEST_NAME)
+        except ArtifactError as error:
+            raise ArtifactError(f"{error}; or say --trust if you trust the maker of its engines") from error
+        if not is_sealed:
             raise ArtifactError(f"{engine.directory}: {NOT_BUILT_HERE}")
 
     def _directory(self, manifest_type: type[M], slug: str, spec_id: str) -> Path:

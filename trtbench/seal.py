@@ -13,6 +13,8 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from trtbench.errors import ArtifactError
+
 _KEY_NAME = ".key"
 _SEAL_NAME = "seal"
 _KEY_BYTES = 32
@@ -29,17 +31,41 @@ def write_seal(folder: Path, manifest: Path) -> None:
 
 
 def has_seal(folder: Path, manifest: Path) -> bool:
-    """Whether the store whose artifacts lie in ``folder`` made the artifact of ``manifest``, as it is now."""
+    """Whether the store whose artifacts lie in ``folder`` made the artifact of ``manifest``, as it is now.
+
+    Raises:
+        ArtifactError: the secret is another user's.
+    """
     try:
-        key = (folder / _KEY_NAME).read_bytes()
+        key = _read_key(folder / _KEY_NAME)
         seal = manifest.with_name(_SEAL_NAME).read_bytes().strip()
         return hmac.compare_digest(seal, _seal(key, manifest).encode())
     except OSError:
         return False
 
 
+def check_secret(folder: Path) -> None:
+    """Look whether a seal can be made in ``folder``: better before the engine is built than after.
+
+    Raises:
+        ArtifactError: the secret is another user's.
+    """
+    with suppress(FileNotFoundError):
+        _read_key(folder / _KEY_NAME)
+
+
 def _seal(key: bytes, manifest: Path) -> str:
     return hmac.new(key, manifest.read_bytes(), sha256).hexdigest()
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except PermissionError as error:
+        raise ArtifactError(
+            f"{path}: the secret by which this store knows its engines belongs to another user, who alone "
+            "can read it: choose a store of your own with --store"
+        ) from error
 
 
 def _key_or_new(path: Path) -> bytes:
@@ -54,4 +80,4 @@ def _key_or_new(path: Path) -> bytes:
                 os.link(work, path)
         finally:
             work.unlink()
-    return path.read_bytes()
+    return _read_key(path)

@@ -1,15 +1,17 @@
 """Engines that a store built, and engines that it did not."""
 
+import errno
+import os
 import shutil
 import stat
 from pathlib import Path
 
 import pytest
-from test_artifacts import SPEC_ID, write_engine
+from test_artifacts import SPEC_ID, write_engine, write_model
 
 from trtbench.artifacts import EngineArtifact, Store
 from trtbench.errors import ArtifactError
-from trtbench.results import EngineManifest
+from trtbench.results import EngineManifest, OnnxManifest
 
 
 def built(store: Store, spec_id: str = SPEC_ID) -> EngineArtifact:
@@ -89,3 +91,43 @@ def test_the_secret_is_for_its_user_alone(store: Store) -> None:
     built(store)
     assert stat.S_IMODE((store.root / "engines" / ".key").stat().st_mode) == 0o600
     assert [path.name for path in (store.root / "engines").glob(".key*")] == [".key"]
+
+
+class TestTheSecretOfAnotherUser:
+    """Injected, since root reads every file."""
+
+    @pytest.fixture
+    def engine(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> EngineArtifact:
+        engine = built(store)
+        read_bytes = Path.read_bytes
+
+        def refuse(path: Path) -> bytes:
+            if path.name == ".key":
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return read_bytes(path)
+
+        monkeypatch.setattr(Path, "read_bytes", refuse)
+        return engine
+
+    @pytest.mark.parametrize("spec_id", [SPEC_ID, "1" * 16])
+    def test_nothing_is_built_that_could_not_be_sealed(
+        self, store: Store, engine: EngineArtifact, spec_id: str
+    ) -> None:
+        def fail(directory: Path) -> EngineManifest:
+            raise AssertionError(f"built in {directory}")
+
+        with pytest.raises(ArtifactError) as caught:
+            store.get_or_make(EngineManifest, "vit", spec_id, fail)
+        assert str(caught.value) == (
+            f"{store.root}/engines/.key: the secret by which this store knows its engines belongs to another "
+            "user, who alone can read it: choose a store of your own with --store"
+        )
+        assert (engine.directory / "seal").is_file()
+
+    def test_an_engine_is_refused_with_the_reason(self, store: Store, engine: EngineArtifact) -> None:
+        with pytest.raises(ArtifactError, match=r"belongs to another user.*--store; or say --trust"):
+            store.check_built_here(engine)
+
+    def test_models_need_no_secret(self, store: Store, engine: EngineArtifact) -> None:
+        model, _ = store.get_or_make(OnnxManifest, "vit", SPEC_ID, write_model)
+        assert store.find(OnnxManifest, "vit", SPEC_ID) == model
