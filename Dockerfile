@@ -1,7 +1,7 @@
 # trtbench in a container of NVIDIA's, with the TensorRT (and, where it has one, the PyTorch) of that container.
 #
 #   docker build --tag trtbench .
-#   docker run --rm --gpus all --volume "$PWD:/workspace" trtbench doctor
+#   docker run --rm --gpus all --user "$(id -u):$(id -g)" --volume "$PWD:/workspace" trtbench doctor
 #   docker build --build-arg BASE_IMAGE=nvcr.io/nvidia/pytorch:25.11-py3 --build-arg EXTRAS=gpu,export .
 ARG BASE_IMAGE=nvcr.io/nvidia/tensorrt:25.11-py3
 FROM ${BASE_IMAGE}
@@ -18,8 +18,10 @@ RUN python3 -m venv --without-pip --system-site-packages /opt/trtbench/env \
  && python3 -m pip list --format=freeze | { grep -iE '^(torch|torchvision|tensorrt)[^=]*==' || true; } > /opt/trtbench/image.txt \
  && python3 -m pip --python /opt/trtbench/env/bin/python install --no-cache-dir --constraint /opt/trtbench/image.txt "/opt/trtbench/source[${EXTRAS}]" \
  && useradd --uid 10001 --create-home trtbench \
- && install --directory --owner=trtbench /workspace
+ && install --directory --mode=1777 /workspace /home/trtbench
 
+# Whoever runs it by --user, so that what is written is theirs, has a home and a name as well.
+ENV HOME=/home/trtbench USER=trtbench
 ENV PATH=/opt/trtbench/env/bin:/opt/tensorrt/bin:${PATH}
 USER 10001
 WORKDIR /workspace

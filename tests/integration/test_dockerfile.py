@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import stat
 import subprocess
 import venv
 from pathlib import Path
@@ -44,6 +45,28 @@ def test_it_is_made_from_any_image_and_runs_as_nobody_special() -> None:
     assert int(user) > 1000
     assert f"useradd --uid {user} --create-home trtbench" in steps()
     assert instruction("ENTRYPOINT") == ['["trtbench"]']
+
+
+def variables() -> dict[str, str]:
+    return dict(word.split("=", 1) for line in instruction("ENV") for word in line.split())
+
+
+def test_any_user_may_write_where_they_work_and_at_home(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^#   (docker run .*)$", DOCKERFILE, re.MULTILINE)
+    assert '--user "$(id -u):$(id -g)" --volume "$PWD:/workspace"' in example
+    (workspace,) = instruction("WORKDIR")
+    home = variables()["HOME"]
+    (tmp_path / home.lstrip("/")).mkdir(parents=True)  # useradd made it
+    (install,) = [step for step in steps() if step.startswith("install --directory")]
+    command = re.sub(r" /", f" {tmp_path}/", install)
+    subprocess.run(["bash", "-c", command], check=True)
+    for folder in (workspace, home):
+        assert stat.S_IMODE((tmp_path / folder.lstrip("/")).stat().st_mode) == 0o1777
+
+
+def test_any_user_has_a_name() -> None:
+    # Older versions of torch ask for it, and an id that is not in /etc/passwd has none.
+    assert variables()["USER"] == "trtbench"
 
 
 def test_all_that_is_copied_is_there_and_reaches_the_build() -> None:
