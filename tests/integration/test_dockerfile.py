@@ -5,6 +5,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 import venv
 from pathlib import Path
 
@@ -67,6 +68,12 @@ def test_any_user_may_write_where_they_work_and_at_home(tmp_path: Path) -> None:
 def test_any_user_has_a_name() -> None:
     # Older versions of torch ask for it, and an id that is not in /etc/passwd has none.
     assert variables()["USER"] == "trtbench"
+
+
+def test_hadolint_finds_nothing() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    found = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (0, "")
 
 
 def test_all_that_is_copied_is_there_and_reaches_the_build() -> None:
