@@ -183,7 +183,8 @@ def _run(
     mounted = () if packages is None else _mount(packages, *options)
     return (
         *(engine.name, "run", "--rm", "--pull", "never", "--name", container.name, *engine.user_options),
-        *("--env", "HOME=/tmp", *installed, *mounted),
+        # The user's id is unknown in the image: without these it has no home, and no name for torch's caches.
+        *("--env", "HOME=/tmp", "--env", "USER=trtbench", *installed, *mounted),
     )
 
 
