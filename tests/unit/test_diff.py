@@ -10,7 +10,7 @@ import pytest
 from trtbench.audit import audit_engine
 from trtbench.diff.changes import totals_by_role
 from trtbench.diff.engines import diff_layers
-from trtbench.diff.places import common_name, short_name
+from trtbench.diff.places import common_name, place_layers, short_name
 from trtbench.results import CompiledEngine
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "audit"
@@ -201,3 +201,20 @@ def test_names_that_all_exports_share(node, name):
 def test_a_name_within_its_block():
     assert short_name("blocks.11.attn.proj.Add") == "attn.proj.Add"
     assert short_name("norm.LayerNormalization") == "norm.LayerNormalization"
+
+
+@pytest.mark.parametrize(
+    ("node", "place"),
+    [
+        ("/patch_embed/proj/Conv", "patch_embed"),
+        ("/patch_embed/norm/LayerNormalization", "patch_embed"),
+        ("/patch_embed/proj/input_quantizer/QuantizeLinear", "patch_embed input"),
+        ("/blocks/blocks.0/attn/proj/MatMul", "proj"),
+        ("/blocks/blocks.0/attn/proj/input_quantizer/QuantizeLinear", "proj input"),
+        ("/norm/LayerNormalization", "norm"),
+    ],
+)
+def test_the_patch_embedding_is_no_proj(node, place):
+    """A copy is named after the module that it works for, and both have a module called ``proj``."""
+    layer = layers_of("fp16")[0].model_copy(update={"role": "reformat", "onnx_nodes": (node,)})
+    assert place_layers([layer])[0].place == place

@@ -90,9 +90,15 @@ def _place(layer: AuditedLayer, index: int) -> PlacedLayer:
 
 
 def _module(name: str) -> str:
-    """Innermost module of a node: ``norm2``, ``fc1``; of a quantizer what it quantizes: ``fc1 input``."""
+    """Innermost module of a node: ``norm2``, ``fc1``; of a quantizer what it quantizes: ``fc1 input``.
+
+    Modules of the patch embedding have names that others have, too (``proj``, ``norm``): it is one place.
+    """
+    modules = short_name(name).split(".")[:-1]
+    embeds = "patch_embed" in map(role_of, modules)
     quantizer = _QUANTIZER.search(name)
     if quantizer:
-        return f"{quantizer[1]} {quantizer[2]}"
-    modules = short_name(name).split(".")[:-1]
+        return f"{'patch_embed' if embeds else quantizer[1]} {quantizer[2]}"
+    if embeds:
+        return "patch_embed"
     return modules[-1] if modules else ""
