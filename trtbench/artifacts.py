@@ -148,13 +148,18 @@ def load_artifact(path: Path) -> OnnxArtifact | EngineArtifact:
     """Open the artifact of a directory, of its manifest, or of one of its files, and verify every file.
 
     Raises:
-        SpecError: nothing is at that path.
-        ArtifactError: there is no artifact, it is damaged, or its schema is another.
+        SpecError: nothing is at that path, or no artifact.
+        ArtifactError: it is damaged, or its schema is another.
     """
     if not os.path.lexists(path):
         raise SpecError(f"{path}: is missing: name a folder under models/ or engines/, or a file in one")
     with _reading(path):
         directory = path if stat.S_ISDIR(path.stat().st_mode) else path.parent
+    if not os.path.lexists(directory / _MANIFEST_NAME):
+        raise SpecError(
+            f"{path}: no model or engine of a store, for {directory} has no {_MANIFEST_NAME}: name a folder "
+            "under models/ or engines/, or a file in one"
+        )
     try:
         manifest = _read_verified(directory)
     except ArtifactError as error:

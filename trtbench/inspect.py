@@ -14,8 +14,8 @@ def inspect(path: Path) -> Audit:
     """Audit an artifact (directory, manifest or payload) or a bare ONNX file.
 
     Raises:
-        SpecError: nothing is at that path.
-        ArtifactError: nothing readable is there, or an engine's ONNX model is gone or altered.
+        SpecError: nothing is at that path, or neither an artifact nor an ONNX model.
+        ArtifactError: an artifact is damaged, or an engine's ONNX model is gone or altered.
     """
     if path.is_file() and path.suffix == ".onnx" and not (path.parent / "manifest.json").is_file():
         return audit_onnx(path)

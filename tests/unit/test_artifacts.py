@@ -202,10 +202,6 @@ def delete_second_file(directory: Path) -> None:
     (directory / "weights.data").unlink()
 
 
-def delete_manifest(directory: Path) -> None:
-    (directory / "manifest.json").unlink()
-
-
 def cut_manifest(directory: Path) -> None:
     os.truncate(directory / "manifest.json", 100)
 
@@ -237,7 +233,6 @@ DAMAGES = [
     (flip_a_bit, r"model\.onnx: sha256 [0-9a-f]{12}\.\.\., the manifest says [0-9a-f]{12}\.\.\."),
     (delete_payload, r"model\.onnx: is missing"),
     (delete_second_file, r"weights\.data: is missing"),
-    (delete_manifest, r"manifest\.json: is missing"),
     (cut_manifest, r"manifest\.json: not JSON"),
     (manifest_is_a_list, r"manifest\.json: schema_version None"),
     (manifest_is_binary, r"manifest\.json: not JSON"),
@@ -276,6 +271,21 @@ def test_damage_is_named_refused_by_load_and_repaired_by_get(
     assert steps[0] in {f"make it again: {str(caught.value).removesuffix('; export or build it again')}"}
     assert load_artifact(made.directory) == repaired
     assert visible_and_work(store.root / "models") == {made.directory.name}
+
+
+@pytest.mark.parametrize("inside", ["", "model.onnx", "weights.data"])
+def test_without_its_manifest_it_is_no_artifact_any_more_and_made_again(store: Store, inside: str) -> None:
+    made, _ = get_model(store)
+    (made.directory / "manifest.json").unlink()
+    named = made.directory / inside
+    with pytest.raises(SpecError) as caught:
+        load_artifact(named)
+    assert str(caught.value) == (
+        f"{named}: no model or engine of a store, for {made.directory} has no manifest.json: name a folder "
+        "under models/ or engines/, or a file in one"
+    )
+    assert get_model(store)[1]
+    assert load_artifact(named) == made
 
 
 def test_a_file_in_place_of_the_directory_is_replaced(store: Store) -> None:

@@ -50,6 +50,11 @@ def test_diff_refuses_what_is_no_engine(tmp_path):
         run("diff", str(tmp_path / "nothing"), str(Path(__file__)))
 
 
+def test_diff_tells_a_folder_that_is_no_engine_what_to_name_instead(tmp_path):
+    with pytest.raises(SpecError, match=r"no model or engine of a store.*name a folder under .*engines/"):
+        run("diff", str(tmp_path), str(tmp_path))
+
+
 @pytest.mark.parametrize("verb", ["diff", "containers"])
 def test_help_has_an_example(verb):
     done = run(verb, "--help")

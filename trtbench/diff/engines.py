@@ -6,7 +6,7 @@ from trtbench.artifacts import Artifact, EngineArtifact, load_artifact
 from trtbench.diff.align import align
 from trtbench.diff.changes import changes_of, totals_by_role
 from trtbench.diff.places import place_layers
-from trtbench.errors import ArtifactError, IncompatibleResults
+from trtbench.errors import IncompatibleResults, SpecError
 from trtbench.inspect import inspect_engine
 from trtbench.results import AuditedLayer, EngineManifest
 from trtbench.results.diff import DiffedEngine, EngineDiff, LayerChange
@@ -16,8 +16,8 @@ def diff(before: Path, after: Path) -> EngineDiff:
     """Compare two engines of the store (directory, manifest or payload).
 
     Raises:
-        SpecError: nothing is at one of the paths.
-        ArtifactError: one is no engine, is damaged, or its ONNX model is gone.
+        SpecError: nothing is at one of the paths, or no engine of a store.
+        ArtifactError: an engine is damaged, or its ONNX model is gone.
         IncompatibleResults: they are of two networks.
     """
     return diff_engines(_load(before), _load(after))
@@ -63,7 +63,7 @@ def _check_network(before: EngineArtifact, after: EngineArtifact) -> None:
 def _load(path: Path) -> EngineArtifact:
     artifact = load_artifact(path)
     if not isinstance(artifact.manifest, EngineManifest):
-        raise ArtifactError(f"{path}: an exported model; diff takes two engines: build it first")
+        raise SpecError(f"{path}: an exported model; diff takes two engines: build it first")
     return Artifact(artifact.directory, artifact.manifest)
 
 
