@@ -1,3 +1,4 @@
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -159,6 +160,23 @@ def test_a_file_that_is_no_checkpoint_is_named(name: str, content: bytes, tmp_pa
     with pytest.raises(ExportError, match=name) as caught:
         build_model(with_checkpoint(path))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
+def test_a_checkpoint_that_is_empty_or_cut_short_is_told_as_such(
+    suffix: str, share: float, tmp_path: Path
+) -> None:
+    save = save_file if suffix == ".safetensors" else torch.save
+    path = tmp_path / f"short{suffix}"
+    save(build_model(tiny()).state_dict(), path)
+    os.truncate(path, int(path.stat().st_size * share))
+    with pytest.raises(ExportError) as caught:
+        build_model(with_checkpoint(path))
+    words = "the file is empty" if share == 0 else "it is cut short or no checkpoint"
+    assert str(caught.value).startswith(f"checkpoint {path}: ")
+    assert words in str(caught.value)
+    assert str(caught.value).endswith(": save or download it again")
 
 
 @pytest.mark.parametrize("content", [[1, 2], {}, {"model": {"head.weight": "text"}}])

@@ -39,6 +39,8 @@ def load_checkpoint(model: nn.Module, spec: CheckpointSpec) -> None:
 
 
 def _read(path: Path) -> Any:
+    if path.stat().st_size == 0:
+        raise ExportError(f"checkpoint {path}: the file is empty: save or download it again")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -48,9 +50,14 @@ def _read(path: Path) -> Any:
             f"checkpoint {path}: holds more than tensors, or is no checkpoint; code in it is never run: "
             "save its state dict alone, best as safetensors"
         ) from error
-    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    # Of a file that is cut short, torch reports an EOFError without words or an OSError, too.
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         line = str(error).strip().splitlines()
-        raise ExportError(f"checkpoint {path}: cannot be read: {line[0] if line else error!r}") from error
+        words = f" ({line[0]})" if line else ""
+        raise ExportError(
+            f"checkpoint {path}: cannot be read{words}, it is cut short or no checkpoint: save or download "
+            "it again"
+        ) from error
 
 
 def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
