@@ -32,8 +32,9 @@ def diff_command(
 ) -> None:
     """Align the compiled layers of two engines of one network, and tell what became of which kernels.
 
-    The engines may differ in precision, in version, in target: layers are matched by the nodes of the graph
-    that they compute. The changes add up to the whole difference in kernels and bytes.
+    The engines may differ in precision, in version, in target, but not in batch or image size: layers are
+    matched by the nodes of the graph that they compute. The changes add up to the whole difference in kernels
+    and bytes.
 
     For example:
 

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from trtbench.artifacts import EngineArtifact, OnnxArtifact, Store
+from trtbench.artifacts import OnnxArtifact, Store
 from trtbench.build import build
 from trtbench.build.compiler import backend_in, compiler_of
 from trtbench.build.dialect import check_options
 from trtbench.compare import compiled_summary, engine_summary
 from trtbench.compare_timed import Timing, check_runtimes
-from trtbench.diff import diff_engines
+from trtbench.diff import AuditedEngine, diff_engines
 from trtbench.environment import collect_environment, first_gpu
 from trtbench.environments import EnvironmentSpec, Prepared, prepare
 from trtbench.errors import RuntimeUnavailable, SpecError, TrtbenchError
@@ -244,6 +244,7 @@ def _compile(
         cell.fail(str(error))
         return
     engine = cell.engines[0]
+    cell.audited = AuditedEngine(engine, audit)
     cell.tell(
         targets=engine.manifest.spec.targets,
         engine=engine_summary(engine),
@@ -252,28 +253,28 @@ def _compile(
     )
 
 
-def _by_engine(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """Cells that have an engine, by recipe and runtime, in their order."""
-    groups: dict[tuple[str, str | None], list[Cell]] = {}
+def _by_engine(cells: Sequence[Cell]) -> list[list[tuple[Cell, AuditedEngine]]]:
+    """Cells that have an engine, each with it, by recipe and runtime, in their order."""
+    groups: dict[tuple[str, str | None], list[tuple[Cell, AuditedEngine]]] = {}
     for cell in cells:
-        if cell.engines:
-            groups.setdefault((str(cell.spec.recipe), cell.row.runtime), []).append(cell)
+        if cell.audited is not None:
+            key = (str(cell.spec.recipe), cell.row.runtime)
+            groups.setdefault(key, []).append((cell, cell.audited))
     return list(groups.values())
 
 
-def _differences(cells: Sequence[Cell], on_step: OnRecipeStep) -> list[VersionDifference]:
+def _differences(
+    engines: Sequence[tuple[Cell, AuditedEngine]], on_step: OnRecipeStep
+) -> list[VersionDifference]:
     """Every environment that has an engine of the recipe against the first of them."""
-    on_step(str(cells[0].spec.recipe), "align the compiled layers")
+    (first, before), *others = engines
+    on_step(str(first.spec.recipe), "align the compiled layers")
     return [
         VersionDifference(
             recipe=cell.spec.recipe,
-            before=cells[0].row.environment,
+            before=first.row.environment,
             after=cell.row.environment,
-            diff=diff_engines(_engine(cells[0]), _engine(cell)),
+            diff=diff_engines(before, after),
         )
-        for cell in cells[1:]
+        for cell, after in others
     ]
-
-
-def _engine(cell: Cell) -> EngineArtifact:
-    return cell.engines[0]

@@ -6,6 +6,7 @@ from typing import Any
 
 from trtbench.artifacts import EngineArtifact, OnnxArtifact, Store, save_result
 from trtbench.compare_timed import Timing, incomparable, why_not_timed
+from trtbench.diff import AuditedEngine
 from trtbench.environments import Prepared
 from trtbench.errors import SpecError, TrtbenchError
 from trtbench.measure.arms import Workshop, arm_of_engines, arm_of_onnx, arm_of_recipe
@@ -20,7 +21,10 @@ from trtbench.specs import ExportSpec, canonical_hash
 
 @dataclass
 class Cell:
-    """One row on its way: what it is made of, and its ``arm`` once there is something to time."""
+    """One row on its way: what it is made of, and its ``arm`` once there is something to time.
+
+    ``audited``: the first of its engines.
+    """
 
     label: str
     spec: ExportSpec
@@ -28,6 +32,7 @@ class Cell:
     row: VersionRow
     onnx: OnnxArtifact | None = None
     engines: list[EngineArtifact] = field(default_factory=list)
+    audited: AuditedEngine | None = None
     arm: Arm | None = None
     not_timed: str | None = None
 

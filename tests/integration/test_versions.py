@@ -13,6 +13,7 @@ import typer
 from docker_stand_in import DIGEST, IMAGE, put_on_path
 from scripted import BENCH
 
+from trtbench import audit
 from trtbench.artifacts import Artifact, Store, load_artifact
 from trtbench.build import build
 from trtbench.build.choice import target_of_gpu
@@ -21,10 +22,11 @@ from trtbench.cli_options import BenchOptions, BuildOptions, ModelOptions, Netwo
 from trtbench.cli_versions import EnvironmentsRequest, compare_in_environments
 from trtbench.compare_stored import compare_stored
 from trtbench.compare_timed import Timing
-from trtbench.diff import diff_engines
+from trtbench.diff import AuditedEngine, diff, diff_engines
 from trtbench.environments import parse_environment, parse_environments, prepare
 from trtbench.errors import BuildError, IncompatibleResults, SpecError
 from trtbench.export import export
+from trtbench.inspect import inspect_engine
 from trtbench.measure.journal import read_journal
 from trtbench.results import TimedBlock
 from trtbench.results.versions import VersionComparison
@@ -106,8 +108,34 @@ def test_engines_of_two_networks_are_refused(comparison):
     other = engine.manifest.model_copy(
         update={"export": engine.manifest.export.model_copy(update={"model": model})}
     )
-    with pytest.raises(IncompatibleResults, match=r"vit_tiny_patch16_224 \{'depth': 2\}: diff takes"):
-        diff_engines(engine, Artifact(engine.directory, other))
+    found = inspect_engine(engine)
+    with pytest.raises(IncompatibleResults, match=r"with depth=2, batch 8, 224 x 224 pixels: diff takes"):
+        diff_engines(AuditedEngine(engine, found), AuditedEngine(Artifact(engine.directory, other), found))
+
+
+@pytest.mark.parametrize("change", [{"img_size": 256}, {"batch": 4}])
+def test_engines_of_two_image_sizes_or_batches_are_refused(comparison, store, change):
+    onnx, _ = export(export_specs(["fp16"], dataclasses.replace(TINY, **change))[0], store)
+    other, _ = build(onnx, BuildSpec(), store)
+    with pytest.raises(IncompatibleResults) as caught:
+        diff(Path(comparison.rows[1].engine.path), other.directory)
+    network = "vit_tiny_patch16_224 with depth=1"
+    changed = "batch 8, 256 x 256 pixels" if "img_size" in change else "batch 4, 224 x 224 pixels"
+    assert f"{network}, batch 8, 224 x 224 pixels and {network}, {changed}: " in str(caught.value)
+
+
+def test_every_engine_is_audited_once(comparison, store, monkeypatch):
+    audited = []
+
+    def audit_engine(path, *layers, **options):
+        audited.append(path)
+        return audit.audit_engine(path, *layers, **options)
+
+    monkeypatch.setattr("trtbench.inspect.audit_engine", audit_engine)
+    compare_environments(
+        export_specs(["fp16"], TINY), PLAN, parse_environments([OLD, "local"]), store, lambda a, b: None
+    )
+    assert len(audited) == 2
 
 
 def asked(environments, batch=str(TINY.batch), words=("fp16",), **fields):

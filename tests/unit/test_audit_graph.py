@@ -32,6 +32,14 @@ def test_shapes_and_types_without_weights(tmp_path: Path) -> None:
     assert graph.shape("fc.weight") == (64, 32)
     assert graph.element_types["y"] == TensorProto.FLOAT16
     assert graph.weights == {"fc.weight"}
+    assert audit_onnx(path).inputs == {"x": (4, 16, 64)}
+
+
+def test_weights_that_are_listed_as_inputs_are_none(tmp_path: Path) -> None:
+    model = linear()
+    model.graph.input.append(helper.make_tensor_value_info("fc.weight", TensorProto.FLOAT16, [64, 32]))
+    onnx.save(model, tmp_path / "m.onnx")
+    assert audit_onnx(tmp_path / "m.onnx").inputs == {"x": (4, 16, 64)}
 
 
 def test_external_data_may_be_absent(tmp_path: Path) -> None:

@@ -3,24 +3,59 @@
 import itertools
 import re
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
+from trtbench.artifacts import Artifact
 from trtbench.audit import audit_engine
 from trtbench.diff.changes import totals_by_role
-from trtbench.diff.engines import diff_layers
+from trtbench.diff.engines import AuditedEngine, diff_engines, diff_layers
 from trtbench.diff.places import common_name, place_layers, short_name
-from trtbench.results import CompiledEngine
+from trtbench.errors import IncompatibleResults
+from trtbench.results import CompiledEngine, EngineManifest, FileRecord
+from trtbench.specs import BuildSpec, ExportSpec, ModelSpec
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "audit"
 NAMES = ("fp16", "fp8_stock", "mxfp8", "nvfp4_stock")
 
 
+@lru_cache
+def audit_of(name):
+    """Audit of a golden engine, of batch 8 at 224 x 224 pixels."""
+    compiled = CompiledEngine.model_validate_json((GOLDEN / f"{name}.layers.json").read_bytes())
+    return audit_engine(GOLDEN / f"{name}.onnx", compiled.layers, None, "rtx", None)
+
+
 def layers_of(name):
     """Audited kernels of a golden engine."""
-    compiled = CompiledEngine.model_validate_json((GOLDEN / f"{name}.layers.json").read_bytes())
-    return audit_engine(GOLDEN / f"{name}.onnx", compiled.layers, None, "rtx", None).layers
+    return audit_of(name).layers
+
+
+def engine_of(name, model, batch=8, shape=None):
+    """A golden engine as if it were in a store."""
+    manifest = EngineManifest(
+        spec_id="0" * 16,
+        spec=BuildSpec(),
+        export=None if model is None else ExportSpec(model=model, recipe="fp16", batch=batch),
+        onnx_path=str(GOLDEN / f"{name}.onnx"),
+        onnx_sha256="0" * 64,
+        files=(FileRecord(name="model.engine", sha256="1" * 64, size_bytes=1000),),
+        backend="tensorrt_rtx",
+        backend_version="1.7.1.116",
+        activation_bytes=0,
+        weight_bytes=0,
+        scratch_bytes=0,
+        peak_rss_bytes=0,
+        tool_versions={},
+        created_utc="",
+        build_s=1.0,
+    )
+    audit = audit_of(name)
+    if shape is not None:
+        audit = audit.model_copy(update={"inputs": dict.fromkeys(audit.inputs, shape)})
+    return AuditedEngine(Artifact(Path("engines", f"{name}-{batch}"), manifest), audit)
 
 
 def repeated(layers, blocks):
@@ -218,3 +253,56 @@ def test_the_patch_embedding_is_no_proj(node, place):
     """A copy is named after the module that it works for, and both have a module called ``proj``."""
     layer = layers_of("fp16")[0].model_copy(update={"role": "reformat", "onnx_nodes": (node,)})
     assert place_layers([layer])[0].place == place
+
+
+MODEL = "vit_tiny_patch16_224 with depth="
+TINY = ModelSpec(name="vit_tiny_patch16_224", overrides=(("depth", 1),))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (
+            engine_of("fp16", TINY),
+            engine_of("fp16", TINY.model_copy(update={"img_size": 256}), shape=(8, 3, 256, 256)),
+            f"{MODEL}1, batch 8, 224 x 224 pixels and {MODEL}1, batch 8, 256 x 256 pixels: ",
+        ),
+        (
+            engine_of("fp16", TINY),
+            engine_of("fp16", TINY, batch=4, shape=(4, 3, 224, 224)),
+            f"{MODEL}1, batch 8, 224 x 224 pixels and {MODEL}1, batch 4, 224 x 224 pixels: ",
+        ),
+        (
+            engine_of("fp16", TINY),
+            engine_of("fp16", TINY.model_copy(update={"overrides": (("depth", 2),)})),
+            f"{MODEL}1, batch 8, 224 x 224 pixels and {MODEL}2, batch 8, 224 x 224 pixels: ",
+        ),
+        (
+            engine_of("fp16", None),
+            engine_of("fp16", None, shape=(4, 3, 224, 224)),
+            "engines of x (8 x 3 x 224 x 224) and x (4 x 3 x 224 x 224): ",
+        ),
+        (
+            engine_of("fp16", TINY),
+            engine_of("fp16", None, shape=(4, 3, 224, 224)),
+            "224 x 224 pixels and x (4 x 3 x 224 x 224): ",
+        ),
+    ],
+    ids=("image size", "batch", "network", "bare files", "a bare file"),
+)
+def test_two_networks_batches_or_image_sizes_are_no_difference(before, after, words):
+    with pytest.raises(IncompatibleResults) as caught:
+        diff_engines(before, after)
+    assert words in str(caught.value)
+    assert str(caught.value).endswith(": diff takes two engines of one network, batch and image size")
+
+
+def test_a_size_that_is_the_models_own_may_be_said_or_not():
+    asked = TINY.model_copy(update={"img_size": 224, "seed": 3})
+    diff = diff_engines(engine_of("fp16", TINY), engine_of("nvfp4_stock", asked))
+    assert diff.before.model == diff.after.model == "vit_tiny_patch16_224 with depth=1"
+    assert diff.before.inputs == diff.after.inputs == {"x": (8, 3, 224, 224)}
+    assert diff.before.network == "vit_tiny_patch16_224 with depth=1, batch 8, 224 x 224 pixels"
+    assert (diff.before.kernels, diff.after.kernels) == tuple(
+        len(layers_of(name)) for name in ("fp16", "nvfp4_stock")
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 from trtbench.audit.coverage import coverage_by_role, flops_share
 from trtbench.audit.evidence import Evidence, is_linear
 from trtbench.audit.findings import find
-from trtbench.audit.graph import read_graph
+from trtbench.audit.graph import Graph, read_graph
 from trtbench.audit.kernels import audit_kernels, graph_facts, kernels_of
 from trtbench.audit.onnx_layers import audit_products
 from trtbench.recipes import Recipe
@@ -25,8 +25,9 @@ def audit_onnx(
     Raises:
         ArtifactError: not a readable ONNX file, or its shapes are dynamic.
     """
-    products = audit_products(read_graph(path))
-    return _audit(Evidence(recipe, None, products, analytic_flops=_total(analytic_flops)))
+    graph = read_graph(path)
+    products = audit_products(graph)
+    return _audit(Evidence(recipe, None, products, analytic_flops=_total(analytic_flops)), graph)
 
 
 def audit_engine(
@@ -68,12 +69,13 @@ def audit_engine(
             sparsity_requested=sparsity_requested,
             sparse_eligible=sparse_eligible,
             sparse_picked=sparse_picked,
-        )
+        ),
+        graph,
     )
 
 
-def _audit(evidence: Evidence) -> Audit:
-    """Sum up ``evidence``.
+def _audit(evidence: Evidence, graph: Graph) -> Audit:
+    """Sum up ``evidence``, which is about ``graph``.
 
     ``gemm_kernels`` are those of Linear layers: the patch embedding's convolution is neither among them nor
     among ``other_kernels``, which multiply nothing. ``quantize_kernels`` are those of the others that only
@@ -83,6 +85,7 @@ def _audit(evidence: Evidence) -> Audit:
     return Audit(
         recipe=evidence.recipe,
         backend=evidence.backend,
+        inputs={name: graph.shape(name) for name in graph.inputs},
         layers=layers,
         by_role=coverage_by_role(evidence),
         onnx_flops=sum(product.flops for product in evidence.products),

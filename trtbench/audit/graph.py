@@ -33,9 +33,13 @@ class GraphNode:
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes in graph order; shape and ONNX element type of every tensor where they are known."""
+    """Nodes in graph order; shape and ONNX element type of every tensor where they are known.
+
+    ``inputs``: names of those that are no weights.
+    """
 
     path: Path
+    inputs: tuple[str, ...]
     nodes: tuple[GraphNode, ...]
     producers: dict[str, GraphNode]
     shapes: dict[str, tuple[int, ...]]
@@ -72,6 +76,7 @@ def read_graph(path: Path) -> Graph:
         shapes, element_types = _infer(model)
     return Graph(
         path=path,
+        inputs=tuple(value.name for value in model.graph.input if value.name not in weights),
         nodes=nodes,
         producers={output: node for node in nodes for output in node.outputs},
         shapes=shapes,

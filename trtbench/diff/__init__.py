@@ -1,5 +1,5 @@
 """Two engines, layer by layer."""
 
-from trtbench.diff.engines import diff, diff_engines
+from trtbench.diff.engines import AuditedEngine, diff, diff_engines
 
-__all__ = ["diff", "diff_engines"]
+__all__ = ["AuditedEngine", "diff", "diff_engines"]

@@ -1,5 +1,6 @@
 """What differs between two engines, from their compiled layers."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from trtbench.artifacts import Artifact, EngineArtifact, load_artifact
@@ -8,8 +9,16 @@ from trtbench.diff.changes import changes_of, totals_by_role
 from trtbench.diff.places import place_layers
 from trtbench.errors import IncompatibleResults, SpecError
 from trtbench.inspect import inspect_engine
-from trtbench.results import AuditedLayer, EngineManifest
+from trtbench.results import Audit, AuditedLayer, EngineManifest
 from trtbench.results.diff import DiffedEngine, EngineDiff, LayerChange
+
+
+@dataclass(frozen=True)
+class AuditedEngine:
+    """An engine of the store with its audit."""
+
+    engine: EngineArtifact
+    audit: Audit
 
 
 def diff(before: Path, after: Path) -> EngineDiff:
@@ -18,23 +27,24 @@ def diff(before: Path, after: Path) -> EngineDiff:
     Raises:
         SpecError: nothing is at one of the paths, or no engine of a store.
         ArtifactError: an engine is damaged, or its ONNX model is gone.
-        IncompatibleResults: they are of two networks.
+        IncompatibleResults: they are of two networks, batches or image sizes.
     """
-    return diff_engines(_load(before), _load(after))
+    engines = _load(before), _load(after)
+    first, second = (AuditedEngine(engine, inspect_engine(engine)) for engine in engines)
+    return diff_engines(first, second)
 
 
-def diff_engines(before: EngineArtifact, after: EngineArtifact) -> EngineDiff:
-    """Compare two engines of one network, in whatever precision, batch, version and target.
+def diff_engines(before: AuditedEngine, after: AuditedEngine) -> EngineDiff:
+    """Compare two engines of one network, in whatever precision, version and target.
 
     Raises:
-        IncompatibleResults: they are of two networks.
-        ArtifactError: the ONNX model of one is gone or altered.
+        IncompatibleResults: they are of two networks, batches or image sizes.
     """
     _check_network(before, after)
-    first, second = inspect_engine(before).layers, inspect_engine(after).layers
+    first, second = before.audit.layers, after.audit.layers
     return EngineDiff(
-        before=_engine(before, first),
-        after=_engine(after, second),
+        before=_diffed(before),
+        after=_diffed(after),
         changes=diff_layers(first, second),
         by_role=totals_by_role(first, second),
     )
@@ -45,18 +55,20 @@ def diff_layers(before: tuple[AuditedLayer, ...], after: tuple[AuditedLayer, ...
     return changes_of(align(place_layers(before), place_layers(after)))
 
 
-def _check_network(before: EngineArtifact, after: EngineArtifact) -> None:
-    """Refuse two networks, as far as the manifests tell: of a bare ONNX file they do not."""
-    networks = [
-        (export.model.name, export.model.overrides)
-        for export in (before.manifest.export, after.manifest.export)
-        if export is not None
-    ]
-    if len(set(networks)) > 1:
-        names = " and ".join(f"{name} {dict(overrides) or ''}".strip() for name, overrides in networks)
+def _check_network(before: AuditedEngine, after: AuditedEngine) -> None:
+    """Refuse what moves other bytes by other kernels for another reason than the compiler's.
+
+    Of a bare ONNX file, the shapes of the inputs are all that is known of its network.
+    """
+    sides = _diffed(before), _diffed(after)
+    names = {side.model for side in sides if side.model is not None}
+    shapes = {tuple(side.inputs.values()) for side in sides}
+    if len(names) > 1 or len(shapes) > 1:
+        folders = [each.engine.directory.name for each in (before, after)]
+        networks = [side.network for side in sides]
         raise IncompatibleResults(
-            f"{before.directory.name} and {after.directory.name} are engines of {names}: "
-            "diff takes two engines of one network"
+            f"{' and '.join(folders)} are engines of {' and '.join(networks)}: diff takes two engines of one "
+            "network, batch and image size"
         )
 
 
@@ -67,12 +79,15 @@ def _load(path: Path) -> EngineArtifact:
     return Artifact(artifact.directory, artifact.manifest)
 
 
-def _engine(engine: EngineArtifact, layers: tuple[AuditedLayer, ...]) -> DiffedEngine:
-    manifest, record = engine.manifest, engine.manifest.files[0]
+def _diffed(audited: AuditedEngine) -> DiffedEngine:
+    manifest, layers = audited.engine.manifest, audited.audit.layers
+    record = manifest.files[0]
     return DiffedEngine(
-        path=str(engine.payload),
+        path=str(audited.engine.payload),
         sha256=record.sha256,
         size_bytes=record.size_bytes,
+        model=_model(manifest),
+        inputs=audited.audit.inputs,
         recipe=None if manifest.export is None else manifest.export.recipe,
         backend=manifest.backend,
         backend_version=manifest.backend_version,
@@ -81,3 +96,11 @@ def _engine(engine: EngineArtifact, layers: tuple[AuditedLayer, ...]) -> DiffedE
         kernels=len(layers),
         bytes=sum(layer.bytes for layer in layers),
     )
+
+
+def _model(manifest: EngineManifest) -> str | None:
+    if manifest.export is None:
+        return None
+    model = manifest.export.model
+    arguments = ", ".join(f"{name}={value}" for name, value in model.overrides)
+    return f"{model.name} with {arguments}" if arguments else model.name

@@ -64,8 +64,9 @@ def signed(kernels: int, moved_bytes: int) -> str:
 
 def _engine(engine: DiffedEngine) -> str:
     recipe = f"{engine.recipe}, " if engine.recipe else ""
+    network = f"{engine.network}, " if engine.network else ""
     return (
-        f"{recipe}{engine.backend} {engine.backend_version} for {', '.join(engine.targets)}: "
+        f"{recipe}{network}{engine.backend} {engine.backend_version} for {', '.join(engine.targets)}: "
         f"{engine.kernels} kernels move {format_bytes(engine.bytes)}, the engine has "
         f"{format_bytes(engine.size_bytes)}  {engine.path}"
     )

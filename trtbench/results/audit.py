@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from trtbench.results.base import SCHEMA_VERSION, Finding
 from trtbench.results.tactics import TacticChoice
 from trtbench.specs import RecipeField, Spec
@@ -87,6 +89,7 @@ class Audit(Spec):
     kind: Literal["audit"] = "audit"
     recipe: RecipeField | None
     backend: str | None
+    inputs: dict[str, tuple[int, ...]] = Field(default={}, description="shapes of the graph's, by name")
     layers: tuple[AuditedLayer, ...]
     by_role: tuple[RoleCoverage, ...]
     onnx_flops: int

@@ -1,6 +1,9 @@
 """What the compiled layers of two engines have in common, and in what they differ."""
 
+from collections.abc import Iterable
 from typing import Literal
+
+from pydantic import Field
 
 from trtbench.results.base import SCHEMA_VERSION
 from trtbench.specs import RecipeField, Spec
@@ -67,11 +70,17 @@ class RoleTotals(Spec):
 
 
 class DiffedEngine(Spec):
-    """One of the two engines."""
+    """One of the two engines.
+
+    ``model``: a timm name with the arguments of its constructor; null for a bare ONNX file. ``inputs``:
+    shapes by name.
+    """
 
     path: str
     sha256: str
     size_bytes: int
+    model: str | None = None
+    inputs: dict[str, tuple[int, ...]] = Field(default={})
     recipe: RecipeField | None
     backend: str
     backend_version: str
@@ -79,6 +88,18 @@ class DiffedEngine(Spec):
     onnx_sha256: str
     kernels: int
     bytes: int
+
+    @property
+    def network(self) -> str:
+        """``vit_tiny_patch16_224, batch 8, 224 x 224 pixels``; of a bare ONNX file ``x (8 x 3 x 8 x 8)``."""
+        if self.model is None:
+            return ", ".join(f"{name} ({_sizes(shape)})" for name, shape in self.inputs.items())
+        images = [f"batch {batch}, {_sizes(size)} pixels" for batch, _, *size in self.inputs.values()]
+        return ", ".join((self.model, *images))
+
+
+def _sizes(shape: Iterable[int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 class EngineDiff(Spec):
