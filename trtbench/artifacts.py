@@ -1,9 +1,10 @@
 """The store of exported models and engines: an artifact is there whole or not at all, verified when read.
 
-Under the root, ``models/<slug>-<spec_id>/`` and ``engines/<slug>-<spec_id>/`` hold the files of an artifact
-and its ``manifest.json``; ``results/<name>.json`` is a result. Beside the artifacts lie ``.lock-<spec_id>``,
-locked by the process that makes the artifact until it ends or dies, and ``.tmp-<spec_id>-<random>``, work in
-progress or, when nobody holds that lock, what a dead process left.
+Under the root, ``models/<slug>-<spec_id>/`` and ``engines/<slug>-<compiler>-<spec_id>/`` hold the files of an
+artifact and its ``manifest.json``; the spec_id at the end identifies it, the rest of the name is for people.
+``results/<name>.json`` is a result. Beside the artifacts lie ``.lock-<spec_id>``, locked by the process that
+makes the artifact until it ends or dies, and ``.tmp-<spec_id>-<random>``, work in progress or, when nobody
+holds that lock, what a dead process left.
 """
 
 import errno
@@ -38,6 +39,8 @@ _MANIFESTS: dict[str, type[OnnxManifest] | type[EngineManifest]] = {
     "engine": EngineManifest,
 }
 _MANIFEST_NAME = "manifest.json"
+_COMPILERS = {"tensorrt_rtx": "rtx", "tensorrt": "trt", "trtexec": "trtexec"}
+"""What names of folders call a compiler, in front of its version."""
 _CHUNK_BYTES = 1 << 20
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NOT_BUILT_HERE = (
@@ -91,7 +94,8 @@ class Store:
 
         Args:
             manifest_type: what kind of artifact.
-            slug: the part of the directory's name for people, such as ``vit_base-nvfp4-b64``.
+            slug: the part of the directory's name for people, such as ``vit_base-nvfp4-b64``; that of an
+                engine also gets its compiler.
             spec_id: identifies the artifact.
             make: writes the files into the empty directory it is given and returns their manifest.
             on_step: told of a wait for another process, and of damage.
@@ -141,7 +145,9 @@ class Store:
             raise ArtifactError(f"{engine.directory}: {NOT_BUILT_HERE}")
 
     def _directory(self, manifest_type: type[M], slug: str, spec_id: str) -> Path:
-        return self.root / _FOLDERS[manifest_type] / f"{file_name(slug)}-{spec_id}"
+        """Where the artifact lies, whatever its name begins with; where it is to lie, if there is none."""
+        folder = self.root / _FOLDERS[manifest_type]
+        return min(folder.glob(f"[!.]*-{spec_id}"), default=folder / f"{file_name(slug)}-{spec_id}")
 
 
 def load_artifact(path: Path) -> OnnxArtifact | EngineArtifact:
@@ -215,6 +221,8 @@ def _make(directory: Path, spec_id: str, make: Callable[[Path], M]) -> Artifact[
         with _writing(directory):
             work.mkdir()
         manifest = make(work)
+        if isinstance(manifest, EngineManifest) and not os.path.lexists(directory):
+            directory = directory.with_name(_engine_name(directory.name, manifest))
         with _writing(directory):
             _publish(work, directory, spec_id, manifest)
     except OSError as error:
@@ -241,6 +249,12 @@ def _publish(work: Path, directory: Path, spec_id: str, manifest: M) -> None:
     work.rename(directory)
     _sync(directory.parent)
     _remove(damaged)
+
+
+def _engine_name(name: str, manifest: EngineManifest) -> str:
+    """Add who built it, which is known once it is built, in front of the identity."""
+    compiler = file_name(f"{_COMPILERS.get(manifest.backend, manifest.backend)}{manifest.backend_version}")
+    return f"{name.removesuffix(manifest.spec_id)}{compiler}-{manifest.spec_id}"
 
 
 def file_name(text: str) -> str:

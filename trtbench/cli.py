@@ -105,7 +105,7 @@ def build_command(
 
     For example:
 
-    trtbench build models/vit_base_patch16_224-nvfp4-*/
+    trtbench build models/vit_base_patch16_224-nvfp4-b64-*/
 
     trtbench build model.onnx --target sm89,sm120 --sparsity
 
@@ -142,7 +142,7 @@ def inspect_command(
 
     For example:
 
-    trtbench inspect engines/vit_base_patch16_224-nvfp4-*/
+    trtbench inspect engines/vit_base_patch16_224-nvfp4-b64-sm120-rtx1.7.1.116-*/
 
     trtbench inspect model.onnx --layers
     """
@@ -228,7 +228,7 @@ def verify_command(
 
     trtbench verify fp16 fp8 nvfp4
 
-    trtbench verify nvfp4 --pretrained --data imagenet/val --data-samples 1000
+    trtbench verify nvfp4 --model vit_small_patch16_224 --pretrained --data imagenet/val --data-samples 1000
     """
     from trtbench.artifacts import Store
     from trtbench.report.progress import recipe_progress
@@ -255,9 +255,9 @@ def passes_command(
 
     For example, what one pass is worth:
 
-    trtbench compare nvfp4
+    trtbench compare nvfp4 --batch 8
 
-    trtbench compare nvfp4 --passes split_qkv,attention_scale
+    trtbench compare nvfp4 --batch 8 --passes split_qkv,attention_scale
     """
     from trtbench.export.passes import describe_passes
     from trtbench.report.passes import render_passes

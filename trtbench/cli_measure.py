@@ -143,7 +143,7 @@ def bench_command(
 
     For example:
 
-    trtbench bench engines/vit_base_patch16_224-nvfp4-*/
+    trtbench bench engines/vit_base_patch16_224-nvfp4-b64-sm120-rtx1.7.1.116-*/
 
     trtbench bench fp16 --runtime onnxruntime-cpu --model vit_tiny_patch16_224 --batch 1,8
 

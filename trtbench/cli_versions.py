@@ -38,7 +38,7 @@ def diff_command(
 
     For example:
 
-    trtbench diff engines/vit_base_patch16_224-fp16-*/ engines/vit_base_patch16_224-nvfp4-*/
+    trtbench diff engines/vit_base_patch16_224-{fp16,nvfp4}-b64-sm120-rtx1.7.1.116-*/
     """
     from trtbench.diff import diff
     from trtbench.report.diff import render_diff

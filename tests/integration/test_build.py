@@ -110,7 +110,7 @@ def test_an_engine_comes_with_its_layers_log_and_manifest(tmp_path: Path, store:
     ]
     assert [file.name for file in manifest.files] == ["model.engine", "build.log", "layers.json"]
     assert engine.payload.stat().st_size == manifest.files[0].size_bytes > 1000
-    assert engine.directory.name == f"mlp-sm120-{manifest.spec_id}"
+    assert engine.directory.name == f"mlp-sm120-rtx{manifest.backend_version}-{manifest.spec_id}"
     assert (manifest.export, manifest.onnx_path) == (None, str(model))
     assert manifest.onnx_sha256 == file_record(model).sha256
     assert manifest.weight_bytes >= 64 * 64 * 2
@@ -296,7 +296,7 @@ def test_an_exported_model_is_remembered_in_the_engine(store: Store) -> None:
     assert engine.manifest.export == onnx_artifact.manifest.spec
     assert engine.manifest.onnx_sha256 == onnx_artifact.manifest.files[0].sha256
     assert engine.manifest.onnx_path == str(onnx_artifact.payload)
-    assert engine.directory.name.startswith("vit_base_patch16_224-fp16+sparse@stock-b4-sm120-")
+    assert engine.directory.name.startswith("vit_base_patch16_224-fp16+sparse@stock-b4-sm120-rtx1.")
 
 
 @pytest.mark.parametrize("name", ["", "model.onnx", "manifest.json"])

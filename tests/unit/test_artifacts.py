@@ -102,9 +102,42 @@ def test_constructor_and_find_write_nothing(store: Store) -> None:
 def test_models_and_engines_are_apart(store: Store) -> None:
     model, _ = get_model(store)
     engine, _ = store.get_or_make(EngineManifest, SLUG, SPEC_ID, write_engine)
-    assert engine.payload == store.root / "engines" / f"{SLUG}-{SPEC_ID}" / "model.engine"
+    assert engine.payload == store.root / "engines" / f"{SLUG}-rtx1.7.1-{SPEC_ID}" / "model.engine"
     assert load_artifact(engine.directory) == engine
     assert load_artifact(model.directory) == model
+
+
+@pytest.mark.parametrize(
+    ("backend", "version", "words"),
+    [
+        ("tensorrt_rtx", "1.7.1.116", "rtx1.7.1.116"),
+        ("tensorrt", "10.14.1.48.post1", "trt10.14.1.48.post1"),
+        ("trtexec", "10.14.1.48", "trtexec10.14.1.48"),
+        ("tensorrt", "../10", "trt..-10"),
+    ],
+)
+def test_the_folder_of_an_engine_tells_who_built_it(
+    store: Store, backend: str, version: str, words: str
+) -> None:
+    def make(directory: Path) -> EngineManifest:
+        return write_engine(directory).model_copy(update={"backend": backend, "backend_version": version})
+
+    engine, _ = store.get_or_make(EngineManifest, SLUG, SPEC_ID, make)
+    assert engine.directory == store.root / "engines" / f"{SLUG}-{words}-{SPEC_ID}"
+    assert store.find(EngineManifest, SLUG, SPEC_ID) == engine
+    assert store.get_or_make(EngineManifest, SLUG, SPEC_ID, make) == (engine, False)
+    assert visible_and_work(store.root / "engines") == {engine.directory.name, ".key"}
+
+
+def test_an_engine_is_found_under_whatever_name_and_made_again_there(store: Store) -> None:
+    made, _ = store.get_or_make(EngineManifest, SLUG, SPEC_ID, write_engine)
+    older = made.directory.rename(made.directory.with_name(f"{SLUG}-{SPEC_ID}"))
+    found, is_new = store.get_or_make(EngineManifest, SLUG, SPEC_ID, write_engine)
+    assert (found.directory, is_new) == (older, False)
+    os.truncate(found.payload, 1)
+    again, is_new = store.get_or_make(EngineManifest, SLUG, SPEC_ID, write_engine)
+    assert (again.directory, is_new) == (older, True)
+    assert visible_and_work(store.root / "engines") == {older.name, ".key"}
 
 
 @pytest.mark.parametrize("inside", ["", "manifest.json", "model.onnx", "weights.data"])
