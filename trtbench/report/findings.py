@@ -13,11 +13,22 @@ _RANKS = {"error": 0, "warning": 1, "info": 2}
 
 
 def render_findings(findings: Sequence[tuple[str, Finding]], console: Console) -> None:
-    """Print pairs of subject (a recipe, or nothing) and finding, the most severe first."""
-    for subject, finding in sorted(findings, key=lambda pair: _RANKS[pair[1].severity]):
-        style = _STYLES[finding.severity]
-        of_subject = f" {subject}:" if subject else ""
-        head = Text.assemble((f"{finding.severity} {finding.code}", style), f"{of_subject} {finding.message}")
-        console.print(head)
-        if finding.hint:
-            console.print(Padding(Text(f"-> {finding.hint}"), (0, 0, 0, 2)))
+    """Print pairs of subject (a recipe, or nothing) and finding, the most severe first.
+
+    Findings of one code with one hint stand together, and the hint once behind them.
+    """
+    groups: dict[tuple[int, str, str], list[tuple[str, Finding]]] = {}
+    for subject, finding in findings:
+        key = (_RANKS[finding.severity], finding.code, finding.hint)
+        groups.setdefault(key, []).append((subject, finding))
+    for (_, _, hint), group in sorted(groups.items(), key=lambda item: item[0][0]):
+        for subject, finding in group:
+            console.print(_head(subject, finding))
+        if hint:
+            console.print(Padding(Text(f"-> {hint}"), (0, 0, 0, 2)))
+
+
+def _head(subject: str, finding: Finding) -> Text:
+    of_subject = f" {subject}:" if subject else ""
+    style = _STYLES[finding.severity]
+    return Text.assemble((f"{finding.severity} {finding.code}", style), f"{of_subject} {finding.message}")

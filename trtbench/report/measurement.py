@@ -110,7 +110,7 @@ def render_noted(findings: Sequence[tuple[str, Finding]], console: Console) -> N
 
 
 def render_sweep(sweep: Sweep, raw_files: Iterable[Path], console: Console) -> None:
-    """Print latency and throughput over the batch, then what each point has to say."""
+    """Print latency and throughput over the batch, then what each point has to say, then the findings."""
     points = [(point, _measurements_of(point)) for point in sweep.points]
     console.print(Text(evidence([each for _, measured in points for each in measured])), soft_wrap=True)
     table = _table(console, "batch", "arm", *TIME_COLUMNS)
@@ -122,6 +122,13 @@ def render_sweep(sweep: Sweep, raw_files: Iterable[Path], console: Console) -> N
     console.print(table)
     for point, measured in points:
         _render_point(point, measured, console)
+    found = [
+        (f"{each.arm.label} at batch {each.batch}", finding)
+        for _, measured in points
+        for each in measured
+        for finding in each.findings
+    ]
+    render_noted(found, console)
     render_raw_files(raw_files, console)
 
 
@@ -281,17 +288,13 @@ def _measurements_of(point: Measurement | Comparison) -> list[Measurement]:
 
 
 def _render_point(point: Measurement | Comparison, measured: Sequence[Measurement], console: Console) -> None:
-    """Print failures, verdicts and findings at one batch."""
+    """Print failures and verdicts at one batch."""
     if isinstance(point, Comparison):
         for row in point.rows:
             _render_failure(f"{row.recipe} at batch {point.batch}", row.reason, console)
         render_verdicts(measured, point.verdicts, console, f" at batch {point.batch}")
     else:
         _render_failure(f"{point.arm.label} at batch {point.batch}", point.reason, console)
-    found = [
-        (f"{each.arm.label} at batch {each.batch}", finding) for each in measured for finding in each.findings
-    ]
-    render_noted(found, console)
 
 
 def render_raw_files(raw_files: Iterable[Path], console: Console) -> None:
