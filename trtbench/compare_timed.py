@@ -11,6 +11,7 @@ from trtbench.errors import RuntimeUnavailable, SpecError, TrtbenchError
 from trtbench.measure.arms import Workshop, arm_of_recipe
 from trtbench.measure.run import Arm
 from trtbench.measure.side_by_side import Measured, measure_side_by_side
+from trtbench.measure.verdict import baseline_failed
 from trtbench.progress import OnProgress, OnRecipeStep
 from trtbench.results import ArmsComparison, Comparison, ComparisonRow, Verdict
 from trtbench.runtimes import runtime_entry
@@ -218,7 +219,7 @@ def _with_times(comparison: Comparison, cells: Sequence[_Cell], measured: Measur
                 cell.fail(measurement.reason)
     verdicts = measured.verdicts
     if cells[0].arm is None:
-        reason = f"{cells[0].label} failed: {cells[0].row.reason}"
+        reason = baseline_failed(cells[0].label)
         verdicts = tuple(incomparable(cells[0].label, label, reason) for label in by_label)
     return comparison.model_copy(
         update={

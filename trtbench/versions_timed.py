@@ -12,6 +12,7 @@ from trtbench.errors import SpecError, TrtbenchError
 from trtbench.measure.arms import Workshop, arm_of_engines, arm_of_onnx, arm_of_recipe
 from trtbench.measure.run import Arm
 from trtbench.measure.side_by_side import Measured, measure_side_by_side
+from trtbench.measure.verdict import baseline_failed
 from trtbench.progress import OnRecipeStep
 from trtbench.results import Verdict
 from trtbench.results.versions import VersionComparison, VersionRow
@@ -151,10 +152,9 @@ def _verdicts(cells: Sequence[Cell], baselines: dict[str, Cell], measured: Measu
     for cell in cells:
         baseline = baselines.get(cell.label)
         if cell.arm is not None and baseline is not None and baseline.arm is None:
-            why = (
-                f"failed: {baseline.row.reason}"
-                if baseline.row.reason
-                else f"not timed: {baseline.not_timed}"
+            failed = baseline.row.status == "failed"
+            reason = (
+                baseline_failed(baseline.label) if failed else f"the baseline {baseline.label} was not timed"
             )
-            decided[cell.label] = incomparable(baseline.label, cell.label, f"{baseline.label} {why}")
+            decided[cell.label] = incomparable(baseline.label, cell.label, reason)
     return tuple(decided[cell.label] for cell in cells if cell.label in decided)

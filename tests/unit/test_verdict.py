@@ -160,6 +160,11 @@ def test_what_is_not_under_test_must_be_equal(changed: dict[str, object], words:
     incomparable(other, BASELINE)
 
 
+def test_a_baseline_that_failed_is_told_without_the_reason_that_its_row_has() -> None:
+    failed = measurement("fp16", status="failed", reason="out of GPU memory")
+    assert incomparable(failed, ARM) == "the baseline fp16 failed"
+
+
 def test_no_samples_no_verdict() -> None:
     assert incomparable(BASELINE, ARM, ratio=None) == "no samples to compare"
 

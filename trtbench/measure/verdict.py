@@ -79,10 +79,12 @@ def _span(interval: tuple[float, float], scale: float = 1.0) -> str:
 
 def _obstacles(baseline: Measurement, arm: Measurement) -> Iterator[str]:
     """What forbids the comparison, with both values."""
+    if baseline.status == "failed":
+        yield baseline_failed(baseline.arm.label)  # once for every arm: the reason is in the baseline's row
+    if arm.status == "failed":
+        yield f"{arm.arm.label} failed: {arm.reason}"
     for measurement in (baseline, arm):
-        if measurement.status == "failed":
-            yield f"{measurement.arm.label} failed: {measurement.reason}"
-        elif measurement.facts is None or measurement.facts.main_series not in measurement.series:
+        if measurement.facts is None or measurement.facts.main_series not in measurement.series:
             yield f"{measurement.arm.label} has no samples"
     yield from _differences("gpu", baseline.gpu, arm.gpu)
     yield from _differences("batch", baseline.batch, arm.batch)
@@ -94,6 +96,11 @@ def _obstacles(baseline: Measurement, arm: Measurement) -> Iterator[str]:
         yield from _differences("main series", baseline.facts.main_series, arm.facts.main_series)
         if baseline.arm.runtime == arm.arm.runtime:
             yield from _differences("CUDA graph", baseline.facts.cuda_graph, arm.facts.cuda_graph)
+
+
+def baseline_failed(label: str) -> str:
+    """The obstacle where the arm ``label`` that others are compared with failed."""
+    return f"the baseline {label} failed"
 
 
 def _differences(field: str, of_baseline: object, of_arm: object) -> Iterator[str]:
