@@ -20,8 +20,6 @@ from trtbench.build_requests import specs_for_runtimes
 from trtbench.cli_options import BuildOptions
 from trtbench.compare_timed import why_not_timed
 from trtbench.errors import RuntimeUnavailable
-from trtbench.results import ArmFacts
-from trtbench.trtexec.arm import TrtexecArm
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -567,20 +565,17 @@ def test_an_arm_of_trtexec_against_itself(
 ) -> None:
     install_trtexec(monkeypatch, tmp_path, "11.0.0.114")
     engine = engine_of(trtbench, "--backend", "trtexec")
-    facts = []
-    prepare = TrtexecArm.prepare
-
-    def overheard(arm: TrtexecArm) -> ArmFacts:
-        facts.append(prepare(arm))
-        return facts[-1]
-
-    monkeypatch.setattr(TrtexecArm, "prepare", overheard)
     arguments = ["compare", "--aa", engine, "--runtime", "trtexec", "--comparisons", 1, "--processes", 1]
     code, out, err = trtbench(*arguments, "--duration-s", 0.1, "--json")
     assert code == 0, err
-    assert sum(json.loads(out)["verdicts"].values()) == 1
-    name = json.loads(out)["raw"].partition("/")[0]
-    assert {each.notes[1] for each in facts} == {f"logs, times and the profile of the layers: {name}/*/"}
+    report = json.loads(out)
+    assert sum(report["verdicts"].values()) == 1
+    name = report["raw"].partition("/")[0]
+    assert report["facts"]["runtime_version"] == "TensorRT 11.0.0.114"
+    command, logs, telemetry = report["facts"]["notes"]
+    assert command.startswith(f"each block is one run of {tmp_path}/trtexec --loadEngine=")
+    assert logs == f"logs, times and the profile of the layers: {name}/*/"
+    assert telemetry.startswith("no telemetry")
     folders = sorted(path.name for path in Path("results", name).glob("*/"))
     assert [folder for folder in folders if "." not in folder] == ["0", "1", "2"]
     assert len(list(Path("results").glob(f"{name}/*/prepare-0/profile.json"))) == 3

@@ -106,6 +106,7 @@ def result(name):
             arm=measurements[0].arm,
             protocol=BenchSpec(processes=3),
             series="gpu_compute_ms",
+            facts=measurements[0].facts,
             comparisons=200,
             pool=9,
             verdicts={"SAME": 150, "AMBIGUOUS": 47, "FASTER": 3},
@@ -134,6 +135,14 @@ def test_json(name):
     stored, path = result(name), GOLDEN / f"{name}.json"
     assert rounded(stored.model_dump(mode="json")) == rounded(json.loads(path.read_text()))
     assert load_result(path).model_dump_json(indent=2) + "\n" == path.read_text()
+
+
+def test_a_report_of_an_arm_against_itself_may_have_no_facts_as_older_ones(tmp_path):
+    stored = json.loads((GOLDEN / "aa.json").read_text())
+    del stored["facts"]
+    (tmp_path / "aa.json").write_text(json.dumps(stored))
+    text = render(load_result(tmp_path / "aa.json"), 110)
+    assert text == (GOLDEN / "aa_110.txt").read_text().replace("note: a note of the runtime\n", "")
 
 
 def rounded(value):

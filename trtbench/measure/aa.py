@@ -19,7 +19,7 @@ from trtbench.measure.findings import Observed, findings_of
 from trtbench.measure.interleave import RawBlock, order, run_block, timed_block
 from trtbench.measure.journal import Journal, open_journal
 from trtbench.measure.machine import gpu_identity, machine_identity
-from trtbench.measure.run import Arm, open_run
+from trtbench.measure.run import Arm, open_run, with_all_notes
 from trtbench.measure.side_by_side import check_exclusive, ratio_of, uses_gpu
 from trtbench.measure.stop import RoundState, round_is_done
 from trtbench.measure.summarise import measurement_of, statistic_of
@@ -223,6 +223,7 @@ def _report(
         arm=pool.arm,
         protocol=pool.bench,
         series=pool.series,
+        facts=with_all_notes(pool.facts),
         comparisons=len(lines),
         pool=len(pool.processes),
         verdicts=counts,

@@ -67,10 +67,7 @@ class Run:
     def facts_of(self, label: str) -> ArmFacts | None:
         """What the first process that loaded the arm found out, with the notes of all of them."""
         found = [p.facts for p in self.processes.lines if p.arm == label and p.facts]
-        if not found:
-            return None
-        notes = dict.fromkeys(note for facts in found for note in facts.notes)
-        return found[0].model_copy(update={"notes": tuple(notes)})
+        return with_all_notes(found) if found else None
 
     def failure_of(self, label: str) -> str | None:
         """Why the last process of the arm failed, if it did."""
@@ -92,6 +89,12 @@ class Run:
             for process in rounds
             if sound
         )
+
+
+def with_all_notes(facts: Sequence[ArmFacts]) -> ArmFacts:
+    """The first of the facts that processes of one arm found, with the notes of all, each once."""
+    notes = dict.fromkeys(note for each in facts for note in each.notes)
+    return facts[0].model_copy(update={"notes": tuple(notes)})
 
 
 @contextmanager

@@ -147,6 +147,8 @@ def render_aa(report: AaReport, raw_files: Iterable[Path], console: Console) -> 
     console.print(f"false alarms (FASTER or SLOWER): {report.false_alarm_share:.1%}")
     console.print(f"95 % intervals that hold 1: {report.coverage:.1%}")
     console.print(f"median half width of the intervals: {report.half_width:.2%}")
+    for note in report.facts.notes if report.facts else ():
+        console.print(Text(f"note: {note}"), soft_wrap=True)
     for path in raw_files:
         console.print(
             Text(f"every comparison, with its blocks in the same folder: {path}", style="dim"), soft_wrap=True

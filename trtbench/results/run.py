@@ -97,7 +97,8 @@ class AaReport(Spec):
     """How often the verdict is wrong where the truth is known: an arm against itself, many times.
 
     ``false_alarm_share`` counts FASTER and SLOWER; ``coverage``: share of the 95 % intervals that hold 1;
-    ``half_width``: median half width of the intervals, relative to the ratio.
+    ``half_width``: median half width of the intervals, relative to the ratio. ``facts``: of the first process
+    of the pool, with the notes of all.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -107,6 +108,7 @@ class AaReport(Spec):
     arm: ArmSpec
     protocol: BenchSpec
     series: Series
+    facts: ArmFacts | None = None
     comparisons: int
     pool: int = Field(description="processes that the groups are drawn from")
     verdicts: dict[VerdictWord, int]
