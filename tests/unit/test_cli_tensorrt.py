@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -379,6 +380,24 @@ def test_trtexec_times_an_engine_in_blocks(
     assert ("--duration=0.04" in log, "--exportProfile" in log) == (True, False)
     if int(version[:2]) < 11:
         assert "--useCudaGraph" in log
+
+
+def test_trtexec_is_asked_for_its_version_once_for_all_processes(
+    trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_trtexec(monkeypatch, tmp_path, "10.14.1.48")
+    engine = engine_of(trtbench, "--backend", "trtexec")
+    asked: list[Any] = []
+    run = subprocess.run
+
+    def counted(argv: Any, **options: Any) -> Any:
+        asked.append(argv)
+        return run(argv, **options)
+
+    monkeypatch.setattr("trtbench.build.trtexec.subprocess.run", counted)
+    code, _, err = trtbench("bench", engine, "--runtime", "trtexec", *FAST, "--processes", 3)
+    assert code == 0, err
+    assert [argv[1:] for argv in asked] == [["--help"]]
 
 
 def test_without_a_cuda_graph_it_is_said(

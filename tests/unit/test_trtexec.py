@@ -1,5 +1,6 @@
 """Commands for trtexec of each version, and what it writes read back, with a stand-in that checks flags."""
 
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from trtbench.trtexec import bench_command, measure, trtexec_disagrees
 from trtbench.trtexec.arm import open_arm
 from trtbench.trtexec.check import DISAGREEMENT
 from trtbench.trtexec.command import Exports
+from trtbench.trtexec.installed import installed_trtexec
 from trtbench.trtexec.results import (
     read_engine,
     read_gpu_compute_median_ms,
@@ -81,6 +83,21 @@ def test_the_exact_commands(tag: str) -> None:
         for name, command in commands_of(VERSIONS[tag]).items()
     )
     assert text.rstrip() + "\n" == (GOLDEN / f"{tag}.sh").read_text()
+
+
+def test_another_program_in_the_same_place_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    path = write_trtexec(tmp_path / "trtexec", "10.14.1.48")
+    assert installed_trtexec() == Trtexec(path, "10.14.1.48")
+    write_trtexec(path, "11.2.1.2")
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    assert installed_trtexec() == Trtexec(path, "11.2.1.2")
+    path.unlink()
+    monkeypatch.setattr("trtbench.build.trtexec.PLACES", ())
+    with pytest.raises(RuntimeUnavailable, match="no trtexec on PATH"):
+        installed_trtexec()
 
 
 @pytest.mark.parametrize("version", [*VERSIONS.values(), *OTHERS])
