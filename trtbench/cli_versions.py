@@ -127,14 +127,13 @@ def _one_batch(request: EnvironmentsRequest) -> ModelOptions:
 def _plan(request: EnvironmentsRequest, told: "OnProgress") -> "Plan":
     from trtbench.build_requests import specs_by_backend, specs_for_runtimes
     from trtbench.compare_timed import Timing
-    from trtbench.measure.timers import check_protocol
-    from trtbench.specs_from_options import bench_spec
+    from trtbench.measure_requests import checked_bench
     from trtbench.versions import Plan
 
-    bench = bench_spec(request.timing, request.network.seed)
     runtimes = request.runtimes
     by_backend = specs_by_backend(request.building)
-    check_protocol(runtimes or by_backend, bench)  # a compiler's engines are timed in its namesake
+    # A compiler's engines are timed in its namesake.
+    bench = checked_bench(request.timing, request.network.seed, runtimes or tuple(by_backend))
     return Plan(
         timing=Timing(bench, told, request.timing.rebuilds, request.timing.exclusive, request.timing.trust),
         by_backend=by_backend,

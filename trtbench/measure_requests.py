@@ -25,7 +25,7 @@ from trtbench.errors import MeasureError, SpecError
 from trtbench.measure.aa import compare_with_itself
 from trtbench.measure.arms import Workshop, arm_of_path, arm_of_recipe, engine_backend, must_be_built
 from trtbench.measure.run import Arm
-from trtbench.measure.timers import check_protocol
+from trtbench.measure.timers import check_protocol, never_has_graph
 from trtbench.progress import OnProgress, OnRecipeStep
 from trtbench.recipes import parse_recipe
 from trtbench.report.measurement import told_as_steps
@@ -110,8 +110,7 @@ def bench_as_asked(request: BenchRequest, root: Path) -> Measurement | Sweep:
     subject, timing, store = request.subject, request.timing, Store(root)
     runtime = request.runtime or _runtime_for(subject, request.building)
     runtime_entry(runtime)
-    spec = bench_spec(timing, request.network.seed)
-    check_protocol([runtime], spec)
+    spec = checked_bench(timing, request.network.seed, [runtime])
     if is_path(subject):
         check_no_model_options(subject, request.network, request.batch)
         points: tuple[ModelOptions | None, ...] = (None,)
@@ -204,15 +203,13 @@ def check_no_model_options(subject: str, network: NetworkOptions, batch: str | N
 
 
 def _compare_recipes(request: CompareRequest, options: ModelOptions, store: Store) -> Comparison:
-    exports, bench = export_specs(request.words, options), bench_spec(request.timing, request.network.seed)
+    exports, seed = export_specs(request.words, options), request.network.seed
     if request.runtimes:
-        check_protocol(request.runtimes, bench)
+        bench = checked_bench(request.timing, seed, request.runtimes)
         specs = specs_for_runtimes(request.building, request.runtimes)
-        if not specs:
-            _refuse_rebuilds(request.timing, f"runtime {', '.join(request.runtimes)}, which loads no engine")
     else:
         spec = spec_to_compile(request.building)
-        check_protocol([spec.backend], bench)
+        bench = checked_bench(request.timing, seed, [spec.backend])
     with measuring_progress([str(each.recipe) for each in exports]) as (on_step, told):
         timing = _timing(request, bench, told)
         if request.runtimes:
@@ -227,8 +224,7 @@ def _compare_paths(request: CompareRequest, store: Store) -> ArmsComparison:
     if not request.runtimes:
         raise SpecError("name a --runtime to time files in, such as onnxruntime-cpu")
     check_no_model_options(request.words[0], request.network, _given_batch(request))
-    bench = bench_spec(request.timing, request.network.seed)
-    check_protocol(request.runtimes, bench)
+    bench = checked_bench(request.timing, request.network.seed, request.runtimes)
     workshop = _workshop(store, request.words, request.runtimes, request.building, request.timing)
     with measuring_progress(request.words) as (on_step, told):
         arms = [
@@ -268,6 +264,30 @@ def _workshop(
     return Workshop(store, specs, timing.rebuilds, timing.trust)
 
 
+def checked_bench(options: BenchOptions, seed: int, runtimes: Sequence[str]) -> BenchSpec:
+    """Read the protocol for arms in ``runtimes``.
+
+    Raises:
+        SpecError: an option is out of range, one of the runtimes cannot follow the protocol, or an option has
+            no say in any of them.
+    """
+    bench = bench_spec(options, seed)
+    check_protocol(runtimes, bench)
+    entries = [runtime_entry(runtime) for runtime in runtimes]
+    loads_none = all(entry.loads != "engine" for entry in entries)
+    for option, is_given, is_useless, why in (
+        ("--trust", options.trust, loads_none, "loads no engine"),
+        ("--rebuilds", options.rebuilds, loads_none, "loads no engine"),
+        ("--exclusive", options.exclusive, all(each.device != "cuda" for each in entries), "runs on no GPU"),
+        ("--no-graph", options.no_graph, all(map(never_has_graph, runtimes)), "never has a CUDA graph"),
+    ):
+        if is_given and is_useless:
+            raise SpecError(
+                f"{option} has no say in runtime {', '.join(runtimes)}, which {why}: leave it out"
+            )
+    return bench
+
+
 def _refuse_rebuilds(timing: BenchOptions, what: str) -> None:
     if timing.rebuilds:
         raise SpecError(f"--rebuilds has no say in {what}: leave it out")
@@ -299,8 +319,7 @@ def _aa(request: CompareRequest, comparisons: int, store: Store) -> AaReport:
     points = at_batches(request.network, request.batch)
     if len(points) != 1:
         raise SpecError(f"--batch {request.batch}: --aa takes one batch")
-    spec = bench_spec(request.timing, request.network.seed)
-    check_protocol(request.runtimes, spec)
+    spec = checked_bench(request.timing, request.network.seed, request.runtimes)
     workshop = _workshop(store, request.words, request.runtimes, request.building, request.timing)
     with measuring_progress([word]) as (on_step, told):
         arm = _arm(word, None if is_path(word) else points[0], runtime, workshop, on_step)

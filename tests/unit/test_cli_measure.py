@@ -60,8 +60,29 @@ def test_help_has_examples(trtbench, command):
         (["compare", "--from", "slow.json", "--batch", "8"], ["--batch", "--from"]),
         (["compare", "--from", "slow.json", "--trust"], ["--trust", "--from"]),
         (["compare", "fp16", "--runtime", "torch", "--rebuilds", "1"], ["--rebuilds", "torch", "no say"]),
-        (["bench", "slow.json", "--runtime", "fake", "--rebuilds", "1"], ["--rebuilds", "slow.json"]),
+        (["bench", "slow.json", "--runtime", "fake", "--rebuilds", "1"], ["--rebuilds", "fake", "no say"]),
         (["compare", "--aa", "fp16", "--runtime", "torch", "--batch", "1,2"], ["--aa", "one batch"]),
+        (
+            ["bench", "fp16", "--runtime", "onnxruntime-cpu", "--trust"],
+            ["--trust has no say in runtime onnxruntime-cpu, which loads no engine: leave it out"],
+        ),
+        (
+            ["compare", "fp16", "--runtime", "torch", "--runtime", "onnxruntime", "--trust"],
+            ["--trust has no say in runtime torch, onnxruntime, which loads no engine: leave it out"],
+        ),
+        (
+            ["bench", "slow.json", "--runtime", "fake", "--exclusive"],
+            ["--exclusive has no say in runtime fake, which runs on no GPU: leave it out"],
+        ),
+        (
+            ["compare", "--aa", "fp16", "--runtime", "onnxruntime-cpu", "--exclusive"],
+            ["--exclusive has no say in runtime onnxruntime-cpu, which runs on no GPU: leave it out"],
+        ),
+        (
+            ["compare", "fp16", "--runtime", "onnxruntime-cpu", "--runtime", "torch-eager", "--no-graph"],
+            ["--no-graph has no say in runtime onnxruntime-cpu, torch-eager, which never has a CUDA graph"],
+        ),
+        (["compare", "slow.json", "--runtime", "fake", "--trust"], ["--trust has no say in runtime fake"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and value[0] in ("bench", "compare") else "",
 )

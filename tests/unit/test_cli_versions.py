@@ -75,6 +75,16 @@ def test_help_has_an_example(verb):
         (["fp32", "--processes", "0"], "--processes 0"),
         (["fp32", "--batch", "1,8"], "--env compares versions at one batch"),
         (["fp32", "--runtime", "onnxruntime-cpu", "--l2", "flushed"], "l2 flushed: runtime onnxruntime-cpu"),
+        (
+            ["fp32", "--runtime", "onnxruntime-cpu", "--trust"],
+            "--trust has no say in runtime onnxruntime-cpu",
+        ),
+        (["fp32", "--runtime", "onnxruntime-cpu", "--exclusive"], "--exclusive has no say in runtime onnx"),
+        (["fp32", "--runtime", "onnxruntime-cpu", "--no-graph"], "--no-graph has no say in runtime onnx"),
+        (
+            ["fp32", "--runtime", "onnxruntime-cpu", "--rebuilds", "1"],
+            "--rebuilds has no say in runtime onnxruntime-cpu, which loads no engine: leave it out",
+        ),
         (["fp32", "--env", "remote"], "environment 'remote' is unknown"),
     ],
 )
