@@ -126,8 +126,7 @@ def _one_batch(request: EnvironmentsRequest) -> ModelOptions:
 
 def _plan(request: EnvironmentsRequest, told: "OnProgress") -> "Plan":
     from trtbench.build_requests import specs_by_backend, specs_for_runtimes
-    from trtbench.compare_timed import Timing
-    from trtbench.measure_requests import checked_bench
+    from trtbench.measure_requests import checked_bench, timing_of
     from trtbench.versions import Plan
 
     runtimes = request.runtimes
@@ -135,7 +134,7 @@ def _plan(request: EnvironmentsRequest, told: "OnProgress") -> "Plan":
     # A compiler's engines are timed in its namesake.
     bench = checked_bench(request.timing, request.network.seed, runtimes or tuple(by_backend))
     return Plan(
-        timing=Timing(bench, told, request.timing.rebuilds, request.timing.exclusive, request.timing.trust),
+        timing=timing_of(request.timing, bench, told),
         by_backend=by_backend,
         runtimes=runtimes,
         by_runtime=specs_for_runtimes(request.building, runtimes) if runtimes else {},

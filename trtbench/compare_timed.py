@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trtbench.artifacts import Store, save_result
-from trtbench.build.choice import check_any_builds
+from trtbench.build.choice import check_any_builds, target_of_gpu
 from trtbench.compare import compare, comparison_of, compiled_row, onnx_summary
 from trtbench.environment import collect_environment, first_gpu
 from trtbench.errors import RuntimeUnavailable, SpecError, TrtbenchError
@@ -20,13 +20,18 @@ from trtbench.specs import BenchSpec, BuildSpec, ExportSpec
 
 @dataclass(frozen=True)
 class Timing:
-    """How arms are timed, and who is told of it."""
+    """How arms are timed, and who is told of it; ``given``: the options that were given for that."""
 
     bench: BenchSpec
     on_progress: OnProgress
     rebuilds: int = 0
     exclusive: bool = False
     trust: bool = False
+    given: tuple[str, ...] = ()
+
+    def not_timed(self, reason: str) -> str:
+        """Why nothing was timed, and which options had no say for that."""
+        return f"{reason}; {', '.join(self.given)} had no say" if self.given else reason
 
 
 def compare_timed(
@@ -76,7 +81,7 @@ def compare_here(
     comparison = compare(exports, build_spec, store, on_step)
     reason = why_not_timed(build_spec.targets)
     if reason is not None:
-        return comparison.model_copy(update={"not_timed": reason})
+        return comparison.model_copy(update={"not_timed": timing.not_timed(reason)})
     runtime = build_spec.backend
     rows = tuple(row.model_copy(update={"runtime": runtime}) for row in comparison.rows)
     comparison = comparison.model_copy(update={"rows": rows})
@@ -168,7 +173,8 @@ def _timed(
         _Cell(label, spec, row)
         for label, spec, row in zip(_labels(comparison.rows), specs, comparison.rows, strict=True)
     ]
-    workshop = Workshop(store, build_specs, timing.rebuilds, timing.trust)
+    rebuilds = timing.rebuilds if target_of_gpu() else 0  # without a GPU they would be built for nothing
+    workshop = Workshop(store, build_specs, rebuilds, timing.trust)
     for cell in cells:
         if cell.row.status == "ok":
             _make_arm(cell, workshop, on_step)

@@ -211,7 +211,7 @@ def _compare_recipes(request: CompareRequest, options: ModelOptions, store: Stor
         spec = spec_to_compile(request.building)
         bench = checked_bench(request.timing, seed, [spec.backend])
     with measuring_progress([str(each.recipe) for each in exports]) as (on_step, told):
-        timing = _timing(request, bench, told)
+        timing = timing_of(request.timing, bench, told)
         if request.runtimes:
             return compare_timed(exports, request.runtimes, specs, store, timing, on_step)
         return compare_here(exports, spec, store, timing, on_step)
@@ -232,7 +232,7 @@ def _compare_paths(request: CompareRequest, store: Store) -> ArmsComparison:
             for word in request.words
             for runtime in request.runtimes
         ]
-        return compare_arms(arms, store, _timing(request, bench, told))
+        return compare_arms(arms, store, timing_of(request.timing, bench, told))
 
 
 def _given_batch(request: CompareRequest) -> str | None:
@@ -333,8 +333,16 @@ def measuring_progress(names: Sequence[str]) -> Iterator[tuple[OnRecipeStep, OnP
         yield on_step, told_as_steps(lambda step: on_step(_MEASURE, step))
 
 
-def _timing(request: CompareRequest, spec: BenchSpec, told: OnProgress) -> Timing:
-    return Timing(spec, told, request.timing.rebuilds, request.timing.exclusive, request.timing.trust)
+def timing_of(options: BenchOptions, spec: BenchSpec, told: OnProgress) -> Timing:
+    """How a stage times by ``options``, whose protocol is ``spec``."""
+    return Timing(
+        bench=spec,
+        on_progress=told,
+        rebuilds=options.rebuilds,
+        exclusive=options.exclusive,
+        trust=options.trust,
+        given=given_options(options),
+    )
 
 
 def _arm(

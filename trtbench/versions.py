@@ -20,7 +20,7 @@ from trtbench.results.environments import EnvironmentRecord
 from trtbench.results.versions import VersionComparison, VersionDifference, VersionRow
 from trtbench.runtimes import runtime_entry
 from trtbench.specs import BuildBackend, BuildSpec, ExportSpec
-from trtbench.versions_timed import Cell, add_times
+from trtbench.versions_timed import Cell, add_times, can_be_timed
 
 
 @dataclass(frozen=True)
@@ -233,17 +233,16 @@ def _compile(
         on_step(recipe, f"{environment}: {step}")
 
     try:
-        for rebuild in range(1 + rebuilds):
-            engine, _ = build(onnx, build_spec, store, tell, rebuild, cell.ready)
-            cell.engines.append(engine)
-        audit = inspect_engine(cell.engines[0])
+        engine, _ = build(onnx, build_spec, store, tell, environment=cell.ready)
+        more = rebuilds if can_be_timed(cell.row.runtime, engine.manifest.spec.targets) else 0
+        again = [build(onnx, build_spec, store, tell, 1 + index, cell.ready)[0] for index in range(more)]
+        audit = inspect_engine(engine)
     except SpecError:
         raise
     except TrtbenchError as error:
-        cell.engines.clear()
         cell.fail(str(error))
         return
-    engine = cell.engines[0]
+    cell.engines += [engine, *again]
     cell.audited = AuditedEngine(engine, audit)
     cell.tell(
         targets=engine.manifest.spec.targets,

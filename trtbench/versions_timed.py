@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trtbench.artifacts import EngineArtifact, OnnxArtifact, Store, save_result
+from trtbench.build.choice import target_of_gpu
 from trtbench.compare_timed import Timing, incomparable, why_not_timed
 from trtbench.diff import AuditedEngine
 from trtbench.environments import Prepared
@@ -80,13 +81,20 @@ def add_times(
         comparison = comparison.model_copy(
             update={"verdicts": _verdicts(cells, baselines, measured), "gpu": measured.gpu}
         )
-    reasons = dict.fromkeys(cell.not_timed for cell in cells if cell.not_timed)
+    reason = "; ".join(dict.fromkeys(cell.not_timed for cell in cells if cell.not_timed)) or None
+    if reason is not None and not arms:
+        reason = timing.not_timed(reason)
     comparison = comparison.model_copy(
-        update={"rows": tuple(cell.row for cell in cells), "not_timed": "; ".join(map(str, reasons)) or None}
+        update={"rows": tuple(cell.row for cell in cells), "not_timed": reason}
     )
     if arms:
         save_result(store, measured.name, comparison)
     return comparison
+
+
+def can_be_timed(runtime: str | None, targets: Sequence[str]) -> bool:
+    """Whether engines for ``targets`` may run here: on any GPU if a runtime was named, else on theirs."""
+    return why_not_timed(targets) is None if runtime is None else bool(target_of_gpu())
 
 
 def _make_arm(cell: Cell, workshop: Workshop, on_step: OnRecipeStep) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from trtbench.build.choice import target_of_gpu
+
 TRTBENCH = str(Path(sys.executable).with_name("trtbench"))
 MODEL = ["--model", "vit_tiny_patch16_224", "--set", "depth=2", "--batch", "4"]
 
@@ -92,6 +94,27 @@ def test_an_altered_engine_is_found_and_built_again(first, store):
     inspected = subprocess.run([TRTBENCH, "inspect", str(engine)], capture_output=True, text=True, timeout=60)
     assert inspected.returncode == 0, inspected.stderr
     assert "GEMM FLOPs in fp16" in inspected.stdout
+
+
+@pytest.mark.skipif(bool(target_of_gpu()), reason="on a machine with a GPU engines are timed")
+def test_without_a_gpu_options_of_timing_are_told_to_have_no_say(first, store):
+    asked = ["--processes", "3", "--l2", "flushed", "--rebuilds", "1", "--trust"]
+    process = run("compare", "fp16", *asked, store=store)
+    assert process.returncode == 0, process.stderr
+    (line,) = [line for line in process.stdout.splitlines() if line.startswith("not timed: ")]
+    assert line.endswith("; --processes, --l2, --rebuilds, --trust had no say")
+    told = json.loads(run("compare", "fp16", "--json", store=store).stdout)["not_timed"]
+    assert line == f"not timed: {told}; --processes, --l2, --rebuilds, --trust had no say"
+    assert not list((store / "engines").glob("*-rebuild1-*"))
+
+
+@pytest.mark.skipif(bool(target_of_gpu()), reason="on a machine with a GPU engines are timed")
+def test_without_a_gpu_nothing_is_built_again_for_a_runtime_that_needs_one(first, store):
+    process = run("compare", "fp16", "--runtime", "tensorrt_rtx", "--rebuilds", "1", "--json", store=store)
+    (row,) = json.loads(process.stdout)["rows"]
+    assert (process.returncode, row["status"]) == (1, "failed")
+    assert row["compiled"]["gemm_kernels"] > 0
+    assert not list((store / "engines").glob("*-rebuild1-*"))
 
 
 def test_a_recipe_that_fails_is_a_row_and_the_others_go_on(store):

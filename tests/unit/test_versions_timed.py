@@ -211,12 +211,12 @@ class TestEnvironmentsTogether:
         install_trtexec(monkeypatch, tmp_path, "10.14.1.48")
         install_tensorrt(monkeypatch, tmp_path, "tensorrt-10.14.1.48.post1")
 
-        def run(places, by_backend):
+        def run(places, by_backend, **timing):
             ready = {str(each.spec): each for each in places}
             monkeypatch.setattr("trtbench.versions.prepare", lambda spec, *others: ready[str(spec)])
             return compare_environments(
                 [ExportSpec(recipe=parse_recipe("fp16"), batch=4)],
-                Plan(Timing(BENCH, lambda progress: None), by_backend),
+                Plan(Timing(BENCH, lambda progress: None, **timing), by_backend),
                 [each.spec for each in places],
                 Store(tmp_path / "store"),
                 lambda name, step: None,
@@ -240,6 +240,18 @@ class TestEnvironmentsTogether:
         assert (rtx.status, rtx.reason.startswith("--tactic-table: TensorRT-RTX times")) == ("failed", True)
         assert (container.status, container.reason) == ("ok", None)
         assert container.engine.backend_version == "10.14.1.48.post1"
+
+    def test_engines_that_are_not_timed_are_built_once_and_useless_options_are_told(
+        self, compare, monkeypatch, tmp_path
+    ):
+        monkeypatch.setattr("trtbench.versions_timed.why_not_timed", lambda targets: "not now")
+        version = {"tensorrt": "10.14.1.48.post1"}
+        places = [place(**version), place("docker:nvcr.io/nvidia/pytorch:25.11-py3", **version)]
+        spec = BuildSpec(backend="tensorrt", targets=("sm120",))
+        result = compare(places, {"tensorrt": spec}, rebuilds=1, given=("--l2", "--rebuilds"))
+        assert [row.status for row in result.rows] == ["ok", "ok"]
+        assert result.not_timed == "not now; --l2, --rebuilds had no say"
+        assert not list((tmp_path / "store" / "engines").glob("*-rebuild1-*"))
 
     def test_an_option_that_no_compiler_has_is_refused_before_any_export(self, compare, exported):
         venvs = [
