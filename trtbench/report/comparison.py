@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from trtbench.report.findings import render_findings
-from trtbench.report.measurement import render_noted, render_times
+from trtbench.report.findings import render_noted
+from trtbench.report.measurement import render_failure, render_measured_findings, render_times
 from trtbench.results import (
     Comparison,
     ComparisonRow,
@@ -26,57 +26,74 @@ _WIDE = 100  # columns from which the table of recipes has room for two blanks b
 
 def render_comparison(comparison: Comparison, raw_files: Sequence[Path], console: Console) -> None:
     """Print ``comparison``: what the compiler made of each recipe, then what was timed, and where."""
-    console.print(_headline(comparison), soft_wrap=True)
-    if comparison.not_timed is not None:
-        console.print(Text(f"not timed: {comparison.not_timed}", style="dim"), soft_wrap=True)
+    named = [(row_name(row, comparison.rows), row) for row in comparison.rows]
+    render_head([comparison], console)
     if comparison.target["sm"]:
-        console.print(_recipe_table(comparison, is_narrow=console.width < _WIDE))
-    for fidelity in [row.fidelity for row in comparison.rows if row.fidelity][:1]:
-        console.print(Text(_what_sqnr_is(fidelity), style="dim"), soft_wrap=True)
+        built = built_rows(comparison.rows)
+        lines = [((row_name(row, built),), row) for row in built]
+        render_recipes(("recipe",), lines, console)
     if any(row.compiled for row in comparison.rows):
         console.print(_role_table(comparison))
     measured = [row.measured for row in comparison.rows if row.measured]
     if measured:
         render_times(measured, comparison.verdicts, raw_files, console)
-    for row in comparison.rows:
-        if row.status == "failed":
-            name = _name(row, comparison.rows)
-            console.print(Text.assemble((f"{name} failed", "red"), f": {row.reason}"), soft_wrap=True)
-    _render_findings(comparison.rows, console)
+    for name, row in named:
+        render_failure(name, row.reason, console)
+    render_row_findings(named, console)
 
 
-def _name(row: ComparisonRow, rows: Iterable[ComparisonRow]) -> str:
+def render_head(comparisons: Sequence[Comparison], console: Console) -> None:
+    """Print what was compared, at one batch or several, and why nothing was timed."""
+    console.print(_headline(comparisons), soft_wrap=True)
+    for reason in dict.fromkeys(each.not_timed for each in comparisons if each.not_timed):
+        console.print(Text(f"not timed: {reason}", style="dim"), soft_wrap=True)
+
+
+def render_recipes(
+    headers: Sequence[str], lines: Sequence[tuple[tuple[str, ...], ComparisonRow]], console: Console
+) -> None:
+    """Print what the compiler made of each row, behind its cells under ``headers``, and what SQNR is."""
+    console.print(_recipe_table(headers, lines, is_narrow=console.width < _WIDE))
+    for fidelity in [row.fidelity for _, row in lines if row.fidelity][:1]:
+        console.print(Text(_what_sqnr_is(fidelity), style="dim"), soft_wrap=True)
+
+
+def row_name(row: ComparisonRow, rows: Iterable[ComparisonRow]) -> str:
     """The recipe, with the runtime where ``rows`` are in several."""
     return f"{row.recipe} on {row.runtime}" if len({each.runtime for each in rows}) > 1 else str(row.recipe)
 
 
-def _headline(comparison: Comparison) -> str:
-    backends = sorted({f"{r.engine.backend} {r.engine.backend_version}" for r in comparison.rows if r.engine})
-    is_timed = any(row.measured and row.measured.series for row in comparison.rows)
+def _headline(comparisons: Sequence[Comparison]) -> str:
+    rows = [row for each in comparisons for row in each.rows]
+    backends = sorted({f"{r.engine.backend} {r.engine.backend_version}" for r in rows if r.engine})
+    is_timed = any(row.measured and row.measured.series for row in rows)
+    first, batches = comparisons[0], ", ".join(str(each.batch) for each in comparisons)
     return (
-        f"[bold]{comparison.model}[/bold], batch {comparison.batch}"
-        + (f", compiled for {comparison.target['sm']}" if comparison.target["sm"] else "")
+        f"[bold]{first.model}[/bold], batch{'es' * (len(comparisons) > 1)} {batches}"
+        + (f", compiled for {first.target['sm']}" if first.target["sm"] else "")
         + (f" by {', '.join(backends)}" if backends else "")
         + ("" if is_timed else "; nothing here was timed on a GPU")
     )
 
 
-def _recipe_table(comparison: Comparison, is_narrow: bool) -> Table:
-    """One line a recipe; a narrow console has no room for the activations."""
+def _recipe_table(
+    headers: Sequence[str], lines: Sequence[tuple[tuple[str, ...], ComparisonRow]], is_narrow: bool
+) -> Table:
+    """One line a row; a narrow console has no room for the activations."""
     columns = {header: cell for header, cell in _CELLS.items() if not (is_narrow and "activa" in header)}
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1 if is_narrow else 2, 0, 0))
-    table.add_column("recipe", no_wrap=True)
+    for header in headers:
+        table.add_column(header, justify="right" if header == "batch" else "left", no_wrap=True)
     table.add_column("GEMM FLOPs run in", min_width=len("fp16 25.5%"))
     table.add_column("attn", no_wrap=True)
     for header in columns:
         table.add_column(header, justify="right", no_wrap=True)
-    built = _built(comparison.rows)
-    for row in built:
-        table.add_row(_name(row, built), *_recipe_cells(row, columns.values()))
+    for names, row in lines:
+        table.add_row(*names, *_recipe_cells(row, columns.values()))
     return table
 
 
-def _built(rows: Iterable[ComparisonRow]) -> list[ComparisonRow]:
+def built_rows(rows: Iterable[ComparisonRow]) -> list[ComparisonRow]:
     """Rows with an engine, or that failed to get one; other runtimes load nothing that was compiled."""
     return [row for row in rows if row.runtime is None or runtime_entry(row.runtime).loads == "engine"]
 
@@ -117,7 +134,7 @@ def _role_table(comparison: Comparison) -> Table:
     table.add_column("role")
     table.add_column("FLOPs", justify="right")
     for row in rows:
-        table.add_column(_name(row, rows))
+        table.add_column(row_name(row, rows))
     coverages = [row.compiled.by_role for row in rows if row.compiled]
     total = sum(role.flops for role in coverages[0].values()) if coverages else 0
     for name in dict.fromkeys(role for coverage in coverages for role in coverage):
@@ -144,12 +161,8 @@ def format_shares(shares: dict[str, float]) -> str:
     return ", ".join(f"{name} {share:.1%}" for name, share in ranked)
 
 
-def _render_findings(rows: Sequence[ComparisonRow], console: Console) -> None:
-    """Print what needs attention in full, and the rest by name."""
-    measured = [(_name(row, rows), each) for row in rows if row.measured for each in row.measured.findings]
-    render_noted(measured, console)
-    findings = [(_name(row, rows), finding) for row in rows for finding in row.findings]
-    render_findings([pair for pair in findings if pair[1].severity != "info"], console)
-    notes = [f"{finding.code} ({subject})" for subject, finding in findings if finding.severity == "info"]
-    if notes:
-        console.print(Text(f"further notes, in full with trtbench inspect: {', '.join(notes)}", style="dim"))
+def render_row_findings(named: Sequence[tuple[str, ComparisonRow]], console: Console) -> None:
+    """Print the findings on measurements, then those on engines, of rows that are called by their names."""
+    render_measured_findings([(name, row.measured) for name, row in named if row.measured], console)
+    findings = [(name, finding) for name, row in named for finding in row.findings]
+    render_noted(findings, console, "trtbench inspect")

@@ -28,6 +28,18 @@ def render_findings(findings: Sequence[tuple[str, Finding]], console: Console) -
             console.print(Padding(Text(f"-> {hint}"), (0, 0, 0, 2)))
 
 
+def render_noted(findings: Sequence[tuple[str, Finding]], console: Console, where: str) -> None:
+    """Print what needs attention in full, and the rest by name; ``where`` it is told in full."""
+    render_findings([pair for pair in findings if pair[1].severity != "info"], console)
+    notes: dict[str, list[str]] = {}
+    for subject, finding in findings:
+        if finding.severity == "info":
+            notes.setdefault(finding.code, []).append(subject)
+    if notes:
+        told = ", ".join(f"{code} ({', '.join(subjects)})" for code, subjects in notes.items())
+        console.print(Text(f"further notes, in full with {where}: {told}", style="dim"))
+
+
 def _head(subject: str, finding: Finding) -> Text:
     of_subject = f" {subject}:" if subject else ""
     style = _STYLES[finding.severity]

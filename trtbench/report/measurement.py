@@ -10,16 +10,13 @@ from rich.text import Text
 
 from trtbench.measure.stop import relative_half_width
 from trtbench.progress import OnProgress, OnStep, RunProgress
-from trtbench.report.findings import render_findings
+from trtbench.report.findings import render_findings, render_noted
 from trtbench.results import (
     AaReport,
     ArmsComparison,
-    Comparison,
-    Finding,
     LayerTime,
     Measurement,
     Statistic,
-    Sweep,
     TelemetrySummary,
     Verdict,
     VerdictWord,
@@ -55,7 +52,7 @@ def render_measurement(measurement: Measurement, raw_files: Iterable[Path], cons
     for line in _facts(measurement):
         console.print(Text(line), soft_wrap=True)
     render_raw_files(raw_files, console)
-    _render_failure(measurement.arm.label, measurement.reason, console)
+    render_failure(measurement.arm.label, measurement.reason, console)
     render_findings([("", finding) for finding in measurement.findings], console)
 
 
@@ -67,7 +64,7 @@ def render_times(
 ) -> None:
     """Print one line an arm, then each verdict with its reason, then where the samples are."""
     console.print(Text(evidence(measurements)), soft_wrap=True)
-    table = _table(console, "arm", *TIME_COLUMNS)
+    table = table_of(console, "arm", *TIME_COLUMNS)
     for measurement in measurements:
         table.add_row(Text(measurement.arm.label), *time_cells(measurement, verdicts))
     console.print(table)
@@ -97,39 +94,14 @@ def render_arms(comparison: ArmsComparison, raw_files: Iterable[Path], console: 
     measured = comparison.measurements
     render_times(measured, comparison.verdicts, raw_files, console)
     for measurement in measured:
-        _render_failure(measurement.arm.label, measurement.reason, console)
-    render_noted([(each.arm.label, finding) for each in measured for finding in each.findings], console)
+        render_failure(measurement.arm.label, measurement.reason, console)
+    render_measured_findings([(each.arm.label, each) for each in measured], console)
 
 
-def render_noted(findings: Sequence[tuple[str, Finding]], console: Console) -> None:
-    """Print what needs attention in full, and the rest of the findings on measurements by name."""
-    render_findings([pair for pair in findings if pair[1].severity != "info"], console)
-    notes = [f"{finding.code} ({subject})" for subject, finding in findings if finding.severity == "info"]
-    if notes:
-        console.print(Text(f"further notes, in full with --json: {', '.join(notes)}", style="dim"))
-
-
-def render_sweep(sweep: Sweep, raw_files: Iterable[Path], console: Console) -> None:
-    """Print latency and throughput over the batch, then what each point has to say, then the findings."""
-    points = [(point, _measurements_of(point)) for point in sweep.points]
-    console.print(Text(evidence([each for _, measured in points for each in measured])), soft_wrap=True)
-    table = _table(console, "batch", "arm", *TIME_COLUMNS)
-    for point, measured in points:
-        verdicts = point.verdicts if isinstance(point, Comparison) else ()
-        for measurement in measured:
-            batch = "" if measurement.batch is None else str(measurement.batch)
-            table.add_row(batch, Text(measurement.arm.label), *time_cells(measurement, verdicts))
-    console.print(table)
-    for point, measured in points:
-        _render_point(point, measured, console)
-    found = [
-        (f"{each.arm.label} at batch {each.batch}", finding)
-        for _, measured in points
-        for each in measured
-        for finding in each.findings
-    ]
-    render_noted(found, console)
-    render_raw_files(raw_files, console)
+def render_measured_findings(measured: Iterable[tuple[str, Measurement]], console: Console) -> None:
+    """Print what the checks found in measurements, each called by its name."""
+    found = [(name, finding) for name, each in measured for finding in each.findings]
+    render_noted(found, console, "--json")
 
 
 def render_aa(report: AaReport, raw_files: Iterable[Path], console: Console) -> None:
@@ -195,7 +167,7 @@ def _without_gpu(runtime: str) -> str:
 
 
 def _series_table(measurement: Measurement, console: Console) -> Table:
-    table = _table(console, "ms", "median", "95 % interval", "p90", "p99", "min", "max", "samples")
+    table = table_of(console, "ms", "median", "95 % interval", "p90", "p99", "min", "max", "samples")
     for name, each in measurement.series.items():
         cells = (each.p90, each.p99, each.minimum, each.maximum)
         table.add_row(
@@ -283,38 +255,23 @@ def _interval(statistic: Statistic) -> str:
     return f"{statistic.ci95[0]:.4f} to {statistic.ci95[1]:.4f}"
 
 
-def _measurements_of(point: Measurement | Comparison) -> list[Measurement]:
-    if isinstance(point, Measurement):
-        return [point]
-    return [row.measured for row in point.rows if row.measured is not None]
-
-
-def _render_point(point: Measurement | Comparison, measured: Sequence[Measurement], console: Console) -> None:
-    """Print failures and verdicts at one batch."""
-    if isinstance(point, Comparison):
-        for row in point.rows:
-            _render_failure(f"{row.recipe} at batch {point.batch}", row.reason, console)
-        render_verdicts(measured, point.verdicts, console, f" at batch {point.batch}")
-    else:
-        _render_failure(f"{point.arm.label} at batch {point.batch}", point.reason, console)
-
-
 def render_raw_files(raw_files: Iterable[Path], console: Console) -> None:
     """Print where every sample is kept."""
     for path in raw_files:
         console.print(Text(f"every sample: {path}", style="dim"), soft_wrap=True)
 
 
-def _render_failure(subject: str, reason: str | None, console: Console) -> None:
+def render_failure(subject: str, reason: str | None, console: Console) -> None:
+    """Print why something failed, if it did."""
     if reason is not None:
         console.print(Text.assemble((f"{subject} failed", "red"), f": {reason}"), soft_wrap=True)
 
 
-def _table(console: Console, *headers: str) -> Table:
+def table_of(console: Console, *headers: str) -> Table:
     """A table without lines; only the names of arms may wrap."""
     gap = 1 if console.width < _WIDE else 2
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
     for header in headers:
-        is_text = header in ("ms", "batch", "arm", "verdict")
+        is_text = header in ("ms", "arm", "verdict", "")
         table.add_column(header, justify="left" if is_text else "right", no_wrap=header != "arm")
     return table

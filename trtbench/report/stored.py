@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from trtbench.report.comparison import render_comparison
-from trtbench.report.measurement import render_aa, render_arms, render_measurement, render_sweep
+from trtbench.report.measurement import render_aa, render_arms, render_measurement
+from trtbench.report.sweep import render_sweep
 from trtbench.results import ArmsComparison, Comparison, Measurement, Sweep
 from trtbench.results_store import Stored
 

@@ -15,7 +15,7 @@ from trtbench.report.findings import render_findings
 from trtbench.report.measurement import (
     TIME_COLUMNS,
     evidence,
-    render_noted,
+    render_measured_findings,
     render_raw_files,
     render_verdicts,
     time_cells,
@@ -50,7 +50,7 @@ def render_versions(comparison: VersionComparison, raw_files: Sequence[Path], co
     for difference in comparison.differences:
         _render_difference(difference, console)
     measured = [row.measured for row in comparison.rows if row.measured]
-    render_noted([(each.arm.label, finding) for each in measured for finding in each.findings], console)
+    render_measured_findings([(each.arm.label, each) for each in measured], console)
     findings = [(e.environment, finding) for e in comparison.environments for finding in e.findings]
     render_findings(findings, console)
 
