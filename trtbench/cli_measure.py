@@ -62,6 +62,8 @@ def compare_command(
 
     trtbench compare fp16 nvfp4 --runtime tensorrt_rtx --runtime torch --fail-on slower
 
+    trtbench compare fp16 nvfp4 --batch 1,8,64
+
     trtbench compare fp16 nvfp4 --backend tensorrt --runtime tensorrt --runtime trtexec
 
     trtbench compare --from results/monday.json results/tuesday.json

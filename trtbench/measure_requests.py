@@ -72,8 +72,6 @@ def compare_as_asked(request: CompareRequest, root: Path) -> Stored:
     if any(is_path(word) for word in request.words):
         return _compare_paths(request, store)
     points = at_batches(request.network, request.batch)
-    if len(points) > 1 and not request.runtimes:
-        raise SpecError(f"--batch {request.batch}: several batches are a sweep of times: name a --runtime")
     comparisons = [_compare_recipes(request, options, store) for options in points]
     return comparisons[0] if len(comparisons) == 1 else Sweep(points=tuple(comparisons))
 

@@ -15,8 +15,9 @@ MODEL = ["--model", "vit_tiny_patch16_224", "--set", "depth=2", "--batch", "4"]
 
 
 def run(*arguments, store):
+    model = MODEL[:-2] if "--batch" in arguments else MODEL
     return subprocess.run(
-        [TRTBENCH, *arguments, *MODEL, "--store", str(store)], capture_output=True, text=True, timeout=300
+        [TRTBENCH, *arguments, *model, "--store", str(store)], capture_output=True, text=True, timeout=300
     )
 
 
@@ -115,6 +116,38 @@ def test_without_a_gpu_nothing_is_built_again_for_a_runtime_that_needs_one(first
     assert (process.returncode, row["status"]) == (1, "failed")
     assert row["compiled"]["gemm_kernels"] > 0
     assert not list((store / "engines").glob("*-rebuild1-*"))
+
+
+@pytest.mark.skipif(bool(target_of_gpu()), reason="on a machine with a GPU engines are timed")
+def test_several_batches_without_a_gpu_are_compiled_each(first, store):
+    asked = ["compare", "fp16", "nvfp4+fp8attn", "--batch", "4,1", "--processes", "2"]
+    process = run(*asked, "--json", store=store)
+    assert process.returncode == 0, process.stderr
+    sweep = json.loads(process.stdout)
+    assert (sweep["kind"], [point["batch"] for point in sweep["points"]]) == ("sweep", [4, 1])
+    assert rows_of(first)["fp16"] == sweep["points"][0]["rows"][0]
+    assert all(point["not_timed"].endswith("; --processes had no say") for point in sweep["points"])
+    lines = run(*asked, store=store).stdout.splitlines()
+    assert lines[0].startswith("vit_tiny_patch16_224, batches 1, 4, compiled for sm120 by tensorrt_rtx ")
+    assert sum(line.startswith("not timed: ") for line in lines) == 1
+    table = [line.split()[:3] for line in lines if line.split()[1:2] == ["1"] or line.split()[:1] == ["4"]]
+    assert table == [
+        ["fp16", "1", "fp16"],
+        ["4", "fp16", "fp16"],
+        ["nvfp4+fp8attn", "1", "fp4"],
+        ["4", "fp4", "85.8%,"],
+    ]
+
+
+@pytest.mark.skipif(bool(target_of_gpu()), reason="on a machine with a GPU engines are timed")
+def test_a_recipe_that_fails_at_one_batch_fails_the_sweep(store):
+    asked = ["compare", "fp16", "nvfp4@stock", "--target", "sm89", "--batch", "1,4"]
+    process = run(*asked, store=store)
+    assert process.returncode == 1
+    for batch in (1, 4):
+        assert f"nvfp4@stock at batch {batch} failed: " in process.stdout
+    slower = run(*asked[:2], "--batch", "1,4", "--fail-on", "slower", store=store)
+    assert (slower.returncode, "there is no verdict" in slower.stderr) == (1, True)
 
 
 def test_a_recipe_that_fails_is_a_row_and_the_others_go_on(store):

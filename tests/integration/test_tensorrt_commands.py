@@ -29,7 +29,7 @@ def compare(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], 
     monkeypatch.setattr("trtbench.measure.timers.ArmProcess", ScriptedWorker)
 
     def run(*arguments: str) -> dict[str, Any]:
-        words = ["trtbench", "compare", *arguments, *MODEL, *FAST, "--store", str(store), "--json"]
+        words = ["trtbench", "compare", *MODEL, *FAST, "--store", str(store), "--json", *arguments]
         monkeypatch.setattr(sys, "argv", words)
         with pytest.raises(SystemExit) as ended:
             cli.main()
@@ -75,6 +75,19 @@ def test_in_a_container_of_nvidia_tensorrt_builds_and_times(
     comparison = compare("fp16", "nvfp4", "--optimization-level", "4")
     assert told(comparison) == [("fp16", "tensorrt", "tensorrt", 5.5), ("nvfp4", "tensorrt", "tensorrt", 5.5)]
     assert {row["engine"]["backend_version"] for row in comparison["rows"]} == {version.partition("-")[2]}
+
+
+def test_several_batches_are_built_and_timed_each_without_a_runtime_being_named(
+    compare: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
+    install_tensorrt(monkeypatch, tmp_path, "tensorrt-10.14.1.48.post1")
+    sweep = compare("fp16", "nvfp4", "--batch", "8,4")
+    assert (sweep["kind"], [point["batch"] for point in sweep["points"]]) == ("sweep", [8, 4])
+    for point in sweep["points"]:
+        assert told(point) == [("fp16", "tensorrt", "tensorrt", 5.5), ("nvfp4", "tensorrt", "tensorrt", 5.5)]
+        assert [verdict["verdict"] for verdict in point["verdicts"]] == ["SAME"]
+        assert point["not_timed"] is None
 
 
 def test_engines_of_tensorrt_are_timed_by_both_and_the_methods_compared(

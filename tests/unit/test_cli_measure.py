@@ -42,7 +42,6 @@ def test_help_has_examples(trtbench, command):
         (["bench", "slow.json", "--runtime", "fake", "--set", "depth=1"], ["--set", "slow.json"]),
         (["bench", "slow.json", "--runtime", "onnxruntime-cpu"], ["slow.json", "onnxruntime-cpu"]),
         (["bench", "slow.json", "--runtime", "torch"], ["slow.json", "recipe"]),
-        (["compare", "fp16", "--batch", "1,8"], ["--batch 1,8", "--runtime"]),
         (["compare", "fp16", "--runtime", "fast"], ["fast"]),
         (["compare", "fp16", "--runtime", "fake"], ["fake", "script"]),
         (["compare", "fp16", "--runtime", "torch", "--runtime", "torch"], ["torch", "more than once"]),
