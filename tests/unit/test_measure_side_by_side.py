@@ -19,7 +19,7 @@ from trtbench.measure.interleave import order
 from trtbench.measure.journal import read_journal
 from trtbench.measure.process import ArmProcess
 from trtbench.measure.run import Arm, run_id
-from trtbench.measure.side_by_side import measure_side_by_side
+from trtbench.measure.side_by_side import check_exclusive, measure_side_by_side
 from trtbench.results import ProcessRecord, RunRecord, TimedBlock
 
 
@@ -102,6 +102,12 @@ def test_an_arm_that_fails_is_a_row_and_the_others_go_on(tmp_path, store, failur
     assert words in bad.reason
     assert (bad.blocks > 0, bool(bad.series)) == (was_measured, was_measured)
     assert measured.verdicts[0].verdict == "INCOMPARABLE"
+
+
+def test_where_nobody_can_tell_who_has_the_gpu_exclusive_is_refused():
+    assert check_exclusive(None, False) == ()
+    with pytest.raises(MeasureError, match=r"^--exclusive: NVML does not answer, so nobody can tell"):
+        check_exclusive(None, True)
 
 
 def test_an_empty_graph_is_a_finding(tmp_path, store):
