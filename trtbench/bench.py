@@ -4,9 +4,10 @@ from trtbench.artifacts import Store, save_result
 from trtbench.environment import collect_environment
 from trtbench.measure.run import Arm
 from trtbench.measure.side_by_side import measure_side_by_side
+from trtbench.measure.summarise import measurement_of
 from trtbench.progress import OnProgress
 from trtbench.results import Measurement
-from trtbench.specs import BenchSpec
+from trtbench.specs import ArmSpec, BenchSpec, ExportSpec
 
 
 def bench(
@@ -18,8 +19,23 @@ def bench(
         MeasureError: another process has the GPU, and ``exclusive``.
         ArtifactError: the store cannot be written.
     """
-    measured = measure_side_by_side([arm], spec, store, f"bench-{arm.label}", on_progress, exclusive)
+    measured = measure_side_by_side([arm], spec, store, _title(arm), on_progress, exclusive)
     environment = collect_environment().model_dump(mode="json")
     measurement = measured.measurements[0].model_copy(update={"environment": environment})
     save_result(store, measured.name, measurement)
     return measurement
+
+
+def unmade(label: str, export: ExportSpec, runtime: str, bench: BenchSpec, reason: str) -> Measurement:
+    """The measurement of an arm that could not be exported or built, for ``reason``."""
+    arm = ArmSpec(
+        label=label, runtime=runtime, recipe=export.recipe, export=export, artifact=None, artifact_sha256=None
+    )
+    return measurement_of(arm, bench, [], None, reason, gpu=None, raw="")
+
+
+def _title(arm: Arm) -> str:
+    """Name a run after the model and the batch, too, where they are known, and the runtime."""
+    spec = arm.builds[0]
+    what = f"{spec.export.model.name}-b{spec.export.batch}-{arm.label}" if spec.export else arm.label
+    return f"bench-{what}-{spec.runtime}"

@@ -8,13 +8,13 @@ import typer
 
 from trtbench.cli_options import (
     AA_COMPARISONS,
-    DEFAULT_BATCH,
     BenchOptions,
     BuildOptions,
     CompareOptions,
     CompilerOptions,
     NetworkOptions,
     OutputOptions,
+    ShapeOptions,
     expand_options,
 )
 from trtbench.cli_output import EXIT_FAILED, EXIT_SLOWER, print_result
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from trtbench.results_store import Stored
-
-BatchOption = Annotated[
-    str, typer.Option(metavar="N[,N...]", help="Static batch; several are a sweep, one comparison each.")
-]
 
 
 @expand_options
@@ -42,10 +38,10 @@ def compare_command(
     ],
     asked: CompareOptions,
     network: NetworkOptions,
+    shapes: ShapeOptions,
     building: BuildOptions,
     timing: BenchOptions,
     output: OutputOptions,
-    batch: BatchOption = DEFAULT_BATCH,
 ) -> None:
     """Export, build and audit each recipe, and print them side by side.
 
@@ -83,7 +79,7 @@ def compare_command(
             network=network,
             building=building,
             timing=timing,
-            batch=batch,
+            shapes=shapes,
             runtimes=tuple(asked.runtime),
             fail_on_slower=asked.fail_on is not None,
         )
@@ -96,7 +92,7 @@ def compare_command(
         network=network,
         building=building,
         timing=timing,
-        batch=batch,
+        shapes=shapes,
         runtimes=tuple(asked.runtime),
         aa_comparisons=(asked.comparisons or AA_COMPARISONS) if asked.aa else None,
         stored=asked.stored,
@@ -125,6 +121,7 @@ def bench_command(
         typer.Argument(metavar="ARTIFACT|RECIPE", help="An exported model, an engine, a model file; fp16."),
     ],
     network: NetworkOptions,
+    shapes: ShapeOptions,
     building: CompilerOptions,
     timing: BenchOptions,
     output: OutputOptions,
@@ -133,9 +130,6 @@ def bench_command(
         typer.Option(
             help="What runs it: see docs/measuring.md. Default: what the compiler of the engine is called."
         ),
-    ] = None,
-    batch: Annotated[
-        str | None, typer.Option(metavar="N[,N...]", help="Of a recipe; several are a sweep; default: 64.")
     ] = None,
 ) -> None:
     """Time one model in one runtime: fresh processes, blocks, an interval, and the state of the GPU.
@@ -156,7 +150,7 @@ def bench_command(
 
     refuse_shared_rebuilds(building, timing.rebuilds)
     request = BenchRequest(
-        subject=subject, network=network, building=building, timing=timing, batch=batch, runtime=runtime
+        subject=subject, network=network, shapes=shapes, building=building, timing=timing, runtime=runtime
     )
     result = bench_as_asked(request, output.store)
     _print_result(result, output, ())

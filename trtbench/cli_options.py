@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from typer import Option
 
-DEFAULT_BATCH = "64"
+DEFAULT_BATCH = 64
 AA_COMPARISONS = 200
 
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Which model, with which weights, calibrated on what: all but the batch."""
+    """Which model, with which weights, calibrated on what: all but the shape."""
 
     model: Annotated[
         str, Option(help="Name of a timm Vision Transformer, or a file such as models/*.yaml.")
@@ -24,7 +24,6 @@ class NetworkOptions:
         list[str],
         Option("--set", metavar="NAME=VALUE", help="Constructor argument, such as depth=2; repeatable."),
     ] = field(default_factory=list)
-    img_size: Annotated[int | None, Option(help="Image side in pixels, if not the model's own.")] = None
     checkpoint: Annotated[
         Path | None, Option(help="Weights: safetensors or a torch state dict (never unpickled).")
     ] = None
@@ -49,7 +48,22 @@ class NetworkOptions:
 class ModelOptions(NetworkOptions):
     """Which model, with which weights, at which shape."""
 
-    batch: Annotated[int, Option(help="Static batch of the ONNX model and the engine.")] = 64
+    img_size: Annotated[int | None, Option(help="Image side in pixels, if not the model's own.")] = None
+    batch: Annotated[int, Option(help="Static batch of the ONNX model and the engine.")] = DEFAULT_BATCH
+
+
+@dataclass(frozen=True)
+class ShapeOptions:
+    """At which shapes, of recipes; all combinations of several are a sweep."""
+
+    batch: Annotated[
+        str | None,
+        Option(metavar="N[,N...]", help=f"Static batch; several are a sweep; default: {DEFAULT_BATCH}."),
+    ] = None
+    img_size: Annotated[
+        str | None,
+        Option(metavar="N[,N...]", help="Image side in pixels, if not the model's own; several are a sweep."),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +191,7 @@ class OutputOptions:
     )
 
 
-def given_options(options: NetworkOptions | CompilerOptions | BenchOptions) -> tuple[str, ...]:
+def given_options(options: NetworkOptions | ShapeOptions | CompilerOptions | BenchOptions) -> tuple[str, ...]:
     """Name the options of a group that differ from their defaults, with their dashes."""
     default = type(options)()
     names = [f.name for f in fields(options) if getattr(options, f.name) != getattr(default, f.name)]

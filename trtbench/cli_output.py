@@ -22,4 +22,11 @@ def print_result(result: R, json: bool, render: "Callable[[R, Console], None]") 
         return
     from trtbench.report.console import stdout_console
 
-    render(result, stdout_console())
+    console = stdout_console()
+    if console.is_terminal:
+        render(result, console)
+        return
+    with console.capture() as captured:
+        render(result, console)
+    # What pads tables to their width is noise in a file.
+    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))

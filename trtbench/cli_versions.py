@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trtbench.cli_options import (
-    DEFAULT_BATCH,
     BenchOptions,
     BuildOptions,
     ModelOptions,
     NetworkOptions,
     OutputOptions,
+    ShapeOptions,
     expand_options,
 )
 from trtbench.cli_output import EXIT_FAILED, EXIT_SLOWER, print_result
@@ -80,7 +80,7 @@ class EnvironmentsRequest:
     network: NetworkOptions
     building: BuildOptions
     timing: BenchOptions = field(default_factory=BenchOptions)
-    batch: str = DEFAULT_BATCH
+    shapes: ShapeOptions = field(default_factory=ShapeOptions)
     runtimes: tuple[str, ...] = ()
     fail_on_slower: bool = False
 
@@ -89,7 +89,7 @@ def compare_in_environments(request: EnvironmentsRequest, output: OutputOptions)
     """Carry it out; a failed row makes the exit code 1, and a slower one 3 if that was asked for.
 
     Raises:
-        SpecError: a recipe, an environment or an option is wrong, or there are several batches.
+        SpecError: a recipe, an environment or an option is wrong, or there are several shapes.
         MeasureError: nobody knows whether anything is slower, and that was asked for.
     """
     from trtbench.artifacts import Store
@@ -100,7 +100,7 @@ def compare_in_environments(request: EnvironmentsRequest, output: OutputOptions)
     from trtbench.specs_from_options import export_specs
     from trtbench.versions import compare_environments
 
-    exports = export_specs(request.words, _one_batch(request))
+    exports = export_specs(request.words, _one_shape(request))
     places = parse_environments(request.environments)
     names = [*map(str, places), *(str(spec.recipe) for spec in exports)]
     with measuring_progress(names) as (on_step, told):
@@ -114,14 +114,10 @@ def compare_in_environments(request: EnvironmentsRequest, output: OutputOptions)
         raise typer.Exit(EXIT_SLOWER)
 
 
-def _one_batch(request: EnvironmentsRequest) -> ModelOptions:
-    from trtbench.errors import SpecError
-    from trtbench.specs_from_options import at_batches
+def _one_shape(request: EnvironmentsRequest) -> ModelOptions:
+    from trtbench.specs_from_options import at_one_shape
 
-    models = at_batches(request.network, request.batch)
-    if len(models) > 1:
-        raise SpecError(f"--batch {request.batch}: --env compares versions at one batch: name one")
-    return models[0]
+    return at_one_shape(request.network, request.shapes, "--env")
 
 
 def _plan(request: EnvironmentsRequest, told: "OnProgress") -> "Plan":

@@ -97,6 +97,7 @@ def comparison_of(
         environment=collect_environment().model_dump(mode="json"),
         model=exports[0].model.name,
         batch=exports[0].batch,
+        img_size=exports[0].model.img_size,
         target={"sm": ",".join(targets) or None, "gpu": None},
         baseline=str(exports[0].recipe),
         rows=tuple(rows),

@@ -3,27 +3,36 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from trtbench.artifacts import Store
-from trtbench.bench import bench
+from trtbench.bench import bench, unmade
 from trtbench.build.choice import check_any_builds, default_backend
 from trtbench.build_requests import refuse_build_options, spec_to_compile, specs_for_runtimes
 from trtbench.cli_options import (
-    DEFAULT_BATCH,
     BenchOptions,
     BuildOptions,
     CompilerOptions,
     ModelOptions,
     NetworkOptions,
+    ShapeOptions,
     given_options,
 )
 from trtbench.compare_stored import compare_stored
 from trtbench.compare_timed import Timing, compare_arms, compare_here, compare_timed
 from trtbench.environment import first_gpu
-from trtbench.errors import MeasureError, SpecError
+from trtbench.errors import BuildError, ExportError, MeasureError, RuntimeUnavailable, SpecError
+from trtbench.export import export
 from trtbench.measure.aa import compare_with_itself
-from trtbench.measure.arms import Workshop, arm_of_path, arm_of_recipe, engine_backend, must_be_built
+from trtbench.measure.arms import (
+    Workshop,
+    arm_of_path,
+    arm_of_recipe,
+    engine_backend,
+    labels_of_paths,
+    must_be_built,
+)
 from trtbench.measure.run import Arm
 from trtbench.measure.timers import check_protocol, never_has_graph
 from trtbench.progress import OnProgress, OnRecipeStep
@@ -34,7 +43,7 @@ from trtbench.results import AaReport, ArmsComparison, Comparison, Measurement, 
 from trtbench.results_store import Stored
 from trtbench.runtimes import runtime_entry
 from trtbench.specs import BenchSpec
-from trtbench.specs_from_options import at_batches, bench_spec, export_specs
+from trtbench.specs_from_options import at_one_shape, at_shapes, bench_spec, export_specs
 
 _MEASURE = "measure"
 """The line of the progress display that is about measuring."""
@@ -46,9 +55,9 @@ class CompareRequest:
 
     words: tuple[str, ...]
     network: NetworkOptions
+    shapes: ShapeOptions
     building: BuildOptions
     timing: BenchOptions
-    batch: str
     runtimes: tuple[str, ...]
     aa_comparisons: int | None
     stored: bool
@@ -71,17 +80,17 @@ def compare_as_asked(request: CompareRequest, root: Path) -> Stored:
         return _aa(request, request.aa_comparisons, store)
     if any(is_path(word) for word in request.words):
         return _compare_paths(request, store)
-    points = at_batches(request.network, request.batch)
+    points = at_shapes(request.network, request.shapes)
+    _check_image_sizes(request.words, points, store)
     comparisons = [_compare_recipes(request, options, store) for options in points]
     return comparisons[0] if len(comparisons) == 1 else Sweep(points=tuple(comparisons))
 
 
 def _refuse_beside_from(request: CompareRequest) -> None:
     """Refuse what has no say in results that are stored."""
-    groups = (request.building, request.timing, request.network)
+    groups = (request.building, request.timing, request.network, request.shapes)
     given = [option for group in groups for option in given_options(group)]
     given += ["--runtime"] * bool(request.runtimes) + ["--aa"] * (request.aa_comparisons is not None)
-    given += ["--batch"] * (_given_batch(request) is not None)
     if given:
         raise SpecError(f"{given[0]} and --from exclude each other: stored results are not timed again")
 
@@ -92,9 +101,9 @@ class BenchRequest:
 
     subject: str
     network: NetworkOptions
+    shapes: ShapeOptions
     building: CompilerOptions
     timing: BenchOptions
-    batch: str | None
     runtime: str | None
 
 
@@ -103,24 +112,49 @@ def bench_as_asked(request: BenchRequest, root: Path) -> Measurement | Sweep:
 
     Raises:
         SpecError: the request is wrong, or its options contradict each other.
-        TrtbenchError: the model cannot be exported or built, or the stage fails as a whole.
+        TrtbenchError: the model cannot be exported or built (in a sweep: a failed point), or the stage fails
+            as a whole.
     """
     subject, timing, store = request.subject, request.timing, Store(root)
     runtime = request.runtime or _runtime_for(subject, request.building)
     runtime_entry(runtime)
     spec = checked_bench(timing, request.network.seed, [runtime])
     if is_path(subject):
-        check_no_model_options(subject, request.network, request.batch)
+        check_no_model_options(subject, request.network, request.shapes)
         points: tuple[ModelOptions | None, ...] = (None,)
     else:
-        points = at_batches(request.network, request.batch or DEFAULT_BATCH)
+        points = at_shapes(request.network, request.shapes)
     workshop = _workshop(store, [subject], [runtime], request.building, timing)
+    _check_image_sizes([subject], [options for options in points if options], store)
     measurements = []
     for options in points:
         with measuring_progress([subject]) as (on_step, told):
-            arm = _arm(subject, options, runtime, workshop, on_step)
-            measurements.append(bench(arm, spec, store, told, timing.exclusive))
+            try:
+                arm = _arm(subject, options, runtime, workshop, on_step)
+            except (ExportError, BuildError) as error:
+                if len(points) == 1 or options is None:
+                    raise
+                (wanted,) = export_specs([subject], options)
+                measurements.append(unmade(str(wanted.recipe), wanted, runtime, spec, str(error)))
+            else:
+                measurements.append(bench(arm, spec, store, told, timing.exclusive))
     return measurements[0] if len(measurements) == 1 else Sweep(points=tuple(measurements))
+
+
+def _check_image_sizes(words: Sequence[str], points: Sequence[ModelOptions], store: Store) -> None:
+    """Export all points of a sweep over the image, of which one may be wrong, before the first is timed.
+
+    Raises:
+        SpecError: one is not made of whole patches, or not one that the model takes.
+        RuntimeUnavailable: a package is missing.
+        ArtifactError: the store cannot be written.
+    """
+    if len({options.img_size for options in points}) < 2:
+        return
+    for options in points:
+        with recipe_progress(words) as on_step, suppress(ExportError):  # which is a row of its point
+            for word, spec in zip(words, export_specs(words, options), strict=True):
+                export(spec, store, partial(on_step, word))
 
 
 def _runtime_for(subject: str, options: CompilerOptions) -> str:
@@ -188,16 +222,15 @@ def is_path(word: str) -> bool:
     return False
 
 
-def check_no_model_options(subject: str, network: NetworkOptions, batch: str | None) -> None:
+def check_no_model_options(subject: str, network: NetworkOptions, shapes: ShapeOptions) -> None:
     """Refuse options that an artifact has answered already; ``--seed`` is that of the inputs, too.
 
     Raises:
         SpecError: one is given.
     """
-    given = [option for option in given_options(network) if option != "--seed"]
-    given += ["--batch"] * (batch is not None)
+    given = [option for option in given_options(network) if option != "--seed"] + [*given_options(shapes)]
     if given:
-        raise SpecError(f"{given[0]} has no say in {subject}: the file has its model and its batch in it")
+        raise SpecError(f"{given[0]} has no say in {subject}: the file has its model and its shape in it")
 
 
 def _compare_recipes(request: CompareRequest, options: ModelOptions, store: Store) -> Comparison:
@@ -221,20 +254,20 @@ def _compare_paths(request: CompareRequest, store: Store) -> ArmsComparison:
         raise SpecError("recipes and files do not mix: export the recipes and name their folders")
     if not request.runtimes:
         raise SpecError("name a --runtime to time files in, such as onnxruntime-cpu")
-    check_no_model_options(request.words[0], request.network, _given_batch(request))
+    check_no_model_options(request.words[0], request.network, request.shapes)
     bench = checked_bench(request.timing, request.network.seed, request.runtimes)
     workshop = _workshop(store, request.words, request.runtimes, request.building, request.timing)
+    labels = labels_of_paths([Path(word) for word in request.words])
     with measuring_progress(request.words) as (on_step, told):
         arms = [
-            _renamed(_arm(word, None, runtime, workshop, on_step), runtime, request)
-            for word in request.words
+            _named(
+                _arm(word, None, runtime, workshop, on_step),
+                label if len(request.runtimes) == 1 else f"{label} on {runtime}",
+            )
+            for word, label in zip(request.words, labels, strict=True)
             for runtime in request.runtimes
         ]
         return compare_arms(arms, store, timing_of(request.timing, bench, told))
-
-
-def _given_batch(request: CompareRequest) -> str | None:
-    return None if request.batch == DEFAULT_BATCH else request.batch
 
 
 def _workshop(
@@ -258,7 +291,13 @@ def _workshop(
         return Workshop(store, trust=timing.trust)
     specs = specs_for_runtimes(options, building)
     check_any_builds(specs.values())
-    first_gpu()  # before the model is exported: what is built here is to be timed here
+    try:
+        first_gpu()  # before the model is exported: what is built here is to be timed here
+    except RuntimeUnavailable as error:
+        raise RuntimeUnavailable(
+            f"runtime {', '.join(building)} times on a GPU, and {error}: --runtime onnxruntime-cpu times on "
+            "this CPU"
+        ) from error
     return Workshop(store, specs, timing.rebuilds, timing.trust)
 
 
@@ -298,29 +337,24 @@ def _must_be_built(word: str, runtime: str) -> bool:
     return runtime_entry(runtime).loads == "engine"
 
 
-def _renamed(arm: Arm, runtime: str, request: CompareRequest) -> Arm:
-    """Name the runtime, too, where there are several."""
-    if len(request.runtimes) == 1:
-        return arm
-    label = f"{arm.label} on {runtime}"
+def _named(arm: Arm, label: str) -> Arm:
     return replace(arm, builds=tuple(each.model_copy(update={"label": label}) for each in arm.builds))
 
 
 def _aa(request: CompareRequest, comparisons: int, store: Store) -> AaReport:
-    if len(request.words) != 1 or len(request.runtimes) != 1:
-        raise SpecError("--aa compares one recipe or file with itself, in one --runtime")
+    if len(request.words) != 1 or len(request.runtimes) > 1:
+        raise SpecError("--aa compares one recipe or file with itself, in one --runtime: name one of each")
     if request.timing.rebuilds:
         raise SpecError("--rebuilds and --aa exclude each other: one engine is compared with itself")
-    (word,), (runtime,) = request.words, request.runtimes
+    (word,) = request.words
+    (runtime,) = request.runtimes or (_runtime_for(word, request.building),)
     if is_path(word):
-        check_no_model_options(word, request.network, _given_batch(request))
-    points = at_batches(request.network, request.batch)
-    if len(points) != 1:
-        raise SpecError(f"--batch {request.batch}: --aa takes one batch")
-    spec = checked_bench(request.timing, request.network.seed, request.runtimes)
-    workshop = _workshop(store, request.words, request.runtimes, request.building, request.timing)
+        check_no_model_options(word, request.network, request.shapes)
+    model = None if is_path(word) else at_one_shape(request.network, request.shapes, "--aa")
+    spec = checked_bench(request.timing, request.network.seed, [runtime])
+    workshop = _workshop(store, request.words, [runtime], request.building, request.timing)
     with measuring_progress([word]) as (on_step, told):
-        arm = _arm(word, None if is_path(word) else points[0], runtime, workshop, on_step)
+        arm = _arm(word, model, runtime, workshop, on_step)
         return compare_with_itself(arm, spec, comparisons, store, told, request.timing.exclusive)
 
 

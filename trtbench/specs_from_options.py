@@ -10,7 +10,15 @@ import yaml
 from pydantic import ValidationError
 
 from trtbench.artifacts import file_record
-from trtbench.cli_options import BenchOptions, BuildOptions, CompilerOptions, ModelOptions, NetworkOptions
+from trtbench.cli_options import (
+    DEFAULT_BATCH,
+    BenchOptions,
+    BuildOptions,
+    CompilerOptions,
+    ModelOptions,
+    NetworkOptions,
+    ShapeOptions,
+)
 from trtbench.errors import SpecError
 from trtbench.recipes import Recipe, parse_recipe
 from trtbench.specs import (
@@ -137,19 +145,44 @@ def bench_spec(options: BenchOptions, seed: int) -> BenchSpec:
     )
 
 
-def at_batches(options: NetworkOptions, text: str) -> tuple[ModelOptions, ...]:
-    """Read ``1,8,64``: the same model at each batch.
+def at_shapes(options: NetworkOptions, shapes: ShapeOptions) -> tuple[ModelOptions, ...]:
+    """The same model at each image size and batch, all combinations.
 
     Raises:
-        SpecError: a word is no integer, or comes twice.
+        SpecError: a word is no integer above 0, or comes twice.
     """
+    batches = _integers("--batch", shapes.batch) if shapes.batch is not None else (DEFAULT_BATCH,)
+    sizes = _integers("--img-size", shapes.img_size) if shapes.img_size is not None else (None,)
+    return tuple(
+        ModelOptions(**vars(options), img_size=size, batch=batch) for size in sizes for batch in batches
+    )
+
+
+def at_one_shape(options: NetworkOptions, shapes: ShapeOptions, what: str) -> ModelOptions:
+    """The model at the only shape; ``what`` takes no sweep.
+
+    Raises:
+        SpecError: there are several, or an option is wrong.
+    """
+    models = at_shapes(options, shapes)
+    if len(models) > 1:
+        given = shapes.batch if shapes.batch and "," in shapes.batch else shapes.img_size
+        option = "--batch" if given == shapes.batch else "--img-size"
+        raise SpecError(f"{option} {given}: {what} takes one batch and one image size: name one")
+    return models[0]
+
+
+def _integers(option: str, text: str) -> tuple[int, ...]:
+    """Read ``1,8,64``."""
     try:
-        batches = [int(word) for word in text.split(",")]
+        numbers = tuple(int(word) for word in text.split(","))
     except ValueError as error:
-        raise SpecError(f"--batch {text}: expected an integer, or several with commas between") from error
-    if len(set(batches)) < len(batches):
-        raise SpecError(f"--batch {text}: name each batch once")
-    return tuple(ModelOptions(**vars(options), batch=batch) for batch in batches)
+        raise SpecError(f"{option} {text}: expected an integer, or several with commas between") from error
+    if min(numbers) < 1:
+        raise SpecError(f"{option} {text}: expected integers above 0")
+    if len(set(numbers)) < len(numbers):
+        raise SpecError(f"{option} {text}: name each once")
+    return numbers
 
 
 def _model_spec(options: ModelOptions) -> ModelSpec:

@@ -37,7 +37,7 @@ def test_help_loads_no_heavy_package():
         (["compare", "nvfp4+dense"], ["+dense", "sparse"]),
         (["compare", "nvfp4@home"], ["@home", "stock"]),
         (["compare", "fp16", "fp16"], ["fp16", "more than once"]),
-        (["compare", "fp16", "--batch", "0"], ["--batch 0", "greater than"]),
+        (["compare", "fp16", "--batch", "0"], ["--batch 0", "integers above 0"]),
         (["compare", "fp16", "--batch", "many"], ["--batch", "integer"]),
         (["compare", "fp16", "--img-size", "-3"], ["--img-size", "-3"]),
         (["compare", "fp16", "--set", "depth"], ["--set depth", "NAME=VALUE"]),

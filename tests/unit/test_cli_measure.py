@@ -49,7 +49,11 @@ def test_help_has_examples(trtbench, command):
         (["compare", "slow.json", "fast.json"], ["--runtime"]),
         (["compare", "slow.json", "slow.json", "--runtime", "fake"], ["more than once", "--aa"]),
         (["compare", "--aa", "fp16", "fp32", "--runtime", "torch"], ["--aa", "one"]),
-        (["compare", "--aa", "fp16"], ["--aa", "--runtime"]),
+        (["compare", "--aa", "fp16", "--runtime", "torch", "--img-size", "224,256"], ["--img-size", "--aa"]),
+        (["bench", "fp16", "--runtime", "torch", "--batch", "1,0"], ["--batch 1,0", "above 0"]),
+        (["compare", "fp16", "--img-size", "224,x"], ["--img-size 224,x", "integer"]),
+        (["compare", "slow.json", "--runtime", "fake", "--batch", "64"], ["--batch", "slow.json"]),
+        (["compare", "--from", "slow.json", "--img-size", "64"], ["--img-size", "--from"]),
         (["compare", "--aa", "slow.json", "--runtime", "fake", "--set", "depth=1"], ["--set", "slow.json"]),
         (["compare", "--aa", "slow.json", "--runtime", "fake", "--batch", "8"], ["--batch", "slow.json"]),
         (["compare", "--aa", "fp16", "--runtime", "torch", "--rebuilds", "1"], ["--rebuilds", "--aa"]),
@@ -127,6 +131,27 @@ def test_the_samples_of_stored_results_are_those_beside_them(trtbench, arms):
     (slow,), (fast,) = Path("v/results").glob("*slow*.json"), Path("w/results").glob("*fast*.json")
     out = trtbench("compare", "--from", slow, fast)[1]
     assert _kept(out) == [path.with_suffix("") / "blocks.jsonl" for path in (slow, fast)]
+
+
+@pytest.mark.parametrize("command", [["bench", "fp16"], ["compare", "--aa", "fp16"]])
+def test_without_a_gpu_the_way_to_the_cpu_is_told(trtbench, command):
+    code, out, err = trtbench(*command)
+    assert (code, out) == (1, "")
+    assert "--runtime onnxruntime-cpu times on this CPU" in err.splitlines()[-1]
+
+
+def test_files_of_one_name_are_told_apart(trtbench, arms, tmp_path):
+    (tmp_path / "other").mkdir()
+    write_script(tmp_path / "other", "slow", 1.2)
+    code, out, err = trtbench("compare", "slow.json", "other/slow.json", "--runtime", "fake", *FAST, "--json")
+    assert code == 0, err
+    labels = [each["arm"]["label"] for each in json.loads(out)["measurements"]]
+    assert labels == ["slow.json", "other/slow.json"]
+
+
+def test_no_line_ends_with_blanks(trtbench, arms):
+    out = trtbench("compare", *arms, "--runtime", "fake", *FAST)[1]
+    assert [line for line in out.splitlines() if line != line.rstrip()] == []
 
 
 def test_bench_again_is_another_measurement(trtbench, arms):

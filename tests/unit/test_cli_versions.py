@@ -73,7 +73,7 @@ def test_help_has_an_example(verb):
         (["fp32", "--runtime", "onnxruntime-cpu", "--backend", "tensorrt"], "--backend has no say"),
         (["fp32", "--rebuilds", "-1"], "--rebuilds -1: expected 0 or more"),
         (["fp32", "--processes", "0"], "--processes 0"),
-        (["fp32", "--batch", "1,8"], "--env compares versions at one batch"),
+        (["fp32", "--batch", "1,8"], "--batch 1,8: --env takes one batch and one image size: name one"),
         (["fp32", "--runtime", "onnxruntime-cpu", "--l2", "flushed"], "l2 flushed: runtime onnxruntime-cpu"),
         (
             ["fp32", "--runtime", "onnxruntime-cpu", "--trust"],

@@ -1,9 +1,13 @@
-"""Which options of timing pass: those that at least one runtime of the request can use."""
+"""What a request to time comes to: which options pass, and what a sweep makes of a point that fails."""
+
+import json
 
 import pytest
+from scripted import FAST, arm
 
+from trtbench import measure_requests
 from trtbench.cli_options import BenchOptions
-from trtbench.errors import SpecError
+from trtbench.errors import BuildError, SpecError
 from trtbench.measure_requests import checked_bench
 from trtbench.runtimes import RUNTIMES
 
@@ -30,3 +34,50 @@ def test_an_option_passes_where_the_runtime_can_use_it(option, runtime):
 def test_one_runtime_that_can_use_it_is_enough(option):
     bench = checked_bench(BenchOptions(**{option: True}), 7, ["onnxruntime-cpu", "tensorrt"])
     assert (bench.seed, bench.cuda_graph) == (7, option != "no_graph")
+
+
+@pytest.fixture
+def made(monkeypatch, tmp_path):
+    """The recipes that were made into arms, by batch and image size; batch 2 is too large for this GPU."""
+    asked = []
+
+    def make(label, spec, runtime, workshop, on_step):
+        asked.append((spec.batch, spec.model.img_size))
+        if spec.batch == 2:
+            raise BuildError("too large for this GPU")
+        return arm(tmp_path, label), None
+
+    monkeypatch.setattr(measure_requests, "arm_of_recipe", make)
+    return asked
+
+
+def test_a_batch_that_cannot_be_built_is_a_point_of_the_sweep(trtbench, made):
+    sweep = ("bench", "fp32", "--runtime", "onnxruntime-cpu", "--batch", "1,2,4", *FAST)
+    code, out, err = trtbench(*sweep, "--json")
+    points = json.loads(out)["points"]
+    assert (code, [point["status"] for point in points]) == (1, ["ok", "failed", "ok"]), err
+    assert (points[1]["reason"], points[1]["batch"]) == ("too large for this GPU", 2)
+    assert "fp32 at batch 2 failed: too large for this GPU" in trtbench(*sweep)[1]
+    assert {batch for batch, _ in made} == {1, 2, 4}
+
+
+def test_alone_it_is_an_error(trtbench, made):
+    code, out, err = trtbench("bench", "fp32", "--runtime", "onnxruntime-cpu", "--batch", "2", *FAST)
+    assert (code, out, err.splitlines()[-1]) == (1, "", "trtbench: error: too large for this GPU")
+
+
+@pytest.mark.parametrize("command", ["bench", "compare"])
+def test_a_wrong_image_size_is_refused_before_anything_is_timed(trtbench, made, monkeypatch, command):
+    exported = []
+
+    def export(spec, store, on_step):
+        exported.append(spec.model.img_size)
+        if spec.model.img_size == 230:
+            raise SpecError("an image of 230 x 230 pixels is not made of whole patches")
+
+    monkeypatch.setattr(measure_requests, "export", export)
+    sizes = ("--runtime", "onnxruntime-cpu", "--img-size", "224,230,256")
+    code, out, err = trtbench(command, "fp32", *sizes, *FAST)
+    assert (code, out) == (2, "")
+    assert "230 x 230" in err.splitlines()[-1]
+    assert (exported, made) == ([224, 230], [])

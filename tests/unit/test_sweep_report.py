@@ -11,7 +11,8 @@ from rich.console import Console
 from test_measurement_report import compared, comparison
 
 from trtbench.report.sweep import render_sweep
-from trtbench.results import Sweep
+from trtbench.results import Comparison, Sweep
+from trtbench.specs import ExportSpec, ModelSpec
 
 COMPILED = Path(__file__).parents[1] / "golden" / "compare"
 
@@ -75,6 +76,43 @@ def test_a_rate_is_against_the_smallest_batch_or_nothing():
         ["64", "1.5015", "+-0.25%", "42624"],
     ]
     assert "vs batch 1" in render(Sweep(points=(lost, *single(8).points)), 80)
+
+
+def sized(point, size):
+    """A comparison or a measurement of images of this size."""
+    if isinstance(point, Comparison):
+        return point.model_copy(update={"img_size": size})
+    export = ExportSpec(recipe=point.arm.recipe, model=ModelSpec(img_size=size), batch=point.batch)
+    return point.model_copy(update={"arm": point.arm.model_copy(update={"export": export})})
+
+
+def test_image_sizes_at_one_batch_are_a_curve_of_their_own():
+    sweep = Sweep(points=tuple(sized(point, size) for size in (384, 224) for point in single(8).points))
+    assert table(sweep) == [
+        ["fp16", "224", "1.5015", "+-0.25%", "5328", "1.00x"],
+        ["384", "1.5015", "+-0.25%", "5328", "1.00x"],
+    ]
+    assert "vs 224 px" in render(sweep, 80)
+
+
+def test_batches_at_several_image_sizes_are_a_curve_for_each():
+    sweep = Sweep(points=tuple(sized(point, size) for size in (224, 384) for point in single(1, 8).points))
+    assert [row[:3] for row in table(sweep)] == [
+        ["fp16,", "224", "px"],
+        ["8", "1.5015", "+-0.25%"],
+        ["fp16,", "384", "px"],
+        ["8", "1.5015", "+-0.25%"],
+    ]
+    assert "fp16 at batch 8, 384 px" in render(sweep, 110)
+
+
+def test_what_compiled_names_the_image_sizes(compiled):
+    sweep = Sweep(
+        points=tuple(sized(point, size) for point, size in zip(compiled.points, (64, 96), strict=True))
+    )
+    text = render(sweep, 110)
+    assert "batches 8, 1, images of 64, 96 pixels" in text or "batches 1, 8, images of 96, 64 pixels" in text
+    assert "fp16, 96 px" in text
 
 
 def test_bars_are_shares_of_the_fastest_and_need_room():

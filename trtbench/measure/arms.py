@@ -74,7 +74,7 @@ def arm_of_path(path: Path, runtime: str, workshop: Workshop, on_step: OnStep) -
         ArtifactError: it is missing or damaged, or an engine that the store did not build.
         TrtbenchError: a build failed.
     """
-    loads, label = runtime_entry(runtime).loads, path.stem if path.is_file() else path.name
+    loads, (label,) = runtime_entry(runtime).loads, labels_of_paths([path])
     if loads == "script" or _is_bare(path):
         return _arm_of_file(label, path, runtime, workshop, on_step)
     artifact = load_artifact(path)
@@ -85,6 +85,14 @@ def arm_of_path(path: Path, runtime: str, workshop: Workshop, on_step: OnStep) -
         engine = Artifact(artifact.directory, artifact.manifest)
         return arm_of_engines(label, [engine], runtime, workshop)
     return _arm_of_model(label, Artifact(artifact.directory, artifact.manifest), runtime, workshop, on_step)
+
+
+def labels_of_paths(paths: Sequence[Path]) -> list[str]:
+    """Call each path by its name, a file of an artifact by the artifact's; in full where names are alike."""
+    names = [
+        path.stem if _is_bare(path) else (path.parent if path.is_file() else path).name for path in paths
+    ]
+    return [str(path) if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
 
 
 def arm_of_onnx(label: str, onnx: OnnxArtifact | Path, runtime: str) -> Arm:

@@ -67,9 +67,11 @@ def _headline(comparisons: Sequence[Comparison]) -> str:
     rows = [row for each in comparisons for row in each.rows]
     backends = sorted({f"{r.engine.backend} {r.engine.backend_version}" for r in rows if r.engine})
     is_timed = any(row.measured and row.measured.series for row in rows)
-    first, batches = comparisons[0], ", ".join(str(each.batch) for each in comparisons)
+    first, batches = comparisons[0], list(dict.fromkeys(str(each.batch) for each in comparisons))
+    sizes = dict.fromkeys(str(each.img_size) for each in comparisons if each.img_size)
     return (
-        f"[bold]{first.model}[/bold], batch{'es' * (len(comparisons) > 1)} {batches}"
+        f"[bold]{first.model}[/bold], batch{'es' * (len(batches) > 1)} {', '.join(batches)}"
+        + (f", images of {', '.join(sizes)} pixels" if sizes else "")
         + (f", compiled for {first.target['sm']}" if first.target["sm"] else "")
         + (f" by {', '.join(backends)}" if backends else "")
         + ("" if is_timed else "; nothing here was timed on a GPU")
@@ -83,7 +85,7 @@ def _recipe_table(
     columns = {header: cell for header, cell in _CELLS.items() if not (is_narrow and "activa" in header)}
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1 if is_narrow else 2, 0, 0))
     for header in headers:
-        table.add_column(header, justify="right" if header == "batch" else "left", no_wrap=True)
+        table.add_column(header, justify="left" if header == "recipe" else "right", no_wrap=True)
     table.add_column("GEMM FLOPs run in", min_width=len("fp16 25.5%"))
     table.add_column("attn", no_wrap=True)
     for header in columns:

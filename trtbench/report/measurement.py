@@ -229,13 +229,15 @@ def time_cells(measurement: Measurement, verdicts: Sequence[Verdict]) -> tuple[s
     """Time and rate of an arm, and the verdict on it if there is one."""
     main = measurement.series.get(measurement.facts.main_series) if measurement.facts else None
     verdict = next((each for each in verdicts if each.arm == measurement.arm.label), None)
-    times = (
-        ("[red]failed[/red]", "")
-        if main is None
-        else (f"{main.median:.4f}", f"+-{relative_half_width(main):.2%}")
-    )
+    times = ("[red]failed[/red]", "") if main is None else (f"{main.median:.4f}", _half_width(main))
     rate = "" if measurement.images_per_s is None else _rate(measurement.images_per_s)
     return (*times, rate, *_verdict_cells(verdict))
+
+
+def _half_width(main: Statistic) -> str:
+    """Relative to the median, as far as that says something: the interval is symmetric in the logarithm."""
+    half_width = relative_half_width(main)
+    return f"+-{half_width:.2%}" if half_width < 1 else "over 100%"
 
 
 def _verdict_cells(verdict: Verdict | None) -> tuple[str, str, str]:

@@ -64,13 +64,17 @@ class ComparisonRow(Spec):
 
 
 class Comparison(Spec):
-    """Several recipes of one model, side by side; ``not_timed`` says why no row has a measurement."""
+    """Several recipes of one model, side by side; ``not_timed`` says why no row has a measurement.
+
+    ``img_size``: side of the images in pixels, where it was asked for; else the model's own.
+    """
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["comparison"] = "comparison"
     environment: dict[str, Any]
     model: str
     batch: int
+    img_size: int | None = None
     target: dict[str, Any]
     baseline: str
     rows: tuple[ComparisonRow, ...]
