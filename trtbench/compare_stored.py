@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from trtbench.errors import SpecError
+from pydantic import BaseModel, ValidationError
+
+from trtbench.errors import IncompatibleResults, SpecError
 from trtbench.measure.findings import output_differs
 from trtbench.measure.side_by_side import ratio_of
 from trtbench.measure.verdict import decide
 from trtbench.results import ArmsComparison, Finding, Measurement, TimedBlock, Verdict
 from trtbench.results_store import StoredArm, stored_arms
 
-_MACHINE_FIELDS = ("trtbench_version", "cpu_model", "cpu_count", "packages", "platform", "python_version")
+_MACHINE_FIELDS = ("trtbench_version", "cpu_model", "cpu_count", "platform", "python_version")
 
 
 def compare_stored(paths: Sequence[Path]) -> ArmsComparison:
@@ -104,8 +106,11 @@ def _unpaired(old: Sequence[TimedBlock], new: Sequence[TimedBlock]) -> list[Time
 
 
 def _findings(baseline: StoredArm, arm: StoredArm) -> tuple[Finding, ...]:
-    measured = baseline.measurement, arm.measurement
-    found = (_not_interleaved(baseline, arm), _machine_differs(*measured), output_differs(*measured))
+    found = (
+        _not_interleaved(baseline, arm),
+        _machine_differs(baseline, arm),
+        output_differs(baseline.measurement, arm.measurement),
+    )
     return tuple(each for each in found if each is not None and each not in arm.measurement.findings)
 
 
@@ -123,7 +128,7 @@ def _not_interleaved(baseline: StoredArm, arm: StoredArm) -> Finding | None:
     )
 
 
-def _machine_differs(baseline: Measurement, arm: Measurement) -> Finding | None:
+def _machine_differs(baseline: StoredArm, arm: StoredArm) -> Finding | None:
     """Recorded things other than the GPU's name that differ, by name with both values."""
     old, new = _machine(baseline), _machine(arm)
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
@@ -137,9 +142,33 @@ def _machine_differs(baseline: Measurement, arm: Measurement) -> Finding | None:
     )
 
 
-def _machine(measurement: Measurement) -> dict[str, str]:
-    environment = measurement.environment or {}
-    facts = {field: str(environment.get(field)) for field in _MACHINE_FIELDS if field != "packages"}
-    packages = {name: str(version) for name, version in environment.get("packages", {}).items()}
-    drivers = {f"driver of {gpu['name']}": gpu["driver_version"] for gpu in environment.get("gpus", ())}
-    return {**facts, **packages, **drivers}
+class _Gpu(BaseModel):
+    """What a result must tell of a GPU."""
+
+    name: str
+    driver_version: str
+
+
+class _Machine(BaseModel):
+    """What is read of the environment of a result; what else it holds may be another revision's."""
+
+    packages: dict[str, str] = {}
+    gpus: tuple[_Gpu, ...] = ()
+
+
+def _machine(arm: StoredArm) -> dict[str, str]:
+    """Recorded facts by name.
+
+    Raises:
+        IncompatibleResults: the file is damaged; the text names the field.
+    """
+    environment = arm.measurement.environment or {}
+    try:
+        machine = _Machine.model_validate(environment)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in ("environment", *first["loc"]))
+        raise IncompatibleResults(f"{arm.path}: field {field}: {first['msg']}") from error
+    facts = {field: str(environment.get(field)) for field in _MACHINE_FIELDS}
+    drivers = {f"driver of {gpu.name}": gpu.driver_version for gpu in machine.gpus}
+    return {**facts, **machine.packages, **drivers}

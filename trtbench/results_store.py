@@ -24,6 +24,7 @@ from trtbench.results import (
     TimedBlock,
 )
 from trtbench.results.versions import VersionComparison
+from trtbench.runtimes import RUNTIMES
 from trtbench.specs import ArmEnvironment
 
 Stored = Measurement | Comparison | ArmsComparison | Sweep | AaReport
@@ -88,6 +89,12 @@ def stored_arms(path: Path) -> list[StoredArm]:
     arms = [StoredArm(path, each, _blocks_of(path, each)) for each in _measurements(result)]
     if not arms:
         raise IncompatibleResults(f"{path}: nothing in it was timed: name a measurement")
+    unknown = [arm.measurement.arm for arm in arms if arm.measurement.arm.runtime not in RUNTIMES]
+    if unknown:
+        raise IncompatibleResults(
+            f"{path}: runtime {unknown[0].runtime!r} of {unknown[0].label} is none that this trtbench knows: "
+            "use the one that wrote it"
+        )
     return arms
 
 

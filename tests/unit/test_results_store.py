@@ -179,6 +179,29 @@ def test_a_file_of_another_kind_or_schema_is_refused(slow, change, words):
         load_result(slow)
 
 
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"gpus": [{"x": 1}]}, "field environment.gpus.0.name: Field required"),
+        ({"packages": ["torch"]}, "field environment.packages: Input should be a valid dict"),
+    ],
+)
+def test_a_damaged_environment_is_one_line_with_the_file_and_the_field(slow, fast, environment, words):
+    fast.write_text(json.dumps({**json.loads(fast.read_text()), "environment": environment}))
+    with pytest.raises(IncompatibleResults, match=words) as caught:
+        compare_stored([slow, fast])
+    assert str(caught.value).startswith(f"{fast}: ")
+
+
+def test_a_runtime_that_is_not_known_is_one_line(slow):
+    raw = json.loads(slow.read_text())
+    slow.write_text(json.dumps({**raw, "arm": {**raw["arm"], "runtime": "tensorrt_next"}}))
+    with pytest.raises(
+        IncompatibleResults, match="runtime 'tensorrt_next' of fp16 is none that this trtbench"
+    ):
+        stored_arms(slow)
+
+
 def test_what_is_no_json_or_not_there_is_refused(tmp_path):
     (tmp_path / "text.json").write_text("{")
     (tmp_path / "list.json").write_text("[]")
