@@ -17,8 +17,17 @@ from types import ModuleType
 from typing import Any
 
 _FOLDER = Path(__file__).parent / "data" / "tensorrt-api"
-VERSIONS = tuple(sorted(path.name.removesuffix(".json.gz") for path in _FOLDER.glob("*.json.gz")))
-"""Such as ``tensorrt-10.11.0.33`` and ``tensorrt_rtx-1.7.1.116``."""
+
+
+def _by_number(name: str) -> list[str | int]:
+    """Sort 10.8 before 10.11."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+VERSIONS = tuple(
+    sorted((path.name.removesuffix(".json.gz") for path in _FOLDER.glob("*.json.gz")), key=_by_number)
+)
+"""Such as ``tensorrt-10.11.0.33`` and ``tensorrt_rtx-1.7.1.116``, those of each product oldest first."""
 
 _SEVERITIES = {"INTERNAL_ERROR": 0, "ERROR": 1, "WARNING": 2, "INFO": 3, "VERBOSE": 4}  # NvInferRuntimeBase.h
 _BUFFERS = ("buffer", "typing_extensions.Buffer", "collections.abc.Buffer")

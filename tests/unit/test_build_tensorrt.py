@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from scripted_builder import LAYERS, PLAN, TOTALS, Script, load_scripted
@@ -24,7 +24,14 @@ from trtbench.build.dialect import (
 )
 from trtbench.environment import Gpu
 from trtbench.errors import RuntimeUnavailable, SpecError
-from trtbench.specs import BuilderOptions, BuildSpec, ShapeRange
+from trtbench.specs import (
+    BuilderOptions,
+    BuildSpec,
+    HardwareCompatibility,
+    ShapeRange,
+    TilingLevel,
+    TimingCacheMode,
+)
 
 TENSORRT = [version for version in VERSIONS if version.startswith("tensorrt-")]
 RTX = [version for version in VERSIONS if version.startswith("tensorrt_rtx-")]
@@ -41,6 +48,24 @@ EVERYTHING = BuilderOptions(
     max_aux_streams=0,
     profiles=((X,), (X,)),
 )
+WITHOUT_SAME_COMPUTE_CAPABILITY = ("tensorrt-10.8.0.43",)
+EVERY_VALUE = [
+    *({"timing_cache": mode} for mode in get_args(TimingCacheMode)),
+    {"tactic_table": True},
+    {"workspace_bytes": 2**20},
+    *({"optimization_level": level} for level in range(6)),
+    *({"tiling": level} for level in get_args(TilingLevel)),
+    *({"hardware_compatibility": level} for level in get_args(HardwareCompatibility)),
+    {"version_compatible": True},
+    *({"max_aux_streams": number} for number in (0, 7)),
+    {"profiles": ((X,),)},
+]
+
+
+def everything(version: str) -> BuilderOptions:
+    """All options that a version has."""
+    is_old = version in WITHOUT_SAME_COMPUTE_CAPABILITY
+    return EVERYTHING.model_copy(update={"hardware_compatibility": "ampere_plus"} if is_old else {})
 
 
 @pytest.fixture
@@ -98,13 +123,14 @@ def test_every_version_of_tensorrt_builds_strongly_typed_and_tells_its_layers(
 def test_every_option_reaches_every_version_of_tensorrt(version: str, paths: BuildPaths) -> None:
     script = Script()
     paths.timing_cache.write_bytes(b"old ")
-    compiled(version, paths, script, EVERYTHING, sparsity=True)
+    options = everything(version)
+    compiled(version, paths, script, options, sparsity=True)
     config = script.config
     assert config.set_flags == {"EDITABLE_TIMING_CACHE", "VERSION_COMPATIBLE", "SPARSE_WEIGHTS"}
     assert config.builder_optimization_level == 5
     assert config.max_aux_streams == 0
     assert config.tiling_optimization_level.name == "FULL"
-    assert config.hardware_compatibility_level.name == "SAME_COMPUTE_CAPABILITY"
+    assert config.hardware_compatibility_level.name == options.hardware_compatibility.upper()
     assert config.pools == {"WORKSPACE": 2**30}
     assert script.profile_shapes == [("x", (1, 3), (8, 3), (64, 3))] * 2
     assert paths.timing_cache.read_bytes() == b"old new old "
@@ -115,6 +141,43 @@ def test_every_option_reaches_every_version_of_tensorrt(version: str, paths: Bui
         ".lock",
         ".log",
     }
+
+
+def test_every_option_is_among_the_values_that_are_tried() -> None:
+    assert {name for values in EVERY_VALUE for name in values} == set(BuilderOptions.model_fields)
+
+
+@pytest.mark.parametrize("values", EVERY_VALUE, ids=str)
+@pytest.mark.parametrize("version", TENSORRT)
+def test_every_value_of_every_option_is_one_that_the_version_has(
+    version: str, values: dict[str, Any], paths: BuildPaths
+) -> None:
+    script, options = Script(), BuilderOptions.model_validate(values)
+    if values == {"hardware_compatibility": "same_compute_capability"} and version in (
+        WITHOUT_SAME_COMPUTE_CAPABILITY
+    ):
+        with pytest.raises(SpecError, match=r"^--hardware-compatibility same_compute_capability: TensorRT"):
+            compiled(version, paths, script, options)
+        return
+    compiled(version, paths, script, options)
+    config = script.config
+    assert config.builder_optimization_level == options.optimization_level
+    assert config.max_aux_streams == options.max_aux_streams
+    assert config.pools == ({"WORKSPACE": 2**20} if options.workspace_bytes else {})
+    assert _name(config.tiling_optimization_level) == (options.tiling and options.tiling.upper())
+    level = None if options.hardware_compatibility == "none" else options.hardware_compatibility.upper()
+    assert _name(config.hardware_compatibility_level) == level
+    assert config.set_flags == {
+        *(("DISABLE_TIMING_CACHE",) if options.timing_cache == "off" else ()),
+        *(("EDITABLE_TIMING_CACHE",) if options.tactic_table else ()),
+        *(("VERSION_COMPATIBLE",) if options.version_compatible else ()),
+    }
+    assert paths.timing_cache.exists() == (options.timing_cache == "shared")
+    assert len(script.profile_shapes) == len(options.profiles)
+
+
+def _name(member: Any) -> str | None:
+    return None if member is None else str(member.name)
 
 
 @pytest.mark.parametrize("version", TENSORRT)
@@ -191,7 +254,6 @@ _USED = [
     ("ProfilingVerbosity", "DETAILED"),
     ("MemoryPoolType", "WORKSPACE"),
     ("TilingOptimizationLevel", "FULL"),
-    ("HardwareCompatibilityLevel", "SAME_COMPUTE_CAPABILITY"),
     ("LayerInformationFormat", "JSON"),
     ("Builder", "create_network"),
     ("Builder", "create_builder_config"),
@@ -227,7 +289,9 @@ def test_a_name_that_goes_from_the_api_fails_the_build(
 ) -> None:
     paths.timing_cache.write_bytes(b"old ")
     with pytest.raises((AttributeError, KeyError), match=member):
-        compiled(version, paths, Script(), EVERYTHING, change=_without(class_name, member), sparsity=True)
+        compiled(
+            version, paths, Script(), everything(version), change=_without(class_name, member), sparsity=True
+        )
 
 
 def test_a_changed_signature_or_flag_shows(paths: BuildPaths) -> None:
@@ -238,7 +302,7 @@ def test_a_changed_signature_or_flag_shows(paths: BuildPaths) -> None:
         ]
 
     with pytest.raises(TypeError, match="incompatible"):
-        compiled(TENSORRT[0], paths, Script(), EVERYTHING, change=renamed)
+        compiled(TENSORRT[0], paths, Script(), everything(TENSORRT[0]), change=renamed)
     with pytest.raises(KeyError, match="STRONGLY_TYPED"):
         compiled(
             TENSORRT[0], paths, Script(), change=_without("NetworkDefinitionCreationFlag", "STRONGLY_TYPED")
@@ -312,7 +376,7 @@ def test_what_a_compiler_would_ignore_is_refused(
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        ("10.7.0", "TensorRT 10.7.0 is too old"),
+        ("10.7.0", "TensorRT 10.7.0 is too old: 10.8 is the first for Blackwell"),
         ("banana", "version 'banana' of TensorRT cannot be read"),
     ],
 )
@@ -322,6 +386,19 @@ def test_a_version_that_cannot_build_is_refused(version: str, words: str, paths:
         check_options(spec_of("tensorrt-"), version)
     with pytest.raises(SpecError, match=words):
         build_job(spec_of("tensorrt-"), version, paths)
+
+
+@pytest.mark.parametrize("backend", ["tensorrt", "trtexec"])
+def test_what_came_with_a_later_version_is_refused_in_one_line(backend: str) -> None:
+    spec = spec_of(f"{backend}-", BuilderOptions(hardware_compatibility="same_compute_capability"))
+    check_options(spec, None)
+    check_options(spec, "10.9.0.34")
+    with pytest.raises(SpecError) as refused:
+        check_options(spec, "10.8.0.43")
+    assert str(refused.value) == (
+        "--hardware-compatibility same_compute_capability: TensorRT 10.8.0.43 has ampere_plus only: "
+        "same_compute_capability came with 10.9"
+    )
 
 
 def test_tensorrt_builds_for_the_gpu_at_hand_alone() -> None:

@@ -25,16 +25,10 @@ from trtbench.errors import RuntimeUnavailable
 Run = Callable[..., tuple[int, str, str]]
 
 TENSORRT = [version for version in VERSIONS if version.startswith("tensorrt-")]
-TRTEXEC = ["10.11.0.33", "10.13.3.9", "10.14.1.48", "10.16.1.11", "11.0.0.114", "11.2.1.2", "11.4.0.106"]
+TRTEXEC = [version.partition("-")[2].removesuffix(".post1") for version in TENSORRT]
 OPTIONS = [
     *("--timing-cache", "shared", "--workspace-mib", "512", "--optimization-level", "4", "--tiling", "fast"),
-    *(
-        "--hardware-compatibility",
-        "same_compute_capability",
-        "--version-compatible",
-        "--max-aux-streams",
-        "0",
-    ),
+    *("--hardware-compatibility", "ampere_plus", "--version-compatible", "--max-aux-streams", "0"),
 ]
 ENVIRONMENTS = ["--env", "local", "--env", "venv:tensorrt-rtx==1.5.0.114"]
 IN_SPEC = {
@@ -43,7 +37,7 @@ IN_SPEC = {
     "workspace_bytes": 512 * 2**20,
     "optimization_level": 4,
     "tiling": "fast",
-    "hardware_compatibility": "same_compute_capability",
+    "hardware_compatibility": "ampere_plus",
     "version_compatible": True,
     "max_aux_streams": 0,
     "profiles": [],
@@ -98,6 +92,17 @@ def test_tensorrt_builds_for_the_gpu_here_with_all_options(
     assert code == 0, err
     assert json.loads(out)["spec"]["options"] == {**IN_SPEC, "tactic_table": True}
     assert json.loads(out)["backend_version"] == version.partition("-")[2]
+
+
+def test_an_option_that_came_with_a_later_version_is_refused_before_the_build(
+    trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_tensorrt(monkeypatch, tmp_path, TENSORRT[0])
+    option = ["--hardware-compatibility", "same_compute_capability"]
+    code, out, err = trtbench("build", "m.onnx", "--backend", "tensorrt", *option)
+    assert (code, out, len(err.splitlines())) == (2, "", 1), err
+    assert "TensorRT 10.8.0.43 has ampere_plus only" in err
+    assert not Path("engines").exists()
 
 
 def test_where_only_tensorrt_is_installed_it_builds(

@@ -198,7 +198,7 @@ def test_every_call_is_one_that_the_version_has(
 
 def test_the_versions_of_both_products_are_tried() -> None:
     names = [version.rpartition("-")[0] for version in VERSIONS]
-    assert (names.count("tensorrt"), names.count("tensorrt_rtx")) == (7, 3)
+    assert (names.count("tensorrt"), names.count("tensorrt_rtx")) == (10, 3)
 
 
 def test_a_changed_engine_never_reaches_tensorrt(arm: ArmSpec, monkeypatch: pytest.MonkeyPatch) -> None:

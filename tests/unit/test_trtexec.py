@@ -6,11 +6,12 @@ import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from scripted import spec_of
 from tensorrt_machine import install_trtexec
+from trt_api import load_api
 from trtexec_stand_in import flags_of, write_trtexec
 
 from trtbench.build.dialect import BuildPaths
@@ -18,7 +19,14 @@ from trtbench.build.inspector_reader import read_inspector
 from trtbench.build.trtexec import Trtexec, build_command, find_trtexec, read_version
 from trtbench.build.trtexec_log import error_words, read_build_memory
 from trtbench.errors import BuildError, MeasureError, RuntimeUnavailable, SpecError
-from trtbench.specs import BenchSpec, BuilderOptions, BuildSpec, ShapeRange
+from trtbench.specs import (
+    BenchSpec,
+    BuilderOptions,
+    BuildSpec,
+    HardwareCompatibility,
+    ShapeRange,
+    TilingLevel,
+)
 from trtbench.trtexec import bench_command, measure, trtexec_disagrees
 from trtbench.trtexec.arm import open_arm
 from trtbench.trtexec.check import DISAGREEMENT
@@ -37,7 +45,7 @@ LOG_OF_10_9 = Path(__file__).parent.parent / "data" / "tensorrt" / "trtexec-10.9
 
 # By the tag of NVIDIA's container.
 VERSIONS = {"25.06": "10.11.0.33", "25.11": "10.14.1.48", "26.06": "11.0.0.114"}
-OTHERS = ("10.13.3.9", "10.16.1.11", "11.2.1.2", "11.4.0.106")
+OTHERS = ("10.8.0.43", "10.9.0.34", "10.13.3.9", "10.15.1.29", "10.16.1.11", "11.2.1.2", "11.4.0.106")
 
 X = ShapeRange(input="x", min_shape=(1, 3), opt_shape=(8, 3), max_shape=(64, 3))
 PATHS = BuildPaths(*map(Path, ("model.onnx", "model.engine", "build.log", "inspector.json", "timing.cache")))
@@ -107,6 +115,24 @@ def test_every_flag_is_one_that_the_version_takes_and_that_means_something(versi
     assert flags <= flags_of(major)
     without_effect = {"--stronglyTyped", "--useCudaGraph", "--useSpinWait", "--noDataTransfers"}
     assert (flags & without_effect == without_effect) if major < 11 else not flags & without_effect
+
+
+@pytest.mark.parametrize("version", [*VERSIONS.values(), *OTHERS])
+def test_every_value_of_an_option_is_said_as_trtexec_says_it(version: str) -> None:
+    trtexec = Trtexec(Path("trtexec"), version)
+    tiling = load_api("tensorrt-11.4.0.106").module.TilingOptimizationLevel
+    levels = {"none": "none", "ampere_plus": "ampere+", "same_compute_capability": "sameComputeCapability"}
+    for level in get_args(TilingLevel):
+        command = build_command(trtexec, _spec(tiling=level), PATHS)
+        assert f"--tilingOptimizationLevel={int(tiling[level.upper()])}" in command
+    for level in get_args(HardwareCompatibility):
+        if (level, version) != ("same_compute_capability", "10.8.0.43"):
+            command = build_command(trtexec, _spec(hardware_compatibility=level), PATHS)
+            assert f"--hardwareCompatibilityLevel={levels[level]}" in command
+
+
+def _spec(**options: Any) -> BuildSpec:
+    return BuildSpec(backend="trtexec", options=BuilderOptions.model_validate(options))
 
 
 @pytest.mark.parametrize("version", [*VERSIONS.values(), *OTHERS])

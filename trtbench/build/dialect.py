@@ -22,6 +22,8 @@ PRODUCTS = {"tensorrt_rtx": "TensorRT-RTX", "tensorrt": "TensorRT", "trtexec": "
 OLDEST_TENSORRT = (10, 8)
 """The first for Blackwell GPUs, and the first with FP4."""
 
+_FIRST_WITH_SAME_COMPUTE_CAPABILITY = (10, 9)
+
 
 @dataclass(frozen=True)
 class BuildPaths:
@@ -96,8 +98,8 @@ def check_options(spec: BuildSpec, version: str | None) -> None:
         raise SpecError("--tactic-table comes from the timing cache: leave --timing-cache off out")
     if options.tactic_table and spec.backend == "trtexec":
         raise SpecError("trtexec has no flag for --tactic-table: take --backend tensorrt")
-    if version is not None and version_numbers(version)[:2] < OLDEST_TENSORRT:
-        raise SpecError(f"TensorRT {version} is too old: 10.8 is the first for Blackwell")
+    if version is not None:
+        _check_options_of_version(options, version)
 
 
 def _check_options_of_rtx(options: BuilderOptions) -> None:
@@ -114,6 +116,18 @@ def _check_options_of_rtx(options: BuilderOptions) -> None:
         )
     if options.version_compatible:
         raise SpecError("--version-compatible: TensorRT-RTX comes without the lean runtime that this needs")
+
+
+def _check_options_of_version(options: BuilderOptions, version: str) -> None:
+    numbers = version_numbers(version)[:2]
+    if numbers < OLDEST_TENSORRT:
+        raise SpecError(f"TensorRT {version} is too old: 10.8 is the first for Blackwell")
+    level = options.hardware_compatibility
+    if level == "same_compute_capability" and numbers < _FIRST_WITH_SAME_COMPUTE_CAPABILITY:
+        raise SpecError(
+            f"--hardware-compatibility {level}: TensorRT {version} has ampere_plus only: {level} came with "
+            "10.9"
+        )
 
 
 def check_target(targets: Sequence[str], gpu: Gpu) -> None:
