@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from host_code import HOST_CODE, HostCodeGate
 from trt_api import Api, load_api, script_of
 
 PLAN = b"an engine"
@@ -36,6 +37,11 @@ class Script:
     config: Any = None
     logger: Any = None
     profile_shapes: list[tuple[Any, ...]] = field(default_factory=list)
+    runtime: Any = None
+
+    def open_runtime(self, logger: Any) -> Any:
+        self.runtime = _Runtime(self, logger)
+        return self.runtime
 
 
 def load_scripted(version: str, script: Script, **arguments: Any) -> Api:
@@ -43,7 +49,7 @@ def load_scripted(version: str, script: Script, **arguments: Any) -> Api:
     scripts = {
         "Builder": lambda logger: _Builder(script, logger),
         "OnnxParser": lambda network, logger: _Parser(script),
-        "Runtime": lambda logger: _Runtime(script),
+        "Runtime": lambda logger: script.open_runtime(logger),
     }
     api = load_api(version, scripts, **arguments)
     script.trt = api.module
@@ -79,7 +85,9 @@ class _Builder:
                 self.script.logger.log(self.script.trt.ILogger.VERBOSE, line.removeprefix("[VERBOSE] "))
         for total in TOTALS:
             self.script.logger.log(self.script.trt.ILogger.INFO, total)
-        return PLAN if self.script.builds else None
+        if not self.script.builds:
+            return None
+        return PLAN + HOST_CODE * ("VERSION_COMPATIBLE" in script_of(config).set_flags)
 
 
 class _Network:
@@ -170,13 +178,14 @@ class _Parser:
         return "In node 3 with name: /q: unsupported"
 
 
-class _Runtime:
-    def __init__(self, script: Script) -> None:
+class _Runtime(HostCodeGate):
+    def __init__(self, script: Script, logger: Any) -> None:
+        super().__init__(script.trt, logger)
         self.script = script
 
     def deserialize_cuda_engine(self, plan: bytes) -> Any:
-        assert plan == PLAN
-        return _Engine(self.script) if self.script.loads else None
+        assert plan.startswith(PLAN)
+        return _Engine(self.script) if self.script.loads and not self.refuses(plan) else None
 
 
 class _Engine:

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
+from host_code import HOST_CODE, HOST_CODE_REFUSED
+
 _TIME = "11/21/2026-10:00:00"
 
 _BUILD = """onnx minShapes optShapes maxShapes inputIOFormats outputIOFormats memPoolSize profilingVerbosity
@@ -67,6 +69,7 @@ def main(version: str, behaviour: dict[str, Any], argv: list[str]) -> int:
         return 0
     unknown = sorted(given.keys() - flags_of(numbers[0]))
     problems = [f"Unknown option: {flag} {given[flag]}" for flag in unknown] + behaviour.get("errors", [])
+    problems += _refusals_of_engine(given)
     if problems:
         for problem in problems:
             _say("E", problem)
@@ -90,6 +93,15 @@ def main(version: str, behaviour: dict[str, Any], argv: list[str]) -> int:
         _infer(numbers[0], given, protocol, behaviour)
     _write(f"&&&& PASSED {banner}")
     return 0
+
+
+def _refusals_of_engine(given: dict[str, str]) -> list[str]:
+    """What it says of an engine that has code for the host in it, unless it is told so."""
+    engine = Path(given.get("--loadEngine", ""))
+    has_host_code = engine.is_file() and engine.read_bytes().endswith(HOST_CODE)
+    if not has_host_code or "--versionCompatible" in given:
+        return []
+    return [HOST_CODE_REFUSED, "Engine set up failed"]
 
 
 def _say(severity: str, text: str) -> None:
@@ -130,7 +142,8 @@ def _build(major: int, given: dict[str, str]) -> None:
     _say("I", "[TRT] Max Scratch Memory: 512 bytes")
     _say("I", "[TRT] Total Activation Memory: 2048 bytes")
     _say("I", "[TRT] Total Weights Memory: 8192 bytes")
-    Path(given["--saveEngine"]).write_bytes(b"an engine of trtexec")
+    plan = b"an engine of trtexec" + HOST_CODE * ("--versionCompatible" in given)
+    Path(given["--saveEngine"]).write_bytes(plan)
     tensor: dict[str, Any] = {"Name": "x", "Dimensions": [4, 64]}
     if major < 11:
         tensor["Format/Datatype"] = "Half"

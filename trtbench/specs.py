@@ -189,7 +189,8 @@ class ArmSpec(Spec):
 
     ``artifact`` is the file that the runtime loads, ``None`` when it makes the model from ``export`` itself;
     ``weights``: name and sha256 of each file beside it that holds weights of it. ``build`` counts engines
-    built anew from the same model. ``environment=None``: the Python that measures.
+    built anew from the same model; ``options``: how the engine was built, as its manifest says.
+    ``environment=None``: the Python that measures.
     """
 
     label: str
@@ -200,16 +201,18 @@ class ArmSpec(Spec):
     artifact_sha256: str | None
     weights: tuple[tuple[str, str], ...] = ()
     build: int = Field(default=0, ge=0)
+    options: BuilderOptions = BuilderOptions()
     environment: ArmEnvironment | None = None
 
     @model_serializer(mode="wrap")
-    def _leave_out_what_is_not_there(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Write what came later only where it is there: runs of older versions keep their identity."""
+    def _leave_out_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write what came later only where it is set: runs of older versions keep their identity."""
         fields: dict[str, Any] = serialize(self)
-        return {name: value for name, value in fields.items() if name not in _CAME_LATER or value}
+        unset = {name for name in _CAME_LATER if getattr(self, name) == ArmSpec.model_fields[name].default}
+        return {name: value for name, value in fields.items() if name not in unset}
 
 
-_CAME_LATER = ("weights", "environment")
+_CAME_LATER = ("weights", "options", "environment")
 """Fields of ``ArmSpec``."""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from host_code import HOST_CODE
 from scripted_builder import LAYERS, PLAN, TOTALS, Script, load_scripted
 from trt_api import VERSIONS
 
@@ -141,6 +142,18 @@ def test_every_option_reaches_every_version_of_tensorrt(version: str, paths: Bui
         ".lock",
         ".log",
     }
+
+
+@pytest.mark.parametrize("version", TENSORRT)
+def test_host_code_is_allowed_in_engines_that_are_built_with_it_alone(
+    version: str, paths: BuildPaths
+) -> None:
+    script = Script()
+    compiled(version, paths, script, BuilderOptions(version_compatible=True))
+    assert paths.engine.read_bytes() == PLAN + HOST_CODE
+    assert (script.runtime.engine_host_code_allowed, paths.inspector.read_text()) == (True, LAYERS)
+    compiled(version, paths, script)
+    assert (script.runtime.engine_host_code_allowed, paths.engine.read_bytes()) == (False, PLAN)
 
 
 def test_every_option_is_among_the_values_that_are_tried() -> None:
@@ -276,6 +289,7 @@ _USED = [
     ("ITimingCache", "combine"),
     ("ITimingCache", "serialize"),
     ("IOptimizationProfile", "set_shape"),
+    ("Runtime", "engine_host_code_allowed"),
     ("Runtime", "deserialize_cuda_engine"),
     ("ICudaEngine", "create_engine_inspector"),
     ("EngineInspector", "get_engine_information"),

@@ -405,6 +405,24 @@ def test_trtexec_is_asked_for_its_version_once_for_all_processes(
     assert [argv[1:] for argv in asked] == [["--help"]]
 
 
+@pytest.mark.parametrize("backend", ["trtexec", "tensorrt"])
+@pytest.mark.parametrize("version", TENSORRT)
+def test_trtexec_times_a_version_compatible_engine(
+    version: str, backend: str, trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_trtexec(monkeypatch, tmp_path, version.partition("-")[2].removesuffix(".post1"))
+    install_tensorrt(monkeypatch, tmp_path, version)
+    engine = engine_of(trtbench, "--backend", backend, "--version-compatible")
+    code, out, err = trtbench("bench", engine, "--runtime", "trtexec", *FAST, "--json")
+    assert code == 0, out + err
+    result = json.loads(out)
+    assert "--versionCompatible" in result["facts"]["notes"][0]
+    assert result["arm"]["options"]["version_compatible"] is True
+    (tmp_path / "bare.engine").write_bytes((engine / "model.engine").read_bytes())
+    code, out, _ = trtbench("bench", "bare.engine", "--trust", "--runtime", "trtexec", *FAST)
+    assert (code, "IRuntime::getEngineHostCodeAllowed() is false" in " ".join(out.split())) == (1, True), out
+
+
 def test_without_a_cuda_graph_it_is_said(
     trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from host_code import HOST_CODE, HostCodeGate
 from trt_api import VERSIONS, Api, load_api, script_of
 
 from trtbench.errors import MeasureError, RuntimeUnavailable
 from trtbench.results import TensorRecord
 from trtbench.runtimes import Runtime, Tensor, open_runtime
-from trtbench.specs import ArmSpec, ExportSpec
+from trtbench.specs import ArmSpec, BuilderOptions, ExportSpec
 
 STREAM = 4242
 PLAN = b"an engine"
@@ -146,18 +147,22 @@ def opened(
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, version: str, **engine: Any) -> tuple[Api, Any]:
-    class ScriptedRuntime:
+    class ScriptedRuntime(HostCodeGate):
         def __init__(self, logger: Any) -> None:
-            self.logger = logger
+            super().__init__(api.module, logger)
+            runtimes.append(self)
 
         def deserialize_cuda_engine(self, plan: bytes) -> Any:
-            assert plan == PLAN
+            if self.refuses(plan):
+                return None
+            assert plan.startswith(PLAN)
             for severity, message in script.__dict__.get("messages", ()):
                 self.logger.log(getattr(api.module.ILogger, severity), message)
             return script if script.__dict__.get("loads", True) else None
 
+    runtimes: list[ScriptedRuntime] = []
     api = load_api(version, {"Runtime": ScriptedRuntime})
-    script = ScriptedEngine(api.module, **engine)
+    script = ScriptedEngine(api.module, runtimes=runtimes, **engine)
     monkeypatch.setitem(sys.modules, api.module.__name__, api.module)
     return api, script
 
@@ -277,6 +282,31 @@ def test_warnings_of_tensorrt_are_notes(arm: ArmSpec, monkeypatch: pytest.Monkey
     messages = [("WARNING", "Using an engine plan file across different models of devices"), ("INFO", "x")]
     runtime, _, _ = opened(monkeypatch, arm, messages=messages * 2)
     assert runtime.notes == (f"{runtime.version} warns: {messages[0][1]}",)
+
+
+TENSORRT = [version for version in VERSIONS if version.startswith("tensorrt-")]
+
+
+def of_plan(arm: ArmSpec, plan: bytes, **options: Any) -> ArmSpec:
+    """The same arm with another file, built with ``options``."""
+    Path(str(arm.artifact)).write_bytes(plan)
+    built = BuilderOptions.model_validate(options)
+    return arm.model_copy(update={"artifact_sha256": sha256(plan).hexdigest(), "options": built})
+
+
+@pytest.mark.parametrize("version", TENSORRT)
+def test_host_code_is_allowed_in_an_engine_that_was_built_with_it_alone(
+    version: str, arm: ArmSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = PLAN + HOST_CODE
+    _, _, script = opened(monkeypatch, of_plan(arm, plan, version_compatible=True), version)
+    assert [runtime.engine_host_code_allowed for runtime in script.runtimes] == [True]
+    _, _, script = opened(monkeypatch, of_plan(arm, PLAN), version)
+    assert [runtime.engine_host_code_allowed for runtime in script.runtimes] == [False]
+    with pytest.raises(
+        MeasureError, match=r"cannot load this engine here: .*getEngineHostCodeAllowed\(\) is false"
+    ):
+        opened(monkeypatch, of_plan(arm, plan), version)
 
 
 RTX_VERSIONS = [version for version in VERSIONS if "rtx" in version]

@@ -131,7 +131,7 @@ def compile_engine(trt: Any, job: BuildJob, logger: Any) -> None:
     if job.timing_cache_path is not None:
         _store_timing_cache(config, Path(job.timing_cache_path))
     if job.inspector_path is not None:
-        Path(job.inspector_path).write_text(_inspect(trt, plan, logger), encoding="utf-8")
+        Path(job.inspector_path).write_text(_inspect(trt, job, plan, logger), encoding="utf-8")
 
 
 def open_progress_monitor(trt: Any, logger: Any) -> Any:
@@ -237,13 +237,16 @@ def _store_timing_cache(config: Any, path: Path) -> None:
         work.replace(path)
 
 
-def _inspect(trt: Any, plan: Any, logger: Any) -> str:
+def _inspect(trt: Any, job: BuildJob, plan: Any, logger: Any) -> str:
     """What the engine inspector says of all layers, as JSON.
 
     Raises:
         CompileFailed: the engine does not load here.
     """
     runtime = trt.Runtime(logger)
+    if "VERSION_COMPATIBLE" in job.flags:
+        # The plan has a lean runtime in it, code for the host, which this process itself put there.
+        runtime.engine_host_code_allowed = True
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         raise CompileFailed

@@ -125,7 +125,9 @@ def arm_of_engines(label: str, engines: Sequence[EngineArtifact], runtime: str, 
         for engine in engines:
             workshop.store.check_built_here(engine)
     specs = [
-        _arm_spec(label, runtime, each.manifest.export, each.payload, each.manifest.files[0].sha256, build)
+        _arm_spec(
+            label, runtime, each.manifest.export, each.payload, each.manifest.files[0].sha256
+        ).model_copy(update={"build": build, "options": each.manifest.spec.options})
         for build, each in enumerate(engines)
     ]
     return Arm(tuple(specs), manifest.weight_bytes + manifest.activation_bytes)
@@ -203,12 +205,7 @@ def _arm_of_file(label: str, path: Path, runtime: str, workshop: Workshop, on_st
 
 
 def _arm_spec(
-    label: str,
-    runtime: str,
-    export_spec: ExportSpec | None,
-    path: Path | None,
-    sha256: str | None,
-    build_index: int = 0,
+    label: str, runtime: str, export_spec: ExportSpec | None, path: Path | None, sha256: str | None
 ) -> ArmSpec:
     return ArmSpec(
         label=label,
@@ -217,5 +214,4 @@ def _arm_spec(
         export=export_spec,
         artifact=None if path is None else str(path.resolve()),
         artifact_sha256=sha256,
-        build=build_index,
     )

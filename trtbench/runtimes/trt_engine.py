@@ -60,6 +60,10 @@ def load_engine(trt: Any, name: str, arm: ArmSpec) -> LoadedEngine:
     runtime = engine = None
     try:
         runtime = trt.Runtime(log)
+        if arm.options.version_compatible:
+            # Such a plan has a lean runtime in it, code that runs on the host when it is loaded. Before there
+            # was an arm, the engine's seal was checked, or --trust given; the sha256 is that engine's.
+            runtime.engine_host_code_allowed = True
         engine = runtime.deserialize_cuda_engine(plan)
     except (RuntimeError, TypeError) as error:  # what pybind11 makes of an exception, and of no object
         log.errors.append(one_line(error))

@@ -9,7 +9,7 @@ from trtbench.build.trtexec import Trtexec
 from trtbench.errors import MeasureError
 from trtbench.results import ArmFacts, Series
 from trtbench.runtimes.artifact import check_batch, read_artifact
-from trtbench.specs import ArmSpec, BenchSpec
+from trtbench.specs import ArmSpec, BenchSpec, BuilderOptions
 from trtbench.trtexec.command import Exports, bench_command, check_protocol
 from trtbench.trtexec.installed import installed_trtexec
 from trtbench.trtexec.measure import TimedRun, measure
@@ -72,7 +72,7 @@ class TrtexecArm:
             load_s=run.engine.load_s,
             pid=self.pid,
             layers=run.layers,
-            notes=_notes(self._trtexec, self._spec, run.path, self._directory),
+            notes=_notes(self._trtexec, self._spec, run.path, self._arm.options, self._directory),
         )
 
     def block(self) -> dict[Series, tuple[float, ...]]:
@@ -91,12 +91,14 @@ class TrtexecArm:
             directory.mkdir(parents=True)
         except OSError as error:
             raise MeasureError(f"{directory}: cannot be made: {error.strerror}") from error
-        return measure(self._trtexec, self._spec, engine, directory, profile)
+        return measure(self._trtexec, self._spec, engine, directory, self._arm.options, profile)
 
 
-def _notes(trtexec: Trtexec, spec: BenchSpec, engine: Path, directory: Path) -> tuple[str, ...]:
+def _notes(
+    trtexec: Trtexec, spec: BenchSpec, engine: Path, options: BuilderOptions, directory: Path
+) -> tuple[str, ...]:
     """What was run and where it wrote, said once for all processes and blocks."""
-    argv = bench_command(trtexec, spec, engine, Exports(Path("times.json")))
+    argv = bench_command(trtexec, spec, engine, Exports(Path("times.json")), options)
     folder = re.sub(r"\d+$", "*", directory.name)
     return (
         f"each block is one run of {shlex.join(argv)}",

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from trtbench.build.trtexec import Trtexec, number
 from trtbench.errors import SpecError
-from trtbench.specs import BenchSpec
+from trtbench.specs import BenchSpec, BuilderOptions
 
 _LEAST_QUERIES = 10  # trtexec's own default
+_DEFAULT_OPTIONS = BuilderOptions()
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,13 @@ class Exports:
     profile: Path | None = None
 
 
-def bench_command(trtexec: Trtexec, spec: BenchSpec, engine: Path, exports: Exports) -> tuple[str, ...]:
+def bench_command(
+    trtexec: Trtexec,
+    spec: BenchSpec,
+    engine: Path,
+    exports: Exports,
+    options: BuilderOptions = _DEFAULT_OPTIONS,
+) -> tuple[str, ...]:
     """Time an engine for ``spec.duration_s`` after ``spec.warmup_ms``, without copies of inputs and outputs.
 
     Args:
@@ -33,6 +40,8 @@ def bench_command(trtexec: Trtexec, spec: BenchSpec, engine: Path, exports: Expo
         spec: of its protocol trtexec knows the CUDA graph, the warm-up and the duration.
         engine: to load.
         exports: files to write.
+        options: how the engine was built. A version-compatible one has code for the host in it, and is loaded
+            only if that is said (``samples/common/sampleEngines.cpp``).
 
     Raises:
         SpecError: trtexec cannot do what the spec asks for.
@@ -41,6 +50,7 @@ def bench_command(trtexec: Trtexec, spec: BenchSpec, engine: Path, exports: Expo
     return (
         str(trtexec.path),
         f"--loadEngine={engine}",
+        *(("--versionCompatible",) if options.version_compatible else ()),
         f"--warmUp={number(spec.warmup_ms)}",
         f"--duration={number(spec.duration_s)}",
         f"--iterations={_LEAST_QUERIES}",

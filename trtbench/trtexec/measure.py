@@ -9,7 +9,7 @@ from trtbench.build.trtexec import Trtexec
 from trtbench.build.trtexec_log import refusal_words
 from trtbench.errors import BuildError, MeasureError
 from trtbench.results import LayerTime, Series
-from trtbench.specs import BenchSpec
+from trtbench.specs import BenchSpec, BuilderOptions
 from trtbench.trtexec.command import Exports, bench_command
 from trtbench.trtexec.results import (
     LoadedEngine,
@@ -39,7 +39,12 @@ class TimedRun:
 
 
 def measure(
-    trtexec: Trtexec, spec: BenchSpec, engine: Path, directory: Path, profile: bool = False
+    trtexec: Trtexec,
+    spec: BenchSpec,
+    engine: Path,
+    directory: Path,
+    options: BuilderOptions,
+    profile: bool = False,
 ) -> TimedRun:
     """Time ``engine``; the log and what trtexec exports stay in ``directory``.
 
@@ -48,6 +53,7 @@ def measure(
         spec: of its protocol trtexec knows the CUDA graph, the warm-up and the duration.
         engine: built by the same version.
         directory: that exists and has no other run in it.
+        options: how the engine was built.
         profile: time every layer, too, after the queries.
 
     Raises:
@@ -56,7 +62,7 @@ def measure(
     """
     log_path = directory / "trtexec.log"
     exports = Exports(directory / "times.json", directory / "profile.json" if profile else None)
-    argv = bench_command(trtexec, spec, engine, exports)
+    argv = bench_command(trtexec, spec, engine, exports, options)
     limit_s = spec.duration_s + spec.warmup_ms / 1e3 + _GRACE_S
     try:
         supervise(argv, log_path, limit_s, None, words=refusal_words)

@@ -78,3 +78,18 @@ trtexec \
   --separateProfileRun \
   --exportTimes=times.json \
   --exportProfile=profile.json
+
+# bench version compatible
+trtexec \
+  --loadEngine=model.engine \
+  --versionCompatible \
+  --warmUp=500 \
+  --duration=10 \
+  --iterations=10 \
+  --infStreams=1 \
+  --useCudaGraph \
+  --noDataTransfers \
+  --useSpinWait \
+  --separateProfileRun \
+  --exportTimes=times.json \
+  --exportProfile=profile.json

@@ -69,3 +69,14 @@ trtexec \
   --noCudaGraph \
   --exportTimes=times.json \
   --exportProfile=profile.json
+
+# bench version compatible
+trtexec \
+  --loadEngine=model.engine \
+  --versionCompatible \
+  --warmUp=500 \
+  --duration=10 \
+  --iterations=10 \
+  --infStreams=1 \
+  --exportTimes=times.json \
+  --exportProfile=profile.json
