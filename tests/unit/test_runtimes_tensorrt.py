@@ -287,6 +287,21 @@ def test_warnings_of_tensorrt_are_notes(arm: ArmSpec, monkeypatch: pytest.Monkey
 TENSORRT = [version for version in VERSIONS if version.startswith("tensorrt-")]
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_operators_of_standard_plugins_are_there_before_the_engine_is_loaded(
+    version: str, arm: ArmSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, api, _ = opened(monkeypatch, arm, version)
+    names = [name for _, name, _ in api.calls]
+    if version in TENSORRT:
+        ((logger, namespace),) = api.called("init_libnvinfer_plugins")
+        assert isinstance(logger, api.module.ILogger)
+        assert namespace == ""
+        assert names.index("init_libnvinfer_plugins") < names.index("deserialize_cuda_engine")
+    else:  # as when it is built
+        assert "init_libnvinfer_plugins" not in names
+
+
 def of_plan(arm: ArmSpec, plan: bytes, **options: Any) -> ArmSpec:
     """The same arm with another file, built with ``options``."""
     Path(str(arm.artifact)).write_bytes(plan)

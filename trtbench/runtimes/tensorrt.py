@@ -16,7 +16,7 @@ def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> EngineRuntime:
         RuntimeUnavailable: TensorRT is not installed, or its libraries do not load.
         MeasureError: the engine cannot be loaded, or has not the arm's batch.
     """
-    loaded = load_engine(_import_tensorrt(), "TensorRT", arm)
+    loaded = load_engine(_import_tensorrt(), "TensorRT", arm, plugins=True)
     return EngineRuntime(loaded, create_context(loaded), arm, stream)
 
 

@@ -49,14 +49,22 @@ class LoadedEngine:
         return MeasureError(f"{self.path.name}: {self.product} {what}: {self.log.words()}")
 
 
-def load_engine(trt: Any, name: str, arm: ArmSpec) -> LoadedEngine:
+def load_engine(trt: Any, name: str, arm: ArmSpec, plugins: bool = False) -> LoadedEngine:
     """Deserialise the arm's artifact, once its sha256 is seen to be the arm's.
+
+    Args:
+        trt: the module.
+        name: what people call it.
+        arm: names the artifact.
+        plugins: register TensorRT's standard plugins first, as the build did: an engine may have some in it.
 
     Raises:
         MeasureError: it cannot be read or loaded; the text has TensorRT's own words.
     """
     path, plan = read_artifact(arm)
     log = open_log(trt)
+    if plugins:
+        trt.init_libnvinfer_plugins(log, "")
     runtime = engine = None
     try:
         runtime = trt.Runtime(log)
