@@ -29,6 +29,8 @@ class Script:
     loads: bool = True
     cache_fits: bool = True
     takes_targets: bool = True
+    gives_context: bool = True
+    takes_shapes: bool = True
     profile_index: int = 0
     timings: bytes = b"new "
     layers: str = LAYERS
@@ -38,6 +40,7 @@ class Script:
     logger: Any = None
     profile_shapes: list[tuple[Any, ...]] = field(default_factory=list)
     runtime: Any = None
+    inspected_shapes: dict[str, tuple[int, ...]] | None = None
 
     def open_runtime(self, logger: Any) -> Any:
         self.runtime = _Runtime(self, logger)
@@ -197,13 +200,32 @@ class _Engine:
     def create_engine_inspector(self) -> Any:
         return _Inspector(self.script)
 
+    def create_execution_context(self, strategy: Any) -> Any:
+        assert strategy.name == "USER_MANAGED", "any other strategy takes the memory of the activations"
+        return _Context(self.script) if self.script.gives_context else None
+
+
+class _Context:
+    api_class = "IExecutionContext"
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.shapes: dict[str, tuple[int, ...]] = {}
+
+    def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
+        self.shapes[name] = shape
+        return self.script.takes_shapes
+
 
 class _Inspector:
     api_class = "EngineInspector"
+    execution_context: Any = None
 
     def __init__(self, script: Script) -> None:
         self.script = script
 
     def get_engine_information(self, information_format: Any) -> str:
         assert information_format.name == "JSON"
+        if self.execution_context is not None:
+            self.script.inspected_shapes = script_of(self.execution_context).shapes
         return self.script.layers

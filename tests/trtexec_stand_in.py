@@ -144,9 +144,11 @@ def _build(major: int, given: dict[str, str]) -> None:
     _say("I", "[TRT] Total Weights Memory: 8192 bytes")
     plan = b"an engine of trtexec" + HOST_CODE * ("--versionCompatible" in given)
     Path(given["--saveEngine"]).write_bytes(plan)
-    tensor: dict[str, Any] = {"Name": "x", "Dimensions": [4, 64]}
+    is_dynamic = "--minShapes" in given
+    tensor: dict[str, Any] = {"Name": "x", "Dimensions": [-1 if is_dynamic else 4, 64]}
     if major < 11:
-        tensor["Format/Datatype"] = "Half"
+        # Without a run there is no execution context, and so no shape (samples/trtexec/trtexec.cpp).
+        tensor["Format/Datatype"] = "N/A due to dynamic shapes" if is_dynamic else "Half"
         ends: dict[str, Any] = {"Bindings": ["x", "y"]}
     else:
         tensor |= {"DataType": "Half", "Format": "(Linear) Row major linear format"}

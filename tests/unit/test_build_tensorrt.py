@@ -245,6 +245,27 @@ def test_what_does_not_fit_is_an_error(version: str, paths: BuildPaths) -> None:
         compiled(version, paths, Script(profile_index=-1), BuilderOptions(profiles=((X,),)))
 
 
+@pytest.mark.parametrize("version", TENSORRT)
+def test_an_engine_with_profiles_is_inspected_at_the_shape_that_the_first_is_optimised_for(
+    version: str, paths: BuildPaths
+) -> None:
+    script, wide = Script(), X.model_copy(update={"opt_shape": (64, 3)})
+    compiled(version, paths, script, BuilderOptions(profiles=((X,), (wide,))))
+    assert (script.inspected_shapes, paths.inspector.read_text()) == ({"x": (8, 3)}, LAYERS)
+    script = Script()
+    compiled(version, paths, script)
+    assert script.inspected_shapes is None
+
+
+@pytest.mark.parametrize("refusal", [{"gives_context": False}, {"takes_shapes": False}], ids=str)
+def test_without_shapes_the_engine_is_inspected_all_the_same(
+    refusal: dict[str, bool], paths: BuildPaths
+) -> None:
+    script = Script(**refusal)
+    compiled(TENSORRT[0], paths, script, BuilderOptions(profiles=((X,),)))
+    assert (script.inspected_shapes, paths.inspector.read_text()) == (None, LAYERS)
+
+
 def _without(class_name: str, member: str) -> Callable[[dict[str, Any]], None]:
     """The same API with one name gone, from an enum or from the members of a class."""
 
@@ -292,6 +313,10 @@ _USED = [
     ("Runtime", "engine_host_code_allowed"),
     ("Runtime", "deserialize_cuda_engine"),
     ("ICudaEngine", "create_engine_inspector"),
+    ("ICudaEngine", "create_execution_context"),
+    ("ExecutionContextAllocationStrategy", "USER_MANAGED"),
+    ("IExecutionContext", "set_input_shape"),
+    ("EngineInspector", "execution_context"),
     ("EngineInspector", "get_engine_information"),
 ]
 

@@ -178,7 +178,8 @@ def test_a_build_from_command_to_layers(version: str, tmp_path: Path) -> None:
         assert paths.engine.read_bytes().startswith(b"an engine of trtexec")
         engine = read_inspector(paths.inspector)
         assert engine.is_detailed
-        assert [(layer.name, layer.inputs[0].dtype) for layer in engine.layers] == [("fc_myl0_0", "Half")]
+        dtype = "unknown" if spec.options.profiles and trtexec.major < 11 else "Half"
+        assert [(layer.name, layer.inputs[0].dtype) for layer in engine.layers] == [("fc_myl0_0", dtype)]
         memory = read_build_memory(run.stdout)
         assert (memory.activation_bytes, memory.weight_bytes, memory.scratch_bytes) == (2048, 8192, 512)
 

@@ -250,10 +250,26 @@ def _inspect(trt: Any, job: BuildJob, plan: Any, logger: Any) -> str:
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         raise CompileFailed
-    information: str = engine.create_engine_inspector().get_engine_information(
-        trt.LayerInformationFormat.JSON
-    )
+    inspector = engine.create_engine_inspector()
+    if job.profiles:
+        context = _shaped_context(trt, engine, job.profiles[0])
+        if context is not None:
+            inspector.execution_context = context
+    information: str = inspector.get_engine_information(trt.LayerInformationFormat.JSON)
     return information
+
+
+def _shaped_context(trt: Any, engine: Any, ranges: Ranges) -> Any:
+    """An execution context at the best shape of the first profile; None where TensorRT makes none.
+
+    Of dynamic tensors without shapes the inspector of TensorRT 10 tells neither format nor datatype.
+    """
+    # Nothing will run, so it needs no memory for activations.
+    context = engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
+    if context is None:
+        return None
+    taken = [context.set_input_shape(name, tuple(best)) for name, (_, best, _) in ranges.items()]
+    return context if all(taken) else None
 
 
 if __name__ == "__main__":

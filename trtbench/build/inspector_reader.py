@@ -1,10 +1,10 @@
 """Reads the JSON of TensorRT's engine inspector, 10 and 11, into the same layers as the log of TensorRT-RTX.
 
 TensorRT 10 tells a tensor's datatype within its format (``"Format/Datatype": "Half"``, or ``"Row major linear
-FP16 format"`` outside of Myelin) and lists inputs and outputs by name (``Bindings``). TensorRT 11 splits the
-two and describes them (``I/O Tensors``); with names only, a layer is a plain string. Sources: NVIDIA's page
-"Migrating IEngineInspector Usage from TensorRT 10.x to 11.x", and its README of ``sampleEditableTimingCache``
-(10.8), whose log has the same fields.
+FP16 format"`` outside of Myelin), or ``"N/A due to dynamic shapes"`` where it knows no shape. TensorRT 11
+splits the two; with names only, a layer is a plain string. Sources: NVIDIA's page "Migrating IEngineInspector
+Usage from TensorRT 10.x to 11.x", and its README of ``sampleEditableTimingCache`` (10.8), whose log has the
+same fields.
 """
 
 import json
@@ -41,6 +41,7 @@ _DATATYPES = {
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 _NODE = re.compile(r"\[ONNX Layer: (.*?)\](?=[\x1e\x1f]|\[ONNX Layer: |\Z)", re.DOTALL)
 _UNKNOWN = ""
+_NOT_TOLD = "N/A due to dynamic shapes"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,6 @@ class InspectedEngine:
     """All layers in execution order; ``is_detailed``: whether it knows more than their names."""
 
     layers: tuple[CompiledLayer, ...]
-    io_tensors: tuple[str, ...]
     is_detailed: bool
 
 
@@ -68,17 +68,8 @@ def read_inspector(path: Path) -> InspectedEngine:
     layers = content["Layers"]
     return InspectedEngine(
         layers=tuple(_read_layer(path, index, layer) for index, layer in enumerate(layers)),
-        io_tensors=_io_tensors(path, content),
         is_detailed=all(isinstance(layer, dict) for layer in layers),
     )
-
-
-def _io_tensors(path: Path, content: Mapping[str, Any]) -> tuple[str, ...]:
-    if isinstance(content.get("Bindings"), list):
-        return tuple(content["Bindings"])
-    if isinstance(content.get("I/O Tensors"), list):
-        return tuple(tensor["Name"] for tensor in content["I/O Tensors"])
-    raise BuildError(f"{path}: neither 'Bindings' (TensorRT 10) nor 'I/O Tensors' (TensorRT 11) in it")
 
 
 def _read_layer(path: Path, index: int, layer: Mapping[str, Any] | str) -> CompiledLayer:
@@ -137,6 +128,8 @@ def _datatype_and_format(tensor: Mapping[str, Any]) -> tuple[str, str]:
         # The inspector writes DataType, the log of the same version Datatype.
         datatype = tensor["DataType"] if "DataType" in tensor else tensor["Datatype"]
         return datatype, tensor["Format"]
+    if combined == _NOT_TOLD:
+        return "unknown", combined
     found = {_DATATYPES[word] for word in _words(combined) if word in _DATATYPES}
     if len(found) != 1:
         raise ValueError(f"no datatype, or more than one, in {combined!r}")

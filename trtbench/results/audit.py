@@ -10,7 +10,10 @@ from trtbench.specs import RecipeField, Spec
 
 
 class LayerTensor(Spec):
-    """A tensor of a compiled layer; ``dtype`` and ``format`` as TensorRT prints them (``FP4E2M1``)."""
+    """A tensor of a compiled layer; ``dtype`` and ``format`` as TensorRT prints them (``FP4E2M1``).
+
+    ``dtype`` is ``unknown`` where TensorRT tells none, as TensorRT 10 may not for dynamic shapes.
+    """
 
     name: str
     dimensions: tuple[int, ...]
