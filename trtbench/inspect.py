@@ -42,7 +42,7 @@ def inspect_engine(engine: EngineArtifact) -> Audit:
     )
     tactics = read_tactics(engine.directory / "build.log")
     return audit.model_copy(
-        update={"findings": (*audit.findings, *tactic_findings(tactics)), "tactics": tactics}
+        update={"findings": (*audit.findings, *tactic_findings(tactics)), "tactics": tactics.choices}
     )
 
 

@@ -15,7 +15,7 @@ from trtbench.build.backends import child_command, read_built
 from trtbench.build.dialect import BuildPaths
 from trtbench.build.inspector_reader import InspectedEngine, read_inspector
 from trtbench.build.tactic_findings import tactic_findings
-from trtbench.build.tactics_reader import SparsityUse, read_sparsity, read_tactics
+from trtbench.build.tactics_reader import SparsityUse, TacticTables, read_sparsity, read_tactics
 from trtbench.errors import BuildError
 from trtbench.results import CompiledLayer, LayerTensor, TacticChoice
 from trtbench.specs import BuildSpec
@@ -165,7 +165,7 @@ def test_no_file(tmp_path: Path) -> None:
 
 
 def test_a_published_table_of_tactics() -> None:
-    (choice,) = read_tactics(DATA / "tactics-10.8.log")
+    (choice,) = read_tactics(DATA / "tactics-10.8.log").choices
     assert (choice.operator, choice.key) == ("matMul1", "0x1814870c44ff0f8574df6e3dda04cbd7")
     assert [tactic.cost_ms for tactic in choice.tactics] == [0.011264, 0.0118784, 0.0123904]
     assert choice.selected is not None
@@ -190,7 +190,13 @@ def table(*rows: str, name: str = "/fc/MatMul", selected: str = "0x1", prefix: s
 def choices(tmp_path: Path, text: str) -> tuple[TacticChoice, ...]:
     path = tmp_path / "build.log"
     path.write_text(text)
-    return read_tactics(path)
+    tables = read_tactics(path)
+    assert tables.unread == ()
+    return tables.choices
+
+
+def found(tmp_path: Path, text: str) -> TacticTables:
+    return TacticTables(choices=choices(tmp_path, text), unread=())
 
 
 @pytest.mark.parametrize("prefix", ["", "[VERBOSE] ", "[11/21/2026-10:00:00] [V] [TRT] ", "[TRT] [V] "])
@@ -225,27 +231,30 @@ def test_findings_on_tactics(tmp_path: Path) -> None:
     dense, sparse = f"2, 0.0100, 1.0, 0.5, {GEMM}, 0x1,", f"3, 0.0150, 1.5, 0.5, {SPARSE}, 0x2,"
     tie = f"4, 0.0101, 1.01, 0.5, {FP4}, 0x3,"
     text = table(dense, sparse) + table(dense, tie, sparse, name="op2") + table(dense, name="op3")
-    near, slower = tactic_findings(choices(tmp_path, text))
+    near, slower = tactic_findings(found(tmp_path, text))
     assert (near.code, near.layers) == ("NEAR_TIE", ("op2",))
     assert "for 1 of 3 operators" in near.message
     assert (slower.code, slower.layers) == ("SPARSE_TACTIC_SLOWER", ("/fc/MatMul", "op2"))
     assert "takes 50% to 50% longer" in slower.message
     sparse_taken = table(sparse.replace("0.0150", "0.0050"), dense, selected="0x2")
-    assert tactic_findings(choices(tmp_path, sparse_taken)) == ()
+    assert tactic_findings(found(tmp_path, sparse_taken)) == ()
     assert tactic_findings(read_tactics(DATA / "tactics-10.8.log")) == ()
 
 
-def test_tables_that_are_cut_short(tmp_path: Path) -> None:
-    row = f"2, 0.0100, 1.0, 0.5, {GEMM}, 0x1,"
-    whole = table(row)
-    start = whole.rpartition("[VERBOSE] The selected")[0]
-    with pytest.raises(BuildError, match="ends before a tactic is selected for /fc/MatMul"):
-        choices(tmp_path, start)
-    with pytest.raises(BuildError, match=r"build.log:5: no tactic selected for /fc/MatMul"):
-        choices(tmp_path, start + whole)
-    with pytest.raises(BuildError, match=r"build.log:4: no tactic listed for /fc/MatMul"):
-        choices(tmp_path, table())
-    assert choices(tmp_path, "[INFO] no tables\n") == ()
+def test_tables_in_another_form_are_told_and_the_others_read(tmp_path: Path) -> None:
+    path, row = tmp_path / "build.log", f"2, 0.0100, 1.0, 0.5, {GEMM}, 0x1,"
+    whole, no_rows = table(row), table(name="/no/rows")
+    start = table(row, name="/cut/short").rpartition("[VERBOSE] The selected")[0]
+    odd = table(f"2, 1.2.3, 1.0, 0.5, {GEMM}, 0x1,", f"3, 0.0000, 1.0, 0.5, {GEMM}, 0x2,", name="/odd/costs")
+    path.write_text(start + whole + no_rows + odd + whole + start)
+    tables = read_tactics(path)
+    assert [choice.operator for choice in tables.choices] == ["/fc/MatMul"] * 2
+    assert tables.unread == ("/cut/short", "/no/rows", "/odd/costs", "/cut/short")
+    (finding,) = tactic_findings(tables)
+    assert (finding.code, finding.severity, finding.layers) == ("TACTICS_NOT_READ", "info", tables.unread)
+    assert finding.message == "the build log has tables of tactics in a form that is not known, 4 of 6"
+    path.write_text("[INFO] no tables\n")
+    assert read_tactics(path) == TacticTables(choices=(), unread=())
 
 
 def test_lines_on_sparsity(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from trtbench.build.tactics_reader import TacticTables
 from trtbench.results import NEAR_TIE, Finding, Tactic, TacticChoice
 
 
-def tactic_findings(choices: Sequence[TacticChoice]) -> tuple[Finding, ...]:
-    """All that the choices of one build show."""
-    found = (near_ties(choices), sparse_not_chosen(choices))
+def tactic_findings(tables: TacticTables) -> tuple[Finding, ...]:
+    """All that the tables of one build show."""
+    found = (near_ties(tables.choices), sparse_not_chosen(tables.choices), not_read(tables))
     return tuple(finding for finding in found if finding is not None)
 
 
@@ -46,6 +47,21 @@ def sparse_not_chosen(choices: Sequence[TacticChoice]) -> Finding | None:
         hint="2:4 sparsity does not pay for these layers at this size on this GPU: try other batches",
         numbers={"operators": len(lost), "least_slower": least, "most_slower": most},
         layers=tuple(lost),
+    )
+
+
+def not_read(tables: TacticTables) -> Finding | None:
+    """Operators whose table is in another form than the documented one: nothing is known of their choice."""
+    unread, number = tables.unread, len(tables.unread) + len(tables.choices)
+    if not unread:
+        return None
+    return Finding(
+        code="TACTICS_NOT_READ",
+        severity="info",
+        message=f"the build log has tables of tactics in a form that is not known, {len(unread)} of {number}",
+        hint="read them in build.log: the engine and its layers are not affected",
+        numbers={"unread": len(unread), "tables": number},
+        layers=unread,
     )
 
 

@@ -9,7 +9,8 @@ for (README of NVIDIA's ``sampleEditableTimingCache``, TensorRT 10.8; each line 
        3, 0.0112640, 1.00000, 0.50673, sm80_xmma_gemm_f32f32_..., 0x665ded9abbf88,
     The selected tactic is (tactic hash, cost(in ms)):0x665ded9abbf88,  0.011264
 
-Whether every kind of operator has such a table in every version is not documented.
+Whether every kind of operator has such a table in every version is not documented, nor that the form stays: a
+table in another form is passed over and named.
 """
 
 import re
@@ -21,7 +22,8 @@ from trtbench.specs import Spec
 
 _OPERATOR = re.compile(r"Autotuning op (?P<name>.+?)\(key: (?P<key>0x[0-9a-f]+)\):(?P<nodes>.*)")
 _ROW = re.compile(
-    r"(?:^|\s)\d+, (?P<cost>[\d.eE+-]+), [\d.eE+-]+, [^,]*, (?P<kernel>[^,\s]+), (?P<hash>0x[0-9a-f]+),"
+    r"(?:^|\s)\d+, (?P<cost>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?), [^,]*, [^,]*, (?P<kernel>[^,\s]+), "
+    r"(?P<hash>0x[0-9a-f]+),"
 )
 _SELECTED = re.compile(r"The selected tactic is \(tactic hash, cost\(in ms\)\):\s*(?P<hash>0x[0-9a-f]+),")
 _NODE = re.compile(r"\[ONNX Layer: (.*?)\](?=[\x1e\x1f]|\s*\Z)")
@@ -37,32 +39,38 @@ class SparsityUse(Spec):
     picked: tuple[str, ...] | None
 
 
-def read_tactics(log_path: Path) -> tuple[TacticChoice, ...]:
-    """Read all tables, in the order of the log; a log without the flag that makes them holds none.
+class TacticTables(Spec):
+    """All choices that a log tells, in its order, and the operators whose table is of an unknown form."""
+
+    choices: tuple[TacticChoice, ...]
+    unread: tuple[str, ...]
+
+
+def read_tactics(log_path: Path) -> TacticTables:
+    """Read all tables; a log without the flag that makes them holds none.
 
     Raises:
-        BuildError: the log cannot be read, or a table ends without a choice or has no row.
+        BuildError: the log cannot be read.
     """
     choices: list[TacticChoice] = []
+    unread: list[str] = []
     operator: re.Match[str] | None = None
     tactics: list[Tactic] = []
-    for number, line in enumerate(_read_lines(log_path), start=1):
+    for line in _read_lines(log_path):
         if started := _OPERATOR.search(line):
-            if operator is not None:
-                raise BuildError(f"{log_path.name}:{number}: no tactic selected for {operator['name']}")
+            unread += _names(operator)
             operator, tactics = started, []
         elif operator is None:
             continue
         elif row := _ROW.search(line):
-            tactics.append(_tactic(row))
+            tactics += _tactics(row)
         elif selected := _SELECTED.search(line):
-            if not tactics:
-                raise BuildError(f"{log_path.name}:{number}: no tactic listed for {operator['name']}")
-            choices.append(_choice(operator, selected["hash"], tactics))
+            if tactics:
+                choices.append(_choice(operator, selected["hash"], tactics))
+            else:
+                unread += _names(operator)
             operator = None
-    if operator is not None:
-        raise BuildError(f"{log_path.name}: ends before a tactic is selected for {operator['name']}")
-    return tuple(choices)
+    return TacticTables(choices=tuple(choices), unread=(*unread, *_names(operator)))
 
 
 def read_sparsity(log_path: Path) -> SparsityUse:
@@ -75,8 +83,14 @@ def read_sparsity(log_path: Path) -> SparsityUse:
     return SparsityUse(eligible=_last_names(_ELIGIBLE, text), picked=_last_names(_PICKED, text))
 
 
-def _tactic(row: re.Match[str]) -> Tactic:
-    return Tactic(tactic_hash=row["hash"], kernel=row["kernel"], cost_ms=float(row["cost"]))
+def _names(operator: re.Match[str] | None) -> list[str]:
+    return [] if operator is None else [operator["name"]]
+
+
+def _tactics(row: re.Match[str]) -> list[Tactic]:
+    """The tactic of a row; none if it took no time, since nothing compares with that."""
+    cost_ms = float(row["cost"])
+    return [Tactic(tactic_hash=row["hash"], kernel=row["kernel"], cost_ms=cost_ms)] if cost_ms > 0 else []
 
 
 def _choice(operator: re.Match[str], selected_hash: str, tactics: list[Tactic]) -> TacticChoice:
