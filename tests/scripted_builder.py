@@ -28,6 +28,7 @@ class Script:
     builds: bool = True
     loads: bool = True
     cache_fits: bool = True
+    cache_combines: bool = True
     takes_targets: bool = True
     gives_context: bool = True
     takes_shapes: bool = True
@@ -142,7 +143,7 @@ class _Config:
         return self.script.profile_index
 
     def create_timing_cache(self, content: bytes) -> Any:
-        return _TimingCache(content)
+        return _TimingCache(self.script, content)
 
     def set_timing_cache(self, cache: Any, ignore_mismatch: bool) -> bool:
         assert not ignore_mismatch
@@ -157,13 +158,15 @@ class _Config:
 class _TimingCache:
     api_class = "ITimingCache"
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, script: Script, content: bytes) -> None:
+        self.script = script
         self.content = bytes(content)
 
     def combine(self, other: Any, ignore_mismatch: bool) -> bool:
         assert not ignore_mismatch
-        self.content += script_of(other).content
-        return True
+        if self.script.cache_combines:
+            self.content += script_of(other).content
+        return self.script.cache_combines
 
     def serialize(self) -> bytes:
         return self.content

@@ -202,6 +202,19 @@ def test_timings_of_tactics_are_kept_as_asked(version: str, paths: BuildPaths) -
     assert (script.config.set_flags, paths.timing_cache.read_bytes()) == (set(), b"new ")
 
 
+@pytest.mark.parametrize("version", TENSORRT)
+def test_timings_that_do_not_combine_are_left_as_they_are_and_it_is_said(
+    version: str, paths: BuildPaths
+) -> None:
+    paths.timing_cache.write_bytes(b"of others ")
+    _, log = compiled(version, paths, Script(cache_combines=False), BuilderOptions(timing_cache="shared"))
+    assert paths.timing_cache.read_bytes() == b"of others "
+    assert log[-1] == (
+        f"[WARNING] Timing cache: TensorRT does not combine the timings of this build with those in "
+        f"{paths.timing_cache}, which stays as it was: delete it, if that happens again"
+    )
+
+
 @pytest.mark.parametrize("version", RTX)
 def test_tensorrt_rtx_is_built_as_before_there_was_another(version: str, paths: BuildPaths) -> None:
     script = Script()

@@ -129,7 +129,7 @@ def compile_engine(trt: Any, job: BuildJob, logger: Any) -> None:
         raise CompileFailed
     Path(job.engine_path).write_bytes(plan)
     if job.timing_cache_path is not None:
-        _store_timing_cache(config, Path(job.timing_cache_path))
+        _store_timing_cache(trt, config, Path(job.timing_cache_path), logger)
     if job.inspector_path is not None:
         Path(job.inspector_path).write_text(_inspect(trt, job, plan, logger), encoding="utf-8")
 
@@ -225,13 +225,18 @@ def _load_timing_cache(config: Any, path: Path) -> None:
         raise ValueError(f"{path}: a timing cache of another version or GPU: delete it")
 
 
-def _store_timing_cache(config: Any, path: Path) -> None:
+def _store_timing_cache(trt: Any, config: Any, path: Path, logger: Any) -> None:
     """Add the timings of this build to the file, which another build may have written meanwhile."""
     cache = config.get_timing_cache()
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if path.exists():
-            cache.combine(config.create_timing_cache(path.read_bytes()), False)
+        if path.exists() and not cache.combine(config.create_timing_cache(path.read_bytes()), False):
+            logger.log(
+                trt.ILogger.WARNING,
+                f"Timing cache: TensorRT does not combine the timings of this build with those in {path}, "
+                "which stays as it was: delete it, if that happens again",
+            )
+            return
         work = path.with_suffix(f".{os.getpid()}.part")
         work.write_bytes(cache.serialize())
         work.replace(path)
