@@ -35,6 +35,7 @@ class Script:
     profile_index: int = 0
     timings: bytes = b"new "
     layers: str = LAYERS
+    totals: tuple[str, ...] = TOTALS
     trt: Any = None
     network_flags: int | None = None
     config: Any = None
@@ -87,7 +88,7 @@ class _Builder:
         if "EDITABLE_TIMING_CACHE" in script_of(config).set_flags:
             for line in TACTICS.read_text().splitlines():
                 self.script.logger.log(self.script.trt.ILogger.VERBOSE, line.removeprefix("[VERBOSE] "))
-        for total in TOTALS:
+        for total in self.script.totals:
             self.script.logger.log(self.script.trt.ILogger.INFO, total)
         if not self.script.builds:
             return None

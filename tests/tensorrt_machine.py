@@ -25,6 +25,7 @@ import sys
 sys.path.insert(0, os.environ["TEST_FOLDER"])
 from scripted_builder import Script, load_scripted
 script = Script(builds=os.environ["TEST_BUILDS"] == "1", layers=open(os.environ["TEST_LAYERS"]).read())
+script.totals = script.totals if os.environ["TEST_TELLS_MEMORY"] == "1" else ()
 api = load_scripted(os.environ["TEST_VERSION"], script)
 sys.modules[__name__].__dict__.update(vars(api.module))
 """
@@ -81,7 +82,11 @@ def install_gpu(monkeypatch: pytest.MonkeyPatch, **gpus: str) -> None:
 
 
 def install_tensorrt(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, version: str, builds: bool = True
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    version: str,
+    builds: bool = True,
+    tells_memory: bool = True,
 ) -> None:
     """Have ``import tensorrt`` give the double of ``tensorrt-10.14.1.48``, here and where it builds."""
     site = folder / "site"
@@ -94,6 +99,7 @@ def install_tensorrt(
         "TEST_LAYERS": str(TESTS / "data" / "tensorrt" / f"inspector-{generation}.json"),
         "TEST_VERSION": version,
         "TEST_BUILDS": str(int(builds)),
+        "TEST_TELLS_MEMORY": str(int(tells_memory)),
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setitem(sys.modules, "tensorrt", load_scripted(version, Script()).module)

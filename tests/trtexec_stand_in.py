@@ -86,7 +86,7 @@ def main(version: str, behaviour: dict[str, Any], argv: list[str]) -> int:
     if "dies_of" in behaviour:
         os.kill(os.getpid(), behaviour["dies_of"])
     if "--saveEngine" in given:
-        _build(numbers[0], given)
+        _build(numbers[0], given, behaviour.get("tells_memory", True))
         for line in behaviour.get("sparsity", []) if given.get("--sparsity") == "enable" else []:
             _say("I", f"[TRT] (Sparsity) {line}")
     if "--skipInference" not in given:
@@ -138,10 +138,11 @@ def _echo(major: int, given: dict[str, str], protocol: dict[str, bool]) -> None:
         _say("I", f"{name}: {'Enabled' if enabled else 'Disabled'}")
 
 
-def _build(major: int, given: dict[str, str]) -> None:
-    _say("I", "[TRT] Max Scratch Memory: 512 bytes")
-    _say("I", "[TRT] Total Activation Memory: 2048 bytes")
-    _say("I", "[TRT] Total Weights Memory: 8192 bytes")
+def _build(major: int, given: dict[str, str], tells_memory: bool) -> None:
+    if tells_memory:
+        _say("I", "[TRT] Max Scratch Memory: 512 bytes")
+        _say("I", "[TRT] Total Activation Memory: 2048 bytes")
+        _say("I", "[TRT] Total Weights Memory: 8192 bytes")
     plan = b"an engine of trtexec" + HOST_CODE * ("--versionCompatible" in given)
     Path(given["--saveEngine"]).write_bytes(plan)
     is_dynamic = "--minShapes" in given

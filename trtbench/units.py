@@ -5,9 +5,12 @@ import math
 _SI_PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 
 
-def format_bytes(size_bytes: float) -> str:
-    """Write bytes in decimal units, as bandwidths and engine sizes are given: 52_000_000 is ``52.0 MB``."""
-    return _with_prefix(size_bytes, "B")
+def format_bytes(size_bytes: float | None) -> str:
+    """Write bytes in decimal units, as bandwidths and engine sizes are given: 52_000_000 is ``52.0 MB``.
+
+    None is ``unknown``.
+    """
+    return "unknown" if size_bytes is None else _with_prefix(size_bytes, "B")
 
 
 def format_flops(flops: float) -> str:

@@ -353,6 +353,22 @@ def cli_commands() -> tuple[str, ...]:
     return ("build", "compare", "bench")
 
 
+@pytest.mark.parametrize("backend", ["tensorrt", "trtexec"])
+def test_memory_that_the_log_does_not_tell_is_unknown(
+    backend: str, trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_tensorrt(monkeypatch, tmp_path, "tensorrt-10.14.1.48.post1", tells_memory=False)
+    install_trtexec(monkeypatch, tmp_path, "10.14.1.48", tells_memory=False)
+    code, out, err = trtbench("build", "m.onnx", "--backend", backend)
+    assert code == 0, err
+    assert "weights unknown, activations unknown, scratch unknown; the build took" in out
+    (engine,) = Path("engines").glob("m-*")
+    manifest = json.loads((engine / "manifest.json").read_text())
+    assert [manifest[f"{name}_bytes"] for name in ("weight", "activation", "scratch")] == [None] * 3
+    code, out, err = trtbench("bench", engine, "--runtime", "trtexec", *FAST)
+    assert code == 0, out + err
+
+
 @pytest.mark.parametrize("version", TRTEXEC)
 def test_trtexec_times_an_engine_in_blocks(
     version: str, trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtbench.build.log_reader import EngineMemory, last_words, read_compiled_layers, read_memory
+from trtbench.build.log_reader import (
+    EngineMemory,
+    last_words,
+    read_compiled_layers,
+    read_memory,
+    read_peak_rss,
+)
 from trtbench.errors import BuildError
 from trtbench.results import CompiledLayer, LayerTensor
 
@@ -252,9 +258,11 @@ def test_reads_memory() -> None:
     assert read_memory(FP16) == EngineMemory(10_104_832, 17_682_176, 10_104_832)
 
 
-def test_memory_that_is_not_told_is_an_error() -> None:
-    with pytest.raises(BuildError, match="does not tell 'Total Activation Memory'"):
-        read_memory(DATA / "build-1.7.1-nvfp4-sm89-refused.log")
+def test_memory_that_is_not_told_is_unknown() -> None:
+    refused = DATA / "build-1.7.1-nvfp4-sm89-refused.log"
+    assert read_memory(refused) == EngineMemory(None, None, None)
+    with pytest.raises(BuildError, match="does not tell 'Peak resident memory'"):
+        read_peak_rss(refused)
 
 
 def test_a_missing_log_is_an_error(tmp_path: Path) -> None:

@@ -27,6 +27,10 @@ def test_bytes_are_decimal_with_three_digits(size_bytes: float, text: str) -> No
     assert format_bytes(size_bytes) == text
 
 
+def test_bytes_that_nobody_tells_are_unknown() -> None:
+    assert format_bytes(None) == "unknown"
+
+
 @pytest.mark.parametrize(
     ("flops", "text"),
     [(0, "0 FLOP"), (35_127_656_448, "35.1 GFLOP"), (2.25e12, "2.25 TFLOP"), (1.5, "1.50 FLOP")],

@@ -35,7 +35,7 @@ def read_built(backend: str, paths: BuildPaths) -> Built:
     """Read the layers and the memory of the engine, from the log or from what the inspector says.
 
     Raises:
-        BuildError: something is missing, or the layers have no more than names.
+        BuildError: the layers are missing, or have no more than names.
     """
     if backend == "tensorrt_rtx":
         return Built(read_compiled_layers(paths.log), read_memory(paths.log))

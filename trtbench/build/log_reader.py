@@ -43,11 +43,11 @@ _MAX_WORDS = 600
 
 @dataclass(frozen=True)
 class EngineMemory:
-    """Device memory that the engine needs, as the builder tells it."""
+    """Device memory that the engine needs, as the builder tells it; None where it does not."""
 
-    activation_bytes: int
-    weight_bytes: int
-    scratch_bytes: int
+    activation_bytes: int | None
+    weight_bytes: int | None
+    scratch_bytes: int | None
 
 
 def read_compiled_layers(log_path: Path) -> tuple[CompiledLayer, ...]:
@@ -75,13 +75,17 @@ def read_memory(log_path: Path) -> EngineMemory:
     """Find the totals of device memory.
 
     Raises:
-        BuildError: the log does not tell them.
+        BuildError: the log cannot be read.
     """
-    text = _read(log_path)
+    return memory_in(_read(log_path), r"^\[INFO\] ")
+
+
+def memory_in(log: str, before: str) -> EngineMemory:
+    """Find the totals in a log whose messages have ``before``, a pattern, in front."""
     return EngineMemory(
-        activation_bytes=_last_total(log_path, text, "Total Activation Memory"),
-        weight_bytes=_last_total(log_path, text, "Total Weights Memory"),
-        scratch_bytes=_last_total(log_path, text, "Max Scratch Memory"),
+        activation_bytes=_last_total(log, before, "Total Activation Memory"),
+        weight_bytes=_last_total(log, before, "Total Weights Memory"),
+        scratch_bytes=_last_total(log, before, "Max Scratch Memory"),
     )
 
 
@@ -91,7 +95,10 @@ def read_peak_rss(log_path: Path) -> int:
     Raises:
         BuildError: the log does not tell it.
     """
-    return _last_total(log_path, _read(log_path), "Peak resident memory")
+    peak_bytes = _last_total(_read(log_path), r"^\[INFO\] ", "Peak resident memory")
+    if peak_bytes is None:
+        raise BuildError(f"{log_path.name}: does not tell 'Peak resident memory'")
+    return peak_bytes
 
 
 def last_words(log_path: Path) -> str:
@@ -180,11 +187,9 @@ def _parse_metadata(text: str) -> tuple[str, ...]:
     return tuple(entry.removeprefix(_NODE_PREFIX).removesuffix("]") for entry in entries)
 
 
-def _last_total(log_path: Path, text: str, name: str) -> int:
-    totals = re.findall(rf"^\[INFO\] {name}: (\d+) bytes$", text, re.MULTILINE)
-    if not totals:
-        raise BuildError(f"{log_path.name}: does not tell '{name}'")
-    return int(totals[-1])
+def _last_total(log: str, before: str, name: str) -> int | None:
+    totals = re.findall(rf"{before}{name}: (\d+) bytes", log, re.MULTILINE)
+    return int(totals[-1]) if totals else None
 
 
 def _excerpt(text: str) -> str:

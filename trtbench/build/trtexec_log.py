@@ -7,8 +7,7 @@ says begins with ``[TRT]``.
 import re
 from pathlib import Path
 
-from trtbench.build.log_reader import EngineMemory, last_words
-from trtbench.errors import BuildError
+from trtbench.build.log_reader import EngineMemory, last_words, memory_in
 
 _LINE = re.compile(
     r"^\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] \[(?P<severity>[FEWIV])\] ?(?P<text>.*)$", re.MULTILINE
@@ -21,16 +20,8 @@ def messages(log: str, severity: str) -> list[str]:
 
 
 def read_build_memory(log: str) -> EngineMemory:
-    """Find the totals of device memory in the log of a build.
-
-    Raises:
-        BuildError: the log does not tell one.
-    """
-    return EngineMemory(
-        activation_bytes=_last_total(log, "Total Activation Memory"),
-        weight_bytes=_last_total(log, "Total Weights Memory"),
-        scratch_bytes=_last_total(log, "Max Scratch Memory"),
-    )
+    """Find the totals of device memory in the log of a build."""
+    return memory_in(log, r"\] \[I\] \[TRT\] ")
 
 
 def refusal_words(log_path: Path) -> str:
@@ -42,10 +33,3 @@ def error_words(log: str) -> str:
     """Quote the errors in the log in one line, at most the last three; empty when it has none."""
     errors = [*messages(log, "E"), *messages(log, "F")]
     return " ".join("; ".join(text.strip() for text in errors[-3:]).split())
-
-
-def _last_total(log: str, name: str) -> int:
-    totals = re.findall(rf"\] \[I\] \[TRT\] {name}: (\d+) bytes", log)
-    if not totals:
-        raise BuildError(f"trtexec's log does not tell '{name}'")
-    return int(totals[-1])

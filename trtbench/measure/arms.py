@@ -130,7 +130,9 @@ def arm_of_engines(label: str, engines: Sequence[EngineArtifact], runtime: str, 
         ).model_copy(update={"build": build, "options": each.manifest.spec.options})
         for build, each in enumerate(engines)
     ]
-    return Arm(tuple(specs), manifest.weight_bytes + manifest.activation_bytes)
+    sizes = (manifest.weight_bytes, manifest.activation_bytes)
+    known = [size for size in sizes if size is not None]
+    return Arm(tuple(specs), sum(known) if len(known) == len(sizes) else None)
 
 
 def engines_of(

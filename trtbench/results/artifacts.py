@@ -58,8 +58,9 @@ class OnnxManifest(Spec):
 class EngineManifest(Spec):
     """``manifest.json`` of an engine; the first file is the engine. A bare ONNX file has no ``export``.
 
-    ``command``: what built it. ``timing_cache``: the shared one as it was before the build, of 0 bytes if it
-    was not there yet; None where the build shared none.
+    Device memory that the engine needs is null where the builder does not tell it. ``command``: what built it.
+    ``timing_cache``: the shared one as it was before the build, of 0 bytes if it was not there yet; null where
+    the build shared none.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -72,9 +73,9 @@ class EngineManifest(Spec):
     files: tuple[FileRecord, ...]
     backend: str
     backend_version: str
-    activation_bytes: int
-    weight_bytes: int
-    scratch_bytes: int
+    activation_bytes: int | None
+    weight_bytes: int | None
+    scratch_bytes: int | None
     peak_rss_bytes: int
     tool_versions: dict[str, str]
     created_utc: str

@@ -30,7 +30,7 @@ class EngineSummary(Spec):
 
 
 class CompiledSummary(Spec):
-    """What the compiler made of a recipe. Evidence kind: compiled."""
+    """What the compiler made of a recipe; memory is null where it does not tell. Evidence kind: compiled."""
 
     gemm_flops_share: dict[str, float]
     attention_precision: str | None
@@ -39,8 +39,8 @@ class CompiledSummary(Spec):
     quantize_kernels: int
     other_kernels: int
     other_bytes: int
-    weight_bytes: int
-    activation_bytes: int
+    weight_bytes: int | None
+    activation_bytes: int | None
     by_role: dict[str, RoleCoverage]
 
 
