@@ -74,7 +74,7 @@ class ExportSpec(Spec):
     calibration: CalibrationSpec | None = None
 
 
-Shape = tuple[Annotated[int, Field(ge=0)], ...]
+Shape = tuple[Annotated[int, Field(ge=0, lt=2**31)], ...]
 
 
 class ShapeRange(Spec):
@@ -92,6 +92,11 @@ TilingLevel = Literal["none", "fast", "moderate", "full"]
 HardwareCompatibility = Literal["none", "ampere_plus", "same_compute_capability"]
 
 
+# More than any GPU has. The API takes 64 and 32 bits, with which TensorRT-RTX fails (1.7).
+MAX_WORKSPACE_BYTES = 2**44
+MAX_AUX_STREAMS = 1024
+
+
 class BuilderOptions(Spec):
     """How the builder works, in TensorRT's words; ``None`` leaves a choice to TensorRT.
 
@@ -103,12 +108,12 @@ class BuilderOptions(Spec):
 
     timing_cache: TimingCacheMode = "private"
     tactic_table: bool = False
-    workspace_bytes: int | None = Field(default=None, gt=0)
+    workspace_bytes: int | None = Field(default=None, gt=0, le=MAX_WORKSPACE_BYTES)
     optimization_level: int | None = Field(default=None, ge=0, le=5)
     tiling: TilingLevel | None = None
     hardware_compatibility: HardwareCompatibility = "none"
     version_compatible: bool = False
-    max_aux_streams: int | None = Field(default=None, ge=0)
+    max_aux_streams: int | None = Field(default=None, ge=0, le=MAX_AUX_STREAMS)
     profiles: tuple[tuple[ShapeRange, ...], ...] = ()
 
 

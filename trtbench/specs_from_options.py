@@ -22,6 +22,7 @@ from trtbench.cli_options import (
 from trtbench.errors import SpecError
 from trtbench.recipes import Recipe, parse_recipe
 from trtbench.specs import (
+    MAX_WORKSPACE_BYTES,
     BenchSpec,
     BuildBackend,
     BuilderOptions,
@@ -108,8 +109,8 @@ def asked_targets(options: CompilerOptions) -> tuple[str, ...]:
 
 def _builder_options(options: CompilerOptions) -> BuilderOptions:
     mib = options.workspace_mib
-    if mib is not None and mib <= 0:
-        raise SpecError(f"--workspace-mib {mib}: expected 1 or more")
+    if mib is not None and not 0 < mib <= MAX_WORKSPACE_BYTES // 2**20:
+        raise SpecError(f"--workspace-mib {mib}: expected 1 to {MAX_WORKSPACE_BYTES // 2**20}")
     return _checked(
         BuilderOptions,
         timing_cache=options.timing_cache,

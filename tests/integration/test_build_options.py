@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
+from pydantic import ValidationError
 from trt_api import VERSIONS
 
 from trtbench import cli
 from trtbench.build import child
 from trtbench.build.backends import child_command, read_built
 from trtbench.build.dialect import BuildPaths, build_job, import_compiler
-from trtbench.specs import BuilderOptions, BuildSpec, ShapeRange
+from trtbench.specs import MAX_AUX_STREAMS, MAX_WORKSPACE_BYTES, BuilderOptions, BuildSpec, ShapeRange
 
 VERSION = import_compiler("tensorrt_rtx").__version__
 OPTIONS = BuilderOptions(
@@ -63,6 +64,16 @@ def test_the_real_compiler_takes_the_options_and_tells_its_progress(
     assert {node for layer in built.layers for node in layer.onnx_nodes} >= {"/fc/MatMul"}
     assert built.memory.weight_bytes >= 64 * 64 * 2
     assert "[INFO] Progress: Building engine" in paths.log.read_text()
+
+
+def test_the_real_compiler_takes_the_greatest_values_that_options_may_have(paths: BuildPaths) -> None:
+    save_linear(paths.onnx)
+    greatest = BuilderOptions(workspace_bytes=MAX_WORKSPACE_BYTES, max_aux_streams=MAX_AUX_STREAMS)
+    command = child_command(BuildSpec(options=greatest), VERSION, paths, [sys.executable])
+    assert run(command, paths.log) == 0, paths.log.read_text()
+    for beyond in ({"workspace_bytes": MAX_WORKSPACE_BYTES + 1}, {"max_aux_streams": MAX_AUX_STREAMS + 1}):
+        with pytest.raises(ValidationError, match="less than or equal"):
+            BuilderOptions.model_validate(beyond)
 
 
 def test_options_on_the_command_line_reach_the_real_compiler(

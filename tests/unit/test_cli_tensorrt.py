@@ -254,8 +254,16 @@ def test_with_tensorrt_only_the_gpu_is_missing(
         ),
         (["build", "m.onnx", "--backend", "trtexec", "--tactic-table"], ["trtexec", "--tactic-table"]),
         (["build", "m.onnx", "--optimization-level", "6"], ["--optimization-level 6: ", "5"]),
-        (["build", "m.onnx", "--workspace-mib", "0"], ["--workspace-mib 0"]),
+        (["build", "m.onnx", "--workspace-mib", "0"], ["--workspace-mib 0: expected 1 to 16777216"]),
+        (
+            ["build", "m.onnx", "--workspace-mib", "99999999999999"],
+            ["--workspace-mib 99999999999999: expected 1 to 16777216"],
+        ),
         (["build", "m.onnx", "--max-aux-streams", "-1"], ["--max-aux-streams -1: "]),
+        (
+            ["build", "m.onnx", "--max-aux-streams", "99999999999"],
+            ["--max-aux-streams 99999999999: "],
+        ),
         (
             ["build", "m.onnx", "--backend", "trtexec", "--target", "sm89,sm120"],
             ["sm89, sm120", "GPU of this machine only", "--target"],
