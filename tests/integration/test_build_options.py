@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 from pydantic import ValidationError
@@ -18,12 +19,7 @@ from trtbench.build.dialect import BuildPaths, build_job, import_compiler
 from trtbench.specs import MAX_AUX_STREAMS, MAX_WORKSPACE_BYTES, BuilderOptions, BuildSpec, ShapeRange
 
 VERSION = import_compiler("tensorrt_rtx").__version__
-OPTIONS = BuilderOptions(
-    workspace_bytes=2**28,
-    optimization_level=2,
-    tiling="fast",
-    max_aux_streams=0,
-)
+OPTIONS = BuilderOptions(workspace_bytes=2**28, max_aux_streams=0)
 
 
 @pytest.fixture
@@ -66,6 +62,46 @@ def test_the_real_compiler_takes_the_options_and_tells_its_progress(
     assert "[INFO] Progress: Building engine" in paths.log.read_text()
 
 
+def save_branches(path: Path) -> None:
+    """Write three products of one input that do not wait for each other."""
+    numbers = range(3)
+    weights = [
+        numpy_helper.from_array(np.random.default_rng(n).normal(size=(512, 512)).astype(np.float16), f"w{n}")
+        for n in numbers
+    ]
+    nodes = [helper.make_node("MatMul", ["x", f"w{n}"], [f"a{n}"]) for n in numbers]
+    nodes += [helper.make_node("Softmax", [f"a{n}"], [f"s{n}"]) for n in numbers]
+    nodes += [helper.make_node("Concat", [f"s{n}" for n in numbers], ["y"], axis=1)]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT16, (2048, 512))
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT16, (2048, 1536))
+    graph = helper.make_graph(nodes, "graph", [x], [y], weights)
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
+
+
+def built_with(paths: BuildPaths, **settings: int | str) -> tuple[bytes, set[int]]:
+    """Build, whatever ``check_options`` says: the engine, and the streams that its layers run on."""
+    paths.log.unlink(missing_ok=True)
+    job = replace(build_job(BuildSpec(), VERSION, paths), settings=settings)
+    assert run((sys.executable, child.__file__, json.dumps(asdict(job))), paths.log) == 0
+    layers = read_built("tensorrt_rtx", paths).layers
+    return paths.engine.read_bytes(), {layer.stream_id for layer in layers}
+
+
+def test_what_is_refused_has_no_effect_and_the_number_of_streams_has_one(
+    paths: BuildPaths,
+) -> None:
+    save_branches(paths.onnx)
+    plain, streams = built_with(paths)
+    assert streams == {0, 1, 2}
+    for level in (0, 1, 5):
+        assert built_with(paths, builder_optimization_level=level)[0] == plain
+    for word in ("NONE", "FULL"):
+        tiling = f"TilingOptimizationLevel.{word}"
+        assert built_with(paths, tiling_optimization_level=tiling)[0] == plain
+    for number in (0, 1):
+        assert built_with(paths, max_aux_streams=number)[1] == set(range(number + 1))
+
+
 def test_the_real_compiler_takes_the_greatest_values_that_options_may_have(paths: BuildPaths) -> None:
     save_linear(paths.onnx)
     greatest = BuilderOptions(workspace_bytes=MAX_WORKSPACE_BYTES, max_aux_streams=MAX_AUX_STREAMS)
@@ -81,8 +117,8 @@ def test_options_on_the_command_line_reach_the_real_compiler(
 ) -> None:
     monkeypatch.setattr("trtbench.build.log_tail._INTERVAL_S", 0.0)
     save_linear(tmp_path / "linear.onnx")
-    options = ["--optimization-level", "2", "--tiling", "fast", "--workspace-mib", "256"]
-    words = ["build", str(tmp_path / "linear.onnx"), *options, "--max-aux-streams", "0"]
+    options = ["--workspace-mib", "256", "--max-aux-streams", "0"]
+    words = ["build", str(tmp_path / "linear.onnx"), *options]
     monkeypatch.setattr(sys, "argv", ["trtbench", *words, "--store", str(tmp_path), "--json"])
     with pytest.raises(SystemExit) as ended:
         cli.main()

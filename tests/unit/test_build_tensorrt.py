@@ -390,6 +390,18 @@ def test_a_changed_signature_or_flag_shows(paths: BuildPaths) -> None:
             "--version-compatible: TensorRT-RTX",
         ),
         (
+            "tensorrt_rtx",
+            "1.7.1",
+            BuilderOptions(optimization_level=3),
+            "--optimization-level 3: TensorRT-RTX makes the same engine at every level",
+        ),
+        (
+            "tensorrt_rtx",
+            "1.7.1",
+            BuilderOptions(tiling="none"),
+            "--tiling none: TensorRT-RTX makes the same engine at every level",
+        ),
+        (
             "tensorrt",
             "10.14.1",
             BuilderOptions(tactic_table=True, timing_cache="off"),

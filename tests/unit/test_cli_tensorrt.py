@@ -252,6 +252,8 @@ def test_with_tensorrt_only_the_gpu_is_missing(
             ["build", "m.onnx", "--hardware-compatibility", "ampere_plus"],
             ["--hardware-compatibility ampere_plus", "TensorRT-RTX"],
         ),
+        (["build", "m.onnx", "--optimization-level", "0"], ["--optimization-level 0", "TensorRT-RTX"]),
+        (["compare", "fp16", "--tiling", "fast"], ["--tiling fast", "TensorRT-RTX"]),
         (["build", "m.onnx", "--backend", "trtexec", "--tactic-table"], ["trtexec", "--tactic-table"]),
         (["build", "m.onnx", "--optimization-level", "6"], ["--optimization-level 6: ", "5"]),
         (["build", "m.onnx", "--workspace-mib", "0"], ["--workspace-mib 0: expected 1 to 16777216"]),
