@@ -18,6 +18,8 @@ from trtbench.measure.messages import Samples
 from trtbench.results import ArmFacts, TensorRecord
 from trtbench.specs import ArmSpec, BenchSpec
 
+Run = Callable[..., tuple[int, str, str]]
+
 TESTS = Path(__file__).parent
 TENSORRT_STAND_IN = """
 import os
@@ -112,12 +114,24 @@ def install_trtexec(monkeypatch: pytest.MonkeyPatch, folder: Path, version: str,
     return Trtexec(path, version)
 
 
-def write_model(path: Path) -> Path:
+def write_model(path: Path, batch: int | str = 4) -> Path:
     """One Relu of half precision, 4 x 64, as the stand-ins build."""
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT16, (4, 64)) for name in ("x", "y")]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT16, (batch, 64)) for name in ("x", "y")]
     graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "graph", ends[:1], ends[1:])
     onnx.save(helper.make_model(graph), path)
     return path
+
+
+def trtexec_of(version: str) -> str:
+    """The version that trtexec has beside the package ``tensorrt-10.14.1.48.post1``."""
+    return version.partition("-")[2].removesuffix(".post1")
+
+
+def engine_of(trtbench: Run, *arguments: object) -> Path:
+    code, _, err = trtbench("build", "m.onnx", *arguments)
+    assert code == 0, err
+    (engine,) = Path("engines").glob("m-*")
+    return engine
 
 
 class ScriptedWorker:

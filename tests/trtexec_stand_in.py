@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from host_code import HOST_CODE, HOST_CODE_REFUSED
 
+_DYNAMIC = b" of dynamic shapes"
 _TIME = "11/21/2026-10:00:00"
 
 _BUILD = """onnx minShapes optShapes maxShapes inputIOFormats outputIOFormats memPoolSize profilingVerbosity
@@ -143,8 +144,8 @@ def _build(major: int, given: dict[str, str], tells_memory: bool) -> None:
         _say("I", "[TRT] Max Scratch Memory: 512 bytes")
         _say("I", "[TRT] Total Activation Memory: 2048 bytes")
         _say("I", "[TRT] Total Weights Memory: 8192 bytes")
-    plan = b"an engine of trtexec" + HOST_CODE * ("--versionCompatible" in given)
-    Path(given["--saveEngine"]).write_bytes(plan)
+    plan = b"an engine of trtexec" + _DYNAMIC * ("--minShapes" in given)
+    Path(given["--saveEngine"]).write_bytes(plan + HOST_CODE * ("--versionCompatible" in given))
     is_dynamic = "--minShapes" in given
     tensor: dict[str, Any] = {"Name": "x", "Dimensions": [-1 if is_dynamic else 4, 64]}
     if major < 11:
@@ -175,8 +176,9 @@ def _infer(major: int, given: dict[str, str], protocol: dict[str, bool], behavio
     compute = behaviour.get("compute_ms", [5.0, 5.25, 5.5])
     typed = " and type Half" if major >= 11 else ""
     _say("I", "Engine deserialized in 0.125 sec.")
-    _say("I", f"Input binding for x with dimensions 4x64{typed} is created.")
-    _say("I", f"Output binding for y with dimensions 4x64{typed} is created.")
+    shape = _shape(given)
+    _say("I", f"Input binding for x with dimensions {shape}{typed} is created.")
+    _say("I", f"Output binding for y with dimensions {shape}{typed} is created.")
     copy_ms = 0.5 if protocol["Data transfers"] else 0.0
     _say("I", "=== Performance summary ===")
     median = sorted(compute)[len(compute) // 2]
@@ -199,6 +201,21 @@ def _infer(major: int, given: dict[str, str], protocol: dict[str, bool], behavio
             {"name": "fc\x1f_0", "timeMs": 500, "averageMs": 5.0, "medianMs": 4.75, "percentage": 100},
         ]
         Path(given["--exportProfile"]).write_text(json.dumps(rows).replace("\\u001f", "\x1f"))
+
+
+def _shape(given: dict[str, str]) -> str:
+    """The shape of the input and the output: 1 for a dynamic batch, unless it is told another."""
+    if "--shapes" in given:
+        return given["--shapes"].rpartition(":")[2]
+    engine = Path(given.get("--loadEngine", ""))
+    if engine.is_file() and _DYNAMIC in engine.read_bytes():
+        _say(
+            "W",
+            "Dynamic dimensions required for input: x, but no shapes were provided. Automatically overriding "
+            "shape to: 1x64",
+        )
+        return "1x64"
+    return "4x64"
 
 
 def _times(compute: list[float], copy_ms: float) -> str:

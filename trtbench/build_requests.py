@@ -11,18 +11,27 @@ from trtbench.errors import SpecError
 from trtbench.measure.arms import RUNTIMES_OF
 from trtbench.runtimes import runtime_entry
 from trtbench.specs import BuildBackend, BuildSpec
-from trtbench.specs_from_options import asked_targets, build_spec
+from trtbench.specs_from_options import asked_targets, build_spec, parse_profiles
 
 
-def spec_to_compile(options: CompilerOptions, sparsity: bool = False) -> BuildSpec:
+def spec_to_compile(
+    options: CompilerOptions, sparsity: bool = False, profiles: Sequence[str] = ()
+) -> BuildSpec:
     """How to build where no runtime is named: by the compiler that is here.
+
+    Args:
+        options: of the builder.
+        sparsity: allow kernels for 2:4 sparse weights.
+        profiles: words such as ``x=1x3:8x3:64x3``, an optimization profile each.
 
     Raises:
         SpecError: an option is out of range, or the compiler has no such target or option.
     """
     backend = options.backend or default_backend(asked_targets(options))
     targets = None if backend == "tensorrt_rtx" else target_of_gpu()
-    return checked(build_spec(options, sparsity, backend, targets))
+    spec = build_spec(options, sparsity, backend, targets)
+    update = {"options": spec.options.model_copy(update={"profiles": parse_profiles(profiles)})}
+    return checked(spec.model_copy(update=update))
 
 
 def specs_for_runtimes(options: CompilerOptions, runtimes: Sequence[str]) -> Mapping[str, BuildSpec]:

@@ -100,6 +100,13 @@ def build_command(
     sparsity: Annotated[
         bool, typer.Option("--sparsity", help="Allow kernels for 2:4 sparse weights.")
     ] = False,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=MIN:OPT:MAX[,...]",
+            help="Optimization profile: least, best and greatest shape of each dynamic input; repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Compile an ONNX model to an engine, keep the whole log, and read the compiled layers from it.
 
@@ -110,6 +117,8 @@ def build_command(
     trtbench build model.onnx --target sm89,sm120 --sparsity
 
     trtbench build model.onnx --backend tensorrt --tactic-table --optimization-level 5
+
+    trtbench build dynamic.onnx --profile x=1x3x224x224:8x3x224x224:64x3x224x224
     """
     from trtbench.artifacts import Store
     from trtbench.build import build, load_onnx
@@ -117,7 +126,7 @@ def build_command(
     from trtbench.report.artifacts import render_engine
     from trtbench.report.progress import recipe_progress
 
-    spec = spec_to_compile(building, sparsity)
+    spec = spec_to_compile(building, sparsity, profile or [])
     with recipe_progress([model.name]) as on_step:
         artifact, _ = build(
             load_onnx(model), spec, Store(output.store), lambda step: on_step(model.name, f"build: {step}")

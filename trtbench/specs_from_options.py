@@ -1,6 +1,7 @@
 """From words on a command line to checked specs."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from trtbench.specs import (
     ExportSpec,
     ModelSpec,
     Scalar,
+    ShapeRange,
     Spec,
 )
 
@@ -122,6 +124,38 @@ def _builder_options(options: CompilerOptions) -> BuilderOptions:
         version_compatible=options.version_compatible,
         max_aux_streams=options.max_aux_streams,
     )
+
+
+def parse_profiles(words: Sequence[str]) -> tuple[tuple[ShapeRange, ...], ...]:
+    """Read ``x=1x3:8x3:64x3,mask=1x5:8x5:64x5``, one optimization profile a word.
+
+    Raises:
+        SpecError: a word has another form, or names an input twice.
+    """
+    return tuple(_parse_profile(word) for word in words)
+
+
+def _parse_profile(word: str) -> tuple[ShapeRange, ...]:
+    profile: list[ShapeRange] = []
+    position = 0
+    while position < len(word) or not profile:
+        match = _RANGE.match(word, position)
+        if match is None:
+            raise SpecError(
+                f"--profile {word}: expected NAME=MIN:OPT:MAX, such as "
+                "x=1x3x224x224:8x3x224x224:64x3x224x224, with commas between several inputs"
+            )
+        least, best, most = (tuple(map(int, shape.split("x"))) for shape in match["shapes"].split(":"))
+        try:
+            profile.append(ShapeRange(input=match["input"], min_shape=least, opt_shape=best, max_shape=most))
+        except ValidationError as error:
+            raise SpecError(f"--profile {word}: {error.errors()[0]['msg']}") from error
+        position = match.end()
+    names = [entry.input for entry in profile]
+    for name in names:
+        if names.count(name) > 1:
+            raise SpecError(f"--profile {word}: {name} comes twice: one range for each input")
+    return tuple(profile)
 
 
 def bench_spec(options: BenchOptions, seed: int) -> BenchSpec:
@@ -277,6 +311,10 @@ def parse_overrides(words: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:
         pairs[name] = value
     return tuple(sorted(pairs.items()))
 
+
+_SHAPE = r"\d+(?:x\d+)*"
+# Names are those of the ONNX file, and may hold what separates them.
+_RANGE = re.compile(rf"(?P<input>.+?)=(?P<shapes>{_SHAPE}:{_SHAPE}:{_SHAPE})(?:,(?=.)|\Z)", re.DOTALL)
 
 _OPTIONS = {"samples": "calib-samples", "name": "model", "overrides": "set"}
 """Options that are not called as the fields are that they fill."""

@@ -198,8 +198,11 @@ def test_an_unknown_operator_is_named(tmp_path: Path, store: Store) -> None:
 
 def test_a_dynamic_batch_is_refused_with_advice(tmp_path: Path, store: Store) -> None:
     model = save_model(tmp_path / "any.onnx", [helper.make_node("Relu", ["x"], ["y"])], shape=("N", 64))
-    with pytest.raises(BuildError, match=r"no optimization profile.*export with a static batch"):
+    with pytest.raises(
+        SpecError, match=r"any\.onnx has dynamic inputs, x \[N, 64\]: give .*--profile x=1x64:8x64:64x64 "
+    ):
         build(model, BuildSpec(), store)
+    assert not store.root.exists()
 
 
 def test_names_of_any_kind_are_read_back(tmp_path: Path, store: Store) -> None:

@@ -16,6 +16,7 @@ from trtbench import cli
 from trtbench.build import child
 from trtbench.build.backends import child_command, read_built
 from trtbench.build.dialect import BuildPaths, build_job, import_compiler
+from trtbench.results import CompiledEngine, EngineManifest
 from trtbench.specs import MAX_AUX_STREAMS, MAX_WORKSPACE_BYTES, BuilderOptions, BuildSpec, ShapeRange
 
 VERSION = import_compiler("tensorrt_rtx").__version__
@@ -138,6 +139,26 @@ def test_the_real_compiler_takes_a_profile_for_a_dynamic_input(paths: BuildPaths
     assert run(child_command(spec, VERSION, paths, [sys.executable]), paths.log) == 0, paths.log.read_text()
     inputs = [tensor for layer in read_built("tensorrt_rtx", paths).layers for tensor in layer.inputs]
     assert ("x", (-1, 64)) in [(tensor.name, tensor.dimensions) for tensor in inputs]
+
+
+def test_a_profile_on_the_command_line_makes_an_engine_with_the_real_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    save_linear(tmp_path / "dynamic.onnx", batch="batch")
+    words = ["build", str(tmp_path / "dynamic.onnx"), "--profile", "x=1x64:8x64:64x64"]
+    monkeypatch.setattr(sys, "argv", ["trtbench", *words, "--store", str(tmp_path), "--json"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    output = capfd.readouterr()
+    assert not ended.value.code, output.err
+    manifest = EngineManifest.model_validate_json(output.out)
+    shapes = ShapeRange(input="x", min_shape=(1, 64), opt_shape=(8, 64), max_shape=(64, 64))
+    assert manifest.spec.options.profiles == ((shapes,),)
+    (engine,) = (tmp_path / "engines").glob("dynamic-sm120-*")
+    layers = CompiledEngine.model_validate_json((engine / "layers.json").read_bytes()).layers
+    sides = {tensor.dimensions for layer in layers for tensor in layer.inputs if tensor.name == "x"}
+    assert sides == {(-1, 64)}
+    assert {tensor.dtype for layer in layers for tensor in layer.inputs} == {"Half"}
 
 
 def test_a_profile_for_an_input_that_is_not_there_leaves_its_reason(paths: BuildPaths) -> None:

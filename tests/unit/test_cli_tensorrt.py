@@ -4,13 +4,21 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scripted import FAST, write_script
-from tensorrt_machine import ScriptedWorker, install_gpu, install_tensorrt, install_trtexec, write_model
+from tensorrt_machine import (
+    Run,
+    ScriptedWorker,
+    engine_of,
+    install_gpu,
+    install_tensorrt,
+    install_trtexec,
+    trtexec_of,
+    write_model,
+)
 from trt_api import VERSIONS
 from trtexec_stand_in import write_trtexec
 
@@ -22,10 +30,8 @@ from trtbench.cli_options import BuildOptions
 from trtbench.compare_timed import why_not_timed
 from trtbench.errors import RuntimeUnavailable
 
-Run = Callable[..., tuple[int, str, str]]
-
 TENSORRT = [version for version in VERSIONS if version.startswith("tensorrt-")]
-TRTEXEC = [version.partition("-")[2].removesuffix(".post1") for version in TENSORRT]
+TRTEXEC = [trtexec_of(version) for version in TENSORRT]
 OPTIONS = [
     *("--timing-cache", "shared", "--workspace-mib", "512", "--optimization-level", "4", "--tiling", "fast"),
     *("--hardware-compatibility", "ampere_plus", "--version-compatible", "--max-aux-streams", "0"),
@@ -53,13 +59,6 @@ def model(tmp_path: Path) -> None:
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     install_gpu(monkeypatch)
-
-
-def engine_of(trtbench: Run, *arguments: object) -> Path:
-    code, _, err = trtbench("build", "m.onnx", *arguments)
-    assert code == 0, err
-    (engine,) = Path("engines").glob("m-*")
-    return engine
 
 
 @pytest.mark.parametrize("version", TRTEXEC)
@@ -363,22 +362,6 @@ def cli_commands() -> tuple[str, ...]:
     return ("build", "compare", "bench")
 
 
-@pytest.mark.parametrize("backend", ["tensorrt", "trtexec"])
-def test_memory_that_the_log_does_not_tell_is_unknown(
-    backend: str, trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    install_tensorrt(monkeypatch, tmp_path, "tensorrt-10.14.1.48.post1", tells_memory=False)
-    install_trtexec(monkeypatch, tmp_path, "10.14.1.48", tells_memory=False)
-    code, out, err = trtbench("build", "m.onnx", "--backend", backend)
-    assert code == 0, err
-    assert "weights unknown, activations unknown, scratch unknown; the build took" in out
-    (engine,) = Path("engines").glob("m-*")
-    manifest = json.loads((engine / "manifest.json").read_text())
-    assert [manifest[f"{name}_bytes"] for name in ("weight", "activation", "scratch")] == [None] * 3
-    code, out, err = trtbench("bench", engine, "--runtime", "trtexec", *FAST)
-    assert code == 0, out + err
-
-
 @pytest.mark.parametrize("version", TRTEXEC)
 def test_trtexec_times_an_engine_in_blocks(
     version: str, trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -429,24 +412,6 @@ def test_trtexec_is_asked_for_its_version_once_for_all_processes(
     code, _, err = trtbench("bench", engine, "--runtime", "trtexec", *FAST, "--processes", 3)
     assert code == 0, err
     assert [argv[1:] for argv in asked] == [["--help"]]
-
-
-@pytest.mark.parametrize("backend", ["trtexec", "tensorrt"])
-@pytest.mark.parametrize("version", TENSORRT)
-def test_trtexec_times_a_version_compatible_engine(
-    version: str, backend: str, trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    install_trtexec(monkeypatch, tmp_path, version.partition("-")[2].removesuffix(".post1"))
-    install_tensorrt(monkeypatch, tmp_path, version)
-    engine = engine_of(trtbench, "--backend", backend, "--version-compatible")
-    code, out, err = trtbench("bench", engine, "--runtime", "trtexec", *FAST, "--json")
-    assert code == 0, out + err
-    result = json.loads(out)
-    assert "--versionCompatible" in result["facts"]["notes"][0]
-    assert result["arm"]["options"]["version_compatible"] is True
-    (tmp_path / "bare.engine").write_bytes((engine / "model.engine").read_bytes())
-    code, out, _ = trtbench("bench", "bare.engine", "--trust", "--runtime", "trtexec", *FAST)
-    assert (code, "IRuntime::getEngineHostCodeAllowed() is false" in " ".join(out.split())) == (1, True), out
 
 
 def test_without_a_cuda_graph_it_is_said(

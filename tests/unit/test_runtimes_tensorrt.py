@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from host_code import HOST_CODE, HostCodeGate
+from scripted import BENCH, FACTS, blocks
 from trt_api import VERSIONS, Api, load_api, script_of
 
 from trtbench.errors import MeasureError, RuntimeUnavailable
+from trtbench.measure.summarise import measurement_of
 from trtbench.results import TensorRecord
 from trtbench.runtimes import Runtime, Tensor, open_runtime
 from trtbench.specs import ArmSpec, BuilderOptions, ExportSpec
@@ -199,6 +201,20 @@ def test_every_call_is_one_that_the_version_has(
     assert api.called("set_optimization_profile_async") == ([(1, STREAM)] if profiles else [])
     assert api.called("set_input_shape") == ([("images", (4, 3, 8, 8))] if profiles else [])
     assert "auxiliary streams of TensorRT's own: 2" in runtime.notes
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_without_a_batch_that_is_asked_for_the_best_shape_of_the_first_profile_is_timed(
+    version: str, arm: ArmSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = arm.model_copy(update={"export": None, "recipe": None})
+    runtime, api, _ = opened(monkeypatch, bare, version, profiles=((1, 4, 8), (1, 8, 64)))
+    assert api.called("set_optimization_profile_async") == [(0, STREAM)]
+    assert [r.shape for r in runtime.inputs] == [(4, 3, 8, 8)]
+    assert [r.shape for r in runtime.outputs] == [(4, 10)]
+    facts = FACTS.model_copy(update={"inputs": runtime.inputs, "outputs": runtime.outputs})
+    measurement = measurement_of(bare, BENCH, blocks(2.0), facts, None, None, "")
+    assert (measurement.batch, measurement.images_per_s) == (4, 4 * 1000 / 2.0)
 
 
 def test_the_versions_of_both_products_are_tried() -> None:

@@ -49,6 +49,7 @@ VERSIONS = {"25.06": "10.11.0.33", "25.11": "10.14.1.48", "26.06": "11.0.0.114"}
 OTHERS = ("10.8.0.43", "10.9.0.34", "10.13.3.9", "10.15.1.29", "10.16.1.11", "11.2.1.2", "11.4.0.106")
 
 X = ShapeRange(input="x", min_shape=(1, 3), opt_shape=(8, 3), max_shape=(64, 3))
+Y = ShapeRange(input="y", min_shape=(1,), opt_shape=(2,), max_shape=(3,))
 PATHS = BuildPaths(*map(Path, ("model.onnx", "model.engine", "build.log", "inspector.json", "timing.cache")))
 BUILDS = {
     "plain": BuildSpec(backend="trtexec"),
@@ -71,6 +72,7 @@ BENCHES = {
     "graph": (BenchSpec(), BuilderOptions()),
     "no graph": (BenchSpec(cuda_graph=False, warmup_ms=12.5, duration_s=1.5), BuilderOptions()),
     "version compatible": (BenchSpec(), BuilderOptions(version_compatible=True)),
+    "profiles": (BenchSpec(), BuilderOptions(profiles=((X, Y), (X,)))),
 }
 
 

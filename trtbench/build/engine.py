@@ -12,6 +12,7 @@ from trtbench.build.backends import Built, read_built
 from trtbench.build.compiler import Compiler, compiler_of
 from trtbench.build.dialect import BuildPaths
 from trtbench.build.log_reader import last_words, read_peak_rss
+from trtbench.build.profiles import check_profiles
 from trtbench.build.source import OnnxSource, load_onnx, source_of
 from trtbench.build.supervise import supervise
 from trtbench.build.targets import parse_targets
@@ -30,7 +31,6 @@ _BUILD_REVISION = "1"
 _ADVICE = {
     r"HW-specific datatypes: .*fp4": "NVFP4 needs targets sm120 or sm121",
     r"HW-specific datatypes: .*fp8": "FP8 and MXFP8 need targets sm89, sm120 or sm121",
-    r"no optimization profile": "export with a static batch; dynamic dimensions are not supported",
     r"UNSUPPORTED_NODE|INVALID_NODE|is not supported in": "rewrite this node in other operators",
 }
 
@@ -65,8 +65,8 @@ def build(
         environment: where the compiler runs, with its version; by default here.
 
     Raises:
-        SpecError: the compiler has no such target or option, or a limit on memory cannot be kept in a
-            container.
+        SpecError: the compiler has no such target or option, the optimization profiles do not fit the model,
+            or a limit on memory cannot be kept in a container.
         ArtifactError: the model is missing or damaged, or the store cannot be written.
         RuntimeUnavailable: the compiler is not there, or there is no GPU that it builds for.
         BuildError: the compiler refused, crashed, or passed a limit; the text has its own words.
@@ -74,6 +74,7 @@ def build(
     compiler = compiler_of(environment, spec)
     spec = spec.model_copy(update={"targets": parse_targets(spec.targets, compiler.targets)})
     source = source_of(load_onnx(onnx) if isinstance(onnx, Path) else onnx)
+    check_profiles(source.path, source.inputs, spec.options.profiles)
     identity = engine_id(
         spec, source.identity, compiler.version, rebuild, compiler.image_digest, compiler.gpu
     )

@@ -1,11 +1,12 @@
 """The ONNX model that goes into a build: an exported artifact or any ``.onnx`` file."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbench.artifacts import OnnxArtifact, file_record, load_artifact
+from trtbench.build.profiles import Dimensions
 from trtbench.errors import ArtifactError
 from trtbench.results import FileRecord, OnnxManifest
 from trtbench.specs import ExportSpec, canonical_hash
@@ -19,13 +20,14 @@ class OnnxSource:
     """A model to compile, at an absolute path.
 
     ``file`` is the ``.onnx`` file; ``beside``: the files that hold weights of it, named from its folder, and
-    whatever else an exported model has.
+    whatever else an exported model has. ``inputs``: the dimensions of each, by name.
     """
 
     path: Path
     file: FileRecord
     beside: tuple[FileRecord, ...]
     export: ExportSpec | None
+    inputs: Mapping[str, Dimensions] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -77,15 +79,34 @@ def source_of(onnx: OnnxArtifact | Path) -> OnnxSource:
     if isinstance(onnx, Path):
         return _source_of_file(onnx)
     file, *beside = onnx.manifest.files
-    return OnnxSource(onnx.payload.resolve(), file, tuple(beside), onnx.manifest.spec)
+    return OnnxSource(
+        path=onnx.payload.resolve(),
+        file=file,
+        beside=tuple(beside),
+        export=onnx.manifest.spec,
+        inputs={record.name: record.shape for record in onnx.manifest.inputs},
+    )
 
 
 def _source_of_file(path: Path) -> OnnxSource:
-    record = file_record(path)
+    record, graph = file_record(path), _load_model(path).graph
     weights = tuple(
-        _weight_record(path.parent, name, needed) for name, needed in sorted(_weight_files(path).items())
+        _weight_record(path.parent, name, needed) for name, needed in sorted(_weight_files(graph).items())
     )
-    return OnnxSource(path.resolve(), record, weights, None)
+    return OnnxSource(path.resolve(), record, weights, None, _inputs(graph))
+
+
+def _inputs(graph: "GraphProto") -> dict[str, Dimensions]:
+    """Dimensions of all inputs but those that have a value, as weights had before ONNX's IR version 4."""
+    constants = {tensor.name for tensor in graph.initializer}
+    return {
+        value.name: tuple(
+            dim.dim_value if dim.dim_value > 0 else dim.dim_param or "?"
+            for dim in value.type.tensor_type.shape.dim
+        )
+        for value in graph.input
+        if value.name not in constants
+    }
 
 
 def _weight_record(folder: Path, name: str, needed_bytes: int) -> FileRecord:
@@ -105,12 +126,12 @@ def _content_sha256(records: Sequence[FileRecord]) -> str:
     return hashes[0] if len(hashes) == 1 else canonical_hash(hashes)
 
 
-def _weight_files(path: Path) -> dict[str, int]:
-    """The files that hold weights of the model at ``path``, as it names them, and how many bytes it reads."""
+def _weight_files(graph: "GraphProto") -> dict[str, int]:
+    """The files that hold weights of the model, as it names them, and how many bytes it reads of each."""
     from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
     needed_bytes: dict[str, int] = {}
-    for tensor in _tensors(_load_model(path).graph):
+    for tensor in _tensors(graph):
         if uses_external_data(tensor):
             info = ExternalDataInfo(tensor)
             end = (info.offset or 0) + (info.length or 0)

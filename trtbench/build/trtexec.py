@@ -7,7 +7,7 @@ are gone (``samples/common/sampleOptions.cpp`` of TensorRT, v10.14 to v11.1).
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,6 +126,11 @@ def shape_argument(name: str, shape: Sequence[int]) -> str:
     return f"{name}:{'x'.join(map(str, shape)) or 'scalar'}"
 
 
+def shape_arguments(shapes: Iterable[tuple[str, Sequence[int]]]) -> str:
+    """Write shapes by name, ``images:8x3x224x224,mask:8x197``."""
+    return ",".join(shape_argument(name, shape) for name, shape in shapes)
+
+
 def number(value: float) -> str:
     """Write 500.0 as 500; trtexec reads both."""
     return str(int(value)) if value == int(value) else repr(value)
@@ -162,5 +167,5 @@ def _profiles(profiles: Sequence[Sequence[ShapeRange]]) -> tuple[str, ...]:
             ("optShapes", [(entry.input, entry.opt_shape) for entry in profile]),
             ("maxShapes", [(entry.input, entry.max_shape) for entry in profile]),
         ):
-            flags.append(f"--{flag}={','.join(shape_argument(name, shape) for name, shape in shapes)}")
+            flags.append(f"--{flag}={shape_arguments(shapes)}")
     return tuple(flags)

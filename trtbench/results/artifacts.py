@@ -58,9 +58,9 @@ class OnnxManifest(Spec):
 class EngineManifest(Spec):
     """``manifest.json`` of an engine; the first file is the engine. A bare ONNX file has no ``export``.
 
-    Device memory that the engine needs is null where the builder does not tell it. ``command``: what built it.
-    ``timing_cache``: the shared one as it was before the build, of 0 bytes if it was not there yet; null where
-    the build shared none.
+    Device memory that the engine needs is null where the builder does not tell it. ``command``: what built
+    it. ``timing_cache``: the shared one as it was before the build, of 0 bytes if it was not there yet; null
+    where the build shared none.
     """
 
     schema_version: int = SCHEMA_VERSION

@@ -10,7 +10,7 @@ on. Whatever the version, ``measure.py`` compares what trtexec tells of its opti
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtbench.build.trtexec import Trtexec, number
+from trtbench.build.trtexec import Trtexec, number, shape_arguments
 from trtbench.errors import SpecError
 from trtbench.specs import BenchSpec, BuilderOptions
 
@@ -41,7 +41,8 @@ def bench_command(
         engine: to load.
         exports: files to write.
         options: how the engine was built. A version-compatible one has code for the host in it, and is loaded
-            only if that is said (``samples/common/sampleEngines.cpp``).
+            only if that is said (``samples/common/sampleEngines.cpp``). One with optimization profiles is
+            timed at the best shape of the first: without it, trtexec takes 1 for every dynamic side.
 
     Raises:
         SpecError: trtexec cannot do what the spec asks for.
@@ -51,6 +52,7 @@ def bench_command(
         str(trtexec.path),
         f"--loadEngine={engine}",
         *(("--versionCompatible",) if options.version_compatible else ()),
+        *_shapes(options),
         f"--warmUp={number(spec.warmup_ms)}",
         f"--duration={number(spec.duration_s)}",
         f"--iterations={_LEAST_QUERIES}",
@@ -73,6 +75,12 @@ def check_protocol(spec: BenchSpec) -> None:
             f"{asked}: runtime trtexec repeats queries at once on the same buffers: leave it out, or time in "
             "runtime tensorrt"
         )
+
+
+def _shapes(options: BuilderOptions) -> tuple[str, ...]:
+    if not options.profiles:
+        return ()
+    return (f"--shapes={shape_arguments((e.input, e.opt_shape) for e in options.profiles[0])}",)
 
 
 def _protocol(major: int, cuda_graph: bool) -> tuple[str, ...]:

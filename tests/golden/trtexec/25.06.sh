@@ -93,3 +93,18 @@ trtexec \
   --separateProfileRun \
   --exportTimes=times.json \
   --exportProfile=profile.json
+
+# bench profiles
+trtexec \
+  --loadEngine=model.engine \
+  --shapes=x:8x3,y:2 \
+  --warmUp=500 \
+  --duration=10 \
+  --iterations=10 \
+  --infStreams=1 \
+  --useCudaGraph \
+  --noDataTransfers \
+  --useSpinWait \
+  --separateProfileRun \
+  --exportTimes=times.json \
+  --exportProfile=profile.json

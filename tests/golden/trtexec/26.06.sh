@@ -80,3 +80,14 @@ trtexec \
   --infStreams=1 \
   --exportTimes=times.json \
   --exportProfile=profile.json
+
+# bench profiles
+trtexec \
+  --loadEngine=model.engine \
+  --shapes=x:8x3,y:2 \
+  --warmUp=500 \
+  --duration=10 \
+  --iterations=10 \
+  --infStreams=1 \
+  --exportTimes=times.json \
+  --exportProfile=profile.json

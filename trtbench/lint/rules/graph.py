@@ -11,7 +11,7 @@ _SHOWN = 3
 
 
 def dynamic_shape(subject: LintSubject) -> Iterator[Finding]:
-    """An input without a static shape: there is no optimization profile to build it with.
+    """An input without a static shape: it needs an optimization profile, which ``build`` alone takes.
 
     Source: the compiler, which says "no optimization profile has been defined". With a profile, a dynamic
     batch compiles to the same kernels (FP8 attention included), a dynamic number of tokens does not: FP8
@@ -24,7 +24,7 @@ def dynamic_shape(subject: LintSubject) -> Iterator[Finding]:
             severity="error",
             message=f"{count(subject.dynamic_inputs, 'input')} of dynamic shape ({shown}): it does not build",
             hint=(
-                "export with a static batch; all else here is judged at "
+                "export with a static batch, or build it with --profile; all else here is judged at "
                 + (f"a batch of {subject.batch}" if subject.batch else "the shapes that are known")
             ),
             numbers={"inputs": len(subject.dynamic_inputs)},

@@ -1,0 +1,98 @@
+"""Optimization profiles against the inputs of a model: which shapes a dynamic input may have."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from trtbench.errors import SpecError
+from trtbench.specs import ShapeRange
+
+Dimensions = tuple[int | str, ...]
+"""Of an input; a dynamic one has its name in the model, or ``?``."""
+
+_EXAMPLE_BATCHES = (1, 8, 64)
+
+
+def check_profiles(
+    model: Path, inputs: Mapping[str, Dimensions], profiles: Sequence[Sequence[ShapeRange]]
+) -> None:
+    """Refuse what TensorRT would refuse after it has read the model, and what trtexec would guess.
+
+    Without a profile trtexec builds an engine for dynamic sides of 1 (``samples/common/sampleEngines.cpp``).
+
+    Args:
+        model: path of the ONNX file.
+        inputs: dimensions of all its inputs, by name.
+        profiles: one range for each dynamic input in each.
+
+    Raises:
+        SpecError: there is none for a dynamic input, or one for a model without, or it does not fit.
+    """
+    dynamic = {name: dims for name, dims in inputs.items() if any(isinstance(side, str) for side in dims)}
+    if not profiles and dynamic:
+        raise SpecError(_advice(model, dynamic))
+    if profiles and not dynamic:
+        raise SpecError(f"--profile has no say in {model.name}: no input of it is dynamic: leave it out")
+    for profile in profiles:
+        _check_profile(model, inputs, profile)
+        ranges = {entry.input for entry in profile}
+        missing = [f"{name} {_shown(dims)}" for name, dims in dynamic.items() if name not in ranges]
+        if missing:
+            raise SpecError(
+                f"--profile {profile_word(profile)}: no range for {', '.join(missing)}, a dynamic input of "
+                f"{model.name}"
+            )
+
+
+def profile_word(profile: Sequence[ShapeRange]) -> str:
+    """Write ``x=1x3:8x3:64x3,mask=1x5:8x5:64x5``, as the command line reads it."""
+    return ",".join(_range_word(e.input, (e.min_shape, e.opt_shape, e.max_shape)) for e in profile)
+
+
+def _check_profile(model: Path, inputs: Mapping[str, Dimensions], profile: Sequence[ShapeRange]) -> None:
+    for entry in profile:
+        if entry.input not in inputs:
+            raise SpecError(
+                f"--profile {profile_word(profile)}: {model.name} has no input {entry.input}, only "
+                f"{', '.join(inputs)}"
+            )
+        dims = inputs[entry.input]
+        for shape in (entry.min_shape, entry.opt_shape, entry.max_shape):
+            if not _fits(shape, dims):
+                raise SpecError(
+                    f"--profile {profile_word(profile)}: {_joined(shape)} is no shape of {entry.input} "
+                    f"{_shown(dims)}"
+                )
+
+
+def _fits(shape: Sequence[int], dims: Dimensions) -> bool:
+    return len(shape) == len(dims) and all(
+        isinstance(wanted, str) or side == wanted for side, wanted in zip(shape, dims, strict=True)
+    )
+
+
+def _advice(model: Path, dynamic: Mapping[str, Dimensions]) -> str:
+    """Name the inputs and an example for them: a dynamic first side is a batch, others keep their names."""
+    example = ",".join(
+        _range_word(
+            name,
+            [dims if isinstance(dims[0], int) else (batch, *dims[1:]) for batch in _EXAMPLE_BATCHES],
+        )
+        for name, dims in dynamic.items()
+    )
+    inputs = ", ".join(f"{name} {_shown(dims)}" for name, dims in dynamic.items())
+    return (
+        f"{model.name} has dynamic inputs, {inputs}: give their shapes by trtbench build {model} --profile "
+        f"{example} (MIN:OPT:MAX), or export it with static ones"
+    )
+
+
+def _range_word(name: str, shapes: Sequence[Dimensions]) -> str:
+    return f"{name}={':'.join(map(_joined, shapes))}"
+
+
+def _joined(shape: Dimensions) -> str:
+    return "x".join(map(str, shape))
+
+
+def _shown(dims: Dimensions) -> str:
+    return f"[{', '.join(map(str, dims))}]"
