@@ -23,6 +23,7 @@ from trtbench.build.dialect import (
     import_compiler,
     version_numbers,
 )
+from trtbench.build.targets import TARGETS_OF_1_7
 from trtbench.environment import Gpu
 from trtbench.errors import RuntimeUnavailable, SpecError
 from trtbench.specs import (
@@ -230,6 +231,24 @@ def test_tensorrt_rtx_is_built_as_before_there_was_another(version: str, paths: 
     )
     job = build_job(spec_of(version, sparsity=True, targets=("sm89", "sm120")), "1.7.1", paths)
     assert job == by_hand
+
+
+@pytest.mark.parametrize("version", RTX)
+def test_every_option_that_tensorrt_rtx_takes_reaches_every_version_of_it(
+    version: str, paths: BuildPaths
+) -> None:
+    script = Script()
+    options = BuilderOptions(workspace_bytes=2**20, max_aux_streams=7, profiles=((X,),))
+    compiled(version, paths, script, options)
+    assert (script.config.pools, script.config.max_aux_streams) == ({"WORKSPACE": 2**20}, 7)
+    assert script.profile_shapes == [("x", (1, 3), (8, 3), (64, 3))]
+
+
+@pytest.mark.parametrize("version", RTX)
+def test_every_target_is_one_that_the_version_has(version: str, paths: BuildPaths) -> None:
+    script = Script()
+    compiled(version, paths, script, targets=TARGETS_OF_1_7)
+    assert script.config.capabilities == [target.upper() for target in TARGETS_OF_1_7]
 
 
 @pytest.mark.parametrize("version", RTX)

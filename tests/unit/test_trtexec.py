@@ -252,6 +252,19 @@ def test_an_engine_that_was_changed_is_not_timed(tmp_path: Path, monkeypatch: py
         open_arm(spec, BenchSpec(), tmp_path / "a-0.log").prepare()
 
 
+def test_an_input_that_cannot_be_told_to_trtexec_is_the_arms_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_trtexec(monkeypatch, tmp_path, "10.14.1.48")
+    engine = tmp_path / "model.engine"
+    engine.write_bytes(b"an engine")
+    options = BuilderOptions(profiles=((X.model_copy(update={"input": "a:b"}),),))
+    digest = sha256(b"an engine").hexdigest()
+    spec = spec_of(engine, runtime="trtexec", artifact_sha256=digest, options=options)
+    with pytest.raises(MeasureError, match=r"^model\.engine: input 'a:b': a name with one of"):
+        open_arm(spec, BenchSpec(), tmp_path / "a-0.log").prepare()
+
+
 def test_an_engine_that_is_changed_between_blocks_is_not_timed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from trtbench.build.trtexec import Trtexec
-from trtbench.errors import MeasureError
+from trtbench.errors import MeasureError, SpecError
 from trtbench.results import ArmFacts, Series
 from trtbench.runtimes.artifact import check_batch, read_artifact
 from trtbench.specs import ArmSpec, BenchSpec, BuilderOptions
@@ -91,7 +91,10 @@ class TrtexecArm:
             directory.mkdir(parents=True)
         except OSError as error:
             raise MeasureError(f"{directory}: cannot be made: {error.strerror}") from error
-        return measure(self._trtexec, self._spec, engine, directory, self._arm.options, profile)
+        try:
+            return measure(self._trtexec, self._spec, engine, directory, self._arm.options, profile)
+        except SpecError as error:  # an input has a name that trtexec cannot be told
+            raise MeasureError(f"{engine.name}: {error}") from error
 
 
 def _notes(
