@@ -26,6 +26,7 @@ from trtbench.build.dialect import (
 from trtbench.build.targets import TARGETS_OF_1_7
 from trtbench.environment import Gpu
 from trtbench.errors import RuntimeUnavailable, SpecError
+from trtbench.runtimes.trt_engine import open_log
 from trtbench.specs import (
     BuilderOptions,
     BuildSpec,
@@ -296,6 +297,22 @@ def test_without_shapes_the_engine_is_inspected_all_the_same(
     script = Script(**refusal)
     compiled(TENSORRT[0], paths, script, BuilderOptions(profiles=((X,),)))
     assert (script.inspected_shapes, paths.inspector.read_text()) == (None, LAYERS)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_the_compiler_calls_back_has_the_names_that_it_calls(version: str, paths: BuildPaths) -> None:
+    trt = load_scripted(version, Script()).module
+    logger = child.open_logger(trt, paths.log)
+    monitor = child.open_progress_monitor(trt, logger)
+    severities = {"Severity", *trt.ILogger.Severity.__members__}
+    assert _public(type(monitor)) == _public(trt.IProgressMonitor)
+    assert _public(type(logger)) == _public(open_log(trt).__class__) - {"words"}
+    assert _public(type(logger)) == _public(trt.ILogger) - severities
+
+
+def _public(kind: type) -> set[str]:
+    """Names that a class itself has."""
+    return {name for name in vars(kind) if not name.startswith("_")}
 
 
 def _without(class_name: str, member: str) -> Callable[[dict[str, Any]], None]:

@@ -1,7 +1,7 @@
 """The ONNX model that goes into a build: an exported artifact or any ``.onnx`` file."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ class OnnxSource:
     file: FileRecord
     beside: tuple[FileRecord, ...]
     export: ExportSpec | None
-    inputs: Mapping[str, Dimensions] = field(default_factory=dict)
+    inputs: Mapping[str, Dimensions]
 
     @property
     def sha256(self) -> str:
