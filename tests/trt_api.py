@@ -103,7 +103,8 @@ def _make_class(api: Api, name: str, entry: dict[str, Any], scripts: dict[str, C
     signatures = entry.get("signatures", {})
     if "Severity" in entry["members"]:
         severity = enum.Enum("Severity", _SEVERITIES, type=_IntConvertible, module=where)
-        members |= {"Severity": severity, **severity.__members__}
+        exported = {name: severity[name] for name in _SEVERITIES if name in entry["members"]}
+        members |= {"Severity": severity, **exported}
     for member in entry["members"]:
         if member in signatures:
             members[member] = _make_method(api, name, member, signatures[member])
