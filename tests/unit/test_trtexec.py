@@ -32,7 +32,6 @@ from trtbench.trtexec import bench_command, measure, trtexec_disagrees
 from trtbench.trtexec.arm import open_arm
 from trtbench.trtexec.check import DISAGREEMENT
 from trtbench.trtexec.command import Exports
-from trtbench.trtexec.installed import installed_trtexec
 from trtbench.trtexec.results import (
     read_engine,
     read_gpu_compute_median_ms,
@@ -102,14 +101,14 @@ def test_another_program_in_the_same_place_is_asked_again(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     path = write_trtexec(tmp_path / "trtexec", "10.14.1.48")
-    assert installed_trtexec() == Trtexec(path, "10.14.1.48")
+    assert find_trtexec() == Trtexec(path, "10.14.1.48")
     write_trtexec(path, "11.2.1.2")
     os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
-    assert installed_trtexec() == Trtexec(path, "11.2.1.2")
+    assert find_trtexec() == Trtexec(path, "11.2.1.2")
     path.unlink()
     monkeypatch.setattr("trtbench.build.trtexec.PLACES", ())
     with pytest.raises(RuntimeUnavailable, match="no trtexec on PATH"):
-        installed_trtexec()
+        find_trtexec()
 
 
 @pytest.mark.parametrize("version", [*VERSIONS.values(), *OTHERS])

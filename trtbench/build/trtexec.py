@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from trtbench.build.dialect import BuildPaths, check_options
@@ -44,6 +45,8 @@ class Trtexec:
 def find_trtexec(path: Path | None = None) -> Trtexec:
     """Look for it, on PATH and where NVIDIA puts it unless ``path`` is given, and ask which it is.
 
+    It is asked again only if another file is there by now: every build and process of an arm wants to know.
+
     Raises:
         RuntimeUnavailable: there is none, it does not start, or it names no version.
     """
@@ -53,6 +56,11 @@ def find_trtexec(path: Path | None = None) -> Trtexec:
             f"no trtexec on PATH or in {', '.join(PLACES)}: it comes with NVIDIA's containers, such as "
             "nvcr.io/nvidia/tensorrt:25.11-py3, and not with pip packages"
         )
+    return _asked(found, found.stat().st_mtime_ns if found.exists() else 0)
+
+
+@lru_cache
+def _asked(found: Path, mtime_ns: int) -> Trtexec:
     try:
         # Not --version, which 11 takes for an error: it wants a model, too.
         run = subprocess.run(

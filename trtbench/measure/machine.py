@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from trtbench.build.trtexec import find_trtexec
 from trtbench.environment import collect_environment
 from trtbench.errors import RuntimeUnavailable
 from trtbench.measure.telemetry import visible_gpu
 from trtbench.runtimes import runtime_entry
 from trtbench.specs import ArmSpec
-from trtbench.trtexec.installed import installed_trtexec
 
 
 def gpu_identity() -> dict[str, str] | None:
@@ -42,6 +42,6 @@ def machine_identity(gpu: dict[str, str] | None, arms: Sequence[ArmSpec]) -> dic
 def _trtexec_version() -> str | None:
     """None where there is none: its arms then say how to get it."""
     try:
-        return installed_trtexec().version
+        return find_trtexec().version
     except RuntimeUnavailable:
         return None

@@ -5,13 +5,12 @@ import re
 import shlex
 from pathlib import Path
 
-from trtbench.build.trtexec import Trtexec
+from trtbench.build.trtexec import Trtexec, find_trtexec
 from trtbench.errors import MeasureError, SpecError
 from trtbench.results import ArmFacts, Series
 from trtbench.runtimes.artifact import check_batch, read_artifact
 from trtbench.specs import ArmSpec, BenchSpec, BuilderOptions
 from trtbench.trtexec.command import Exports, bench_command, check_protocol
-from trtbench.trtexec.installed import installed_trtexec
 from trtbench.trtexec.measure import TimedRun, measure
 
 __all__ = ["TrtexecArm", "check_protocol", "open_arm"]
@@ -57,7 +56,7 @@ class TrtexecArm:
             RuntimeUnavailable: there is no trtexec.
             MeasureError: the engine is another than the arm's or has another batch, or trtexec failed.
         """
-        self._trtexec = installed_trtexec()
+        self._trtexec = find_trtexec()
         run = self._run("prepare", profile=True)
         check_batch(self._arm, run.path, run.engine.inputs)
         return ArmFacts(
