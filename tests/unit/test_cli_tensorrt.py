@@ -1,7 +1,6 @@
 """Standard TensorRT and trtexec from the command line, on a machine that the doubles make up."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -496,55 +495,6 @@ def test_an_onnx_file_is_built_by_the_backend_and_timed_by_trtexec(
     assert "build: compile for sm120 with TensorRT 10.14.1.48.post1" in err
     manifest = load_artifact(Path(json.loads(out)["arm"]["artifact"])).manifest
     assert (manifest.backend, manifest.spec.options.tiling) == ("tensorrt", "full")  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize("how", ["bare file", "another store", "copied into the store", "changed"])
-def test_an_engine_that_this_store_did_not_build_is_loaded_on_trust_only(
-    how: str, trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    install_trtexec(monkeypatch, tmp_path, "10.14.1.48")
-    foreign = foreign_engine(how, trtbench)
-    arguments = ["bench", foreign, "--runtime", "trtexec", *FAST]
-    code, out, err = trtbench(*arguments)
-    assert (code, out, len(err.splitlines())) == (1, "", 1), err
-    assert f"{foreign}: this store did not build this engine" in err
-    assert "--trust" in err
-    assert not list(Path("results").glob("*")), "nothing was started"
-    code, _, err = trtbench(*arguments, "--trust")
-    assert code == 0, err
-
-
-def foreign_engine(how: str, trtbench: Run) -> Path:
-    """An engine that the store in the working directory did not build, or not like this."""
-    if how == "bare file":
-        Path("x.engine").write_bytes(b"an engine")
-        return Path("x.engine")
-    mine = engine_of(trtbench, "--backend", "trtexec")
-    if how == "changed":
-        manifest = mine / "manifest.json"
-        manifest.write_text(manifest.read_text().replace('"weight_bytes": ', '"weight_bytes": 1'))
-        return mine
-    assert (
-        trtbench("build", "m.onnx", "--backend", "trtexec", "--tiling", "full", "--store", "theirs")[0] == 0
-    )
-    (theirs,) = Path("theirs/engines").glob("m-*")
-    if how == "another store":
-        return theirs
-    return Path(shutil.copytree(theirs, Path("engines") / theirs.name))
-
-
-def test_an_engine_whose_bytes_do_not_match_its_manifest_is_never_loaded(
-    trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    install_trtexec(monkeypatch, tmp_path, "10.14.1.48")
-    engine = engine_of(trtbench, "--backend", "trtexec")
-    content = bytearray((engine / "model.engine").read_bytes())
-    content[0] ^= 1
-    (engine / "model.engine").write_bytes(content)
-    for trust in ([], ["--trust"]):
-        code, out, err = trtbench("bench", engine, "--runtime", "trtexec", *FAST, *trust)
-        assert (code, out) == (1, "")
-        assert "model.engine: sha256" in err
 
 
 @pytest.mark.parametrize(("compute_ms", "disagrees"), [([5.0, 5.25, 5.5], True), ([5.5, 5.5, 5.5], False)])
