@@ -125,7 +125,7 @@ def test_several_batches_without_a_gpu_are_compiled_each(first, store):
     assert process.returncode == 0, process.stderr
     sweep = json.loads(process.stdout)
     assert (sweep["kind"], [point["batch"] for point in sweep["points"]]) == ("sweep", [4, 1])
-    assert rows_of(first)["fp16"] == sweep["points"][0]["rows"][0]
+    assert rows_of(first)["nvfp4+fp8attn"] == sweep["points"][0]["rows"][1]
     assert all(point["not_timed"].endswith("; --processes had no say") for point in sweep["points"])
     lines = run(*asked, store=store).stdout.splitlines()
     assert lines[0].startswith("vit_tiny_patch16_224, batches 1, 4, compiled for sm120 by tensorrt_rtx ")

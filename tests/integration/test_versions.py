@@ -18,7 +18,14 @@ from trtbench.artifacts import Artifact, Store, load_artifact
 from trtbench.build import build
 from trtbench.build.choice import target_of_gpu
 from trtbench.build.compiler import compiler_of
-from trtbench.cli_options import BenchOptions, BuildOptions, ModelOptions, NetworkOptions, OutputOptions
+from trtbench.cli_options import (
+    BenchOptions,
+    BuildOptions,
+    ModelOptions,
+    NetworkOptions,
+    OutputOptions,
+    ShapeOptions,
+)
 from trtbench.cli_versions import EnvironmentsRequest, compare_in_environments
 from trtbench.compare_stored import compare_stored
 from trtbench.compare_timed import Timing
@@ -147,7 +154,7 @@ def asked(environments, batch=str(TINY.batch), words=("fp16",), **fields):
         network=network,
         building=BuildOptions(),
         timing=timing,
-        batch=batch,
+        shapes=ShapeOptions(batch=batch),
         **fields,
     )
 
