@@ -42,6 +42,7 @@ def test_help_has_examples(trtbench, command):
         (["bench", "slow.json", "--runtime", "fake", "--set", "depth=1"], ["--set", "slow.json"]),
         (["bench", "slow.json", "--runtime", "onnxruntime-cpu"], ["slow.json", "onnxruntime-cpu"]),
         (["bench", "slow.json", "--runtime", "torch"], ["slow.json", "recipe"]),
+        (["bench", "slow.json"], ["slow.json", "loads engines", "fake"]),
         (["compare", "fp16", "--runtime", "fast"], ["fast"]),
         (["compare", "fp16", "--runtime", "fake"], ["fake", "script"]),
         (["compare", "fp16", "--runtime", "torch", "--runtime", "torch"], ["torch", "more than once"]),

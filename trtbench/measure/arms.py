@@ -31,6 +31,9 @@ RUNTIMES_OF: dict[str, tuple[str, ...]] = {
 """What loads the engines of a builder."""
 
 
+_SCRIPTS = (".json", ".yaml", ".yml")
+
+
 @dataclass(frozen=True)
 class Workshop:
     """Where and how artifacts that an arm lacks are made; ``rebuilds`` engines more than one of each.
@@ -199,6 +202,8 @@ def _arm_of_file(label: str, path: Path, runtime: str, workshop: Workshop, on_st
         return arm_of_engines(label, engines_of(path, runtime, workshop, on_step), runtime, workshop)
     if loads == "onnx":
         return arm_of_onnx(label, path, runtime)
+    if loads == "engine" and path.suffix in _SCRIPTS:
+        raise SpecError(f"{path}: runtime {runtime} loads engines, and this is none: a script is for fake")
     if loads == "engine" and not workshop.trust:
         raise ArtifactError(f"{path}: {NOT_BUILT_HERE}")
     record = file_record(path)
