@@ -219,8 +219,11 @@ def _shape(given: dict[str, str]) -> str:
 
 
 def _times(compute: list[float], copy_ms: float) -> str:
-    rows = []
+    """The trace as C++ streams write it, six digits a number: of what takes microseconds, little is left."""
+    rows, now_ms = [], 20_000.0
     for value in compute:
-        trace = dict.fromkeys(_TRACE, 100.0) | {"endEnqMs": 100.25, "endD2hMs": 106.0}
-        rows.append(trace | {"h2dMs": copy_ms, "computeMs": value, "d2hMs": copy_ms, "latencyMs": value})
+        trace = dict.fromkeys(_TRACE, now_ms) | {"endEnqMs": now_ms + 0.006, "endD2hMs": now_ms + value}
+        trace |= {"h2dMs": copy_ms, "computeMs": value, "d2hMs": copy_ms, "latencyMs": value}
+        rows.append({name: float(f"{number:.6g}") for name, number in trace.items()})
+        now_ms += value
     return json.dumps(rows)

@@ -111,6 +111,9 @@ class Store:
             check_secret(directory.parent)
         with _locked(directory.parent / f".lock-{spec_id}", on_step):
             _remove_leftovers(directory.parent, spec_id)
+            directory = self._directory(
+                manifest_type, slug, spec_id
+            )  # by now another process may have named it
             if os.path.lexists(directory):
                 try:
                     return _read_as(manifest_type, directory, spec_id), False

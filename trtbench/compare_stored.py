@@ -106,12 +106,13 @@ def _unpaired(old: Sequence[TimedBlock], new: Sequence[TimedBlock]) -> list[Time
 
 
 def _findings(baseline: StoredArm, arm: StoredArm) -> tuple[Finding, ...]:
+    outputs = output_differs(baseline.measurement, arm.measurement)
     found = (
         _not_interleaved(baseline, arm),
         _machine_differs(baseline, arm),
-        output_differs(baseline.measurement, arm.measurement),
+        None if _is_same_run(baseline, arm) else outputs,  # one run has told it
     )
-    return tuple(each for each in found if each is not None and each not in arm.measurement.findings)
+    return tuple(finding for finding in found if finding is not None)
 
 
 def _not_interleaved(baseline: StoredArm, arm: StoredArm) -> Finding | None:

@@ -21,21 +21,30 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def start_child(root: Path, while_making: str) -> "subprocess.Popen[str]":
-    """Start a process that gets the model, does ``while_making`` in make, and prints whether it made it."""
+def start_child(root: Path, while_making: str, kind: str = "model") -> "subprocess.Popen[str]":
+    """Start a process that gets the artifact, does ``while_making`` in make, and tells whether it made it."""
     script = f"""
         import os, sys, time
         from pathlib import Path
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from test_artifacts import OnnxManifest, Store, get_model, write_model
+        from test_artifacts import (
+            SLUG, SPEC_ID, EngineManifest, OnnxManifest, Store, write_engine, write_model
+        )
 
-        def make(directory: Path) -> OnnxManifest:
-            manifest = write_model(directory)
+        manifest_type, write, content = {{
+            "model": (OnnxManifest, write_model, b"onnx" * 100),
+            "engine": (EngineManifest, write_engine, b"engine"),
+        }}[{kind!r}]
+
+        def make(directory):
+            manifest = write(directory)
             {while_making}
             return manifest
 
-        artifact, is_new = get_model(Store(Path({str(root)!r})), make, lambda step: print(step, flush=True))
-        print("made" if is_new else "reused", artifact.payload.read_bytes() == b"onnx" * 100, flush=True)
+        artifact, is_new = Store(Path({str(root)!r})).get_or_make(
+            manifest_type, SLUG, SPEC_ID, make, lambda step: print(step, flush=True)
+        )
+        print("made" if is_new else "reused", artifact.payload.read_bytes() == content, flush=True)
     """
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script)],
@@ -119,10 +128,11 @@ def test_killed_before_any_file_operation_then_made_by_the_next(tmp_path: Path, 
     assert count > 15
 
 
-def test_two_at_once_make_once(store: Store) -> None:
+@pytest.mark.parametrize("kind", ["model", "engine"])
+def test_several_at_once_make_once(store: Store, kind: str) -> None:
     log = store.root.parent / "made"
     note = f"open({str(log)!r}, 'a').write('x'); time.sleep(0.7)"
-    children = [start_child(store.root, note) for _ in range(4)]
+    children = [start_child(store.root, note, kind) for _ in range(4)]
     outputs = [child.communicate(timeout=30)[0].splitlines() for child in children]
     assert log.read_text() == "x"
     assert sorted(lines[-1] for lines in outputs) == ["made True"] + ["reused True"] * 3

@@ -371,7 +371,7 @@ def test_trtexec_times_an_engine_in_blocks(
     assert code == 0, err
     result = json.loads(out)
     series = result["series"]
-    assert (series["gpu_compute_ms"]["median"], series["enqueue_ms"]["median"]) == (5.25, 0.25)
+    assert {name: each["median"] for name, each in series.items()} == {"gpu_compute_ms": 5.25}
     assert (result["gpu"], result["batch"], result["processes"]) == ("RTX PRO 6000", 4, 2)
     assert result["images_per_s"] == pytest.approx(4 * 1000 / 5.25)
     facts = result["facts"]

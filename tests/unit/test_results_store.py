@@ -9,6 +9,7 @@ from scripted import FACTS, blocks, spec_of
 from trtbench.artifacts import Store, save_result
 from trtbench.compare_stored import compare_stored
 from trtbench.errors import ArtifactError, IncompatibleResults, SpecError
+from trtbench.measure.findings import output_differs
 from trtbench.measure.summarise import measurement_of
 from trtbench.recipes import parse_recipe
 from trtbench.results import ArmsComparison, Sweep
@@ -301,13 +302,41 @@ def test_outputs_that_differ_are_told_of_stored_results_too(slow, fast):
     assert "OUTPUT_DIFFERS" not in [finding.code for finding in found]
 
 
-def test_what_a_run_has_found_is_not_told_twice(slow, fast):
-    with_outputs(slow, [1.0, 2.0, -1.0])
-    with_outputs(fast, [-1.0, -2.0, 1.0])
-    (*_, told) = compare_stored([slow, fast]).measurements[1].findings
-    with_outputs(fast, [-1.0, -2.0, 1.0], findings=[told.model_dump(mode="json")])
-    found = compare_stored([slow, fast]).measurements[1].findings
-    assert [finding.code for finding in found].count("OUTPUT_DIFFERS") == 1
+def test_what_a_run_has_found_is_not_told_twice(tmp_path):
+    runs = [two_arms(tmp_path, name) for name in ("monday", "tuesday")]
+    measurements = compare_stored(runs).measurements
+    assert [each.arm.label for each in measurements] == [
+        f"{arm} in {name}" for name in ("monday", "tuesday") for arm in ("fp16", "nvfp4")
+    ]
+    counts = [[finding.code for finding in each.findings].count("OUTPUT_DIFFERS") for each in measurements]
+    assert counts == [0, 1, 0, 2]  # on Tuesday against its own baseline, and against Monday's
+
+
+def two_arms(folder, name):
+    """Store a run of two arms whose outputs differ, with the finding that it wrote."""
+    export = ExportSpec(recipe=parse_recipe("fp16"))
+    timed = {label: blocks(1.5, 1.501, label=label) for label in ("fp16", "nvfp4")}
+    facts = {"fp16": FACTS, "nvfp4": FACTS.model_copy(update={"output_sample": (-1.0, -2.0, 1.0)})}
+    base, arm = (
+        measurement_of(
+            spec_of(folder / label, export=export),
+            BenchSpec(),
+            timed[label],
+            facts[label],
+            None,
+            None,
+            f"{name}/b.jsonl",
+        )
+        for label in timed
+    )
+    arm = arm.model_copy(update={"findings": (output_differs(base, arm),)})
+    (folder / "results" / name).mkdir(parents=True)
+    lines = (block.model_dump_json() + "\n" for label in timed for block in timed[label])
+    (folder / "results" / name / "b.jsonl").write_text("".join(lines))
+    comparison = ArmsComparison(
+        environment=ENVIRONMENT, sources=(), baseline="fp16", measurements=(base, arm), verdicts=()
+    )
+    return save_result(Store(folder), name, comparison)
 
 
 def test_the_first_schema_is_read():

@@ -114,7 +114,7 @@ def test_a_bare_onnx_file(tmp_path: Path) -> None:
         values = contract.images(one.runtime.inputs[0], 1)
         np.testing.assert_allclose(one.query(tensors, values), values, rtol=1e-6)
         threads = f"intra-op threads: {len(os.sched_getaffinity(0))}"
-        assert one.runtime.notes == (f"{threads}, which wait for work without spinning",)
+        assert one.runtime.notes == (f"{threads}, which do not spin between queries",)
         assert one.runtime.version.startswith("onnxruntime 1.")
 
 

@@ -92,10 +92,14 @@ def arm_of_path(path: Path, runtime: str, workshop: Workshop, on_step: OnStep) -
 
 def labels_of_paths(paths: Sequence[Path]) -> list[str]:
     """Call each path by its name, a file of an artifact by the artifact's; in full where names are alike."""
-    names = [
-        path.stem if _is_bare(path) else (path.parent if path.is_file() else path).name for path in paths
-    ]
+    names = [_name_of(path.absolute()) for path in paths]  # "." and what is in it have no other folder's name
     return [str(path) if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
+
+
+def _name_of(path: Path) -> str:
+    if _is_bare(path):
+        return path.stem
+    return path.parent.name if path.is_file() else path.name
 
 
 def arm_of_onnx(label: str, onnx: OnnxArtifact | Path, runtime: str) -> Arm:

@@ -192,9 +192,7 @@ def _cpu_session(ort: Any, model: OnnxModel) -> Session:
     # Otherwise the threads of this arm would spin while another arm has its block, and take its cores.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     session = _create_session(ort, model, options, [_CPU], "a CPU")
-    return Session(
-        ort, session, "cpu", (f"intra-op threads: {threads}, which wait for work without spinning",)
-    )
+    return Session(ort, session, "cpu", (f"intra-op threads: {threads}, which do not spin between queries",))
 
 
 def _cuda_session(ort: Any, model: OnnxModel, stream: int, cuda_graph: bool) -> Session:
