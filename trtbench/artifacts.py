@@ -166,8 +166,8 @@ def load_artifact(path: Path) -> OnnxArtifact | EngineArtifact:
         directory = path if stat.S_ISDIR(path.stat().st_mode) else path.parent
     if not os.path.lexists(directory / _MANIFEST_NAME):
         raise SpecError(
-            f"{path}: no model or engine of a store, for {directory} has no {_MANIFEST_NAME}: name a folder "
-            "under models/ or engines/, or a file in one"
+            f"{path}: no model or engine of a store, for {directory.absolute()} has no {_MANIFEST_NAME}: "
+            "name a folder under models/ or engines/, or a file in one"
         )
     try:
         manifest = _read_verified(directory)

@@ -37,5 +37,5 @@ def unmade(label: str, export: ExportSpec, runtime: str, bench: BenchSpec, reaso
 def _title(arm: Arm) -> str:
     """Name a run after the model and the batch, too, where they are known, and the runtime."""
     spec = arm.builds[0]
-    what = f"{spec.export.model.name}-b{spec.export.batch}-{arm.label}" if spec.export else arm.label
+    what = f"{spec.export.model.name}-{spec.export.shape_name}-{arm.label}" if spec.export else arm.label
     return f"bench-{what}-{spec.runtime}"

@@ -29,4 +29,4 @@ def print_result(result: R, json: bool, render: "Callable[[R, Console], None]") 
     with console.capture() as captured:
         render(result, console)
     # What pads tables to their width is noise in a file.
-    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    typer.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))

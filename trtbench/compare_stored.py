@@ -11,7 +11,7 @@ from trtbench.measure.findings import output_differs
 from trtbench.measure.side_by_side import ratio_of
 from trtbench.measure.verdict import decide
 from trtbench.results import ArmsComparison, Finding, Measurement, TimedBlock, Verdict
-from trtbench.results_store import StoredArm, stored_arms
+from trtbench.results_store import StoredArm, first_problem, stored_arms
 
 _MACHINE_FIELDS = ("trtbench_version", "cpu_model", "cpu_count", "platform", "python_version")
 
@@ -167,9 +167,7 @@ def _machine(arm: StoredArm) -> dict[str, str]:
     try:
         machine = _Machine.model_validate(environment)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in ("environment", *first["loc"]))
-        raise IncompatibleResults(f"{arm.path}: field {field}: {first['msg']}") from error
+        raise IncompatibleResults(f"{arm.path}: {first_problem(error, 'environment')}") from error
     facts = {field: str(environment.get(field)) for field in _MACHINE_FIELDS}
     drivers = {f"driver of {gpu.name}": gpu.driver_version for gpu in machine.gpus}
     return {**facts, **machine.packages, **drivers}

@@ -182,7 +182,7 @@ def _timed(
     arms = [cell.arm for cell in cells if cell.arm]
     if not arms:
         return comparison.model_copy(update={"rows": tuple(cell.row for cell in cells)})
-    title = f"compare-{comparison.model}-b{comparison.batch}"
+    title = f"compare-{comparison.model}-{specs[0].shape_name}"
     measured = _measure(arms, store, title, timing)
     comparison = _with_times(comparison, cells, measured)
     save_result(store, measured.name, comparison)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from trtbench.artifacts import Store
@@ -20,10 +19,10 @@ from trtbench.cli_options import (
     given_options,
 )
 from trtbench.compare_stored import compare_stored
-from trtbench.compare_timed import Timing, compare_arms, compare_here, compare_timed
+from trtbench.compare_timed import Timing, check_runtimes, compare_arms, compare_here, compare_timed
 from trtbench.environment import first_gpu
 from trtbench.errors import BuildError, ExportError, MeasureError, RuntimeUnavailable, SpecError
-from trtbench.export import export
+from trtbench.export import check_model
 from trtbench.measure.aa import compare_with_itself
 from trtbench.measure.arms import (
     Workshop,
@@ -34,7 +33,7 @@ from trtbench.measure.arms import (
     must_be_built,
 )
 from trtbench.measure.run import Arm
-from trtbench.measure.timers import check_protocol, never_has_graph
+from trtbench.measure.timers import check_protocol
 from trtbench.progress import OnProgress, OnRecipeStep
 from trtbench.recipes import parse_recipe
 from trtbench.report.measurement import told_as_steps
@@ -42,7 +41,7 @@ from trtbench.report.progress import recipe_progress
 from trtbench.results import AaReport, ArmsComparison, Comparison, Measurement, Sweep, Verdict
 from trtbench.results_store import Stored
 from trtbench.runtimes import runtime_entry
-from trtbench.specs import BenchSpec
+from trtbench.specs import BenchSpec, ModelSpec
 from trtbench.specs_from_options import at_one_shape, at_shapes, bench_spec, export_specs
 
 _MEASURE = "measure"
@@ -80,10 +79,7 @@ def compare_as_asked(request: CompareRequest, root: Path) -> Stored:
         return _aa(request, request.aa_comparisons, store)
     if any(is_path(word) for word in request.words):
         return _compare_paths(request, store)
-    points = at_shapes(request.network, request.shapes)
-    _check_image_sizes(request.words, points, store)
-    comparisons = [_compare_recipes(request, options, store) for options in points]
-    return comparisons[0] if len(comparisons) == 1 else Sweep(points=tuple(comparisons))
+    return _compare_recipes(request, store)
 
 
 def _refuse_beside_from(request: CompareRequest) -> None:
@@ -125,7 +121,7 @@ def bench_as_asked(request: BenchRequest, root: Path) -> Measurement | Sweep:
     else:
         points = at_shapes(request.network, request.shapes)
     workshop = _workshop(store, [subject], [runtime], request.building, timing)
-    _check_image_sizes([subject], [options for options in points if options], store)
+    _check_image_sizes([export_specs([subject], options)[0].model for options in points if options])
     measurements = []
     for options in points:
         with measuring_progress([subject]) as (on_step, told):
@@ -141,20 +137,18 @@ def bench_as_asked(request: BenchRequest, root: Path) -> Measurement | Sweep:
     return measurements[0] if len(measurements) == 1 else Sweep(points=tuple(measurements))
 
 
-def _check_image_sizes(words: Sequence[str], points: Sequence[ModelOptions], store: Store) -> None:
-    """Export all points of a sweep over the image, of which one may be wrong, before the first is timed.
+def _check_image_sizes(models: Sequence[ModelSpec]) -> None:
+    """Refuse a sweep over the image, of which one size is wrong, before the first is timed.
 
     Raises:
         SpecError: one is not made of whole patches, or not one that the model takes.
-        RuntimeUnavailable: a package is missing.
-        ArtifactError: the store cannot be written.
     """
-    if len({options.img_size for options in points}) < 2:
+    if len({model.img_size for model in models}) < 2:
         return
-    for options in points:
-        with recipe_progress(words) as on_step, suppress(ExportError):  # which is a row of its point
-            for word, spec in zip(words, export_specs(words, options), strict=True):
-                export(spec, store, partial(on_step, word))
+    with recipe_progress(["sweep"]) as on_step:
+        for model in dict.fromkeys(models):
+            on_step("sweep", f"check images of {model.img_size} pixels")
+            check_model(model)
 
 
 def _runtime_for(subject: str, options: CompilerOptions) -> str:
@@ -233,19 +227,26 @@ def check_no_model_options(subject: str, network: NetworkOptions, shapes: ShapeO
         raise SpecError(f"{given[0]} has no say in {subject}: the file has its model and its shape in it")
 
 
-def _compare_recipes(request: CompareRequest, options: ModelOptions, store: Store) -> Comparison:
-    exports, seed = export_specs(request.words, options), request.network.seed
-    if request.runtimes:
-        bench = checked_bench(request.timing, seed, request.runtimes)
-        specs = specs_for_runtimes(request.building, request.runtimes)
-    else:
-        spec = spec_to_compile(request.building)
-        bench = checked_bench(request.timing, seed, [spec.backend])
-    with measuring_progress([str(each.recipe) for each in exports]) as (on_step, told):
-        timing = timing_of(request.timing, bench, told)
-        if request.runtimes:
-            return compare_timed(exports, request.runtimes, specs, store, timing, on_step)
-        return compare_here(exports, spec, store, timing, on_step)
+def _compare_recipes(request: CompareRequest, store: Store) -> Comparison | Sweep:
+    """Compare recipes at every shape; what is wrong for all of them is refused before the first."""
+    points = [export_specs(request.words, each) for each in at_shapes(request.network, request.shapes)]
+    runtimes = request.runtimes
+    check_runtimes(runtimes)
+    by_runtime = specs_for_runtimes(request.building, runtimes) if runtimes else {}
+    here = None if runtimes else spec_to_compile(request.building)
+    timed_in = runtimes if here is None else [here.backend]
+    bench = checked_bench(request.timing, request.network.seed, timed_in)
+    _check_image_sizes([exports[0].model for exports in points])
+    comparisons = []
+    for exports in points:
+        with measuring_progress([str(each.recipe) for each in exports]) as (on_step, told):
+            timing = timing_of(request.timing, bench, told)
+            if here is None:
+                comparison = compare_timed(exports, runtimes, by_runtime, store, timing, on_step)
+            else:
+                comparison = compare_here(exports, here, store, timing, on_step)
+        comparisons.append(comparison)
+    return comparisons[0] if len(comparisons) == 1 else Sweep(points=tuple(comparisons))
 
 
 def _compare_paths(request: CompareRequest, store: Store) -> ArmsComparison:
@@ -316,7 +317,12 @@ def checked_bench(options: BenchOptions, seed: int, runtimes: Sequence[str]) -> 
         ("--trust", options.trust, loads_none, "loads no engine"),
         ("--rebuilds", options.rebuilds, loads_none, "loads no engine"),
         ("--exclusive", options.exclusive, all(each.device != "cuda" for each in entries), "runs on no GPU"),
-        ("--no-graph", options.no_graph, all(map(never_has_graph, runtimes)), "never has a CUDA graph"),
+        (
+            "--no-graph",
+            options.no_graph,
+            not any(each.may_have_graph for each in entries),
+            "never has a CUDA graph",
+        ),
     ):
         if is_given and is_useless:
             raise SpecError(

@@ -72,7 +72,8 @@ def load_result(path: Path) -> Stored | VersionComparison:
     try:
         return _KINDS[kind].model_validate(raw)
     except (ValidationError, SpecError) as error:
-        raise IncompatibleResults(f"{path}: {_first_line(error)}") from error
+        problem = str(error) if isinstance(error, SpecError) else first_problem(error)
+        raise IncompatibleResults(f"{path}: {problem}") from error
 
 
 def stored_arms(path: Path) -> list[StoredArm]:
@@ -171,8 +172,7 @@ def _blocks_of(path: Path, measurement: Measurement) -> tuple[TimedBlock, ...]:
     return blocks
 
 
-def _first_line(error: ValidationError | SpecError) -> str:
-    if isinstance(error, SpecError):
-        return str(error)
+def first_problem(error: ValidationError, within: str = "") -> str:
+    """The first field that is wrong, by its name within the field ``within``, and why."""
     first = error.errors()[0]
-    return f"field {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return f"field {'.'.join(filter(None, (within, *map(str, first['loc']))))}: {first['msg']}"

@@ -73,6 +73,11 @@ class ExportSpec(Spec):
     sparsity_method: SparsityMethod | None = None
     calibration: CalibrationSpec | None = None
 
+    @property
+    def shape_name(self) -> str:
+        """Batch and, where it was asked for, image size as names of folders have them: ``b64-256px``."""
+        return f"b{self.batch}" + (f"-{self.model.img_size}px" if self.model.img_size else "")
+
 
 Shape = tuple[Annotated[int, Field(ge=0, lt=2**31)], ...]
 

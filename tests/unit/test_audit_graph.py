@@ -42,6 +42,13 @@ def test_weights_that_are_listed_as_inputs_are_none(tmp_path: Path) -> None:
     assert audit_onnx(tmp_path / "m.onnx").inputs == {"x": (4, 16, 64)}
 
 
+def test_an_unused_input_of_unknown_shape_is_left_out(tmp_path: Path) -> None:
+    model = linear()
+    model.graph.input.append(helper.make_tensor_value_info("r", TensorProto.FLOAT16, None))
+    onnx.save(model, tmp_path / "m.onnx")
+    assert audit_onnx(tmp_path / "m.onnx").inputs == {"x": (4, 16, 64)}
+
+
 def test_external_data_may_be_absent(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     onnx.save(linear(), path, save_as_external_data=True, location="m.data", size_threshold=0)

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 
 from trtbench.build.profiles import check_profiles
 from trtbench.build.source import source_of
-from trtbench.errors import SpecError
+from trtbench.errors import ArtifactError, SpecError
 from trtbench.specs import ShapeRange
 from trtbench.specs_from_options import parse_profiles
 
@@ -55,6 +55,15 @@ def test_an_input_that_comes_twice_and_a_side_that_is_too_long() -> None:
         SpecError, match=r"^--profile x=1:2:99999999999: Input should be less than 2147483648$"
     ):
         parse_profiles(["x=1:2:99999999999"])
+
+
+def test_an_input_without_a_rank_is_refused(tmp_path: Path) -> None:
+    ends = [helper.make_tensor_value_info("x", TensorProto.FLOAT, None)]
+    ends.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, (2, 3)))
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "graph", ends[:1], ends[1:])
+    onnx.save(helper.make_model(graph), tmp_path / "m.onnx")
+    with pytest.raises(ArtifactError, match=r"m\.onnx: input x has no number of dimensions: export it with"):
+        source_of(tmp_path / "m.onnx")
 
 
 def test_profiles_that_fit() -> None:

@@ -1,6 +1,8 @@
 """What a request to time comes to: which options pass, and what a sweep makes of a point that fails."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 from scripted import FAST, arm
@@ -8,8 +10,13 @@ from scripted import FAST, arm
 from trtbench import measure_requests
 from trtbench.cli_options import BenchOptions
 from trtbench.errors import BuildError, SpecError
+from trtbench.export import check_model
+from trtbench.measure.arms import labels_of_paths
 from trtbench.measure_requests import checked_bench
 from trtbench.runtimes import RUNTIMES
+from trtbench.specs import ModelSpec
+
+TINY = "vit_tiny_patch16_224"
 
 ENGINES = {"tensorrt", "tensorrt_rtx", "trtexec"}
 USERS = {
@@ -67,17 +74,40 @@ def test_alone_it_is_an_error(trtbench, made):
 
 
 @pytest.mark.parametrize("command", ["bench", "compare"])
-def test_a_wrong_image_size_is_refused_before_anything_is_timed(trtbench, made, monkeypatch, command):
-    exported = []
-
-    def export(spec, store, on_step):
-        exported.append(spec.model.img_size)
-        if spec.model.img_size == 230:
-            raise SpecError("an image of 230 x 230 pixels is not made of whole patches")
-
-    monkeypatch.setattr(measure_requests, "export", export)
-    sizes = ("--runtime", "onnxruntime-cpu", "--img-size", "224,230,256")
+def test_a_wrong_image_size_is_refused_before_anything_is_made(trtbench, made, command):
+    sizes = ("--runtime", "onnxruntime-cpu", "--model", TINY, "--img-size", "224,230,256")
     code, out, err = trtbench(command, "fp32", *sizes, *FAST)
     assert (code, out) == (2, "")
     assert "230 x 230" in err.splitlines()[-1]
-    assert (exported, made) == ([224, 230], [])
+    assert (made, list(Path().iterdir())) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--runtime", "onnxruntime-cpu", "--trust"], "--trust has no say"),
+        (["--runtime", "onnxruntime-cpu", "--optimization-level", "3"], "--optimization-level has no say"),
+        (["--runtime", "fake"], "runtime fake takes script files"),
+    ],
+)
+def test_a_sweep_of_images_is_refused_before_anything_is_made(trtbench, made, words, reason):
+    code, out, err = trtbench("compare", "fp32", "--model", TINY, "--img-size", "32,64", *words, *FAST)
+    assert (code, out, made, list(Path().iterdir())) == (2, "", [], [])
+    assert reason in err.splitlines()[-1]
+
+
+def test_without_the_packages_for_export_the_image_is_left_to_the_runtime(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    monkeypatch.delitem(sys.modules, "trtbench.export.model", raising=False)
+    check_model(ModelSpec(name=TINY, img_size=230))
+
+
+def test_what_lies_in_the_working_folder_has_a_name(tmp_path, monkeypatch):
+    folder = tmp_path / "vit-fp16-b1-0123"
+    folder.mkdir()
+    for name in ("model.onnx", "manifest.json"):
+        (folder / name).touch()
+    (tmp_path / "bare.onnx").touch()
+    monkeypatch.chdir(folder)
+    assert labels_of_paths([Path("model.onnx")]) == labels_of_paths([Path()]) == ["vit-fp16-b1-0123"]
+    assert labels_of_paths([Path("../bare.onnx"), Path()]) == ["bare", "vit-fp16-b1-0123"]

@@ -88,6 +88,11 @@ def test_recipe_field_takes_the_word_and_the_value() -> None:
     assert by_word.model_dump()["recipe"] == "nvfp4+sparse@stock"
 
 
+def test_names_of_folders_tell_an_image_size_that_was_asked_for() -> None:
+    assert ExportSpec(recipe=FP16, batch=8).shape_name == "b8"
+    assert EXPORT.shape_name == "b8-256px"
+
+
 def test_bad_recipe_in_a_spec_is_the_same_one_line() -> None:
     with pytest.raises(SpecError, match="recipe 'fp15': unknown precision") as caught:
         ExportSpec.model_validate({"recipe": "fp15"})

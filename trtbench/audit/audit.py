@@ -85,7 +85,7 @@ def _audit(evidence: Evidence, graph: Graph) -> Audit:
     return Audit(
         recipe=evidence.recipe,
         backend=evidence.backend,
-        inputs={name: graph.shape(name) for name in graph.inputs},
+        inputs={name: graph.shapes[name] for name in graph.inputs if name in graph.shapes},
         layers=layers,
         by_role=coverage_by_role(evidence),
         onnx_flops=sum(product.flops for product in evidence.products),

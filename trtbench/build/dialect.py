@@ -173,8 +173,13 @@ def version_numbers(version: str) -> tuple[int, ...]:
 def _check_profiles(options: BuilderOptions) -> None:
     for profile in options.profiles:
         for entry in profile:
-            shapes = (entry.min_shape, entry.opt_shape, entry.max_shape)
-            if len({len(shape) for shape in shapes}) > 1 or not _rises(entry):
+            sides = [len(shape) for shape in (entry.min_shape, entry.opt_shape, entry.max_shape)]
+            if len(set(sides)) > 1:
+                raise SpecError(
+                    f"--profile {profile_word(profile)}: MIN, OPT and MAX of {entry.input} have {sides[0]}, "
+                    f"{sides[1]} and {sides[2]} dimensions: give all the same number"
+                )
+            if not _rises(entry):
                 raise SpecError(
                     f"--profile {profile_word(profile)}: no dimension of {entry.input} may fall from MIN to "
                     "OPT, or from OPT to MAX"

@@ -51,7 +51,7 @@ class OnnxSource:
         """What people call it, for names of directories."""
         if self.export is None:
             return self.path.stem
-        return f"{self.export.model.name}-{self.export.recipe}-b{self.export.batch}"
+        return f"{self.export.model.name}-{self.export.recipe}-{self.export.shape_name}"
 
 
 def load_onnx(path: Path) -> OnnxArtifact | Path:
@@ -93,19 +93,19 @@ def _source_of_file(path: Path) -> OnnxSource:
     weights = tuple(
         _weight_record(path.parent, name, needed) for name, needed in sorted(_weight_files(graph).items())
     )
-    return OnnxSource(path.resolve(), record, weights, None, _inputs(graph))
+    return OnnxSource(path.resolve(), record, weights, None, _inputs(path, graph))
 
 
-def _inputs(graph: "GraphProto") -> dict[str, Dimensions]:
+def _inputs(path: Path, graph: "GraphProto") -> dict[str, Dimensions]:
     """Dimensions of all inputs but those that have a value, as weights had before ONNX's IR version 4."""
     constants = {tensor.name for tensor in graph.initializer}
+    inputs = {value.name: value.type.tensor_type for value in graph.input if value.name not in constants}
+    for name, tensor in inputs.items():
+        if not tensor.HasField("shape"):
+            raise ArtifactError(f"{path}: input {name} has no number of dimensions: export it with its shape")
     return {
-        value.name: tuple(
-            dim.dim_value if dim.dim_value > 0 else dim.dim_param or "?"
-            for dim in value.type.tensor_type.shape.dim
-        )
-        for value in graph.input
-        if value.name not in constants
+        name: tuple(dim.dim_value if dim.dim_value > 0 else dim.dim_param or "?" for dim in tensor.shape.dim)
+        for name, tensor in inputs.items()
     }
 
 

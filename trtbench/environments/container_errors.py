@@ -36,7 +36,7 @@ _EXPLANATIONS: dict[str, str] = {
     r"CUDA-capable device\(?s?\)? (is/)?are busy|GPU is busy": (
         "the GPU is busy: another process has it for itself; nvidia-smi lists who"
     ),
-    r"no space left on device": "no room for the container: {engine} system prune, or make room on the disk",
+    r"no space left on device": "no room on the disk: make some, for instance by {engine} system prune",
 }
 
 

@@ -17,7 +17,7 @@ from trtbench.export.calibration import CalibrationImages, needs_calibration, re
 from trtbench.export.capture import captured_output
 from trtbench.progress import OnStep, silent
 from trtbench.results import CalibrationRecord, OnnxManifest
-from trtbench.specs import CalibrationSpec, ExportSpec, spec_id
+from trtbench.specs import CalibrationSpec, ExportSpec, ModelSpec, spec_id
 
 if TYPE_CHECKING:
     from trtbench.export.pipeline import Exported
@@ -55,7 +55,7 @@ def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[On
     spec, images = resolve(spec)
     versions = _tool_versions(spec)
     identity = spec_id(_determining(spec), "", versions)
-    slug = f"{spec.model.name}-{spec.recipe}-b{spec.batch}"
+    slug = f"{spec.model.name}-{spec.recipe}-{spec.shape_name}"
     make = partial(
         _make_or_keep_log,
         keep_log=partial(store.keep_failed_log, "export", slug, identity),
@@ -66,6 +66,21 @@ def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[On
         on_step=on_step,
     )
     return store.get_or_make(OnnxManifest, slug, identity, make, on_step)
+
+
+def check_model(spec: ModelSpec) -> None:
+    """Construct the model without weights, which checks its name, its arguments and its image size.
+
+    Where the packages for that are missing nothing is checked: what needs them says so.
+
+    Raises:
+        SpecError: one of them is wrong.
+    """
+    try:
+        from trtbench.export.model import meta_model
+    except ImportError:
+        return
+    meta_model(spec)
 
 
 def resolve(spec: ExportSpec) -> tuple[ExportSpec, CalibrationImages | None]:

@@ -165,7 +165,15 @@ class ArmProcess:
         if self._child.returncode is not None:
             raise MeasureError(f"the worker has ended already: see {self._log_path}")
         self._send(line)
-        reply = _parse_reply(self._receive(timeout_s))
+        line_of_reply = self._receive(timeout_s)
+        try:
+            reply = Reply.model_validate_json(line_of_reply)
+        except ValidationError as error:
+            self._end(0.0)
+            said = line_of_reply.decode(errors="replace").strip()[:_QUOTED]
+            raise MeasureError(
+                f"the worker said {said!r}, which is no reply: is its trtbench another version?"
+            ) from error
         if reply.error is not None:
             self._end(_CLOSE_S)
             raise MeasureError(reply.error)
@@ -237,16 +245,6 @@ class ArmProcess:
         if self._child.wait() != 0 and self._container is not None:
             # It lives on when what started it is killed.
             run_to_stop(self._container.stop, self._log_path)
-
-
-def _parse_reply(line: bytes) -> Reply:
-    try:
-        return Reply.model_validate_json(line)
-    except ValidationError as error:
-        said = line.decode(errors="replace").strip()[:_QUOTED]
-        raise MeasureError(
-            f"the worker said {said!r}, which is no reply: is its trtbench another?"
-        ) from error
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

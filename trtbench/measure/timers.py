@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from trtbench.measure.telemetry import GpuMonitor
 
 
-_WITHOUT_GRAPH = frozenset({"torch-eager"})
-"""Runtimes on a GPU that say so themselves when they are open (``Runtime.graph``)."""
-
-
 class ArmTimer(Protocol):
     """One arm that can be timed; a context manager: entering starts what must live between blocks."""
 
@@ -100,11 +96,6 @@ def check_protocol(runtimes: Iterable[str], bench: BenchSpec) -> None:
                 f"l2 {bench.l2}: runtime {runtime} computes on a CPU, and only a GPU's L2 cache can be kept "
                 "cold: leave it out, or leave that runtime out"
             )
-
-
-def never_has_graph(runtime: str) -> bool:
-    """Whether queries of ``runtime`` are never in a CUDA graph, whatever is asked for."""
-    return runtime in _WITHOUT_GRAPH or runtime_entry(runtime).device == "cpu"
 
 
 def monitor_of(arm: ArmSpec, monitor: "GpuMonitor | None") -> "GpuMonitor | None":

@@ -80,12 +80,14 @@ class RuntimeEntry:
     """Where a runtime is, what it loads, what its queries run on: ``script`` stands for scripted times.
 
     ``times_itself``: it is a program that measures, and no ``Runtime`` (trtbench/measure/timers.py).
+    ``may_have_graph``: whether there are models of which it runs queries in a CUDA graph.
     """
 
     module: str
     loads: Loads
     device: Literal["cuda", "cpu", "script"]
     times_itself: bool = False
+    may_have_graph: bool = True
 
 
 RUNTIMES = {
@@ -93,9 +95,9 @@ RUNTIMES = {
     "tensorrt_rtx": RuntimeEntry("trtbench.runtimes.tensorrt_rtx", "engine", "cuda"),
     "trtexec": RuntimeEntry("trtbench.trtexec.arm", "engine", "cuda", times_itself=True),
     "onnxruntime": RuntimeEntry("trtbench.runtimes.onnxruntime", "onnx", "cuda"),
-    "onnxruntime-cpu": RuntimeEntry("trtbench.runtimes.onnxruntime", "onnx", "cpu"),
+    "onnxruntime-cpu": RuntimeEntry("trtbench.runtimes.onnxruntime", "onnx", "cpu", may_have_graph=False),
     "torch": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda"),
-    "torch-eager": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda"),
+    "torch-eager": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda", may_have_graph=False),
     "torch-compile": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda"),
     "fake": RuntimeEntry("trtbench.runtimes.fake", "script", "script"),
 }
