@@ -201,14 +201,15 @@ def test_zeros_are_faster_under_the_power_cap(tmp_path, record_property):
     observed = Observed(Arm((spec,)), measurement, blocks, constant_blocks=on_zeros)
     ratio, share, finding = constants_speedup(observed), power_capped_share(blocks), _finding(observed)
     _report(record_property, ratio=ratio.value, ci95=ratio.ci95, share=share, finding=finding)
-    # Back on images, a block is as slow as that before.
-    last = [median(block.samples["gpu_compute_ms"]) for block in blocks[-2:]]
-    assert last[1] == pytest.approx(last[0], rel=0.03)
     if not is_power_capped(blocks):
         pytest.skip(f"this GPU's power cap held the clock down for {share:.1%} of the time only")
     assert finding is not None
     assert finding.numbers["constants_speedup"] > 1.02
     assert finding.numbers["constants_sm_clock_mhz"] > finding.numbers["images_sm_clock_mhz"]
+    # Back on images; not yet as slow as before, for the cap takes the clock back in steps.
+    watts = [block.telemetry.energy_j / block.telemetry.duration_s for block in (on_zeros[-1], blocks[-1])]
+    _report(record_property, watts_on_zeros=watts[0], watts_after=watts[1])
+    assert watts[1] > 1.2 * watts[0]
 
 
 def _finding(observed):

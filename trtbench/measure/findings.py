@@ -216,8 +216,8 @@ def foreign_process(observed: Observed) -> Finding | None:
         code="FOREIGN_PROCESS",
         severity="warning",
         message=f"other processes had the GPU open ({', '.join(map(str, pids))}): "
-        f"{'before the first block' if observed.foreign_pids else 'not at the start'}, and in {shared} of "
-        f"{format_count(len(observed.blocks), 'block')}",
+        f"{'before the first block' if observed.foreign_pids else 'not at the start'}"
+        + (f", and in {shared} of {format_count(len(observed.blocks), 'block')}" if observed.blocks else ""),
         hint="stop them and measure again; --exclusive refuses to start beside others",
         numbers={"blocks": shared, "processes": len(pids)},
     )
