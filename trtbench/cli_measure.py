@@ -85,7 +85,8 @@ def compare_command(
         )
         compare_in_environments(in_environments, output)
         return
-    from trtbench.measure_requests import CompareRequest, compare_as_asked, has_failed, is_slower
+    from trtbench.measure_requests import CompareRequest, compare_as_asked, is_slower
+    from trtbench.results_store import has_failed
 
     request = CompareRequest(
         words=tuple(words),
@@ -146,7 +147,8 @@ def bench_command(
     trtbench bench nvfp4 --backend tensorrt --optimization-level 5
     """
     from trtbench.build_requests import refuse_shared_rebuilds
-    from trtbench.measure_requests import BenchRequest, bench_as_asked, has_failed
+    from trtbench.measure_requests import BenchRequest, bench_as_asked
+    from trtbench.results_store import has_failed
 
     refuse_shared_rebuilds(building, timing.rebuilds)
     request = BenchRequest(

@@ -41,8 +41,9 @@ from trtbench.report.progress import recipe_progress
 from trtbench.results import AaReport, ArmsComparison, Comparison, Measurement, Sweep, Verdict
 from trtbench.results_store import Stored
 from trtbench.runtimes import runtime_entry
-from trtbench.specs import BenchSpec, ModelSpec
+from trtbench.specs import BenchSpec, ExportSpec, ModelSpec
 from trtbench.specs_from_options import at_one_shape, at_shapes, bench_spec, export_specs
+from trtbench.sweep import sweep_over
 
 _MEASURE = "measure"
 """The line of the progress display that is about measuring."""
@@ -122,8 +123,8 @@ def bench_as_asked(request: BenchRequest, root: Path) -> Measurement | Sweep:
         points = at_shapes(request.network, request.shapes)
     workshop = _workshop(store, [subject], [runtime], request.building, timing)
     _check_image_sizes([export_specs([subject], options)[0].model for options in points if options])
-    measurements = []
-    for options in points:
+
+    def measure(options: ModelOptions | None) -> Measurement:
         with measuring_progress([subject]) as (on_step, told):
             try:
                 arm = _arm(subject, options, runtime, workshop, on_step)
@@ -131,10 +132,25 @@ def bench_as_asked(request: BenchRequest, root: Path) -> Measurement | Sweep:
                 if len(points) == 1 or options is None:
                     raise
                 (wanted,) = export_specs([subject], options)
-                measurements.append(unmade(str(wanted.recipe), wanted, runtime, spec, str(error)))
-            else:
-                measurements.append(bench(arm, spec, store, told, timing.exclusive))
+                return unmade(str(wanted.recipe), wanted, runtime, spec, str(error))
+            return bench(arm, spec, store, told, timing.exclusive)
+
+    exports = [export_specs([subject], options) for options in points if options]
+    identity = _identity_of_sweep(exports, request.building, timing, spec)
+    measurements = sweep_over(points, measure, store, identity, [runtime])
     return measurements[0] if len(measurements) == 1 else Sweep(points=tuple(measurements))
+
+
+def _identity_of_sweep(
+    exports: Sequence[Sequence[ExportSpec]], building: CompilerOptions, timing: BenchOptions, bench: BenchSpec
+) -> dict[str, object]:
+    """All that was asked of a sweep, apart from its runtimes."""
+    return {
+        "points": [[each.model_dump(mode="json") for each in point] for point in exports],
+        "building": repr(building),
+        "rebuilds": timing.rebuilds,
+        "protocol": bench.model_dump(mode="json"),
+    }
 
 
 def _check_image_sizes(models: Sequence[ModelSpec]) -> None:
@@ -155,17 +171,6 @@ def _runtime_for(subject: str, options: CompilerOptions) -> str:
     """The runtime that has the name of the compiler: of an engine in the store its own."""
     backend = engine_backend(Path(subject)) if is_path(subject) else None
     return backend or options.backend or default_backend()
-
-
-def has_failed(result: Stored) -> bool:
-    """Whether an arm or a recipe failed."""
-    if isinstance(result, Sweep):
-        return any(has_failed(point) for point in result.points)
-    if isinstance(result, Comparison):
-        return any(row.status == "failed" for row in result.rows)
-    if isinstance(result, ArmsComparison):
-        return any(measurement.status == "failed" for measurement in result.measurements)
-    return isinstance(result, Measurement) and result.status == "failed"
 
 
 def is_slower(result: Stored) -> bool:
@@ -237,15 +242,16 @@ def _compare_recipes(request: CompareRequest, store: Store) -> Comparison | Swee
     timed_in = runtimes if here is None else [here.backend]
     bench = checked_bench(request.timing, request.network.seed, timed_in)
     _check_image_sizes([exports[0].model for exports in points])
-    comparisons = []
-    for exports in points:
+
+    def measure(exports: Sequence[ExportSpec]) -> Comparison:
         with measuring_progress([str(each.recipe) for each in exports]) as (on_step, told):
             timing = timing_of(request.timing, bench, told)
             if here is None:
-                comparison = compare_timed(exports, runtimes, by_runtime, store, timing, on_step)
-            else:
-                comparison = compare_here(exports, here, store, timing, on_step)
-        comparisons.append(comparison)
+                return compare_timed(exports, runtimes, by_runtime, store, timing, on_step)
+            return compare_here(exports, here, store, timing, on_step)
+
+    identity = _identity_of_sweep(points, request.building, request.timing, bench)
+    comparisons = sweep_over(points, measure, store, identity, timed_in)
     return comparisons[0] if len(comparisons) == 1 else Sweep(points=tuple(comparisons))
 
 

@@ -122,6 +122,17 @@ def raw_files_of_stored(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(files))
 
 
+def has_failed(result: Stored) -> bool:
+    """Whether an arm or a recipe failed."""
+    if isinstance(result, Sweep):
+        return any(has_failed(point) for point in result.points)
+    if isinstance(result, Comparison):
+        return any(row.status == "failed" for row in result.rows)
+    if isinstance(result, ArmsComparison):
+        return any(measurement.status == "failed" for measurement in result.measurements)
+    return isinstance(result, Measurement) and result.status == "failed"
+
+
 def _check_version(path: Path, version: object) -> None:
     if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
         raise IncompatibleResults(

@@ -73,6 +73,48 @@ def test_alone_it_is_an_error(trtbench, made):
     assert (code, out, err.splitlines()[-1]) == (1, "", "trtbench: error: too large for this GPU")
 
 
+def test_an_interrupted_sweep_goes_on_with_the_point_it_stopped_at(trtbench, made, monkeypatch, tmp_path):
+    sweep = ("bench", "fp32", "--runtime", "onnxruntime-cpu", "--batch", "1,4,8", *FAST, "--json")
+    make = measure_requests.arm_of_recipe
+
+    def interrupted(label, spec, *rest):
+        if spec.batch == 8:
+            raise KeyboardInterrupt
+        return make(label, spec, *rest)
+
+    monkeypatch.setattr(measure_requests, "arm_of_recipe", interrupted)
+    assert trtbench(*sweep)[0] == 130
+    first = {path: path.read_bytes() for path in (tmp_path / "results").glob("*.json")}
+    assert (len(first), made) == (2, [(1, None), (4, None)])
+
+    monkeypatch.setattr(measure_requests, "arm_of_recipe", make)
+    code, out, err = trtbench(*sweep)
+    assert code == 0, err
+    assert made[2:] == [(8, None)]
+    assert [point["status"] for point in json.loads(out)["points"]] == ["ok"] * 3
+    assert {path: path.read_bytes() for path in first} == first
+
+    trtbench(*sweep)  # a sweep that has ended is measured anew
+    assert [batch for batch, _ in made[3:]] == [1, 4, 8]
+    assert not [*(tmp_path / "results").glob("sweep-*")]
+
+
+def test_a_failed_point_of_an_interrupted_sweep_is_tried_again(trtbench, made, monkeypatch):
+    sweep = ("bench", "fp32", "--runtime", "onnxruntime-cpu", "--batch", "2,4", *FAST)
+    make = measure_requests.arm_of_recipe
+
+    def interrupted(label, spec, *rest):
+        if spec.batch == 4:
+            raise KeyboardInterrupt
+        return make(label, spec, *rest)
+
+    monkeypatch.setattr(measure_requests, "arm_of_recipe", interrupted)
+    assert trtbench(*sweep)[0] == 130
+    monkeypatch.setattr(measure_requests, "arm_of_recipe", make)
+    assert trtbench(*sweep)[0] == 1
+    assert [batch for batch, _ in made] == [2, 2, 4]
+
+
 @pytest.mark.parametrize("command", ["bench", "compare"])
 def test_a_wrong_image_size_is_refused_before_anything_is_made(trtbench, made, command):
     sizes = ("--runtime", "onnxruntime-cpu", "--model", TINY, "--img-size", "224,230,256")

@@ -63,7 +63,7 @@ def compare_with_itself(
     """
     spec = arm.builds[0]
     gpu = gpu_identity() if uses_gpu([spec]) else None
-    machine = machine_identity(gpu, [spec])
+    machine = machine_identity(gpu, [spec.runtime])
     record = RunRecord(purpose="aa", arms=(spec,), protocol=bench, machine=machine)
     monitor = open_monitor([spec])
     foreign_pids = check_exclusive(monitor, exclusive)

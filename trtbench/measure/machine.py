@@ -1,6 +1,6 @@
 """The machine that measures, as far as two halves of one run must share it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from trtbench.build.trtexec import find_trtexec
@@ -8,7 +8,6 @@ from trtbench.environment import collect_environment
 from trtbench.errors import RuntimeUnavailable
 from trtbench.measure.telemetry import visible_gpu
 from trtbench.runtimes import runtime_entry
-from trtbench.specs import ArmSpec
 
 
 def gpu_identity() -> dict[str, str] | None:
@@ -24,8 +23,8 @@ def gpu_identity() -> dict[str, str] | None:
     }
 
 
-def machine_identity(gpu: dict[str, str] | None, arms: Sequence[ArmSpec]) -> dict[str, Any]:
-    """The GPU, the CPU, and the versions of what runs ``arms``: packages, and trtexec where it times one."""
+def machine_identity(gpu: dict[str, str] | None, runtimes: Iterable[str]) -> dict[str, Any]:
+    """The GPU, the CPU, and the versions of what runs models: packages, and trtexec where it is a runtime."""
     environment = collect_environment()
     machine = {
         "gpu": gpu,
@@ -34,7 +33,7 @@ def machine_identity(gpu: dict[str, str] | None, arms: Sequence[ArmSpec]) -> dic
         "packages": environment.packages,
         "trtbench_version": environment.trtbench_version,
     }
-    if any(runtime_entry(arm.runtime).times_itself for arm in arms):
+    if any(runtime_entry(runtime).times_itself for runtime in runtimes):
         machine["trtexec"] = _trtexec_version()
     return machine
 

@@ -60,7 +60,7 @@ def measure_side_by_side(
     specs = [build for arm in arms for build in arm.builds]
     _check_labels(arms)
     gpu = gpu_identity() if uses_gpu(specs) else None
-    machine = machine_identity(gpu, specs)
+    machine = machine_identity(gpu, [spec.runtime for spec in specs])
     record = RunRecord(purpose="measure", arms=tuple(specs), protocol=bench, machine=machine)
     monitor = open_monitor(specs)
     foreign_pids = check_exclusive(monitor, exclusive)
