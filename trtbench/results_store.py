@@ -5,7 +5,8 @@ Format history of stored results:
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from trtbench.errors import ArtifactError, IncompatibleResults, SpecError
-from trtbench.measure.journal import read_journal
+from trtbench.measure.journal import check_once, read_journal
+from trtbench.measure.summarise import statistic_of
 from trtbench.results import (
     SCHEMA_VERSION,
     AaReport,
@@ -30,6 +32,9 @@ from trtbench.specs import ArmEnvironment
 Stored = Measurement | Comparison | ArmsComparison | Sweep | AaReport
 """What the commands that time print."""
 _Result = Stored | VersionComparison
+
+_REL_TOL = 1e-9
+"""Between a median that was stored and the same one computed again, by another numpy maybe."""
 
 _KINDS: dict[str, type[_Result]] = {
     "measurement": Measurement,
@@ -174,13 +179,29 @@ def _blocks_of(path: Path, measurement: Measurement) -> tuple[TimedBlock, ...]:
     raw, label = path.parent / measurement.raw, measurement.arm.label
     if not raw.is_file():
         raise ArtifactError(f"{raw}: is missing: the samples of {path} belong beside it, or measure again")
-    blocks = tuple(block for block in read_journal(raw, TimedBlock) if block.arm == label)
+    lines = read_journal(raw, TimedBlock)
+    check_once(raw, lines)
+    blocks = tuple(block for block in lines if block.arm == label)
     if len(blocks) != measurement.blocks:
         raise ArtifactError(
             f"{raw}: holds {len(blocks)} of the {measurement.blocks} blocks of {label}: bring the whole file "
             "back, or measure again"
         )
+    _check_summary(path, raw, measurement, blocks)
     return blocks
+
+
+def _check_summary(path: Path, raw: Path, measurement: Measurement, blocks: Sequence[TimedBlock]) -> None:
+    """Refuse blocks that have another median than the result: the ratio would contradict the times."""
+    for name, stored in measurement.series.items():
+        found = statistic_of(blocks, name)
+        if found is not None and math.isclose(found.median, stored.median, rel_tol=_REL_TOL):
+            continue
+        median = "no samples" if found is None else f"a median of {found.median:.6g} ms"
+        raise ArtifactError(
+            f"{raw}: {measurement.arm.label} has {median} in {name}, where {path} says {stored.median:.6g} "
+            "ms: one of the two files was changed; bring both back, or measure again"
+        )
 
 
 def first_problem(error: ValidationError, within: str = "") -> str:

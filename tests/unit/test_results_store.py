@@ -228,13 +228,14 @@ def versions(tmp_path):
     rows = [row.measured for row in result.rows if row.measured]
     (raw,) = {row.raw for row in rows}
     (tmp_path / "results" / raw).parent.mkdir(parents=True)
-    lines = [
-        block.model_dump_json()
+    timed = [
+        block.model_copy(update={"samples": {name: (each.median,) * 3 for name, each in row.series.items()}})
         for row in rows
         for process in range(4)
-        for block in blocks(1.5, 1.501, 1.499, process=process, label=row.arm.label, host_wall_ms=(1.5, 1.5))
+        for block in blocks(1.5, 1.501, 1.499, process=process, label=row.arm.label)
     ]
-    (tmp_path / "results" / raw).write_text("\n".join(lines) + "\n")
+    lines = (block.model_dump_json() + "\n" for block in timed)
+    (tmp_path / "results" / raw).write_text("".join(lines))
     return save_result(Store(tmp_path), Path(raw).parent.name, result)
 
 
@@ -280,6 +281,35 @@ def test_raw_blocks_that_are_not_all_there_are_refused(slow):
     with pytest.raises(
         ArtifactError, match=r"blocks\.jsonl: holds 3 of the 12 blocks of fp16: bring the whole"
     ):
+        stored_arms(slow)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"samples": {"gpu_compute_ms": [3.0, 3.0]}},
+            r"fp16 has a median of 3 ms in .*, where .*slow\.json says",
+        ),
+        (
+            {"samples": {"gpu_compute_ms": []}},
+            r"line 1 is damaged \(field samples\.gpu_comp.* at least 1",
+        ),
+        ({"samples": {"gpu_compute_ms": [-1.0]}}, r"line 1 is damaged \(field .*greater than 0"),
+        ({"samples": {"enqueue_ms": [1.0]}}, r"fp16 has no samples in gpu_compute_ms"),
+        ({"schema_version": 9}, r"line 1 is damaged \(field schema_version"),
+        ({"block": 1}, r"line 2 repeats block 1 of process 0 of fp16"),
+    ],
+)
+def test_raw_blocks_that_were_changed_are_refused(slow, change, words):
+    raw = slow.parent / "slow" / "blocks.jsonl"
+    first, *others = [json.loads(line) for line in raw.read_text().splitlines()]
+    changed = [
+        {**first, **change},
+        *({**line, "samples": change.get("samples", line["samples"])} for line in others),
+    ]
+    raw.write_text("".join(json.dumps(line) + "\n" for line in changed))
+    with pytest.raises(ArtifactError, match=words):
         stored_arms(slow)
 
 

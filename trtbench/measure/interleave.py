@@ -13,6 +13,8 @@ from datetime import datetime, timezone
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
+from pydantic import ValidationError
+
 from trtbench.artifacts import file_name
 from trtbench.errors import MeasureError, RuntimeUnavailable, TrtbenchError
 from trtbench.measure.messages import Samples
@@ -120,16 +122,26 @@ def _watched(
 
 
 def timed_block(raw: RawBlock, arm: str, build: int, process: int, block: int) -> TimedBlock:
-    """Number a block, as journals have it."""
-    return TimedBlock(
-        arm=arm,
-        build=build,
-        process=process,
-        block=block,
-        started_utc=raw.started_utc,
-        samples=raw.samples,
-        telemetry=raw.telemetry,
-    )
+    """Number a block, as journals have it.
+
+    Raises:
+        MeasureError: a time is not a positive number.
+    """
+    try:
+        return TimedBlock(
+            arm=arm,
+            build=build,
+            process=process,
+            block=block,
+            started_utc=raw.started_utc,
+            samples={name: tuple(values) for name, values in raw.samples.items() if values},
+            telemetry=raw.telemetry,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise MeasureError(
+            f"block {block} of process {process} has a time of {first['input']} ms: the timer failed"
+        ) from error
 
 
 class _Interleaving:
@@ -189,12 +201,12 @@ class _Interleaving:
         monitor = monitor_of(self.live[label].spec(build), self.monitor)
         try:
             raw = run_block(process, self.bench, monitor, [each.pid for _, each in running.values()])
+            block = timed_block(raw, label, build, number, state.turns)
         except MeasureError as error:
             del running[label]
             self._fail(label, build, number, error)
             return
         state.add(label, raw.spent_s, self.bench)
-        block = timed_block(raw, label, build, number, state.turns)
         self.run.blocks.append(block)
         self._remember(block)
 
@@ -221,12 +233,13 @@ class _Interleaving:
             return  # what times itself has inputs of its own
         try:
             raw = run_constant_block(process, self.monitor, [each.pid for _, each in running.values()])
+            block = timed_block(raw, label, build, number, 0)
         except MeasureError as error:
             del running[label]
             self._fail(label, build, number, error)
             return
         self._constants.add(label, raw.spent_s, self.bench)
-        self.run.constant_blocks.append(timed_block(raw, label, build, number, 0))
+        self.run.constant_blocks.append(block)
 
     def _remember(self, block: TimedBlock) -> None:
         facts = self.run.facts_of(block.arm)

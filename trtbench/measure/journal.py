@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from pydantic import ValidationError
 
 from trtbench.errors import ArtifactError, MeasureError
+from trtbench.results import TimedBlock
 from trtbench.specs import Spec
 
 L = TypeVar("L", bound=Spec)
@@ -66,6 +67,23 @@ def read_journal(path: Path, line_type: type[L]) -> list[L]:
     return _parse(_whole_lines(path), path, line_type)
 
 
+def check_once(path: Path, blocks: Iterable[TimedBlock]) -> None:
+    """Refuse a block that is twice in the journal at ``path``: it would count twice.
+
+    Raises:
+        ArtifactError: one is.
+    """
+    seen = set()
+    for line, each in enumerate(blocks, start=1):
+        key = (each.arm, each.build, each.process, each.block)
+        if key in seen:
+            raise ArtifactError(
+                f"{path}: line {line} repeats block {each.block} of process {each.process} of {each.arm}: "
+                "remove the line, or the folder and measure again"
+            )
+        seen.add(key)
+
+
 def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,5 +117,7 @@ def _parse_line(text: bytes, where: str, line_type: type[L]) -> L:
     try:
         return line_type.model_validate_json(text)
     except ValidationError as error:
-        problem = error.errors()[0]["msg"]
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        problem = f"field {field}: {first['msg']}" if field else first["msg"]
         raise ArtifactError(f"{where} is damaged ({problem}): remove the folder and measure again") from error

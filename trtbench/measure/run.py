@@ -15,7 +15,7 @@ from pathlib import Path
 from trtbench.artifacts import Store, file_name
 from trtbench.environments.prepared import Prepared
 from trtbench.errors import ArtifactError
-from trtbench.measure.journal import Journal, open_journal
+from trtbench.measure.journal import Journal, check_once, open_journal
 from trtbench.results import ArmFacts, ProcessRecord, RunRecord, TimedBlock
 from trtbench.specs import ArmSpec, canonical_hash
 
@@ -117,6 +117,7 @@ def open_run(store: Store, title: str, record: RunRecord) -> Iterator[Run]:
         open_journal(folder / "constant_blocks.jsonl", TimedBlock) as constant_blocks,
         open_journal(folder / "processes.jsonl", ProcessRecord) as processes,
     ):
+        check_once(folder / "blocks.jsonl", blocks.lines)
         yield Run(name, folder, blocks, constant_blocks, processes)
 
 

@@ -7,7 +7,7 @@ Series of times, all in milliseconds and one value a query (one enqueue of the w
     h2d_ms, d2h_ms  copies of inputs and outputs from and to pinned memory, apart from the query
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,9 @@ ThrottleReason = Literal[
 ]
 """What may hold the clock down, in NVML's words."""
 VerdictWord = Literal["FASTER", "SLOWER", "SAME", "AMBIGUOUS", "INCOMPARABLE"]
+
+
+_TimeMs = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class LayerTime(Spec):
@@ -73,13 +76,13 @@ class Telemetry(Spec):
 class TimedBlock(Spec):
     """Raw samples of one block: a line of ``blocks.jsonl``, or on zeros of ``constant_blocks.jsonl``."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = Field(default=SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION)
     arm: str
     build: int
     process: int
     block: int
     started_utc: str
-    samples: dict[Series, tuple[float, ...]]
+    samples: dict[Series, Annotated[tuple[_TimeMs, ...], Field(min_length=1)]]
     telemetry: Telemetry | None = None
 
 
