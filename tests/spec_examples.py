@@ -284,6 +284,7 @@ COMPARISON = results.Comparison(
     verdicts=(VERDICT,),
 )
 RUN = results.RunRecord(purpose="measure", arms=(ARM,), protocol=BenchSpec(), machine={"gpu": None})
+ROUND = results.RoundRecord(process=3)
 PROCESS = results.ProcessRecord(
     arm="nvfp4",
     build=0,
@@ -387,6 +388,7 @@ EXAMPLES: tuple[Spec, ...] = (
     COMPARISON,
     RUN,
     PROCESS,
+    ROUND,
     ARMS_COMPARISON,
     SWEEP,
     AA_COMPARISON,

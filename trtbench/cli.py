@@ -297,7 +297,7 @@ def main() -> None:
     program = Settings()
     try:
         # Otherwise typer would print three lines more for a wrong option.
-        code = app(obj=program, standalone_mode=False)
+        code = app(obj=program, standalone_mode=False, prog_name="trtbench")
     except TrtbenchError as error:
         if program.debug:
             raise

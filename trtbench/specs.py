@@ -47,6 +47,12 @@ class ModelSpec(Spec):
     checkpoint: CheckpointSpec | None = None
     seed: int = Field(default=0, ge=0, description="of the random weights, when there are no others")
 
+    def without_paths(self) -> "ModelSpec":
+        """The same model wherever its checkpoint lies: to compare models by."""
+        if self.checkpoint is None:
+            return self
+        return self.model_copy(update={"checkpoint": self.checkpoint.model_copy(update={"path": ""})})
+
 
 class CalibrationSpec(Spec):
     """The images that quantizers see; ``directory=None`` stands for seeded synthetic images.

@@ -196,6 +196,14 @@ def test_a_block_that_differs_is_told_apart():
     assert (change.kind, change.place, change.blocks) == ("precision", "fc2", (1,))
 
 
+def test_another_shape_at_equal_bytes_is_a_change():
+    before = layers_of("fp16")
+    index = next(index for index, layer in enumerate(before) if layer.op == "gemm")
+    other = before[index].model_copy(update={"n": before[index].k, "k": before[index].n + 1})
+    changes = diff_layers(before, (*before[:index], other, *before[index + 1 :]))
+    assert [change.kind for change in changes if change.kind != "same"] == ["replaced"]
+
+
 def test_a_kernel_without_nodes_belongs_to_the_one_before_it():
     before = list(layers_of("fp16"))
     index = next(i for i, layer in enumerate(before) if layer.role == "qkv")

@@ -7,14 +7,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+import onnx
 import pytest
 from docker_stand_in import DIGEST, IMAGE, put_on_path
+from onnx import TensorProto, helper
 from scripted import BENCH, arm, of_label, spec_of, telemetry, write_script
 
 from trtbench.artifacts import Store, save_result
 from trtbench.environments import parse_environment, prepare
 from trtbench.errors import MeasureError, SpecError
 from trtbench.measure import stop
+from trtbench.measure.arms import arm_of_onnx
 from trtbench.measure.interleave import order
 from trtbench.measure.journal import read_journal
 from trtbench.measure.process import ArmProcess
@@ -36,6 +39,12 @@ def measure(arms, store, bench=BENCH, **options):
 
 def lines_of(store, name, file="blocks.jsonl", line_type=TimedBlock):
     return read_journal(store.root / "results" / name / file, line_type)
+
+
+def keep_rounds(journal, count):
+    """Make the run beside ``journal`` one that was interrupted after ``count`` rounds."""
+    path = journal.with_name("rounds.jsonl")
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:count]))
 
 
 def codes(measurement):
@@ -222,6 +231,22 @@ def test_a_burst_rests_before_every_block(tmp_path, store):
     assert all(later - earlier >= timedelta(milliseconds=99) for earlier, later in pairwise(started))
 
 
+def test_a_gpu_is_not_watched_for_what_a_cpu_computes(tmp_path, store):
+    path = tmp_path / "model.onnx"
+    inputs, outputs = (
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 8])] for name in ("images", "logits")
+    )
+    graph = helper.make_graph([helper.make_node("Exp", ["images"], ["logits"])], "g", inputs, outputs)
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    watched = arm(tmp_path, "gpu", telemetry=[telemetry(foreign_pids=(4242,)).model_dump(mode="json")])
+    measured, _ = measure([watched, arm_of_onnx("cpu", path, "onnxruntime-cpu")], store)
+    on_gpu, on_cpu = measured.measurements
+    assert (on_gpu.status, on_cpu.status) == ("ok", "ok"), on_cpu.reason
+    assert "FOREIGN_PROCESS" in codes(on_gpu)
+    assert (on_cpu.telemetry, codes(on_cpu) & {"FOREIGN_PROCESS", "THROTTLED"}) == (None, set())
+
+
 def test_foreign_processes_are_told_and_refused_if_asked(tmp_path, store):
     entries = [telemetry(foreign_pids=(4242,)).model_dump(mode="json")]
     arms = [arm(tmp_path, "a", telemetry=entries)]
@@ -335,6 +360,7 @@ class TestResuming:
         journal = store.root / "results" / first.name / "blocks.jsonl"
         kept = journal.read_bytes().splitlines(keepends=True)[:11]
         journal.write_bytes(b"".join(kept) + b'{"schema_version":1,"arm":"a","bui')
+        keep_rounds(journal, 1)
         again, _ = measure(arms, store)
         assert again.name == first.name
         assert journal.read_bytes().startswith(b"".join(kept))
@@ -344,6 +370,23 @@ class TestResuming:
         assert counts["a", 1] + counts["b", 1] == 3
         assert again.measurements[0].blocks == 8 + counts["a", 1]
         assert again.verdicts[0].verdict in ("SAME", "AMBIGUOUS")
+
+    def test_a_round_is_whole_when_its_stop_rules_ended_it_and_not_before(self, tmp_path, store):
+        bench = BENCH.model_copy(update={"processes": 1, "duration_s": 0.8})
+        arms = [arm(tmp_path, "a", noise=0.05), arm(tmp_path, "b", noise=0.05)]
+        wanted = int(bench.duration_s * 1000 / bench.block_ms)
+        cut = bench.min_blocks + 1
+
+        def interrupt(progress):
+            if progress.blocks == 2 * cut:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            measure_side_by_side(arms, bench, store, "test", interrupt)
+        measured, _ = measure(arms, store, bench)
+        counts = Counter((block.arm, block.process) for block in lines_of(store, measured.name))
+        assert [counts["a", 0], counts["b", 0]] == [cut, cut]
+        assert [counts["a", 1], counts["b", 1]] == [wanted, wanted]
 
     def test_a_finished_run_is_never_added_to(self, tmp_path, store):
         arms = [arm(tmp_path, "a")]
@@ -384,8 +427,12 @@ def test_an_arm_that_recovers_is_measured_in_the_rounds_that_are_left(tmp_path, 
     first, _ = measure([good, bad], store)
     journal = store.root / "results" / first.name / "blocks.jsonl"
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:4]))
+    keep_rounds(journal, 1)
     write_script(tmp_path, "bad")
     again, _ = measure([good, bad], store)
     assert [each.status for each in again.measurements] == ["ok", "ok"]
+    (failed,) = (each for each in again.measurements[1].findings if each.code == "PROCESS_FAILED")
+    assert failed.message.startswith("1 process failed before the run was interrupted and went on: failed at")
+    assert "PROCESS_FAILED" not in codes(again.measurements[0])
     assert of_label(again.measurements, "bad").processes == 1
     assert replace(again, verdicts=()).name == first.name

@@ -29,7 +29,7 @@ class ScriptedEngine:
     def __init__(self, trt: Any, **changes: Any) -> None:
         self.trt = trt
         self.batch, self.profiles = 4, ()
-        self.dtype, self.location = "HALF", "DEVICE"
+        self.dtype, self.location, self.format = "HALF", "DEVICE", "LINEAR"
         self.num_io_tensors, self.num_aux_streams = 2, 0
         self.context: Any = ScriptedContext(self)
         self.__dict__.update(changes)
@@ -52,6 +52,9 @@ class ScriptedEngine:
 
     def get_tensor_location(self, name: str) -> Any:
         return getattr(self.trt.TensorLocation, self.location)
+
+    def get_tensor_format(self, name: str) -> Any:
+        return getattr(self.trt.TensorFormat, self.format)
 
     def get_tensor_profile_shape(self, name: str, profile_index: int) -> list[tuple[int, ...]]:
         return [self.shape(name, batch) for batch in self.profiles[profile_index]]
@@ -274,6 +277,7 @@ def test_an_engine_that_does_not_load_is_an_error_in_tensorrts_words(
             r"images from \(8, 3, 8, 8\) to \(16, 3, 8, 8\)\): build an engine for that batch",
         ),
         ({"location": "HOST"}, "images lies on the host: such engines are not timed"),
+        ({"format": "CHW32"}, "images is laid out as .*CHW32.*: such engines are not timed"),
         ({"dtype": "INT4"}, r"images is of the type DataType\.INT4: such engines are not timed"),
     ],
 )

@@ -2,10 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trtbench.measure.run import run_id
 from trtbench.measure.verdict import decide
 from trtbench.recipes import parse_recipe
-from trtbench.results import ArmFacts, Measurement, Statistic, TelemetrySummary, Verdict
-from trtbench.specs import ArmSpec, BenchSpec, ExportSpec, ModelSpec
+from trtbench.results import ArmFacts, Measurement, RunRecord, Statistic, TelemetrySummary, Verdict
+from trtbench.specs import ArmSpec, BenchSpec, CheckpointSpec, ExportSpec, ModelSpec
 from trtbench.stats import BlockSamples, Ratio, speedup
 
 FACTS = ArmFacts(
@@ -179,6 +180,23 @@ def test_the_seed_and_what_is_under_test_may_differ() -> None:
     verdict = decide(BASELINE, other, FASTER)
     assert verdict.verdict == "FASTER"
     assert "CUDA graph: captured and runtime, as the runtimes differ" in verdict.reason
+
+
+def at(path: str, sha256: str = "ab" * 32) -> ArmSpec:
+    """An arm whose checkpoint lies at ``path``."""
+    return arm_spec("fp16", model=ModelSpec(checkpoint=CheckpointSpec(path=path, sha256=sha256)))
+
+
+def test_a_checkpoint_is_known_by_its_content() -> None:
+    here, there = (BASELINE.model_copy(update={"arm": at(path)}) for path in ("a.safetensors", "b/a.bin"))
+    assert decide(here, there, FASTER).verdict == "FASTER"
+    other = BASELINE.model_copy(update={"arm": at("a.safetensors", "cd" * 32)})
+    assert "model checkpoint differs" in incomparable(here, other)
+    first, second = (
+        RunRecord(purpose="measure", arms=(each.arm,), protocol=BenchSpec(), machine={})
+        for each in (here, there)
+    )
+    assert run_id(first) == run_id(second)
 
 
 def test_a_difference_must_hold_in_clock_cycles() -> None:

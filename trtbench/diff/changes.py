@@ -66,10 +66,17 @@ def _kind(before: tuple[DiffedLayer, ...], after: tuple[DiffedLayer, ...]) -> Ch
         precisions = [(layer.precision_in, layer.precision_out) for layer in (*before, *after)]
         if precisions[0] != precisions[1]:
             return "precision"
+        if _work(before[0]) != _work(after[0]):
+            return "replaced"
         return "same" if before[0].bytes == after[0].bytes else "bytes"
     if len(after) == 1:
         return "fused"
     return "split" if len(before) == 1 else "regrouped"
+
+
+def _work(layer: DiffedLayer) -> tuple[object, ...]:
+    """What a kernel does, apart from precisions and bytes."""
+    return layer.role, layer.op, layer.m, layer.n, layer.k
 
 
 def _main(group: Group) -> PlacedLayer:

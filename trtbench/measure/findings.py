@@ -84,7 +84,7 @@ _COSINE_SPARSE = 0.5
 class Observed:
     """One arm as the checks see it; ``foreign_pids`` had the GPU open before the first block.
 
-    ``constant_blocks`` ran on inputs of zeros.
+    ``constant_blocks`` ran on inputs of zeros. ``failures``: why processes of the arm failed.
     """
 
     arm: Arm
@@ -92,6 +92,7 @@ class Observed:
     blocks: Sequence[TimedBlock]
     foreign_pids: tuple[int, ...] = ()
     constant_blocks: Sequence[TimedBlock] = ()
+    failures: Sequence[str] = ()
 
     @property
     def main(self) -> Statistic | None:
@@ -202,6 +203,21 @@ def graph_empty(observed: Observed) -> Finding | None:
         severity="error",
         message=what,
         hint="measure with --no-graph; is the model loaded, and does it run on the stream that it is given?",
+    )
+
+
+def process_failed(observed: Observed) -> Finding | None:
+    """An arm is measured, and a process of it failed before the run was interrupted and went on."""
+    if observed.measurement.status == "failed" or not observed.failures:
+        return None
+    count = len(observed.failures)
+    return Finding(
+        code="PROCESS_FAILED",
+        severity="warning",
+        message=f"{format_count(count, 'process')} failed before the run was interrupted and went on: "
+        f"{observed.failures[-1]}",
+        hint="find out why before trusting what the others measured; measure again from the start",
+        numbers={"processes": count},
     )
 
 
@@ -355,7 +371,9 @@ def output_differs(baseline: Measurement, arm: Measurement) -> Finding | None:
     if facts[0] is None or facts[1] is None or exports[0] is None or exports[1] is None:
         return None
     wanted, found = facts[0].output_sample, facts[1].output_sample
-    if exports[0].model != exports[1].model or not wanted or len(wanted) != len(found):
+    if exports[0].model.without_paths() != exports[1].model.without_paths():
+        return None
+    if not wanted or len(wanted) != len(found):
         return None
     limit = min(cosine_limit(exports[0].recipe), cosine_limit(exports[1].recipe))
     cosine = _cosine(wanted, found)
@@ -376,6 +394,7 @@ _CHECKS = (
     throttled,
     noisy,
     graph_empty,
+    process_failed,
     foreign_process,
     input_dependent_power,
     not_steady,

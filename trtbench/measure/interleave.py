@@ -24,7 +24,7 @@ from trtbench.measure.stop import ConstantsState, RoundState, round_is_done
 from trtbench.measure.summarise import is_power_capped
 from trtbench.measure.timers import ArmTimer, monitor_of, open_timer
 from trtbench.progress import OnProgress, RunProgress
-from trtbench.results import ArmFacts, ProcessRecord, Statistic, Telemetry, TimedBlock
+from trtbench.results import ArmFacts, ProcessRecord, RoundRecord, Statistic, Telemetry, TimedBlock
 from trtbench.specs import BenchSpec
 from trtbench.stats import BlockSamples, summarise
 
@@ -57,8 +57,7 @@ def interleave(
     """
     work = _Interleaving(run, arms, bench, monitor, on_progress)
     plan = [build for _ in range(bench.processes) for build in range(work.builds)]
-    done = run.complete_rounds([arm.label for arm in arms], bench.min_blocks)
-    for round_index in range(done, len(plan)):
+    for round_index in range(len(run.rounds.lines), len(plan)):
         if work.live:
             work.run_round(round_index, plan[round_index])
 
@@ -178,6 +177,7 @@ class _Interleaving:
                 state.turns += 1
                 self._tell("measure", index, state)
             self._contrast_inputs(running, number, state)
+        self.run.rounds.append(RoundRecord(process=number))
 
     def _start(self, stack: ExitStack, index: int, number: int, build: int) -> "_Running":
         """Prepare one process of every live arm, one after the other."""

@@ -1,7 +1,7 @@
 """One measuring run: its identity, its folder, and what its journals hold.
 
 ``results/<name>/`` holds ``run.json``, ``blocks.jsonl``, ``constant_blocks.jsonl`` (blocks on inputs of
-zeros, which are in no statistic), ``processes.jsonl`` and the logs of the worker processes;
+zeros, which are in no statistic), ``processes.jsonl``, ``rounds.jsonl`` and the logs of the worker processes;
 ``results/<name>.json`` is the result, and its presence ends the run: the same command then begins another.
 Without it, the same command goes on where the last one stopped.
 """
@@ -16,7 +16,7 @@ from trtbench.artifacts import Store, file_name
 from trtbench.environments.prepared import Prepared
 from trtbench.errors import ArtifactError
 from trtbench.measure.journal import Journal, check_once, open_journal
-from trtbench.results import ArmFacts, ProcessRecord, RunRecord, TimedBlock
+from trtbench.results import ArmFacts, ProcessRecord, RoundRecord, RunRecord, TimedBlock
 from trtbench.specs import ArmSpec, canonical_hash
 
 # Part of every run's identity: raise it when the same protocol shall be carried out in another way.
@@ -55,6 +55,7 @@ class Run:
     blocks: Journal[TimedBlock]
     constant_blocks: Journal[TimedBlock]
     processes: Journal[ProcessRecord]
+    rounds: Journal[RoundRecord]
 
     def blocks_of(self, label: str, process: int | None = None) -> list[TimedBlock]:
         """Finished blocks of an arm, of one process or of all."""
@@ -74,21 +75,14 @@ class Run:
         records = [p for p in self.processes.lines if p.arm == label]
         return records[-1].reason if records else None
 
+    def failures_of(self, label: str) -> list[str]:
+        """Why processes of the arm failed, those before an interruption included."""
+        return [p.reason for p in self.processes.lines if p.arm == label and p.reason]
+
     def next_process(self) -> int:
         """A number that no process had yet."""
         numbers = {p.process for p in self.processes.lines} | {b.process for b in self.blocks.lines}
         return 1 + max(numbers, default=-1)
-
-    def complete_rounds(self, labels: Sequence[str], min_blocks: int) -> int:
-        """Count the rounds in which every arm that never failed has at least ``min_blocks`` blocks."""
-        failed = {p.arm for p in self.processes.lines if p.reason}
-        sound = [label for label in labels if label not in failed]
-        rounds = {p.process for p in self.processes.lines}
-        return sum(
-            all(len(self.blocks_of(label, process)) >= min_blocks for label in sound)
-            for process in rounds
-            if sound
-        )
 
 
 def with_all_notes(facts: Sequence[ArmFacts]) -> ArmFacts:
@@ -116,9 +110,10 @@ def open_run(store: Store, title: str, record: RunRecord) -> Iterator[Run]:
         open_journal(folder / "blocks.jsonl", TimedBlock) as blocks,
         open_journal(folder / "constant_blocks.jsonl", TimedBlock) as constant_blocks,
         open_journal(folder / "processes.jsonl", ProcessRecord) as processes,
+        open_journal(folder / "rounds.jsonl", RoundRecord) as rounds,
     ):
         check_once(folder / "blocks.jsonl", blocks.lines)
-        yield Run(name, folder, blocks, constant_blocks, processes)
+        yield Run(name, folder, blocks, constant_blocks, processes, rounds)
 
 
 def run_name(store: Store, title: str, record: RunRecord) -> str:
@@ -130,6 +125,10 @@ def run_name(store: Store, title: str, record: RunRecord) -> str:
 
 def run_id(record: RunRecord) -> str:
     """Hash of all that two halves of one run must have in common; a file counts by its content."""
-    arms = [arm.model_dump(mode="json", exclude={"artifact"}) for arm in record.arms]
+    checkpoint = {"checkpoint": {"path": True}}
+    arms = [
+        arm.model_dump(mode="json", exclude={"artifact": True, "export": {"model": checkpoint}})
+        for arm in record.arms
+    ]
     rest = record.model_dump(mode="json", exclude={"arms"})
     return canonical_hash({"revision": _MEASURE_REVISION, "arms": arms, **rest})[:12]

@@ -143,7 +143,14 @@ def _observe(
         gpu if uses_gpu(arm.builds) else None,
         f"{run.name}/blocks.jsonl",
     )
-    return Observed(arm, measurement, blocks, foreign_pids, run.constant_blocks_of(arm.label))
+    return Observed(
+        arm,
+        measurement,
+        blocks,
+        () if runtime_entry(arm.builds[0].runtime).device == "cpu" else foreign_pids,
+        run.constant_blocks_of(arm.label),
+        run.failures_of(arm.label),
+    )
 
 
 def _baseline(arm: Observed, observed: Sequence[Observed], against: Mapping[str, str]) -> Observed | None:

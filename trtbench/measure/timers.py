@@ -99,8 +99,9 @@ def check_protocol(runtimes: Iterable[str], bench: BenchSpec) -> None:
 
 
 def monitor_of(arm: ArmSpec, monitor: "GpuMonitor | None") -> "GpuMonitor | None":
-    """What watches a block of ``arm``: nothing where a block is more than its queries."""
-    return None if runtime_entry(arm.runtime).times_itself else monitor
+    """What watches a block of ``arm``: nothing if a CPU computes it, or a block is more than its queries."""
+    entry = runtime_entry(arm.runtime)
+    return None if entry.times_itself or entry.device == "cpu" else monitor
 
 
 def _self_timed(runtime: str) -> SelfTimed:

@@ -91,7 +91,8 @@ def _obstacles(baseline: Measurement, arm: Measurement) -> Iterator[str]:
     # The seed orders blocks and draws inputs; another one is another repetition of the same protocol.
     yield from _spec_differences("protocol", baseline.protocol, arm.protocol, but=("seed",))
     if baseline.arm.export and arm.arm.export:
-        yield from _spec_differences("model", baseline.arm.export.model, arm.arm.export.model)
+        old, new = (each.model.without_paths() for each in (baseline.arm.export, arm.arm.export))
+        yield from _spec_differences("model", old, new)
     if baseline.facts and arm.facts:
         yield from _differences("main series", baseline.facts.main_series, arm.facts.main_series)
         if baseline.arm.runtime == arm.arm.runtime:

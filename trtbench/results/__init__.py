@@ -54,6 +54,7 @@ from trtbench.results.run import (
     AaReport,
     ArmsComparison,
     ProcessRecord,
+    RoundRecord,
     RunRecord,
     Sweep,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "PassList",
     "ProcessRecord",
     "RoleCoverage",
+    "RoundRecord",
     "RunRecord",
     "Series",
     "Severity",

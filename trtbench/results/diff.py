@@ -8,8 +8,11 @@ from pydantic import Field
 from trtbench.results.base import SCHEMA_VERSION
 from trtbench.specs import RecipeField, Spec
 
-ChangeKind = Literal["same", "precision", "bytes", "fused", "split", "regrouped", "appeared", "vanished"]
-"""One kernel for one: ``same``, in another ``precision``, or with other ``bytes``. One for several:
+ChangeKind = Literal[
+    "same", "precision", "replaced", "bytes", "fused", "split", "regrouped", "appeared", "vanished"
+]
+"""One kernel for one: ``same``, in another ``precision``, ``replaced`` by one of another role, operation or
+shape, or with other ``bytes``. One for several:
 ``fused``; several for one: ``split``; several for several: ``regrouped``; with nothing on the other side:
 ``appeared`` or ``vanished``."""
 

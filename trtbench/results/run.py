@@ -37,6 +37,16 @@ class ProcessRecord(Spec):
     reason: str | None = None
 
 
+class RoundRecord(Spec):
+    """A round that the stop rules ended: a line of ``rounds.jsonl``; one that was cut short has none.
+
+    ``process`` is the number that the processes of its arms share.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    process: int
+
+
 class ArmsComparison(Spec):
     """Arms side by side that are no recipes of one model: artifacts, or stored measurements."""
 

@@ -258,6 +258,8 @@ def _record(loaded: LoadedEngine, context: Any, name: str) -> TensorRecord:
         problem = f"is of the type {dtype}"
     elif any(side < 0 for side in shape):
         problem = f"has the shape {shape}, which depends on data"
+    elif engine.get_tensor_format(name) != trt.TensorFormat.LINEAR:
+        problem = f"is laid out as {engine.get_tensor_format(name)}, with channels padded"
     if problem is not None:
         raise MeasureError(f"{loaded.path.name}: {name} {problem}: such engines are not timed")
     return TensorRecord(name=name, dtype=types[dtype], shape=shape)
