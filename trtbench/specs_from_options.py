@@ -36,6 +36,7 @@ from trtbench.specs import (
     ShapeRange,
     Spec,
 )
+from trtbench.yaml_text import load_yaml, yaml_problem
 
 if TYPE_CHECKING:
     from trtbench.specs import InputsSpec
@@ -243,16 +244,17 @@ def read_model_entry(path: Path) -> ModelSpec:
         SpecError: there is no such file, or a field is missing, unknown or wrong.
     """
     try:
-        entry = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
-        raise SpecError(f"--model {path}: cannot be read: {reason}") from error
+        entry = load_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(f"--model {path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError(f"--model {path}: cannot be read: {yaml_problem(error)}") from error
     if not isinstance(entry, dict) or not {"name"} <= entry.keys() <= {"name", "img_size", "overrides"}:
         raise SpecError(
             f"--model {path}: expected the fields name, img_size and overrides, got {entry!r:.80}"
         )
     overrides = entry.get("overrides") or {}
-    if not isinstance(overrides, dict):
+    if not isinstance(overrides, dict) or not all(isinstance(name, str) for name in overrides):
         raise SpecError(f"--model {path}: overrides: expected names with values, got {overrides!r:.80}")
     pairs = tuple(sorted(overrides.items()))
     try:
@@ -301,7 +303,7 @@ def parse_overrides(words: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:
     for word in words:
         name, equals, text = word.partition("=")
         try:
-            value = yaml.safe_load(text) if equals else None
+            value = load_yaml(text) if equals else None
         except yaml.YAMLError:
             value = None
         if not name.isidentifier() or not isinstance(value, bool | int | float | str):

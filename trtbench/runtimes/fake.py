@@ -37,6 +37,7 @@ from trtbench.errors import MeasureError
 from trtbench.results import Series, Telemetry, TensorRecord
 from trtbench.runtimes import Runtime, Tensor
 from trtbench.specs import ArmSpec, Spec
+from trtbench.yaml_text import load_yaml, yaml_problem
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -119,22 +120,14 @@ def read_script(arm: ArmSpec) -> Script:
     if arm.artifact is None:
         raise MeasureError("a fake arm needs a script: a YAML file as trtbench/runtimes/fake.py describes it")
     try:
-        content = yaml.safe_load(Path(arm.artifact).read_text(encoding="utf-8"))
+        content = load_yaml(Path(arm.artifact).read_text(encoding="utf-8"))
         return Script.model_validate(content)
     except OSError as error:
         raise MeasureError(f"script {arm.artifact}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MeasureError(f"script {arm.artifact}: {_no_yaml(error)}") from error
+        raise MeasureError(f"script {arm.artifact}: {yaml_problem(error)}") from error
     except ValidationError as error:
         raise MeasureError(f"script {arm.artifact}: {_trouble(content, error)}") from error
-
-
-def _no_yaml(error: Exception) -> str:
-    """Where a file stops being YAML, and why."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return f"no YAML: {' '.join(str(error).split())}"
 
 
 def _trouble(content: Any, error: ValidationError) -> str:
