@@ -13,6 +13,7 @@ from trtbench.cli_options import BuildOptions, ModelOptions, OutputOptions, expa
 from trtbench.cli_output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, print_result
 from trtbench.cli_versions import containers_command, diff_command
 from trtbench.errors import SpecError, TrtbenchError
+from trtbench.path_names import checked_names
 
 # Without rich's boxes, a wrong option is one line and the help fits any terminal.
 app = typer.Typer(
@@ -93,7 +94,10 @@ def export_command(
 @expand_options
 def build_command(
     model: Annotated[
-        Path, typer.Argument(metavar="ARTIFACT|ONNX", help="An exported model or any .onnx file.")
+        Path,
+        typer.Argument(
+            metavar="ARTIFACT|ONNX", help="An exported model or any .onnx file.", callback=checked_names
+        ),
     ],
     building: BuildOptions,
     output: OutputOptions,
@@ -138,7 +142,12 @@ def build_command(
 @expand_options
 def inspect_command(
     path: Annotated[
-        Path, typer.Argument(metavar="ARTIFACT|ONNX", help="An exported model, an engine, any .onnx file.")
+        Path,
+        typer.Argument(
+            metavar="ARTIFACT|ONNX",
+            help="An exported model, an engine, any .onnx file.",
+            callback=checked_names,
+        ),
     ],
     json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON and nothing else on stdout.")
@@ -165,7 +174,12 @@ def inspect_command(
 @expand_options
 def lint_command(
     subject: Annotated[
-        str, typer.Argument(metavar="MODEL|ONNX", help="A timm name, an exported model, any .onnx file.")
+        str,
+        typer.Argument(
+            metavar="MODEL|ONNX",
+            help="A timm name, an exported model, any .onnx file.",
+            callback=checked_names,
+        ),
     ],
     precision: Annotated[
         list[str] | None,
@@ -224,7 +238,8 @@ def verify_command(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder with a folder of images for each class, as ImageNet; default: synthetic images."
+            help="Folder with a folder of images for each class, as ImageNet; default: synthetic images.",
+            callback=checked_names,
         ),
     ] = None,
     data_samples: Annotated[int, typer.Option(help="Number of images to compare on.")] = 32,

@@ -20,6 +20,7 @@ from trtbench.cli_options import (
 from trtbench.cli_output import EXIT_FAILED, EXIT_SLOWER, print_result
 from trtbench.cli_versions import EnvironmentsRequest, compare_in_environments
 from trtbench.errors import SpecError
+from trtbench.path_names import checked_names
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,6 +35,7 @@ def compare_command(
         typer.Argument(
             metavar="RECIPE...",
             help="Such as fp16 mxfp8 nvfp4+sparse nvfp4@stock; with --runtime also artifacts and files.",
+            callback=checked_names,
         ),
     ],
     asked: CompareOptions,
@@ -118,7 +120,11 @@ def _check_contradictions(asked: CompareOptions) -> None:
 def bench_command(
     subject: Annotated[
         str,
-        typer.Argument(metavar="ARTIFACT|RECIPE", help="An exported model, an engine, a model file; fp16."),
+        typer.Argument(
+            metavar="ARTIFACT|RECIPE",
+            help="An exported model, an engine, a model file; fp16.",
+            callback=checked_names,
+        ),
     ],
     network: NetworkOptions,
     shapes: ShapeOptions,
