@@ -1,6 +1,5 @@
 """From words on a command line to checked specs."""
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +22,8 @@ from trtbench.cli_options import (
 from trtbench.errors import SpecError
 from trtbench.recipes import Recipe, parse_recipe
 from trtbench.specs import (
+    MAX_BYTES,
+    MAX_SEED,
     MAX_WORKSPACE_BYTES,
     BenchSpec,
     BuildBackend,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Spec)
 
+_GB = 1e9
 DEFAULT_TARGETS = ("sm120",)
 DEFAULT_PRECISIONS = ("fp8+fp8attn", "mxfp8", "nvfp4+fp8attn")
 """What design rules are judged for: FP8 and the block formats, with attention in FP8 where it compiles so."""
@@ -91,15 +93,17 @@ def build_spec(
         SpecError: an option is out of range.
     """
     limit_gb = options.memory_limit_gb
-    if limit_gb is not None and not (math.isfinite(limit_gb) and limit_gb > 0):
-        raise SpecError(f"--memory-limit-gb {limit_gb}: expected a number of gigabytes above 0")
+    if limit_gb is not None and not 1 <= limit_gb * _GB <= MAX_BYTES:
+        raise SpecError(
+            f"--memory-limit-gb {limit_gb}: expected a number of gigabytes above 0, up to {MAX_BYTES / _GB:g}"
+        )
     return _checked(
         BuildSpec,
         backend=options.backend or backend or "tensorrt_rtx",
         targets=asked_targets(options) or (DEFAULT_TARGETS if targets is None else tuple(targets)),
         sparsity=sparsity,
         timeout_s=options.timeout_s,
-        memory_limit_bytes=None if limit_gb is None else int(limit_gb * 1e9),
+        memory_limit_bytes=None if limit_gb is None else int(limit_gb * _GB),
         options=_builder_options(options),
     )
 
@@ -165,6 +169,7 @@ def bench_spec(options: BenchOptions, seed: int) -> BenchSpec:
     Raises:
         SpecError: an option is out of range.
     """
+    _check_seed(seed)
     if options.rebuilds < 0:
         raise SpecError(f"--rebuilds {options.rebuilds}: expected 0 or more engines")
     return _checked(
@@ -221,9 +226,15 @@ def _integers(option: str, text: str) -> tuple[int, ...]:
     return numbers
 
 
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed <= MAX_SEED:
+        raise SpecError(f"--seed {seed}: expected 0 to {MAX_SEED}")
+
+
 def _model_spec(options: ModelOptions) -> ModelSpec:
     if options.checkpoint is not None and options.pretrained:
         raise SpecError("--checkpoint and --pretrained exclude each other: the weights come from one place")
+    _check_seed(options.seed)
     entry = read_model_entry(Path(options.model)) if options.model.endswith(".yaml") else None
     overrides = {**dict(entry.overrides if entry else ()), **dict(parse_overrides(options.overrides))}
     return _checked(

@@ -2,10 +2,20 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from trtbench.cli_options import BenchOptions, CompilerOptions, ModelOptions
 from trtbench.errors import SpecError
-from trtbench.specs_from_options import parse_overrides, read_model_entry
+from trtbench.specs import MAX_SEED
+from trtbench.specs_from_options import (
+    bench_spec,
+    build_spec,
+    export_specs,
+    inputs_spec,
+    parse_overrides,
+    read_model_entry,
+)
 
 
 @pytest.mark.parametrize(
@@ -39,3 +49,25 @@ def test_a_model_file_that_cannot_be_read_is_one_line_with_the_place(
 def test_a_value_that_is_none_is_refused(value: str) -> None:
     with pytest.raises(SpecError, match=r"^--set depth=.*: expected NAME=VALUE"):
         parse_overrides([f"depth={value}"])
+
+
+@pytest.mark.parametrize("seed", [-1, MAX_SEED + 1])
+def test_a_seed_that_no_generator_takes_is_refused_with_the_range(seed: int) -> None:
+    words = f"^--seed {seed}: expected 0 to 18446744073709551615$"
+    with pytest.raises(SpecError, match=words):
+        export_specs(["fp16"], ModelOptions(seed=seed))
+    with pytest.raises(SpecError, match=words):
+        bench_spec(BenchOptions(), seed)
+
+
+def test_the_greatest_seed_is_one_for_all_generators() -> None:
+    torch = pytest.importorskip("torch")
+    assert bench_spec(BenchOptions(), MAX_SEED).seed == inputs_spec(None, 1, MAX_SEED).seed == MAX_SEED
+    torch.Generator().manual_seed(MAX_SEED)
+    np.random.default_rng((MAX_SEED, 0))
+
+
+@pytest.mark.parametrize("limit_gb", [0.0, -1.0, 1e-300, 1e300, float("inf"), float("nan")])
+def test_a_memory_limit_that_is_none_is_refused_with_the_range(limit_gb: float) -> None:
+    with pytest.raises(SpecError, match=r"^--memory-limit-gb .*: expected .* gigabytes above 0, up to 1\."):
+        build_spec(CompilerOptions(memory_limit_gb=limit_gb))
