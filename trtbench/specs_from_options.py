@@ -18,8 +18,10 @@ from trtbench.cli_options import (
     ModelOptions,
     NetworkOptions,
     ShapeOptions,
+    given_options,
 )
 from trtbench.errors import SpecError
+from trtbench.export.calibration import needs_calibration
 from trtbench.recipes import Recipe, parse_recipe
 from trtbench.specs import (
     MAX_BYTES,
@@ -54,14 +56,34 @@ def export_specs(words: Sequence[str], options: ModelOptions) -> tuple[ExportSpe
     """One spec for each recipe word.
 
     Raises:
-        SpecError: a word or option is wrong, or the same recipe is named twice.
+        SpecError: a word or option is wrong or has no say, or the same recipe is named twice.
     """
     recipes = [parse_recipe(word) for word in words]
     repeated = {str(r) for r in recipes if recipes.count(r) > 1}
     if repeated:
         raise SpecError(f"recipe {sorted(repeated)[0]} is named more than once: name each recipe once")
+    _refuse_useless(recipes, options)
     model = _model_spec(options)
     return tuple(_export_spec(recipe, model, options) for recipe in recipes)
+
+
+def _refuse_useless(recipes: Sequence[Recipe], options: ModelOptions) -> None:
+    """Refuse options that change none of the recipes.
+
+    Raises:
+        SpecError: one is given.
+    """
+    given = given_options(options)
+    takes_images = any(needs_calibration(recipe, options.sparsity_method) for recipe in recipes)
+    is_sparse = any(recipe.sparse for recipe in recipes)
+    for option, is_useless, why in (
+        ("--sparsity-method", not is_sparse, "prune nothing"),
+        ("--calib", not takes_images, "take no calibration images"),
+        ("--calib-samples", not takes_images, "take no calibration images"),
+    ):
+        if is_useless and option in given:
+            named = ", ".join(map(str, recipes))
+            raise SpecError(f"{option} has no say in recipes that {why} ({named}): leave it out")
 
 
 def lint_specs(word: str, words: Sequence[str], options: ModelOptions) -> tuple[ExportSpec, ...] | Path:

@@ -51,6 +51,48 @@ def test_a_value_that_is_none_is_refused(value: str) -> None:
         parse_overrides([f"depth={value}"])
 
 
+NOWHERE = Path("/nowhere")
+
+
+@pytest.mark.parametrize(
+    ("recipes", "options", "words"),
+    [
+        (
+            ["fp16"],
+            {"calib": NOWHERE},
+            "--calib has no say in recipes that take no calibration images (fp16)",
+        ),
+        (["fp16", "mxfp8"], {"calib_samples": 3}, "--calib-samples has no say in .* (fp16, mxfp8)"),
+        (["fp32+sparse"], {"calib": NOWHERE}, "--calib has no say in .* (fp32+sparse)"),
+        (
+            ["fp16", "nvfp4"],
+            {"sparsity_method": "sparsegpt", "calib_samples": 3},
+            "--sparsity-method has no say in recipes that prune nothing (fp16, nvfp4)",
+        ),
+    ],
+)
+def test_options_that_change_no_recipe_are_refused(
+    recipes: list[str], options: dict[str, object], words: str
+) -> None:
+    pattern = "^" + words.replace("(", r"\(").replace(")", r"\)").replace("+", r"\+") + ": leave it out$"
+    with pytest.raises(SpecError, match=pattern):
+        export_specs(recipes, ModelOptions(**options))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("recipes", "options"),
+    [
+        (["fp16", "int8"], {"calib": NOWHERE, "calib_samples": 3}),
+        (["fp16+fp8attn"], {"calib": NOWHERE}),
+        (["fp16", "fp16+sparse"], {"sparsity_method": "sparsegpt", "calib": NOWHERE, "calib_samples": 3}),
+        (["fp16"], {"calib_samples": 8, "sparsity_method": "sparse_magnitude"}),
+    ],
+)
+def test_one_recipe_that_they_change_is_enough(recipes: list[str], options: dict[str, object]) -> None:
+    specs = export_specs(recipes, ModelOptions(**options))  # type: ignore[arg-type]
+    assert [str(spec.recipe) for spec in specs] == recipes
+
+
 @pytest.mark.parametrize("seed", [-1, MAX_SEED + 1])
 def test_a_seed_that_no_generator_takes_is_refused_with_the_range(seed: int) -> None:
     words = f"^--seed {seed}: expected 0 to 18446744073709551615$"
