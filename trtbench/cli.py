@@ -1,5 +1,6 @@
 """The command line: parse, call one stage, print. No logic."""
 
+import errno
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from trtbench.cli_output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, print
 from trtbench.cli_versions import containers_command, diff_command
 from trtbench.errors import SpecError, TrtbenchError
 from trtbench.path_names import checked_names
+from trtbench.standard_streams import lead_nowhere, open_closed_streams
+
+_STDOUT, _STDERR = 1, 2
 
 # Without rich's boxes, a wrong option is one line and the help fits any terminal.
 app = typer.Typer(
@@ -87,7 +91,9 @@ def export_command(
         artifact, _ = export(
             spec, Store(output.store), lambda step: on_step(str(spec.recipe), f"export: {step}")
         )
-    print_result(artifact.manifest, output.json, lambda _, console: render_onnx(artifact, console))
+    print_result(
+        artifact.manifest, output.json, lambda _, console: render_onnx(artifact, console), is_kept=True
+    )
 
 
 @app.command("build")
@@ -135,7 +141,9 @@ def build_command(
         artifact, _ = build(
             load_onnx(model), spec, Store(output.store), lambda step: on_step(model.name, f"build: {step}")
         )
-    print_result(artifact.manifest, output.json, lambda _, console: render_engine(artifact, console))
+    print_result(
+        artifact.manifest, output.json, lambda _, console: render_engine(artifact, console), is_kept=True
+    )
 
 
 @app.command("inspect")
@@ -309,6 +317,7 @@ def doctor_command(
 
 def main() -> None:
     """Run the command line; every expected error is one line on stderr and an exit code."""
+    open_closed_streams()
     program = Settings()
     try:
         # Otherwise typer would print three lines more for a wrong option.
@@ -321,6 +330,13 @@ def main() -> None:
     except typer.TyperException as error:
         _tell_usage(error)
         sys.exit(EXIT_USAGE)
+    except OSError as error:
+        # Such as --help, which is printed past our own commands.
+        if program.debug or error.errno != errno.ENOSPC:
+            raise
+        lead_nowhere(_STDOUT)
+        _complain(f"error: {error.filename or 'stdout'}: cannot be written: {error.strerror}: make room")
+        sys.exit(EXIT_FAILED)
     if code == EXIT_INTERRUPTED:
         _complain("interrupted; finished work is kept, the same command goes on from there")
     sys.exit(code or 0)
@@ -329,7 +345,7 @@ def main() -> None:
 def _tell_usage(error: typer.TyperException) -> None:
     """One line with the way to the help; without any argument, the help itself."""
     if len(sys.argv) == 1:
-        typer.echo(error.format_message(), err=True)
+        _write_error(error.format_message())
         return
     context: typer.Context | None = getattr(error, "ctx", None)
     command = context.command_path if context else "trtbench"
@@ -338,4 +354,12 @@ def _tell_usage(error: typer.TyperException) -> None:
 
 
 def _complain(text: str) -> None:
-    typer.echo(f"trtbench: {text}", err=True)
+    _write_error(f"trtbench: {text}")
+
+
+def _write_error(text: str) -> None:
+    """Write to stderr; where that takes nothing, the exit code is all that is told."""
+    try:
+        typer.echo(text, err=True)
+    except OSError:
+        lead_nowhere(_STDERR)

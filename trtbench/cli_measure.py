@@ -168,14 +168,13 @@ def _print_result(result: "Stored", output: OutputOptions, sources: Sequence[str
     from trtbench.report.stored import render_stored
     from trtbench.results_store import raw_files, raw_files_of_stored
 
+    kept = [] if sources else raw_files(result, output.store / "results")
+
     def render(result: "Stored", console: "Console") -> None:
-        if sources:
-            files = raw_files_of_stored(map(Path, sources))
-        else:
-            files = raw_files(result, output.store / "results")
+        files = raw_files_of_stored(map(Path, sources)) if sources else kept
         render_stored(result, files, console)
 
-    print_result(result, output.json, render)
+    print_result(result, output.json, render, is_kept=bool(kept))
 
 
 def _exit(failed: bool, slower: bool) -> None:

@@ -113,7 +113,12 @@ def compare_in_environments(request: EnvironmentsRequest, output: OutputOptions)
         plan = _plan(request, told)
         result = compare_environments(exports, plan, places, Store(output.store), on_step)
     files = raw_files(result, output.store / "results")
-    print_result(result, output.json, lambda _, console: render_versions(result, files, console))
+    print_result(
+        result,
+        output.json,
+        lambda _, console: render_versions(result, files, console),
+        is_kept=bool(files),
+    )
     if any(row.status == "failed" for row in result.rows):
         raise typer.Exit(EXIT_FAILED)
     if request.fail_on_slower and slower_among(result.verdicts):
