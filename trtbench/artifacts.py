@@ -361,7 +361,7 @@ def _read_manifest(path: Path) -> OnnxManifest | EngineManifest:
         text = path.read_bytes()
     try:
         raw = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path}: not JSON: {error}") from error
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if version != SCHEMA_VERSION:

@@ -1,5 +1,6 @@
 """The command line: parse, call one stage, print. No logic."""
 
+import errno
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ from trtbench.cli_options import BuildOptions, ModelOptions, OutputOptions, expa
 from trtbench.cli_output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, print_result
 from trtbench.cli_versions import containers_command, diff_command
 from trtbench.errors import SpecError, TrtbenchError
+from trtbench.path_names import checked_names
+from trtbench.standard_streams import lead_nowhere, open_closed_streams
+
+_STDOUT, _STDERR = 1, 2
 
 # Without rich's boxes, a wrong option is one line and the help fits any terminal.
 app = typer.Typer(
@@ -86,14 +91,19 @@ def export_command(
         artifact, _ = export(
             spec, Store(output.store), lambda step: on_step(str(spec.recipe), f"export: {step}")
         )
-    print_result(artifact.manifest, output.json, lambda _, console: render_onnx(artifact, console))
+    print_result(
+        artifact.manifest, output.json, lambda _, console: render_onnx(artifact, console), is_kept=True
+    )
 
 
 @app.command("build")
 @expand_options
 def build_command(
     model: Annotated[
-        Path, typer.Argument(metavar="ARTIFACT|ONNX", help="An exported model or any .onnx file.")
+        Path,
+        typer.Argument(
+            metavar="ARTIFACT|ONNX", help="An exported model or any .onnx file.", callback=checked_names
+        ),
     ],
     building: BuildOptions,
     output: OutputOptions,
@@ -131,14 +141,21 @@ def build_command(
         artifact, _ = build(
             load_onnx(model), spec, Store(output.store), lambda step: on_step(model.name, f"build: {step}")
         )
-    print_result(artifact.manifest, output.json, lambda _, console: render_engine(artifact, console))
+    print_result(
+        artifact.manifest, output.json, lambda _, console: render_engine(artifact, console), is_kept=True
+    )
 
 
 @app.command("inspect")
 @expand_options
 def inspect_command(
     path: Annotated[
-        Path, typer.Argument(metavar="ARTIFACT|ONNX", help="An exported model, an engine, any .onnx file.")
+        Path,
+        typer.Argument(
+            metavar="ARTIFACT|ONNX",
+            help="An exported model, an engine, any .onnx file.",
+            callback=checked_names,
+        ),
     ],
     json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON and nothing else on stdout.")
@@ -165,7 +182,12 @@ def inspect_command(
 @expand_options
 def lint_command(
     subject: Annotated[
-        str, typer.Argument(metavar="MODEL|ONNX", help="A timm name, an exported model, any .onnx file.")
+        str,
+        typer.Argument(
+            metavar="MODEL|ONNX",
+            help="A timm name, an exported model, any .onnx file.",
+            callback=checked_names,
+        ),
     ],
     precision: Annotated[
         list[str] | None,
@@ -224,7 +246,8 @@ def verify_command(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder with a folder of images for each class, as ImageNet; default: synthetic images."
+            help="Folder with a folder of images for each class, as ImageNet; default: synthetic images.",
+            callback=checked_names,
         ),
     ] = None,
     data_samples: Annotated[int, typer.Option(help="Number of images to compare on.")] = 32,
@@ -294,6 +317,7 @@ def doctor_command(
 
 def main() -> None:
     """Run the command line; every expected error is one line on stderr and an exit code."""
+    open_closed_streams()
     program = Settings()
     try:
         # Otherwise typer would print three lines more for a wrong option.
@@ -306,6 +330,13 @@ def main() -> None:
     except typer.TyperException as error:
         _tell_usage(error)
         sys.exit(EXIT_USAGE)
+    except OSError as error:
+        # Such as --help, which is printed past our own commands.
+        if program.debug or error.errno != errno.ENOSPC:
+            raise
+        lead_nowhere(_STDOUT)
+        _complain(f"error: {error.filename or 'stdout'}: cannot be written: {error.strerror}: make room")
+        sys.exit(EXIT_FAILED)
     if code == EXIT_INTERRUPTED:
         _complain("interrupted; finished work is kept, the same command goes on from there")
     sys.exit(code or 0)
@@ -314,7 +345,7 @@ def main() -> None:
 def _tell_usage(error: typer.TyperException) -> None:
     """One line with the way to the help; without any argument, the help itself."""
     if len(sys.argv) == 1:
-        typer.echo(error.format_message(), err=True)
+        _write_error(error.format_message())
         return
     context: typer.Context | None = getattr(error, "ctx", None)
     command = context.command_path if context else "trtbench"
@@ -323,4 +354,12 @@ def _tell_usage(error: typer.TyperException) -> None:
 
 
 def _complain(text: str) -> None:
-    typer.echo(f"trtbench: {text}", err=True)
+    _write_error(f"trtbench: {text}")
+
+
+def _write_error(text: str) -> None:
+    """Write to stderr; where that takes nothing, the exit code is all that is told."""
+    try:
+        typer.echo(text, err=True)
+    except OSError:
+        lead_nowhere(_STDERR)

@@ -20,6 +20,7 @@ from trtbench.cli_options import (
 from trtbench.cli_output import EXIT_FAILED, EXIT_SLOWER, print_result
 from trtbench.cli_versions import EnvironmentsRequest, compare_in_environments
 from trtbench.errors import SpecError
+from trtbench.path_names import checked_names
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,6 +35,7 @@ def compare_command(
         typer.Argument(
             metavar="RECIPE...",
             help="Such as fp16 mxfp8 nvfp4+sparse nvfp4@stock; with --runtime also artifacts and files.",
+            callback=checked_names,
         ),
     ],
     asked: CompareOptions,
@@ -119,7 +121,11 @@ def _check_contradictions(asked: CompareOptions) -> None:
 def bench_command(
     subject: Annotated[
         str,
-        typer.Argument(metavar="ARTIFACT|RECIPE", help="An exported model, an engine, a model file; fp16."),
+        typer.Argument(
+            metavar="ARTIFACT|RECIPE",
+            help="An exported model, an engine, a model file; fp16.",
+            callback=checked_names,
+        ),
     ],
     network: NetworkOptions,
     shapes: ShapeOptions,
@@ -164,14 +170,13 @@ def _print_result(result: "Stored", output: OutputOptions, sources: Sequence[str
     from trtbench.report.stored import render_stored
     from trtbench.results_store import raw_files, raw_files_of_stored
 
+    kept = [] if sources else raw_files(result, output.store / "results")
+
     def render(result: "Stored", console: "Console") -> None:
-        if sources:
-            files = raw_files_of_stored(map(Path, sources))
-        else:
-            files = raw_files(result, output.store / "results")
+        files = raw_files_of_stored(map(Path, sources)) if sources else kept
         render_stored(result, files, console)
 
-    print_result(result, output.json, render)
+    print_result(result, output.json, render, is_kept=bool(kept))
 
 
 def _exit(failed: bool, slower: bool) -> None:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from typer import Option
 
+from trtbench.path_names import checked_names
+
 DEFAULT_BATCH = 64
 AA_COMPARISONS = 200
 
@@ -25,7 +27,8 @@ class NetworkOptions:
         Option("--set", metavar="NAME=VALUE", help="Constructor argument, such as depth=2; repeatable."),
     ] = field(default_factory=list)
     checkpoint: Annotated[
-        Path | None, Option(help="Weights: safetensors or a torch state dict (never unpickled).")
+        Path | None,
+        Option(help="Weights: safetensors or a torch state dict (never unpickled).", callback=checked_names),
     ] = None
     pretrained: Annotated[
         bool, Option("--pretrained", help="Fetch timm's weights; default: random ones.")
@@ -34,9 +37,10 @@ class NetworkOptions:
     sparsity_method: Annotated[
         Literal["sparse_magnitude", "sparsegpt"], Option(help="How +sparse recipes prune to 2:4.")
     ] = "sparse_magnitude"
-    calib: Annotated[Path | None, Option(help="Folder of calibration images; default: synthetic ones.")] = (
-        None
-    )
+    calib: Annotated[
+        Path | None,
+        Option(help="Folder of calibration images; default: synthetic ones.", callback=checked_names),
+    ] = None
     calib_samples: Annotated[int, Option(help="Number of calibration images.")] = 8
     passes: Annotated[
         str | None,
@@ -185,7 +189,9 @@ class CompareOptions:
 class OutputOptions:
     """Where artifacts are kept, and how the result is printed."""
 
-    store: Annotated[Path, Option(help="Directory that holds models/, engines/ and results/.")] = Path()
+    store: Annotated[
+        Path, Option(help="Directory that holds models/, engines/ and results/.", callback=checked_names)
+    ] = Path()
     json: Annotated[bool, Option("--json", help="Print the result as JSON and nothing else on stdout.")] = (
         False
     )

@@ -1,9 +1,13 @@
 """How a command ends: its result on stdout, and its exit code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
+
+from trtbench.errors import OutputError
+from trtbench.standard_streams import lead_nowhere
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,8 +19,35 @@ R = TypeVar("R", bound="Spec")
 EXIT_FAILED, EXIT_USAGE, EXIT_SLOWER, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 
-def print_result(result: R, json: bool, render: "Callable[[R, Console], None]") -> None:
-    """Write the result to stdout: as JSON, or rendered for people."""
+_STDOUT = 1
+
+
+def print_result(
+    result: R, json: bool, render: "Callable[[R, Console], None]", is_kept: bool = False
+) -> None:
+    """Write the result to stdout: as JSON, or rendered for people; ``is_kept``: it is in the store, too.
+
+    Raises:
+        OutputError: stdout does not take it.
+    """
+    with _writing(is_kept):
+        _print(result, json, render)
+
+
+@contextmanager
+def _writing(is_kept: bool) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # A pipe that nobody reads any more is the reader's choice, and a file that has a name is not stdout.
+        if isinstance(error, BrokenPipeError) or error.filename is not None:
+            raise
+        lead_nowhere(_STDOUT)
+        kept = "; the result is kept in the store" * is_kept
+        raise OutputError(f"cannot write the result to stdout: {error.strerror}{kept}") from error
+
+
+def _print(result: R, json: bool, render: "Callable[[R, Console], None]") -> None:
     if json:
         typer.echo(result.model_dump_json(indent=2))
         return

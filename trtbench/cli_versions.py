@@ -17,6 +17,7 @@ from trtbench.cli_options import (
     expand_options,
 )
 from trtbench.cli_output import EXIT_FAILED, EXIT_SLOWER, print_result
+from trtbench.path_names import checked_names
 
 if TYPE_CHECKING:
     from trtbench.progress import OnProgress
@@ -24,8 +25,13 @@ if TYPE_CHECKING:
 
 
 def diff_command(
-    before: Annotated[Path, typer.Argument(metavar="ENGINE", help="Directory of an engine in the store.")],
-    after: Annotated[Path, typer.Argument(metavar="ENGINE", help="What it is compared with.")],
+    before: Annotated[
+        Path,
+        typer.Argument(metavar="ENGINE", help="Directory of an engine in the store.", callback=checked_names),
+    ],
+    after: Annotated[
+        Path, typer.Argument(metavar="ENGINE", help="What it is compared with.", callback=checked_names)
+    ],
     json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON and nothing else on stdout.")
     ] = False,
@@ -107,7 +113,12 @@ def compare_in_environments(request: EnvironmentsRequest, output: OutputOptions)
         plan = _plan(request, told)
         result = compare_environments(exports, plan, places, Store(output.store), on_step)
     files = raw_files(result, output.store / "results")
-    print_result(result, output.json, lambda _, console: render_versions(result, files, console))
+    print_result(
+        result,
+        output.json,
+        lambda _, console: render_versions(result, files, console),
+        is_kept=bool(files),
+    )
     if any(row.status == "failed" for row in result.rows):
         raise typer.Exit(EXIT_FAILED)
     if request.fail_on_slower and slower_among(result.verdicts):

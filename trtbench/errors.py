@@ -33,5 +33,9 @@ class MeasureError(TrtbenchError):
     """An arm could not be loaded or timed: out of GPU memory, a lost device, a capture that failed."""
 
 
+class OutputError(TrtbenchError):
+    """The result is there, and cannot be written to stdout."""
+
+
 class IncompatibleResults(TrtbenchError):
     """Stored results that cannot stand in one comparison, or a file of another kind or schema."""

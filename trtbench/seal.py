@@ -18,6 +18,8 @@ from trtbench.errors import ArtifactError
 _KEY_NAME = ".key"
 _SEAL_NAME = "seal"
 _KEY_BYTES = 32
+_NO_SECRET = (FileNotFoundError, NotADirectoryError)
+"""What reading says where no store has been yet."""
 
 
 def write_seal(folder: Path, manifest: Path) -> None:
@@ -34,7 +36,7 @@ def has_seal(folder: Path, manifest: Path) -> bool:
     """Whether the store whose artifacts lie in ``folder`` made the artifact of ``manifest``, as it is now.
 
     Raises:
-        ArtifactError: the secret is another user's.
+        ArtifactError: the secret is another user's, or cannot be read.
     """
     try:
         key = _read_key(folder / _KEY_NAME)
@@ -48,9 +50,9 @@ def check_secret(folder: Path) -> None:
     """Look whether a seal can be made in ``folder``: better before the engine is built than after.
 
     Raises:
-        ArtifactError: the secret is another user's.
+        ArtifactError: the secret is another user's, or cannot be read.
     """
-    with suppress(FileNotFoundError):
+    with suppress(*_NO_SECRET):
         _read_key(folder / _KEY_NAME)
 
 
@@ -65,6 +67,13 @@ def _read_key(path: Path) -> bytes:
         raise ArtifactError(
             f"{path}: the secret by which this store knows its engines belongs to another user, who alone "
             "can read it: choose a store of your own with --store"
+        ) from error
+    except _NO_SECRET:
+        raise
+    except OSError as error:
+        raise ArtifactError(
+            f"{path}: the secret by which this store knows its engines cannot be read: {error.strerror}: "
+            "remove it, or choose another store with --store"
         ) from error
 
 

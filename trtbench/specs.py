@@ -24,6 +24,11 @@ RecipeField = Annotated[
 ]
 
 
+# torch takes 64 bits, numpy no seed below 0.
+MAX_SEED = 2**64 - 1
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+
+
 class Spec(BaseModel):
     """Base of all specs and results: immutable, unknown fields refused."""
 
@@ -45,7 +50,7 @@ class ModelSpec(Spec):
     img_size: int | None = Field(default=None, gt=0)
     pretrained: bool = False
     checkpoint: CheckpointSpec | None = None
-    seed: int = Field(default=0, ge=0, description="of the random weights, when there are no others")
+    seed: Seed = Field(default=0, description="of the random weights, when there are no others")
 
     def without_paths(self) -> "ModelSpec":
         """The same model wherever its checkpoint lies: to compare models by."""
@@ -63,7 +68,7 @@ class CalibrationSpec(Spec):
     directory: str | None = None
     sha256: str | None = None
     samples: int = Field(default=8, gt=0)
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
 
 
 SparsityMethod = Literal["sparse_magnitude", "sparsegpt"]
@@ -106,6 +111,8 @@ HardwareCompatibility = Literal["none", "ampere_plus", "same_compute_capability"
 # More than any GPU has. The API takes 64 and 32 bits, with which TensorRT-RTX fails (1.7).
 MAX_WORKSPACE_BYTES = 2**44
 MAX_AUX_STREAMS = 1024
+MAX_BYTES = 2**60
+"""More memory than any machine has."""
 
 
 class BuilderOptions(Spec):
@@ -134,7 +141,7 @@ class BuildSpec(Spec, allow_inf_nan=False):
     targets: tuple[str, ...] = ("sm120",)
     sparsity: bool = False
     timeout_s: float = Field(default=900.0, gt=0)
-    memory_limit_bytes: int | None = Field(default=None, gt=0)
+    memory_limit_bytes: int | None = Field(default=None, gt=0, le=MAX_BYTES)
     backend: BuildBackend = "tensorrt_rtx"
     options: BuilderOptions = BuilderOptions()
 
@@ -158,7 +165,7 @@ class InputsSpec(Spec):
     directory: str | None = None
     sha256: str | None = None
     samples: int = Field(default=32, gt=0)
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
 
 
 L2Mode = Literal["warm", "flushed", "rotated"]
@@ -189,7 +196,7 @@ class BenchSpec(Spec, allow_inf_nan=False):
     min_blocks: int = Field(default=4, ge=1)
     duration_s: float = Field(default=10.0, gt=0)
     target_half_width: float = Field(default=0.002, gt=0)
-    seed: int = Field(default=0, ge=0, description="of the inputs and of the order of the blocks")
+    seed: Seed = Field(default=0, description="of the inputs and of the order of the blocks")
 
 
 class ArmEnvironment(Spec):

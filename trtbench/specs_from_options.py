@@ -1,6 +1,5 @@
 """From words on a command line to checked specs."""
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,10 +18,14 @@ from trtbench.cli_options import (
     ModelOptions,
     NetworkOptions,
     ShapeOptions,
+    given_options,
 )
 from trtbench.errors import SpecError
+from trtbench.export.calibration import needs_calibration
 from trtbench.recipes import Recipe, parse_recipe
 from trtbench.specs import (
+    MAX_BYTES,
+    MAX_SEED,
     MAX_WORKSPACE_BYTES,
     BenchSpec,
     BuildBackend,
@@ -36,12 +39,14 @@ from trtbench.specs import (
     ShapeRange,
     Spec,
 )
+from trtbench.yaml_text import load_yaml, yaml_problem
 
 if TYPE_CHECKING:
     from trtbench.specs import InputsSpec
 
 S = TypeVar("S", bound=Spec)
 
+_GB = 1e9
 DEFAULT_TARGETS = ("sm120",)
 DEFAULT_PRECISIONS = ("fp8+fp8attn", "mxfp8", "nvfp4+fp8attn")
 """What design rules are judged for: FP8 and the block formats, with attention in FP8 where it compiles so."""
@@ -51,14 +56,34 @@ def export_specs(words: Sequence[str], options: ModelOptions) -> tuple[ExportSpe
     """One spec for each recipe word.
 
     Raises:
-        SpecError: a word or option is wrong, or the same recipe is named twice.
+        SpecError: a word or option is wrong or has no say, or the same recipe is named twice.
     """
     recipes = [parse_recipe(word) for word in words]
     repeated = {str(r) for r in recipes if recipes.count(r) > 1}
     if repeated:
         raise SpecError(f"recipe {sorted(repeated)[0]} is named more than once: name each recipe once")
+    _refuse_useless(recipes, options)
     model = _model_spec(options)
     return tuple(_export_spec(recipe, model, options) for recipe in recipes)
+
+
+def _refuse_useless(recipes: Sequence[Recipe], options: ModelOptions) -> None:
+    """Refuse options that change none of the recipes.
+
+    Raises:
+        SpecError: one is given.
+    """
+    given = given_options(options)
+    takes_images = any(needs_calibration(recipe, options.sparsity_method) for recipe in recipes)
+    is_sparse = any(recipe.sparse for recipe in recipes)
+    for option, is_useless, why in (
+        ("--sparsity-method", not is_sparse, "prune nothing"),
+        ("--calib", not takes_images, "take no calibration images"),
+        ("--calib-samples", not takes_images, "take no calibration images"),
+    ):
+        if is_useless and option in given:
+            named = ", ".join(map(str, recipes))
+            raise SpecError(f"{option} has no say in recipes that {why} ({named}): leave it out")
 
 
 def lint_specs(word: str, words: Sequence[str], options: ModelOptions) -> tuple[ExportSpec, ...] | Path:
@@ -90,15 +115,17 @@ def build_spec(
         SpecError: an option is out of range.
     """
     limit_gb = options.memory_limit_gb
-    if limit_gb is not None and not (math.isfinite(limit_gb) and limit_gb > 0):
-        raise SpecError(f"--memory-limit-gb {limit_gb}: expected a number of gigabytes above 0")
+    if limit_gb is not None and not 1 <= limit_gb * _GB <= MAX_BYTES:
+        raise SpecError(
+            f"--memory-limit-gb {limit_gb}: expected a number of gigabytes above 0, up to {MAX_BYTES / _GB:g}"
+        )
     return _checked(
         BuildSpec,
         backend=options.backend or backend or "tensorrt_rtx",
         targets=asked_targets(options) or (DEFAULT_TARGETS if targets is None else tuple(targets)),
         sparsity=sparsity,
         timeout_s=options.timeout_s,
-        memory_limit_bytes=None if limit_gb is None else int(limit_gb * 1e9),
+        memory_limit_bytes=None if limit_gb is None else int(limit_gb * _GB),
         options=_builder_options(options),
     )
 
@@ -164,6 +191,7 @@ def bench_spec(options: BenchOptions, seed: int) -> BenchSpec:
     Raises:
         SpecError: an option is out of range.
     """
+    _check_seed(seed)
     if options.rebuilds < 0:
         raise SpecError(f"--rebuilds {options.rebuilds}: expected 0 or more engines")
     return _checked(
@@ -220,9 +248,15 @@ def _integers(option: str, text: str) -> tuple[int, ...]:
     return numbers
 
 
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed <= MAX_SEED:
+        raise SpecError(f"--seed {seed}: expected 0 to {MAX_SEED}")
+
+
 def _model_spec(options: ModelOptions) -> ModelSpec:
     if options.checkpoint is not None and options.pretrained:
         raise SpecError("--checkpoint and --pretrained exclude each other: the weights come from one place")
+    _check_seed(options.seed)
     entry = read_model_entry(Path(options.model)) if options.model.endswith(".yaml") else None
     overrides = {**dict(entry.overrides if entry else ()), **dict(parse_overrides(options.overrides))}
     return _checked(
@@ -243,16 +277,17 @@ def read_model_entry(path: Path) -> ModelSpec:
         SpecError: there is no such file, or a field is missing, unknown or wrong.
     """
     try:
-        entry = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
-        raise SpecError(f"--model {path}: cannot be read: {reason}") from error
+        entry = load_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(f"--model {path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError(f"--model {path}: cannot be read: {yaml_problem(error)}") from error
     if not isinstance(entry, dict) or not {"name"} <= entry.keys() <= {"name", "img_size", "overrides"}:
         raise SpecError(
             f"--model {path}: expected the fields name, img_size and overrides, got {entry!r:.80}"
         )
     overrides = entry.get("overrides") or {}
-    if not isinstance(overrides, dict):
+    if not isinstance(overrides, dict) or not all(isinstance(name, str) for name in overrides):
         raise SpecError(f"--model {path}: overrides: expected names with values, got {overrides!r:.80}")
     pairs = tuple(sorted(overrides.items()))
     try:
@@ -301,7 +336,7 @@ def parse_overrides(words: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:
     for word in words:
         name, equals, text = word.partition("=")
         try:
-            value = yaml.safe_load(text) if equals else None
+            value = load_yaml(text) if equals else None
         except yaml.YAMLError:
             value = None
         if not name.isidentifier() or not isinstance(value, bool | int | float | str):

@@ -18,12 +18,15 @@ from torch import Tensor
 from trtbench.artifacts import OnnxArtifact, Store
 from trtbench.cli_options import ModelOptions
 from trtbench.export import export, resolve
+from trtbench.export.calibration import needs_calibration
 from trtbench.export.images import load_images as load_calibration_images
 from trtbench.export.linear_layers import input_ranks
 from trtbench.export.model import build_model, meta_model
 from trtbench.export.passes import GRAPH_PASSES, model_passes
 from trtbench.export.quantize import quantize
+from trtbench.recipes import parse_recipe
 from trtbench.results import Fidelity
+from trtbench.specs import ExportSpec
 from trtbench.specs_from_options import export_specs, inputs_spec
 from trtbench.verify import fidelity_of, load_reference, verify
 from trtbench.verify.emulation import EmulatedModel, Reference
@@ -80,6 +83,13 @@ def lost_images(fidelity: Fidelity) -> int:
 
 def sqnr_of(fidelity: Fidelity) -> float:
     return inf if fidelity.sqnr_db is None else fidelity.sqnr_db
+
+
+def spec_of(recipe: str, options: ModelOptions) -> ExportSpec:
+    """One recipe alone; images are refused for one that takes none."""
+    if not needs_calibration(parse_recipe(recipe), options.sparsity_method):
+        options = replace(options, calib=None, calib_samples=ModelOptions.calib_samples)
+    return export_specs([recipe], options)[0]
 
 
 def ignore(*_: str) -> None:
@@ -144,7 +154,7 @@ def test_images(digits: Digits) -> tuple[Tensor, Tensor]:
 
 @pytest.fixture(scope="module")
 def reference(digits: Digits, store: Store, options: ModelOptions) -> Reference:
-    (spec,) = export_specs(["fp32"], options)
+    spec = spec_of("fp32", options)
     return load_reference(spec, store, inputs_spec(digits.test, TEST_IMAGES, options.seed), ignore)
 
 
@@ -209,14 +219,14 @@ def test_the_file_is_as_accurate_as_the_simulation(
     size: by 0.25 dB at most in five trainings.
     """
     with torch.no_grad():
-        wanted = build_model(export_specs([recipe], options)[0].model)(test_images[0])
+        wanted = build_model(spec_of(recipe, options).model)(test_images[0])
         simulated = simulation(recipe, options)(test_images[0])
     expected = sqnr_db(error_sums(wanted.numpy(), simulated.numpy()))
     assert sqnr_of(found[recipe]) == pytest.approx(expected, abs=0.5)
 
 
 def simulation(recipe: str, options: ModelOptions) -> torch.nn.Module:
-    spec, images = resolve(export_specs([recipe], options)[0])
+    spec, images = resolve(spec_of(recipe, options))
     model = build_model(spec.model)
     pixels = None if images is None else load_calibration_images(images, model)[0]
     for model_pass in model_passes(spec.recipe, None):
@@ -288,7 +298,7 @@ def test_the_limits_notice_one_wrong_constant(
     reference: Reference,
     tmp_path: Path,
 ) -> None:
-    artifact, _ = export(export_specs([recipe], options)[0], store)
+    artifact, _ = export(spec_of(recipe, options), store)
     folder = tmp_path / "sabotaged"
     shutil.copytree(artifact.payload.parent, folder)
     model = onnx.load(artifact.payload)

@@ -255,6 +255,10 @@ def manifest_is_binary(directory: Path) -> None:
     (directory / "manifest.json").write_bytes(b"\xff\xfe\x00")
 
 
+def manifest_is_nested(directory: Path) -> None:
+    (directory / "manifest.json").write_text("[" * 100_000)
+
+
 def payload_is_a_directory(directory: Path) -> None:
     (directory / "model.onnx").unlink()
     (directory / "model.onnx").mkdir()
@@ -269,6 +273,7 @@ DAMAGES = [
     (cut_manifest, r"manifest\.json: not JSON"),
     (manifest_is_a_list, r"manifest\.json: schema_version None"),
     (manifest_is_binary, r"manifest\.json: not JSON"),
+    (manifest_is_nested, r"manifest\.json: not JSON"),
     (payload_is_a_directory, r"model\.onnx: \d+ bytes|model\.onnx: cannot be read"),
     (
         edit_manifest(schema_version=0),

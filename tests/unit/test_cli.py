@@ -69,6 +69,52 @@ def test_wrong_requests_end_with_2_and_one_line(trtbench, tmp_path, monkeypatch,
     assert all(word in reason for word in words), reason
 
 
+LONG, NO_UTF8 = "n" * 300, "b\udcff.yaml"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inspect"],
+        ["build"],
+        ["bench"],
+        ["lint"],
+        ["bench", "fp16", "--store"],
+        ["bench", "fp16", "--checkpoint"],
+        ["export", "--calib"],
+        ["verify", "fp16", "--data"],
+        ["diff", "engine"],
+        ["compare", "--from", "one.json"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(("name", "words"), [(LONG, "File name too long"), (NO_UTF8, "is not UTF-8")])
+def test_a_name_that_no_file_or_result_can_have_is_refused(trtbench, arguments, name, words):
+    code, out, err = trtbench(*arguments, name)
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert words in line
+    assert name.replace("\udcff", "\\xff") in line
+
+
+def test_a_folder_above_that_is_not_utf8_is_refused(trtbench, tmp_path, monkeypatch):
+    folder = tmp_path / "b\udcff"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    code, _, err = trtbench("bench", "../a.yaml", "--runtime", "fake")
+    assert code == 2
+    assert err.endswith("b\\xff: the name is not UTF-8, which results are written in: rename it\n")
+
+
+def test_a_working_directory_that_was_removed_is_told(trtbench, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    code, _, err = trtbench("bench", "fp16")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "the working directory was removed" in err
+
+
 def test_a_calibration_folder_without_images_is_named(trtbench, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "notes.txt").write_text("no image")

@@ -2,15 +2,17 @@
 
 import json
 from contextlib import ExitStack
-from itertools import count
+from itertools import count, cycle
 from statistics import median
 
 import pytest
 
 from trtbench.errors import MeasureError
+from trtbench.measure.device import Query
 from trtbench.measure.messages import Job
-from trtbench.measure.scripted_device import ScriptedDevice
+from trtbench.measure.scripted_device import ScriptedDevice, open_device
 from trtbench.measure.worker import load
+from trtbench.runtimes.fake import SHORTEST_MS
 from trtbench.specs import ArmSpec, BenchSpec
 
 BENCH = BenchSpec(warmup_ms=20, warmup_iterations=2, block_ms=60)
@@ -187,12 +189,59 @@ def test_a_set_that_is_not_restored_fails_the_arm(loaded, monkeypatch):
         ("failure: {at: load}", "field series: is missing"),
         (
             "series: {gpu_compute_ms: -1}",
-            "field series.gpu_compute_ms: -1, expected a number above 0 or a list or a mapping",
+            "field series.gpu_compute_ms: -1, "
+            "expected a time in ms from 0.001 to 1e+09 or a list or a mapping",
         ),
         (
             "series: {gpu_compute_ms: {median_ms: -1}}",
-            "field series.gpu_compute_ms.median_ms: -1, expected a number above 0",
+            "field series.gpu_compute_ms.median_ms: -1, expected a time in ms from 0.001 to 1e+09",
         ),
+        (
+            "series: {gpu_compute_ms: .inf}",
+            "field series.gpu_compute_ms: Infinity, expected a time in ms from 0.001 to 1e+09",
+        ),
+        (
+            "series: {gpu_compute_ms: {median_ms: 1.0e-12}}",
+            "field series.gpu_compute_ms.median_ms: 1e-12, expected a time in ms from 0.001 to 1e+09",
+        ),
+        (
+            "series: {gpu_compute_ms: {median_ms: 1, noise: .nan}}",
+            "field series.gpu_compute_ms.noise: NaN, expected a number from 0 to 1",
+        ),
+        (
+            "series: {gpu_compute_ms: 1}\nconstant_inputs_factor: 1.0e-9",
+            "field constant_inputs_factor: 1e-09, expected a number from 0.001 to 1000",
+        ),
+        (
+            "series: {gpu_compute_ms: 1}\ninputs: [{name: x, dtype: float99, shape: [2, 8]}]",
+            "field inputs.0.dtype: \"float99\", expected one of 'float32', 'float16', ",
+        ),
+        ("series: {gpu_compute_ms: 1}\ninputs: []", "field inputs: [], expected a list that is not empty"),
+        (
+            "series: {gpu_compute_ms: 1}\noutputs: [{name: y, dtype: float32, shape: [0, 3]}]",
+            "field outputs.0.shape.0: 0, expected a number above 0",
+        ),
+        (
+            "series: {gpu_compute_ms: 1}\noutputs: [{name: y, dtype: float32, shape: [5, 3]}]",
+            "field outputs: y has 5 rows, into which the 384 values of image cannot be split",
+        ),
+        (
+            "series: {gpu_compute_ms: 1}\ninputs: [{name: x, dtype: float32, shape: [70000, 70000]}]",
+            "field inputs.0.shape: [70000, 70000], expected at most 268435456 values",
+        ),
+        (
+            "series: {gpu_compute_ms: 1}\nfailure: {at: query, how: kill, signal: 999}",
+            "field failure.signal: 999, expected a number from 1 to 31",
+        ),
+        (
+            "series: {gpu_compute_ms: 2024-13-45}",
+            "line 1, column 26: '2024-13-45' cannot be read as timestamp",
+        ),
+        pytest.param(
+            f"seed: {'9' * 5000}", f"line 1, column 7: '{'9' * 39} cannot be read as int", id="digits"
+        ),
+        pytest.param("[" * 5000, "no YAML: lists and mappings are nested too deeply", id="brackets"),
+        ("series: {gpu_compute_ms: 1}\ninputs: {2024-01-01: 1}", "field inputs: dict, expected a list"),
         ("series: {gpu_compute_ms: [1, x]}", 'field series.gpu_compute_ms.1: "x", expected a number'),
         (
             "series: {gpu_ms: 1}",
@@ -220,6 +269,19 @@ def test_a_damaged_script_is_told_with_its_path_field_and_value(tmp_path, text, 
     assert told.removeprefix(f"script {path}: ").startswith(words)
     assert "\n" not in told
     assert "pydantic" not in told
+
+
+def test_times_that_drift_below_the_shortest_stay_there(tmp_path):
+    path = tmp_path / "script.yaml"
+    path.write_text("series: {gpu_compute_ms: {median_ms: 1, drift_per_s: -1000}}", encoding="utf-8")
+    device = open_device(
+        ArmSpec(
+            label="arm", runtime="fake", recipe=None, export=None, artifact=str(path), artifact_sha256=None
+        ),
+        0,
+    )
+    query = Query(lambda: None)
+    assert device.time_queries(cycle([query]), 3)[1:] == [SHORTEST_MS, SHORTEST_MS]
 
 
 def test_a_script_that_is_no_text_is_told(tmp_path):

@@ -93,6 +93,15 @@ def test_the_secret_is_for_its_user_alone(store: Store) -> None:
     assert [path.name for path in (store.root / "engines").glob(".key*")] == [".key"]
 
 
+def test_a_secret_that_cannot_be_read_is_told_before_anything_is_built(store: Store) -> None:
+    def fail(directory: Path) -> EngineManifest:
+        raise AssertionError(f"built in {directory}")
+
+    (store.root / "engines" / ".key").mkdir(parents=True)
+    with pytest.raises(ArtifactError, match=r"engines/\.key: the secret .* cannot be read: .*--store"):
+        store.get_or_make(EngineManifest, "vit", SPEC_ID, fail)
+
+
 class TestTheSecretOfAnotherUser:
     """Injected, since root reads every file."""
 

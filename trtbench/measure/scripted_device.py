@@ -13,7 +13,7 @@ from trtbench.measure.device import Graph, Query
 from trtbench.measure.host_device import HostDevice
 from trtbench.results import Series
 from trtbench.runtimes import Runtime, Tensor
-from trtbench.runtimes.fake import Distribution, Script, read_script
+from trtbench.runtimes.fake import LONGEST_MS, SHORTEST_MS, Distribution, Script, read_script
 from trtbench.specs import ArmSpec
 
 _L2_BYTES = 8192
@@ -92,7 +92,11 @@ class ScriptedDevice(HostDevice):
         }
 
     def _next_ms(self, name: Series) -> float:
-        """The next time of a series; slow-downs, and what inputs of zeros change, hold all of them."""
+        """The next time of a series, never so short that a block does not end."""
+        return min(max(self._scripted_ms(name), SHORTEST_MS), LONGEST_MS)
+
+    def _scripted_ms(self, name: Series) -> float:
+        """What the script makes of it; slow-downs, and what inputs of zeros change, hold all series."""
         times = self._script.series[name]
         index, self._draws[name] = self._draws[name], self._draws[name] + 1
         factor = math.prod(s.factor for s in self._script.slowdowns if s.from_ms <= self._now_ms < s.to_ms)

@@ -14,6 +14,7 @@ measurement, and everything that can go wrong in it, is tried on a CPU in millis
          foreign_pids: [], duration_s: 0.25}
 
 Scripted times do not pass. Outputs are computed: random features of the input, at a cost of microseconds.
+So times are from ``SHORTEST_MS``, in which a block has its most queries, to ``LONGEST_MS``.
 """
 
 import ctypes
@@ -21,7 +22,7 @@ import json
 import math
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import count
@@ -31,12 +32,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import numpy as np
 import numpy.typing as npt
 import yaml
-from pydantic import Field, PositiveFloat, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from trtbench.errors import MeasureError
 from trtbench.results import Series, Telemetry, TensorRecord
 from trtbench.runtimes import Runtime, Tensor
 from trtbench.specs import ArmSpec, Spec
+from trtbench.yaml_text import load_yaml, yaml_problem
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -48,7 +51,27 @@ Values = Literal["computed", "stale", "wrong", "constant", "nan", "unwritten"]
 """What a query writes: ``stale`` is what the first one wrote, ``wrong`` are other features."""
 
 
-Repeated = Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+SHORTEST_MS, LONGEST_MS = 1e-3, 1e9
+_MOST_VALUES = 2**28
+_LAST_SIGNAL = 31
+"""What follows are real-time signals, of which most have no name."""
+
+
+def _within(least: float, most: float, what: str) -> Callable[[float], float]:
+    """A check for a number's two ends; pydantic's own would name one."""
+
+    def check(value: float) -> float:
+        if not least <= value <= most:
+            raise PydanticCustomError("out_of_range", f"{what} from {least:g} to {most:g}")
+        return value
+
+    return check
+
+
+Milliseconds = Annotated[float, AfterValidator(_within(SHORTEST_MS, LONGEST_MS, "a time in ms"))]
+Factor = Annotated[float, AfterValidator(_within(1e-3, 1e3, "a number"))]
+Noise = Annotated[float, AfterValidator(_within(0, 1, "a number"))]
+Repeated = Annotated[tuple[Milliseconds, ...], Field(min_length=1)]
 
 
 class Distribution(Spec):
@@ -57,10 +80,10 @@ class Distribution(Spec):
     ``process_noise`` sets each process on a level of its own; ``drift_per_s`` is per second of scripted time.
     """
 
-    median_ms: float = Field(gt=0)
-    noise: float = Field(default=0.0, ge=0)
-    process_noise: float = Field(default=0.0, ge=0)
-    drift_per_s: float = 0.0
+    median_ms: Milliseconds
+    noise: Noise = 0.0
+    process_noise: Noise = 0.0
+    drift_per_s: Annotated[float, AfterValidator(_within(-1e3, 1e3, "a number"))] = 0.0
 
 
 class Slowdown(Spec):
@@ -68,7 +91,7 @@ class Slowdown(Spec):
 
     from_ms: float = Field(ge=0)
     to_ms: float
-    factor: float = Field(gt=0)
+    factor: Factor
 
 
 class Failure(Spec):
@@ -77,22 +100,42 @@ class Failure(Spec):
     at: Literal["load", "capture", "query"]
     how: Literal["error", "out_of_memory", "hang", "exit", "kill"] = "error"
     query: int = Field(default=0, ge=0, description="warm-up included")
-    signal: int = Field(default=signal.SIGKILL, gt=0, description="that kills")
+    signal: Annotated[int, AfterValidator(_within(1, _LAST_SIGNAL, "a number"))] = Field(
+        default=signal.SIGKILL, description="that kills"
+    )
+
+
+def _fits_memory(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if math.prod(shape) > _MOST_VALUES:
+        raise PydanticCustomError("too_large", f"at most {_MOST_VALUES} values")
+    return shape
+
+
+class ScriptedTensor(TensorRecord):
+    """An input or an output: the batch, and then what an image has; of a type that models have."""
+
+    dtype: Literal["float32", "float16", "bfloat16", "float64", "int64", "int32", "int8", "uint8", "bool"]
+    shape: Annotated[
+        tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1), AfterValidator(_fits_memory)
+    ]
+
+
+Tensors = Annotated[tuple[ScriptedTensor, ...], Field(min_length=1)]
 
 
 class Script(Spec):
     """What a scripted arm does; ``inputs`` and ``outputs`` are tensors as a manifest has them."""
 
-    series: dict[Series, PositiveFloat | Repeated | Distribution]
+    series: dict[Series, Milliseconds | Repeated | Distribution]
     slowdowns: tuple[Slowdown, ...] = ()
-    constant_inputs_factor: float = Field(default=1.0, gt=0, description="of times on inputs of zeros")
+    constant_inputs_factor: Factor = Field(default=1.0, description="of times on inputs of zeros")
     failure: Failure | None = None
     output_values: Values = "computed"
     replay_values: Values = Field(default="computed", description="once a graph was captured")
     graph: Literal["capture", "own", "none"] = "capture"
     graph_kernels: int = Field(default=10, ge=0)
-    inputs: tuple[TensorRecord, ...] = (TensorRecord(name="image", dtype="float32", shape=(2, 3, 8, 8)),)
-    outputs: tuple[TensorRecord, ...] = (TensorRecord(name="logits", dtype="float32", shape=(2, 10)),)
+    inputs: Tensors = (ScriptedTensor(name="image", dtype="float32", shape=(2, 3, 8, 8)),)
+    outputs: Tensors = (ScriptedTensor(name="logits", dtype="float32", shape=(2, 10)),)
     telemetry: tuple[Telemetry, ...] = ()
     version: str = "1"
     notes: tuple[str, ...] = ()
@@ -102,6 +145,17 @@ class Script(Spec):
     def _has_a_main_series(self) -> "Script":
         if not {"gpu_compute_ms", "host_wall_ms"} & self.series.keys():
             raise ValueError("field series: needs gpu_compute_ms or host_wall_ms")
+        return self
+
+    @model_validator(mode="after")
+    def _has_values_for_every_output(self) -> "Script":
+        first = self.inputs[0]
+        for output in self.outputs:
+            if math.prod(first.shape) % output.shape[0]:
+                raise ValueError(
+                    f"field outputs: {output.name} has {output.shape[0]} rows, into which the "
+                    f"{math.prod(first.shape)} values of {first.name} cannot be split"
+                )
         return self
 
     @property
@@ -119,22 +173,14 @@ def read_script(arm: ArmSpec) -> Script:
     if arm.artifact is None:
         raise MeasureError("a fake arm needs a script: a YAML file as trtbench/runtimes/fake.py describes it")
     try:
-        content = yaml.safe_load(Path(arm.artifact).read_text(encoding="utf-8"))
+        content = load_yaml(Path(arm.artifact).read_text(encoding="utf-8"))
         return Script.model_validate(content)
     except OSError as error:
         raise MeasureError(f"script {arm.artifact}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MeasureError(f"script {arm.artifact}: {_no_yaml(error)}") from error
+        raise MeasureError(f"script {arm.artifact}: {yaml_problem(error)}") from error
     except ValidationError as error:
         raise MeasureError(f"script {arm.artifact}: {_trouble(content, error)}") from error
-
-
-def _no_yaml(error: Exception) -> str:
-    """Where a file stops being YAML, and why."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return f"no YAML: {' '.join(str(error).split())}"
 
 
 def _trouble(content: Any, error: ValidationError) -> str:
@@ -146,8 +192,16 @@ def _trouble(content: Any, error: ValidationError) -> str:
     where = f"field {'.'.join(map(str, place))}: " if place else ""
     if found[0]["type"] in ("extra_forbidden", "missing", "value_error"):
         return f"{where}{expected}"
-    value = json.dumps(found[0]["input"], default=str)
+    value = _in_words(found[0]["input"])
     return f"{where}{value[:_QUOTED]}{'...' * (len(value) > _QUOTED)}, expected {expected}"
+
+
+def _in_words(value: Any) -> str:
+    """A value as a script has it; JSON knows neither a mapping of dates nor a list that holds itself."""
+    try:
+        return json.dumps(value, default=str)
+    except (TypeError, ValueError, RecursionError):
+        return type(value).__name__
 
 
 def _place(content: Any, loc: Sequence[int | str], problem: str) -> tuple[int | str, ...]:
@@ -216,7 +270,8 @@ class FakeRuntime:
         self.graph: Literal["capture", "own", "none"] = script.graph
         if script.graph == "own" and not cuda_graph:
             self.graph = "none"
-        self.inputs, self.outputs = script.inputs, script.outputs
+        self.inputs: tuple[TensorRecord, ...] = script.inputs
+        self.outputs: tuple[TensorRecord, ...] = script.outputs
         self._script = script
         self._queries = count()
         self._values = script.output_values

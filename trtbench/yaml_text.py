@@ -1,0 +1,39 @@
+"""YAML that users write: whatever is wrong with a text is one kind of error, and one line of words."""
+
+from typing import Any
+
+import yaml
+
+_QUOTED = 40
+
+
+class _Loader(yaml.SafeLoader):
+    """Tells which value is wrong, and where: PyYAML lets out what Python says of a 13th month."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            kind = node.tag.rpartition(":")[2]
+            problem = f"{node.value!r:.{_QUOTED}} cannot be read as {kind}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
+
+def load_yaml(text: str) -> Any:
+    """Read a document of plain values.
+
+    Raises:
+        yaml.YAMLError: it is none, a value in it does not exist, or it is nested too deeply.
+    """
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    except RecursionError as error:
+        raise yaml.YAMLError("lists and mappings are nested too deeply") from error
+
+
+def yaml_problem(error: Exception) -> str:
+    """Where a text stops being YAML, and why."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return f"no YAML: {' '.join(str(error).split())}"
