@@ -173,7 +173,7 @@ def _gpu(environment: Environment) -> Capability:
         status="ok" if environment.gpus else "broken" if has_device else "missing",
         version=f"{names}, driver {', '.join(drivers)}" if environment.gpus else None,
         problem=environment.no_gpu_reason,
-        cost="nothing can be measured; what was compiled is known without a GPU",
+        cost="no engine can be measured, only ONNX on the CPU; what was compiled is known without a GPU",
         command="nvidia-smi  # must list a GPU; in a container: docker run --gpus all"
         if _is_there("pynvml")
         else "pip install nvidia-ml-py",
@@ -313,7 +313,7 @@ def _gpu_backend(name: str, capability: Capability, gpus: tuple[Gpu, ...]) -> Ba
 
 def _onnxruntime_backend(capability: Capability) -> Backend:
     is_usable = capability.status == "ok"
-    note = "runs exported models as they are, for numerics" if is_usable else "not usable here"
+    note = "runs exported models as they are, for numerics and for times" if is_usable else "not usable here"
     return Backend(name="onnxruntime", builds_for=(), runs_on=("CPU",) if is_usable else (), note=note)
 
 

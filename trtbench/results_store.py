@@ -66,6 +66,8 @@ def load_result(path: Path) -> Stored | VersionComparison:
         raw = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise SpecError(f"{path}: no such file: name a stored result such as results/NAME.json") from error
+    except IsADirectoryError as error:
+        raise SpecError(f"{path}: a folder: name the result, such as {path}.json") from error
     except OSError as error:
         raise IncompatibleResults(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -57,7 +57,7 @@ def interleave(
     """
     work = _Interleaving(run, arms, bench, monitor, on_progress)
     plan = [build for _ in range(bench.processes) for build in range(work.builds)]
-    for round_index in range(len(run.rounds.lines), len(plan)):
+    for round_index in range(run.ended_rounds(), len(plan)):
         if work.live:
             work.run_round(round_index, plan[round_index])
 

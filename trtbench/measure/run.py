@@ -79,6 +79,11 @@ class Run:
         """Why processes of the arm failed, those before an interruption included."""
         return [p.reason for p in self.processes.lines if p.arm == label and p.reason]
 
+    def ended_rounds(self) -> int:
+        """Count the rounds that came to their end; without records of its processes a round has no facts."""
+        recorded = {p.process for p in self.processes.lines}
+        return sum(each.process in recorded for each in self.rounds.lines)
+
     def next_process(self) -> int:
         """A number that no process had yet."""
         numbers = {p.process for p in self.processes.lines} | {b.process for b in self.blocks.lines}

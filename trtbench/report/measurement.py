@@ -133,9 +133,16 @@ def evidence(measurements: Sequence[Measurement]) -> str:
     timed = [each for each in measurements if each.series]
     if not timed:
         return "nothing was measured"
-    places = {f"on {each.gpu}" if each.gpu else _without_gpu(each.arm.runtime) for each in timed}
+    by_place: dict[str, list[str]] = {}
+    for each in timed:
+        place = f"on {each.gpu}" if each.gpu else _without_gpu(each.arm.runtime)
+        by_place.setdefault(place, []).append(each.arm.label)
     series = {each.facts.main_series for each in timed if each.facts}
-    return f"measured {', '.join(sorted(places))} ({', '.join(sorted(series))})"
+    places = [
+        place if len(by_place) == 1 else f"{', '.join(dict.fromkeys(labels))} {place}"
+        for place, labels in by_place.items()
+    ]
+    return f"measured {'; '.join(places)} ({', '.join(sorted(series))})"
 
 
 def progress_line(progress: RunProgress) -> str:
@@ -275,5 +282,8 @@ def table_of(console: Console, *headers: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
     for header in headers:
         is_text = header in ("ms", "arm", "verdict", "")
-        table.add_column(header, justify="left" if is_text else "right", no_wrap=header != "arm")
+        # Folded, since what tells two arms apart may be at the end of their names.
+        table.add_column(
+            header, justify="left" if is_text else "right", no_wrap=header != "arm", overflow="fold"
+        )
     return table
