@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What goes wrong on a GPU, provoked: a run killed in the middle and continued, memory that is short, no device.
 #
-#     docs/benchmarks/h200/failures.sh STORE
+#     docs/benchmarks/h100/failures.sh STORE
 #
 # Needs an NVIDIA GPU and torch. Prints every command and what came of it.
 set -uo pipefail
