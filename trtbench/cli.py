@@ -15,6 +15,7 @@ from trtbench.cli_output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, print
 from trtbench.cli_versions import containers_command, diff_command
 from trtbench.errors import SpecError, TrtbenchError
 from trtbench.path_names import checked_names
+from trtbench.signals import Stopped, signal_name, stopped_by_signals
 from trtbench.standard_streams import lead_nowhere, open_closed_streams
 
 _STDOUT, _STDERR = 1, 2
@@ -27,6 +28,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+_KEPT = "finished work is kept, the same command goes on from there"
 
 
 @dataclass
@@ -321,7 +325,11 @@ def main() -> None:
     program = Settings()
     try:
         # Otherwise typer would print three lines more for a wrong option.
-        code = app(obj=program, standalone_mode=False, prog_name="trtbench")
+        with stopped_by_signals():
+            code = app(obj=program, standalone_mode=False, prog_name="trtbench")
+    except Stopped as stopped:
+        _complain(f"stopped by {signal_name(stopped.number)}; {_KEPT}")
+        sys.exit(128 + stopped.number)
     except TrtbenchError as error:
         if program.debug:
             raise
@@ -338,7 +346,7 @@ def main() -> None:
         _complain(f"error: {error.filename or 'stdout'}: cannot be written: {error.strerror}: make room")
         sys.exit(EXIT_FAILED)
     if code == EXIT_INTERRUPTED:
-        _complain("interrupted; finished work is kept, the same command goes on from there")
+        _complain(f"interrupted; {_KEPT}")
     sys.exit(code or 0)
 
 

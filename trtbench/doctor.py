@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from trtbench.build.trtexec import find_trtexec, locate_trtexec
 from trtbench.environment import Environment, Gpu, collect_environment, package_versions
 from trtbench.errors import RuntimeUnavailable
 from trtbench.results import SCHEMA_VERSION, Finding
+from trtbench.signals import signal_name
 from trtbench.specs import Spec
 
 Status = Literal["ok", "missing", "broken"]
@@ -355,7 +355,7 @@ def _run(command: list[str], timeout_s: float) -> _Outcome:
     if done.returncode == 0:
         return _Outcome(_last_line(done.stdout), None)
     if done.returncode < 0:
-        return _Outcome("", f"died of {signal.Signals(-done.returncode).name}")
+        return _Outcome("", f"died of {signal_name(-done.returncode)}")
     return _Outcome("", _last_line(done.stderr) or _last_line(done.stdout) or f"exit code {done.returncode}")
 
 

@@ -13,6 +13,7 @@ from trtbench.build.log_tail import LogTail
 from trtbench.environments.command import run_to_stop
 from trtbench.errors import BuildError
 from trtbench.progress import OnStep, silent
+from trtbench.signals import signal_name
 from trtbench.units import format_bytes, format_seconds
 
 _POLL_S = 0.02
@@ -105,8 +106,7 @@ def _describe_failure(
 ) -> str:
     if returncode > 0:
         return words(log_path) or f"exit code {returncode} without a word"
-    name = signal.Signals(-returncode).name
-    cause = f"killed by signal {-returncode} ({name})"
+    cause = f"killed by signal {-returncode} ({signal_name(-returncode)})"
     if -returncode == signal.SIGKILL:
         cause = (
             f"killed by signal {-returncode} (probably out of memory) after it used "

@@ -38,12 +38,23 @@ def get_or_make_folder(folder: Path, make: Callable[[Path], None], on_step: OnSt
     return folder
 
 
-def remove_folder(folder: Path) -> None:
-    """Remove a folder that turned out to be damaged: under another name first, so that nobody takes it."""
-    if folder.is_dir():
-        doomed = folder.with_name(f".tmp-{folder.name}-{secrets.token_hex(4)}")
-        folder.rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+def identity_of_folder(folder: Path) -> tuple[int, int]:
+    """What tells a folder from one that another process made in its place."""
+    status = folder.stat()
+    return status.st_ino, status.st_mtime_ns
+
+
+def remove_folder(folder: Path, identity: tuple[int, int], on_step: OnStep) -> None:
+    """Remove a folder that turned out to be damaged, unless another process has made it again meanwhile.
+
+    Under another name first, so that nobody takes it.
+    """
+    with folder.with_name(f".lock-{folder.name}").open("w") as lock:
+        _wait_for(lock.fileno(), on_step)
+        if folder.is_dir() and identity_of_folder(folder) == identity:
+            doomed = folder.with_name(f".tmp-{folder.name}-{secrets.token_hex(4)}")
+            folder.rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _make(folder: Path, make: Callable[[Path], None]) -> None:

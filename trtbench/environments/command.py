@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,12 +38,24 @@ class Outcome:
         return (reasons or lines or [f"exit code {self.returncode} without a word"])[-1]
 
 
-def run_command(command: Sequence[str], timeout_s: float) -> Outcome:
+def run_command(command: Sequence[str], timeout_s: float, stop: Sequence[str] = ()) -> Outcome:
     """Run ``command`` to its end; what it returns is for the caller to judge.
+
+    ``stop`` is run when it is cut short, to end what it started elsewhere, such as a container.
 
     Raises:
         RuntimeUnavailable: it cannot be started, or does not answer in time.
     """
+    try:
+        return _run(command, timeout_s)
+    except BaseException:
+        if stop:
+            with suppress(RuntimeUnavailable):  # the first problem is the one to tell
+                _run(stop, _STOP_TIMEOUT_S)
+        raise
+
+
+def _run(command: Sequence[str], timeout_s: float) -> Outcome:
     try:
         done = subprocess.run(
             command,

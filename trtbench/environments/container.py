@@ -84,6 +84,7 @@ def prepare_container(spec: EnvironmentSpec, store: Store, on_step: OnStep) -> P
         (*run_command_of(engine, container, roots), "python3", probe.__file__),
         str(spec),
         partial(explain, engine.name, image),
+        container.stop,
     )
     packages = _install(engine, container, digest, contents.cuda, on_step)
     return Prepared(
@@ -223,7 +224,7 @@ def _fill(
     on_step(f"install trtbench for {container.image}")
     packages.mkdir()
     command = install_command(engine, container, wheel.path, packages, cuda)
-    outcome = run_command(command, _INSTALL_TIMEOUT_S)
+    outcome = run_command(command, _INSTALL_TIMEOUT_S, container.stop)
     if outcome.returncode != 0:
         image = container.image
         raise RuntimeUnavailable(f"docker:{image}: {explain(engine.name, image, outcome)}")

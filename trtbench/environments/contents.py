@@ -17,14 +17,17 @@ def last_line_of(outcome: Outcome) -> str:
 
 
 def read_contents(
-    command: Sequence[str], name: str, explain: Callable[[Outcome], str] = last_line_of
+    command: Sequence[str],
+    name: str,
+    explain: Callable[[Outcome], str] = last_line_of,
+    stop: Sequence[str] = (),
 ) -> Contents:
-    """Run the probe with ``command`` in the environment ``name``.
+    """Run the probe with ``command`` in the environment ``name``; ``stop`` ends it there.
 
     Raises:
         RuntimeUnavailable: it does not run there; the text has what ``explain`` makes of its words.
     """
-    outcome = run_command(command, _TIMEOUT_S)
+    outcome = run_command(command, _TIMEOUT_S, stop)
     if outcome.returncode != 0:
         raise RuntimeUnavailable(f"{name}: {explain(outcome)}")
     try:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from trtbench.environments import probe
-from trtbench.environments.cache import cache_root, get_or_make_folder, remove_folder
+from trtbench.environments.cache import cache_root, get_or_make_folder, identity_of_folder, remove_folder
 from trtbench.environments.command import run_command
 from trtbench.environments.contents import read_contents
 from trtbench.environments.parse import EnvironmentSpec
@@ -70,12 +70,13 @@ def _prepare(spec: EnvironmentSpec, wheel: Wheel | None, on_step: OnStep) -> Pre
     folder = venv_folder(spec, wheel)
     make = partial(_make, spec=spec, wheel=wheel, on_step=on_step)
     python = _python(get_or_make_folder(folder, make, on_step))
+    identity = identity_of_folder(folder)
     try:
         contents = read_contents((*python, probe.__file__), str(spec))
     except RuntimeUnavailable as damage:
         # The Python that it was made from may be gone.
         on_step(f"make it again: {damage}")
-        remove_folder(folder)
+        remove_folder(folder, identity, on_step)
         python = _python(get_or_make_folder(folder, make, on_step))
         contents = read_contents((*python, probe.__file__), str(spec))
     return Prepared(spec=spec, python=python, contents=contents, findings=_mismatch(spec, contents, folder))

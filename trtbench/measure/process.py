@@ -19,6 +19,7 @@ from trtbench.environments.prepared import Container
 from trtbench.errors import MeasureError, RuntimeUnavailable
 from trtbench.measure.messages import REPLY_MARK, Job, Reply, Request, Samples
 from trtbench.results import ArmFacts
+from trtbench.signals import signal_name
 from trtbench.specs import ArmSpec, BenchSpec
 from trtbench.units import format_seconds
 
@@ -280,7 +281,7 @@ def _describe_exit(returncode: int, log_path: Path) -> str:
     where = f"see {log_path}{clause_of_last_words(log_path)}"
     if returncode >= 0:
         return f"the worker ended with exit code {returncode}: {where}"
-    name = signal.Signals(-returncode).name
+    name = signal_name(-returncode)
     hint = (
         " (probably out of memory: take fewer arms, with --aa fewer --processes)"
         if -returncode == signal.SIGKILL
