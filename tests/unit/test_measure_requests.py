@@ -73,21 +73,26 @@ def test_alone_it_is_an_error(trtbench, made):
     assert (code, out, err.splitlines()[-1]) == (1, "", "trtbench: error: too large for this GPU")
 
 
-def test_an_interrupted_sweep_goes_on_with_the_point_it_stopped_at(trtbench, made, monkeypatch, tmp_path):
-    sweep = ("bench", "fp32", "--runtime", "onnxruntime-cpu", "--batch", "1,4,8", *FAST, "--json")
+def interrupt_at(batch, monkeypatch):
+    """Ctrl-C when the arm of this batch is made."""
     make = measure_requests.arm_of_recipe
 
     def interrupted(label, spec, *rest):
-        if spec.batch == 8:
+        if spec.batch == batch:
             raise KeyboardInterrupt
         return make(label, spec, *rest)
 
     monkeypatch.setattr(measure_requests, "arm_of_recipe", interrupted)
-    assert trtbench(*sweep)[0] == 130
+
+
+def test_an_interrupted_sweep_goes_on_with_the_point_it_stopped_at(trtbench, made, monkeypatch, tmp_path):
+    sweep = ("bench", "fp32", "--runtime", "onnxruntime-cpu", "--batch", "1,4,8", *FAST, "--json")
+    with monkeypatch.context() as patch:
+        interrupt_at(8, patch)
+        assert trtbench(*sweep)[0] == 130
     first = {path: path.read_bytes() for path in (tmp_path / "results").glob("*.json")}
     assert (len(first), made) == (2, [(1, None), (4, None)])
 
-    monkeypatch.setattr(measure_requests, "arm_of_recipe", make)
     code, out, err = trtbench(*sweep)
     assert code == 0, err
     assert made[2:] == [(8, None)]
@@ -101,16 +106,9 @@ def test_an_interrupted_sweep_goes_on_with_the_point_it_stopped_at(trtbench, mad
 
 def test_a_failed_point_of_an_interrupted_sweep_is_tried_again(trtbench, made, monkeypatch):
     sweep = ("bench", "fp32", "--runtime", "onnxruntime-cpu", "--batch", "2,4", *FAST)
-    make = measure_requests.arm_of_recipe
-
-    def interrupted(label, spec, *rest):
-        if spec.batch == 4:
-            raise KeyboardInterrupt
-        return make(label, spec, *rest)
-
-    monkeypatch.setattr(measure_requests, "arm_of_recipe", interrupted)
-    assert trtbench(*sweep)[0] == 130
-    monkeypatch.setattr(measure_requests, "arm_of_recipe", make)
+    with monkeypatch.context() as patch:
+        interrupt_at(4, patch)
+        assert trtbench(*sweep)[0] == 130
     assert trtbench(*sweep)[0] == 1
     assert [batch for batch, _ in made] == [2, 2, 4]
 
