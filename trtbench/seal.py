@@ -3,7 +3,7 @@
 A store has a secret of its own in ``engines/.key``. Beside each engine that it builds lies ``seal``, the
 HMAC-SHA256 of the manifest under that secret; the manifest has the SHA-256 of every file. An engine that was
 changed, or brought along from elsewhere, has no such seal. A copy of a whole store keeps
-its secret.
+its secret. What is compiled from an engine later, and loaded with it, has its seal in front.
 """
 
 import hmac
@@ -20,6 +20,7 @@ _SEAL_NAME = "seal"
 _KEY_BYTES = 32
 _NO_SECRET = (FileNotFoundError, NotADirectoryError)
 """What reading says where no store has been yet."""
+_SEAL_BYTES = sha256().digest_size
 
 
 def write_seal(folder: Path, manifest: Path) -> None:
@@ -46,6 +47,28 @@ def has_seal(folder: Path, manifest: Path) -> bool:
         return False
 
 
+def sealed(folder: Path, engine_sha256: str, content: bytes) -> bytes:
+    """Put a seal in front of what was compiled from an engine of the store whose artifacts lie in ``folder``.
+
+    One file has both, so that processes that write it at once leave no seal of another's content.
+
+    Raises:
+        ArtifactError: the secret is another user's.
+        OSError: there is none, or it cannot be read.
+    """
+    return _seal_of_content(_read_key(folder / _KEY_NAME), engine_sha256, content) + content
+
+
+def unsealed(folder: Path, engine_sha256: str, data: bytes) -> bytes | None:
+    """Take the seal off what ``sealed`` made; None if this store did not make it, or not from this engine."""
+    try:
+        key = _read_key(folder / _KEY_NAME)
+    except (ArtifactError, OSError):
+        return None
+    seal, content = data[:_SEAL_BYTES], data[_SEAL_BYTES:]
+    return content if hmac.compare_digest(seal, _seal_of_content(key, engine_sha256, content)) else None
+
+
 def check_secret(folder: Path) -> None:
     """Look whether a seal can be made in ``folder``: better before the engine is built than after.
 
@@ -58,6 +81,13 @@ def check_secret(folder: Path) -> None:
 
 def _seal(key: bytes, manifest: Path) -> str:
     return hmac.new(key, manifest.read_bytes(), sha256).hexdigest()
+
+
+def _seal_of_content(key: bytes, engine_sha256: str, content: bytes) -> bytes:
+    # No manifest begins like this, so neither seal can stand for the other.
+    seal = hmac.new(key, f"compiled from {engine_sha256}\n".encode(), sha256)
+    seal.update(content)
+    return seal.digest()
 
 
 def _read_key(path: Path) -> bytes:

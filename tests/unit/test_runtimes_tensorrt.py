@@ -368,18 +368,56 @@ def test_rtx_keeps_its_kernels_for_the_next_process(
     assert "cold, since that of an earlier run is of another GPU" in runtime.notes[0]
 
 
+def in_store(arm: ArmSpec, root: Path) -> ArmSpec:
+    """The same arm, its engine moved to a store in ``root``."""
+    directory = root / "engines" / "x"
+    directory.mkdir(parents=True)
+    (directory / "manifest.json").touch()
+    (root / "engines" / ".key").write_bytes(b"a secret")
+    path = Path(str(arm.artifact)).rename(directory / "model.engine")
+    return arm.model_copy(update={"artifact": str(path)})
+
+
+def note_of_cache(arm: ArmSpec, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Load the engine and leave it, which keeps the kernels."""
+    with opened(monkeypatch, arm, RTX_VERSIONS[0])[0] as runtime:
+        return runtime.notes[0].removeprefix("runtime cache: ")
+
+
 def test_the_cache_of_an_engine_in_the_store_lies_in_its_results(
     arm: ArmSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    directory = tmp_path / "engines" / "x"
-    directory.mkdir(parents=True)
-    (directory / "manifest.json").touch()
-    path = Path(str(arm.artifact)).rename(directory / "model.engine")
-    runtime, _, _ = opened(monkeypatch, arm.model_copy(update={"artifact": str(path)}), RTX_VERSIONS[0])
-    with runtime:
-        pass
+    arm = in_store(arm, tmp_path)
+    assert note_of_cache(arm, monkeypatch).startswith("cold, the kernels are compiled")
+    assert note_of_cache(arm, monkeypatch) == "warm, 7 B of kernels from an earlier run"
     assert [p.suffix for p in (tmp_path / "results" / "runtime-caches").iterdir()] == [".cache"]
+    directory = Path(str(arm.artifact)).parent
     assert sorted(p.name for p in directory.iterdir()) == ["manifest.json", "model.engine"]
+
+
+@pytest.mark.parametrize("data", [b"", b"kernels", 32 * b"0" + b"kernels"])
+def test_kernels_without_the_seal_of_the_store_are_not_loaded(
+    data: bytes, arm: ArmSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm = in_store(arm, tmp_path)
+    note_of_cache(arm, monkeypatch)
+    (kept,) = (tmp_path / "results" / "runtime-caches").iterdir()
+    kept.write_bytes(data)
+    assert note_of_cache(arm, monkeypatch) == "cold, since the one that is there has no seal of this store"
+    assert note_of_cache(arm, monkeypatch).startswith("warm")
+
+
+def test_without_the_secret_of_the_store_no_kernels_are_loaded_or_kept(
+    arm: ArmSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm = in_store(arm, tmp_path)
+    note_of_cache(arm, monkeypatch)
+    (kept,) = (tmp_path / "results" / "runtime-caches").iterdir()
+    (tmp_path / "engines" / ".key").unlink()
+    assert note_of_cache(arm, monkeypatch).startswith("cold")
+    kept.unlink()
+    assert note_of_cache(arm, monkeypatch).startswith("cold")
+    assert not list(kept.parent.iterdir())
 
 
 def test_after_an_error_and_in_a_read_only_store_no_cache_is_kept(

@@ -12,6 +12,7 @@ from test_artifacts import SPEC_ID, write_engine, write_model
 from trtbench.artifacts import EngineArtifact, Store
 from trtbench.errors import ArtifactError
 from trtbench.results import EngineManifest, OnnxManifest
+from trtbench.seal import sealed, unsealed
 
 
 def built(store: Store, spec_id: str = SPEC_ID) -> EngineArtifact:
@@ -102,6 +103,18 @@ def test_a_secret_that_cannot_be_read_is_told_before_anything_is_built(store: St
         store.get_or_make(EngineManifest, "vit", SPEC_ID, fail)
 
 
+def test_what_was_compiled_from_an_engine_is_known_by_its_seal(store: Store, tmp_path: Path) -> None:
+    engines, other = store.root / "engines", tmp_path / "theirs" / "engines"
+    built(store)
+    built(Store(other.parent))
+    data = sealed(engines, "engine", b"kernels")
+    assert unsealed(engines, "engine", data) == b"kernels"
+    assert unsealed(engines, "another engine", data) is None
+    assert unsealed(other, "engine", data) is None
+    assert unsealed(engines, "engine", data[:-1]) is None
+    assert unsealed(tmp_path, "engine", data) is None
+
+
 class TestTheSecretOfAnotherUser:
     """Injected, since root reads every file."""
 
@@ -136,6 +149,11 @@ class TestTheSecretOfAnotherUser:
     def test_an_engine_is_refused_with_the_reason(self, store: Store, engine: EngineArtifact) -> None:
         with pytest.raises(ArtifactError, match=r"belongs to another user.*--store; or say --trust"):
             store.check_built_here(engine)
+
+    def test_what_was_compiled_from_it_has_no_seal(self, store: Store, engine: EngineArtifact) -> None:
+        assert unsealed(engine.directory.parent, "engine", 64 * b"0") is None
+        with pytest.raises(ArtifactError, match="belongs to another user"):
+            sealed(engine.directory.parent, "engine", b"kernels")
 
     def test_models_need_no_secret(self, store: Store, engine: EngineArtifact) -> None:
         model, _ = store.get_or_make(OnnxManifest, "vit", SPEC_ID, write_model)

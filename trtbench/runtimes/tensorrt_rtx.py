@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from trtbench.build.targets import import_tensorrt_rtx
+from trtbench.errors import ArtifactError
 from trtbench.runtimes.trt_engine import EngineRuntime, LoadedEngine, create_context, load_engine
+from trtbench.seal import sealed, unsealed
 from trtbench.specs import ArmSpec
 from trtbench.units import format_bytes
 
@@ -26,7 +28,7 @@ def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> EngineRuntime:
     # By default kernels for the shapes at hand take over when they are ready: amid a measurement, and past a
     # captured graph.
     config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER
-    cache = KernelCache(config.create_runtime_cache(), _cache_path(loaded, arm))
+    cache = _kernel_cache(config.create_runtime_cache(), loaded, arm)
     cache_note = cache.load()
     config.set_runtime_cache(cache.cache)
     context = create_context(loaded, config)
@@ -43,17 +45,26 @@ def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> EngineRuntime:
 
 @dataclass(frozen=True)
 class KernelCache:
-    """Kernels that TensorRT-RTX compiled for this GPU, kept for the next process."""
+    """Kernels that TensorRT-RTX compiled for this GPU, kept for the next process.
+
+    ``engines``: the folder of the store that the engine lies in, whose seal they have; an engine in no store
+    is loaded on trust, and so are they.
+    """
 
     cache: Any
     path: Path
+    engine_sha256: str
+    engines: Path | None
 
     def load(self) -> str:
         """Fill the cache from the file; say in one line whether this load is a cold or a warm one."""
         try:
-            content = self.path.read_bytes()
+            data = self.path.read_bytes()
         except OSError:
             return "runtime cache: cold, the kernels are compiled as the engine is loaded"
+        content = data if self.engines is None else unsealed(self.engines, self.engine_sha256, data)
+        if content is None:
+            return "runtime cache: cold, since the one that is there has no seal of this store"
         if not self.cache.deserialize(content):
             return "runtime cache: cold, since that of an earlier run is of another GPU, driver or version"
         return f"runtime cache: warm, {format_bytes(len(content))} of kernels from an earlier run"
@@ -64,16 +75,25 @@ class KernelCache:
         if kernels is None:
             return
         work = self.path.with_suffix(f".{os.getpid()}.part")  # other processes may write the same cache
-        # Where nothing can be written the next load is a cold one too, and its note says so.
-        with suppress(OSError):
+        # Where nothing can be written or sealed the next load is a cold one too, and its note says so.
+        with suppress(OSError, ArtifactError):
+            data = kernels
+            if self.engines is not None:
+                data = sealed(self.engines, self.engine_sha256, bytes(kernels))
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            work.write_bytes(kernels)
+            work.write_bytes(data)
             work.replace(self.path)
 
 
-def _cache_path(loaded: LoadedEngine, arm: ArmSpec) -> Path:
+def _kernel_cache(cache: Any, loaded: LoadedEngine, arm: ArmSpec) -> KernelCache:
     """In the store's results, or beside an engine that lies in no store."""
     directory = loaded.path.absolute().parent
     in_store = directory.parent.name == "engines" and (directory / "manifest.json").is_file()
     folder = directory.parent.parent / "results" / "runtime-caches" if in_store else directory
-    return folder / f"{str(arm.artifact_sha256)[:16]}-{loaded.trt.__version__}.cache"
+    engine_sha256 = str(arm.artifact_sha256)
+    return KernelCache(
+        cache,
+        folder / f"{engine_sha256[:16]}-{loaded.trt.__version__}.cache",
+        engine_sha256,
+        directory.parent if in_store else None,
+    )
