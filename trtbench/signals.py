@@ -42,4 +42,6 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
+    for each in _ENDING:  # a terminal that is closed sends its signal more than once, amid the cleaning up
+        signal.signal(each, signal.SIG_IGN)
     raise Stopped(number)
