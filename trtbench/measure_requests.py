@@ -19,7 +19,14 @@ from trtbench.cli_options import (
     given_options,
 )
 from trtbench.compare_stored import compare_stored
-from trtbench.compare_timed import Timing, check_runtimes, compare_arms, compare_here, compare_timed
+from trtbench.compare_timed import (
+    Timing,
+    check_runtimes,
+    compare_arms,
+    compare_here,
+    compare_timed,
+    why_not_timed,
+)
 from trtbench.environment import first_gpu
 from trtbench.errors import BuildError, ExportError, MeasureError, RuntimeUnavailable, SpecError
 from trtbench.export import check_model
@@ -250,8 +257,11 @@ def _compare_recipes(request: CompareRequest, store: Store) -> Comparison | Swee
                 return compare_timed(exports, runtimes, by_runtime, store, timing, on_step)
             return compare_here(exports, here, store, timing, on_step)
 
-    identity = _identity_of_sweep(points, request.building, request.timing, bench)
-    comparisons = sweep_over(points, measure, store, identity, timed_in)
+    if here is not None and why_not_timed(here.targets) is not None:
+        comparisons = [measure(exports) for exports in points]  # what compiles is kept by itself
+    else:
+        identity = _identity_of_sweep(points, request.building, request.timing, bench)
+        comparisons = sweep_over(points, measure, store, identity, timed_in)
     return comparisons[0] if len(comparisons) == 1 else Sweep(points=tuple(comparisons))
 
 

@@ -4,7 +4,8 @@
 ends removes it, so that the same command then measures anew, as it does for a single measurement.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,18 +49,25 @@ def sweep_over(
     whole = {"sweep": dict(identity), "machine": machine_identity(gpu_identity(), runtimes)}
     path = store.root / "results" / f"sweep-{canonical_hash(whole)[:12]}.jsonl"
     results: list[R] = []
-    try:
+    with _told_by(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open_journal(path, FinishedPoint) as journal:
-            for number, point in enumerate(points):
-                kept = _kept(journal, path.parent, number)
-                results.append(measure(point) if kept is None else kept)
-                if kept is None:
-                    _keep(journal, number, results[-1])
+    with open_journal(path, FinishedPoint) as journal:
+        for number, point in enumerate(points):
+            kept = _kept(journal, path.parent, number)
+            results.append(measure(point) if kept is None else kept)
+            if kept is None:
+                _keep(journal, number, results[-1])
+        with _told_by(path):
             path.unlink()
+    return results
+
+
+@contextmanager
+def _told_by(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be written: {error.strerror}") from error
-    return results
 
 
 def _kept(journal: Journal[FinishedPoint], folder: Path, number: int) -> Any:
