@@ -16,8 +16,12 @@ from trtbench.containers import list_containers
 from trtbench.environments import parse_environment, prepare
 from trtbench.environments.catalogue import expectation_of, read_catalogue
 from trtbench.environments.command import Outcome
+from trtbench.environments.container import ContainerEngine, _fill
+from trtbench.environments.prepared import Container
+from trtbench.environments.wheel import Wheel
 from trtbench.errors import ArtifactError, RuntimeUnavailable, SpecError
 from trtbench.measure.process import WORKER
+from trtbench.progress import silent
 from trtbench.report.containers import render_containers
 from trtbench.results.environments import Contents
 
@@ -64,6 +68,24 @@ def test_trtbench_is_installed_once_for_an_image(tmp_path, monkeypatch):
     assert len(installations) == 1
     journal = (tmp_path / "bin" / "journal.txt").read_text()
     assert journal.count("pip install") == 1
+
+
+def test_an_installation_that_does_not_end_is_ended(tmp_path, monkeypatch):
+    journal = put_on_path(tmp_path / "bin", monkeypatch)
+    monkeypatch.setattr("trtbench.environments.container._INSTALL_TIMEOUT_S", 0.0)
+    container = Container(engine="docker", image=IMAGE, name="trtbench-0")
+    wheel = Wheel(tmp_path / "a.whl", 64 * "a")
+    with pytest.raises(RuntimeUnavailable, match=r"^docker run: no answer within"):
+        _fill(tmp_path / "packages", ContainerEngine("docker", "28.2.2"), container, wheel, None, silent)
+    assert journal.read_text().splitlines()[-1] == "kill trtbench-0"
+
+
+def test_a_probe_that_does_not_answer_is_ended(tmp_path, monkeypatch):
+    journal = put_on_path(tmp_path / "bin", monkeypatch)
+    monkeypatch.setattr("trtbench.environments.contents._TIMEOUT_S", 0.0)
+    with pytest.raises(RuntimeUnavailable, match=r"^docker run: no answer within"):
+        prepare(parse_environment(f"docker:{IMAGE}"), Store(tmp_path / "store"))
+    assert journal.read_text().splitlines()[-1].startswith("kill trtbench-")
 
 
 def test_other_contents_than_expected_are_a_finding(tmp_path, monkeypatch):

@@ -113,6 +113,21 @@ def test_a_failed_point_of_an_interrupted_sweep_is_tried_again(trtbench, made, m
     assert [batch for batch, _ in made] == [2, 2, 4]
 
 
+def test_a_point_that_failed_while_it_was_timed_is_tried_again(trtbench, made, monkeypatch):
+    sweep = ("bench", "fp32", "--runtime", "onnxruntime-cpu", "--batch", "1,4", *FAST)
+    measure = measure_requests.bench
+
+    def failing(*arguments):
+        return measure(*arguments).model_copy(update={"status": "failed", "reason": "lost the GPU"})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(measure_requests, "bench", failing)
+        interrupt_at(4, patch)
+        assert trtbench(*sweep)[0] == 130
+    assert trtbench(*sweep)[0] == 0
+    assert [batch for batch, _ in made] == [1, 1, 4]
+
+
 @pytest.mark.parametrize("command", ["bench", "compare"])
 def test_a_wrong_image_size_is_refused_before_anything_is_made(trtbench, made, command):
     sizes = ("--runtime", "onnxruntime-cpu", "--model", TINY, "--img-size", "224,230,256")

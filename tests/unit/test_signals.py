@@ -66,6 +66,7 @@ def test_an_ignored_signal_stays_ignored():
             os.kill(os.getpid(), signal.SIGHUP)
             with pytest.raises(Stopped):
                 os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)  # amid the cleaning up
     finally:
         signal.signal(signal.SIGHUP, before)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
