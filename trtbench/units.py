@@ -58,3 +58,12 @@ def _three_digits(value: float) -> str:
     rounded = _round_to_3_digits(value)
     digits_before_point = math.floor(math.log10(abs(rounded))) + 1 if rounded else 1
     return f"{rounded:.{max(0, 3 - digits_before_point)}f}"
+
+
+_LINE_LENGTH = 500
+
+
+def one_line(text: object) -> str:
+    """What a library said, in one line and not too long."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= _LINE_LENGTH else f"{line[: _LINE_LENGTH - 3]}..."

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from trtbench.environment import package_versions
+from trtbench.host.hardware import package_versions
 
 TRTBENCH = str(Path(sys.executable).with_name("trtbench"))
 PRECISIONS = ("fp32", "fp16", "bf16", "int8", "fp8", "mxfp8", "nvfp4")

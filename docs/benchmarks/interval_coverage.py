@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.special import ndtr, stdtrit
 
-from trtbench.environment import package_versions
+from trtbench.host.hardware import package_versions
 from trtbench.measure.verdict import decide
 from trtbench.results import ArmFacts, Measurement, Statistic, VerdictWord
 from trtbench.specs import ArmSpec, BenchSpec

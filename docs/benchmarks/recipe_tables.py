@@ -15,18 +15,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtbench.artifacts import EngineArtifact, OnnxArtifact, Store
+from trtbench.audit.inspect import inspect_engine
 from trtbench.build import build
-from trtbench.environment import package_versions
+from trtbench.cli.parse import read_model_entry
 from trtbench.errors import TrtbenchError
 from trtbench.export import export
 from trtbench.export.passes import GRAPH_PASSES, MODEL_PASSES
-from trtbench.inspect import inspect_engine
-from trtbench.recipes import Recipe, parse_recipe
-from trtbench.report.comparison import format_shares
+from trtbench.host.hardware import package_versions
+from trtbench.report.text.comparison import format_shares
 from trtbench.results import Audit, Fidelity, SparsityRecord
 from trtbench.specs import BuildSpec, ExportSpec, InputsSpec, ModelSpec
-from trtbench.specs_from_options import read_model_entry
+from trtbench.specs.recipe import Recipe, parse_recipe
+from trtbench.store.artifacts import EngineArtifact, OnnxArtifact, Store
 from trtbench.units import format_bytes
 from trtbench.verify import fidelity_of, load_reference
 from trtbench.verify.emulation import Reference

@@ -41,7 +41,7 @@ THROTTLE_REASONS = {
 
 @contextmanager
 def _loaded(bench=BENCH, **arguments):
-    from spin_runtime import SpinRuntime
+    from support.spin_runtime import SpinRuntime
 
     from trtbench.measure.cuda_device import CudaDevice
 
@@ -186,7 +186,7 @@ def test_zeros_are_faster_under_the_power_cap(tmp_path, record_property):
     pytest.importorskip("torch")
     monitor, blocks, on_zeros = open_nvml(), [], []
     for number in range(3):
-        with _process(tmp_path, f"matmul-{number}", None, module="matmul_runtime") as process:
+        with _process(tmp_path, f"matmul-{number}", None, module="support.matmul_runtime") as process:
             facts = process.prepare()
             for index in range(7):
                 if index == 6:
@@ -217,10 +217,10 @@ def _finding(observed):
     return next(found, None)
 
 
-def _process(tmp_path, label, arguments, module="spin_runtime"):
+def _process(tmp_path, label, arguments, module="support.spin_runtime"):
     """A worker whose runtime ``torch`` is replaced by ours."""
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from trtbench import runtimes;"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r}); from trtbench import runtimes;"
         f"runtimes.RUNTIMES['torch'] = runtimes.RuntimeEntry({module!r}, 'model', 'cuda');"
         "from trtbench.measure.worker import main; sys.exit(main())"
     )

@@ -9,13 +9,13 @@ from statistics import median
 
 import pytest
 
-from trtbench.measure.journal import read_journal
 from trtbench.measure.summarise import POWER_CAPPED_SHARE, power_capped_share
 from trtbench.results import TimedBlock
+from trtbench.store.journal import read_journal
 
 pytestmark = pytest.mark.gpu
 
-TRTBENCH = [sys.executable, "-c", "from trtbench.cli import main; main()"]
+TRTBENCH = [sys.executable, "-c", "from trtbench.cli.app import main; main()"]
 MODEL = ["--model", "vit_tiny_patch16_224", "--set", "depth=2", "--batch", "8"]
 QUICK = ["--duration-s", "1.5", "--block-ms", "100", "--warmup-ms", "200"]
 

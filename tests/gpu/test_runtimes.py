@@ -23,8 +23,8 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),
 ]
 
-import runtime_contract as contract  # noqa: E402
-from runtime_contract import Case, loaded  # noqa: E402
+from support import runtime_contract as contract  # noqa: E402
+from support.runtime_contract import Case, loaded  # noqa: E402
 
 from trtbench.errors import MeasureError, TrtbenchError  # noqa: E402
 from trtbench.export.model import build_model  # noqa: E402

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from trtbench.recipes import parse_recipe
 from trtbench.results import Audit, Finding
 from trtbench.specs import BuildSpec, ExportSpec, ModelSpec
+from trtbench.specs.recipe import parse_recipe
 
 DEPTH = 2
 AuditOf = Callable[[str], Audit]
@@ -16,11 +16,11 @@ AuditOf = Callable[[str], Audit]
 
 @pytest.fixture(scope="module")
 def audit_of(tmp_path_factory: pytest.TempPathFactory) -> AuditOf:
-    from trtbench.artifacts import Store
+    from trtbench.audit.inspect import inspect_engine
     from trtbench.build import build
     from trtbench.export import export
-    from trtbench.inspect import inspect_engine
     from trtbench.progress import silent
+    from trtbench.store.artifacts import Store
 
     store = Store(tmp_path_factory.mktemp("store"))
 
@@ -102,10 +102,10 @@ def test_fp8_quantizers_fold(audit_of: AuditOf) -> None:
 
 
 def test_graph_of_an_exported_model_audits_alone(audit_of: AuditOf, tmp_path: Path) -> None:
-    from trtbench.artifacts import Store
     from trtbench.audit import audit_onnx
     from trtbench.export import export
     from trtbench.progress import silent
+    from trtbench.store.artifacts import Store
 
     model = ModelSpec(name="vit_tiny_patch16_224", overrides=(("depth", 1),))
     onnx, _ = export(ExportSpec(model=model, recipe=parse_recipe("nvfp4"), batch=2), Store(tmp_path), silent)

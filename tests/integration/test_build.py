@@ -13,14 +13,14 @@ import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from trtbench.artifacts import OnnxArtifact, Store, file_record
 from trtbench.build import build, child, load_onnx
-from trtbench.build.supervise import supervise
 from trtbench.build.targets import known_targets
 from trtbench.errors import ArtifactError, BuildError, RuntimeUnavailable, SpecError
-from trtbench.recipes import parse_recipe
+from trtbench.host.processes import supervise
 from trtbench.results import CompiledEngine, CompiledLayer, EngineManifest, OnnxManifest
 from trtbench.specs import BuildSpec, ExportSpec
+from trtbench.specs.recipe import parse_recipe
+from trtbench.store.artifacts import OnnxArtifact, Store, file_record
 
 
 @pytest.fixture

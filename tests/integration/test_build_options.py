@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 from pydantic import ValidationError
-from trt_api import VERSIONS
+from support.trt_api import VERSIONS
 
-from trtbench import cli
 from trtbench.build import child
 from trtbench.build.backends import child_command, read_built
-from trtbench.build.dialect import BuildPaths, build_job, import_compiler
+from trtbench.build.dialect import build_job, import_compiler
+from trtbench.cli.app import app as cli
 from trtbench.results import CompiledEngine, EngineManifest
 from trtbench.specs import MAX_AUX_STREAMS, MAX_WORKSPACE_BYTES, BuilderOptions, BuildSpec, ShapeRange
+from trtbench.specs.build import BuildPaths
 
 VERSION = import_compiler("tensorrt_rtx").__version__
 OPTIONS = BuilderOptions(workspace_bytes=2**28, max_aux_streams=0)
@@ -116,7 +117,7 @@ def test_the_real_compiler_takes_the_greatest_values_that_options_may_have(paths
 def test_options_on_the_command_line_reach_the_real_compiler(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("trtbench.build.log_tail._INTERVAL_S", 0.0)
+    monkeypatch.setattr("trtbench.host.log_tail._INTERVAL_S", 0.0)
     save_linear(tmp_path / "linear.onnx")
     options = ["--workspace-mib", "256", "--max-aux-streams", "0"]
     words = ["build", str(tmp_path / "linear.onnx"), *options]

@@ -11,12 +11,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from digits import MODEL, TEST_IMAGES, Digits, load_images, prepare
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from support.digits import MODEL, TEST_IMAGES, Digits, load_images, prepare
 from torch import Tensor
 
-from trtbench.artifacts import OnnxArtifact, Store
-from trtbench.cli_options import ModelOptions
+from trtbench.cli.options import ModelOptions
+from trtbench.cli.parse import export_specs, inputs_spec
 from trtbench.export import export, resolve
 from trtbench.export.calibration import needs_calibration
 from trtbench.export.images import load_images as load_calibration_images
@@ -24,10 +24,10 @@ from trtbench.export.linear_layers import input_ranks
 from trtbench.export.model import build_model, meta_model
 from trtbench.export.passes import GRAPH_PASSES, model_passes
 from trtbench.export.quantize import quantize
-from trtbench.recipes import parse_recipe
 from trtbench.results import Fidelity
 from trtbench.specs import ExportSpec
-from trtbench.specs_from_options import export_specs, inputs_spec
+from trtbench.specs.recipe import parse_recipe
+from trtbench.store.artifacts import OnnxArtifact, Store
 from trtbench.verify import fidelity_of, load_reference, verify
 from trtbench.verify.emulation import EmulatedModel, Reference
 from trtbench.verify.metrics import error_sums, sqnr_db

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from trtbench.doctor import Capability, diagnose
-from trtbench.environment import package_versions
+from trtbench.doctor.diagnose import diagnose
+from trtbench.host.hardware import package_versions
+from trtbench.results.doctor import Capability
 
 pytestmark = pytest.mark.skipif(not package_versions(["nvidia-modelopt"]), reason="no trtbench[export]")
 

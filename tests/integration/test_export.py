@@ -17,7 +17,6 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 from PIL import Image
 
-from trtbench.artifacts import OnnxArtifact, Store, file_record
 from trtbench.errors import ExportError, SpecError
 from trtbench.export import export, resolve
 from trtbench.export.capture import captured_output
@@ -26,6 +25,7 @@ from trtbench.export.images import load_images
 from trtbench.export.linear_layers import input_ranks
 from trtbench.export.model import build_model, image_shape, meta_model
 from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, ModelSpec, Scalar
+from trtbench.store.artifacts import OnnxArtifact, Store, file_record
 from trtbench.vit import role_of
 
 Array = NDArray[np.generic]
@@ -201,10 +201,10 @@ def structure(model: ModelProto) -> dict[str, Any]:
 def test_stock_is_what_modelopt_exports_at_that_batch(precision: str, store: Store, tmp_path: Path) -> None:
     from modelopt.torch._deploy.utils.torch_onnx import OnnxBytes, get_onnx_bytes_and_metadata
 
-    from trtbench.export.opset import with_sufficient_opset
+    from trtbench.export.graph.opset import with_sufficient_opset
+    from trtbench.export.graph.standard_domains import with_standard_domains
+    from trtbench.export.graph.static_batch import with_static_batch
     from trtbench.export.quantize import quantize_as_stock
-    from trtbench.export.standard_domains import with_standard_domains
-    from trtbench.export.static_batch import with_static_batch
 
     artifact = exported(f"{precision}@stock", store)
     spec, images = resolve(artifact.manifest.spec)
@@ -359,7 +359,7 @@ def test_a_checkpoint_gives_the_weights(store: Store, tmp_path: Path) -> None:
 EXPORT_IN_ANOTHER_PROCESS = """
 import json, sys
 from pathlib import Path
-from trtbench.artifacts import Store
+from trtbench.store.artifacts import Store
 from trtbench.export import export
 from trtbench.specs import ExportSpec
 artifact, made = export(ExportSpec.model_validate_json(sys.argv[1]), Store(Path(sys.argv[2])))

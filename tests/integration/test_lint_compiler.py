@@ -13,7 +13,7 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
-from lint_graphs import (
+from support.lint_graphs import (
     Sketch,
     attention,
     attention_operator,
@@ -27,14 +27,15 @@ from lint_graphs import (
     qkv,
 )
 
-from trtbench.artifacts import Store
 from trtbench.build import build
 from trtbench.build.backends import child_command
-from trtbench.build.dialect import BuildPaths, import_compiler
+from trtbench.build.dialect import import_compiler
 from trtbench.lint import lint
 from trtbench.lint.rules import RULES
 from trtbench.results import CompiledEngine, CompiledLayer, LayerTensor
 from trtbench.specs import BuildSpec
+from trtbench.specs.build import BuildPaths
+from trtbench.store.artifacts import Store
 
 Layers = tuple[CompiledLayer, ...]
 BF16 = ml_dtypes.bfloat16

@@ -5,19 +5,19 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from lint_graphs import attention
+from support.lint_graphs import attention
 
-from trtbench.artifacts import OnnxArtifact, Store
+from trtbench.audit.inspect import inspect_engine
 from trtbench.build import build
-from trtbench.cli_options import ModelOptions
+from trtbench.cli.options import ModelOptions
+from trtbench.cli.parse import export_specs
 from trtbench.errors import BuildError, ExportError
 from trtbench.export import export
-from trtbench.inspect import inspect_engine
 from trtbench.lint import lint
 from trtbench.progress import silent
 from trtbench.results import Audit, Finding
 from trtbench.specs import BuildSpec, ExportSpec
-from trtbench.specs_from_options import export_specs
+from trtbench.store.artifacts import OnnxArtifact, Store
 
 MODEL = "vit_tiny_patch16_224"
 # 256 tokens: what the design rules ask for.

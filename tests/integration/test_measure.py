@@ -9,12 +9,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from scripted import write_script
+from support.scripted import write_script
 
-from trtbench.artifacts import Store
 from trtbench.build.engine import engine_id
-from trtbench.results_store import load_result
 from trtbench.specs import BuildSpec
+from trtbench.store.artifacts import Store
+from trtbench.store.results import load_result
 
 TRTBENCH = str(Path(sys.executable).with_name("trtbench"))
 MODEL = ["--model", "vit_tiny_patch16_224", "--set", "depth=1"]
@@ -176,8 +176,8 @@ def test_rebuilds_are_engines_of_their_own_and_leave_the_first_alone():
 
 def test_rebuilding_gives_two_artifacts(tmp_path):
     from trtbench.measure.arms import Workshop, arm_of_recipe
-    from trtbench.recipes import parse_recipe
     from trtbench.specs import ExportSpec, ModelSpec
+    from trtbench.specs.recipe import parse_recipe
 
     model = ModelSpec(name="vit_tiny_patch16_224", overrides=(("depth", 1),))
     spec = ExportSpec(model=model, recipe=parse_recipe("fp16"), batch=1)

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tensorrt_machine import install_gpu
+from support.tensorrt_machine import install_gpu
 
-from trtbench import cli
+from trtbench.cli.app import app as cli
 
 QUICK = ["--duration-s", "0.3", "--block-ms", "30", "--warmup-ms", "20", "--processes", "1"]
 

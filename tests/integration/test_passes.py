@@ -11,10 +11,11 @@ import torch
 from onnx import TensorProto
 from onnx_ir.passes import common
 
-from trtbench.artifacts import Store
 from trtbench.errors import SpecError
 from trtbench.export import export
 from trtbench.export.attention_ranges import attention_ranges
+from trtbench.export.graph.static_batch import with_static_batch
+from trtbench.export.graph.tensor_types import with_tensor_types
 from trtbench.export.linear_layers import input_ranks
 from trtbench.export.model import build_model, meta_model
 from trtbench.export.passes import (
@@ -32,11 +33,10 @@ from trtbench.export.passes import (
     zero_kv_bias,
 )
 from trtbench.export.quantized_graph import quantized_graph
-from trtbench.export.static_batch import with_static_batch
-from trtbench.export.tensor_types import with_tensor_types
 from trtbench.progress import silent
-from trtbench.recipes import parse_recipe
 from trtbench.specs import ExportSpec, ModelSpec
+from trtbench.specs.recipe import parse_recipe
+from trtbench.store.artifacts import Store
 from trtbench.verify.lowering import lower
 from trtbench.verify.standard_graph import evaluate
 

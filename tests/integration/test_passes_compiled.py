@@ -5,15 +5,15 @@ from functools import cache
 
 import pytest
 
-from trtbench.artifacts import Store
+from trtbench.audit.inspect import inspect_engine
 from trtbench.build import build
 from trtbench.export import export
 from trtbench.export.passes import GRAPH_PASSES, MODEL_PASSES
-from trtbench.inspect import inspect_engine
 from trtbench.progress import silent
-from trtbench.recipes import parse_recipe
 from trtbench.results import Audit
 from trtbench.specs import BuildSpec, ExportSpec, ModelSpec
+from trtbench.specs.recipe import parse_recipe
+from trtbench.store.artifacts import Store
 
 MODEL = ModelSpec(name="vit_tiny_patch16_224", overrides=(("depth", 1),))
 BATCH, TOKENS, WIDTH = 16, 197, 192

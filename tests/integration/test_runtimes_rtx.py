@@ -7,12 +7,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from trtbench.artifacts import Store
 from trtbench.build import build
-from trtbench.environment import read_gpus
 from trtbench.errors import MeasureError, RuntimeUnavailable
+from trtbench.host.hardware import read_gpus
 from trtbench.runtimes import open_runtime
 from trtbench.specs import ArmSpec, BuildSpec
+from trtbench.store.artifacts import Store
 
 
 def _has_driver() -> bool:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import FAST
-from tensorrt_machine import ScriptedWorker, install_gpu, install_tensorrt, install_trtexec
+from support.scripted import FAST
+from support.tensorrt_machine import ScriptedWorker, install_gpu, install_tensorrt, install_trtexec
 
-from trtbench import cli
+from trtbench.cli.app import app as cli
 
 MODEL = ["--model", "vit_tiny_patch16_224", "--set", "depth=1", "--batch", "4"]
 Run = Callable[..., dict[str, Any]]

@@ -11,14 +11,14 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from trtbench.artifacts import Store, file_record
 from trtbench.errors import SpecError
 from trtbench.export import export
 from trtbench.export.cpu_kernels import fake_quantize_mxfp8, fake_quantize_nvfp4
 from trtbench.export.model import build_model
-from trtbench.recipes import parse_recipe
 from trtbench.results import Verification
 from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, InputsSpec, ModelSpec
+from trtbench.specs.recipe import parse_recipe
+from trtbench.store.artifacts import Store, file_record
 from trtbench.verify import fidelity_of, load_reference, verify
 from trtbench.verify.emulation import EmulatedModel
 from trtbench.verify.images import CLASS_MAP

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 import typer
-from docker_stand_in import DIGEST, IMAGE, put_on_path
-from scripted import BENCH
+from support.docker_stand_in import DIGEST, IMAGE, put_on_path
+from support.scripted import BENCH
 
 from trtbench import audit
-from trtbench.artifacts import Artifact, Store, load_artifact
+from trtbench.audit.inspect import inspect_engine
 from trtbench.build import build
 from trtbench.build.choice import target_of_gpu
 from trtbench.build.compiler import compiler_of
-from trtbench.cli_options import (
+from trtbench.cli.options import (
     BenchOptions,
     BuildOptions,
     ModelOptions,
@@ -26,20 +26,20 @@ from trtbench.cli_options import (
     OutputOptions,
     ShapeOptions,
 )
-from trtbench.cli_versions import EnvironmentsRequest, compare_in_environments
-from trtbench.compare_stored import compare_stored
-from trtbench.compare_timed import Timing
+from trtbench.cli.parse import export_specs
+from trtbench.cli.versions import EnvironmentsRequest, compare_in_environments
+from trtbench.compare.stored import compare_stored
+from trtbench.compare.timed import Timing
+from trtbench.compare.versions import Plan, compare_environments
 from trtbench.diff import AuditedEngine, diff, diff_engines
 from trtbench.environments import parse_environment, parse_environments, prepare
 from trtbench.errors import BuildError, IncompatibleResults, SpecError
 from trtbench.export import export
-from trtbench.inspect import inspect_engine
-from trtbench.measure.journal import read_journal
 from trtbench.results import TimedBlock
 from trtbench.results.versions import VersionComparison
 from trtbench.specs import BuildSpec, canonical_hash
-from trtbench.specs_from_options import export_specs
-from trtbench.versions import Plan, compare_environments
+from trtbench.store.artifacts import Artifact, Store, load_artifact
+from trtbench.store.journal import read_journal
 
 OLD = "venv:tensorrt-rtx==1.5.0.114"
 BROKEN = "venv:tensorrt-rtx==0.0.0.1"
@@ -138,7 +138,7 @@ def test_every_engine_is_audited_once(comparison, store, monkeypatch):
         audited.append(path)
         return audit.audit_engine(path, *layers, **options)
 
-    monkeypatch.setattr("trtbench.inspect.audit_engine", audit_engine)
+    monkeypatch.setattr("trtbench.audit.inspect.audit_engine", audit_engine)
     compare_environments(
         export_specs(["fp16"], TINY), PLAN, parse_environments([OLD, "local"]), store, lambda a, b: None
     )
@@ -283,7 +283,7 @@ class TestTimed:
         assert "measure.worker" in journal.read_text()
 
     def test_slower_is_an_exit_code(self, store, capsys, monkeypatch):
-        monkeypatch.setattr("trtbench.measure_requests.slower_among", lambda verdicts: bool(verdicts))
+        monkeypatch.setattr("trtbench.cli.measure_requests.slower_among", lambda verdicts: bool(verdicts))
         request = asked(
             [NEW_ORT, "local"], words=["fp32"], runtimes=("onnxruntime-cpu",), fail_on_slower=True
         )
@@ -295,7 +295,7 @@ class TestTimed:
     @pytest.mark.skipif(bool(target_of_gpu()), reason="the reasons are those of a machine without a GPU")
     def test_engines_are_timed_in_the_namesake_of_their_compiler(self, tmp_path, monkeypatch):
         put_on_path(tmp_path / "bin", monkeypatch)
-        monkeypatch.setattr("trtbench.versions_timed.why_not_timed", lambda targets: None)
+        monkeypatch.setattr("trtbench.compare.versions_timed.why_not_timed", lambda targets: None)
         result = compare_environments(
             export_specs(["fp16"], TINY),
             PLAN,

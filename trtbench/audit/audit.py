@@ -8,8 +8,8 @@ from trtbench.audit.findings import find
 from trtbench.audit.graph import Graph, read_graph
 from trtbench.audit.kernels import audit_kernels, graph_facts, kernels_of
 from trtbench.audit.onnx_layers import audit_products
-from trtbench.recipes import Recipe
 from trtbench.results import Audit, AuditedLayer, CompiledLayer
+from trtbench.specs.recipe import Recipe
 
 
 def audit_onnx(

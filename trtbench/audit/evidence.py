@@ -6,8 +6,8 @@ from functools import cached_property
 
 from trtbench.audit.kernels import steps_of
 from trtbench.audit.precision import QUANTIZED
-from trtbench.recipes import LINEAR_ROLES, Precision, Recipe
 from trtbench.results import AuditedLayer, CompiledLayer
+from trtbench.specs.recipe import LINEAR_ROLES, Precision, Recipe
 from trtbench.vit import PRODUCT_ROLES
 
 

@@ -6,8 +6,8 @@ from trtbench.audit.evidence import Evidence, Fallback, asked_precision, is_line
 from trtbench.audit.kernel_shapes import tensor_bytes
 from trtbench.audit.kernels import main_input
 from trtbench.audit.precision import QUANTIZED, is_mixed, precision_of_tensorrt
-from trtbench.recipes import LINEAR_ROLES
 from trtbench.results import AuditedLayer, Finding, LayerTensor, Severity
+from trtbench.specs.recipe import LINEAR_ROLES
 from trtbench.units import format_bytes
 
 _FLOPS_TOLERANCE = 0.01

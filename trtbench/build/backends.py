@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from trtbench.build import child
-from trtbench.build.dialect import BuildPaths, build_job
-from trtbench.build.inspector_reader import read_inspector
-from trtbench.build.log_reader import EngineMemory, read_compiled_layers, read_memory
-from trtbench.build.trtexec_log import read_build_memory
+from trtbench.build.dialect import build_job
+from trtbench.build.readers.inspector import read_inspector
+from trtbench.build.readers.log import read_compiled_layers, read_memory, read_trtexec_memory
 from trtbench.errors import BuildError
 from trtbench.results import CompiledLayer
+from trtbench.results.artifacts import EngineMemory
 from trtbench.specs import BuildSpec
+from trtbench.specs.build import BuildPaths
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def read_built(backend: str, paths: BuildPaths) -> Built:
     if not engine.is_detailed:
         raise BuildError(f"{paths.inspector.name}: only names of layers in it, which tell no datatypes")
     if backend == "trtexec":
-        memory = read_build_memory(paths.log.read_text(encoding="utf-8", errors="replace"))
+        memory = read_trtexec_memory(paths.log.read_text(encoding="utf-8", errors="replace"))
     else:
         memory = read_memory(paths.log)
     return Built(engine.layers, memory)

@@ -6,8 +6,8 @@ from contextlib import suppress
 from trtbench.build.compiler import compiler_of
 from trtbench.build.dialect import check_options, import_compiler
 from trtbench.build.targets import known_targets, parse_targets
-from trtbench.environment import first_gpu
 from trtbench.errors import RuntimeUnavailable, SpecError
+from trtbench.host.hardware import first_gpu
 from trtbench.specs import BuildBackend, BuildSpec
 
 

@@ -7,18 +7,21 @@ from trtbench.build.backends import child_command
 from trtbench.build.dialect import (
     OLDEST_TENSORRT,
     PRODUCTS,
-    BuildPaths,
+    check_options,
     check_target,
     import_compiler,
     version_numbers,
 )
 from trtbench.build.targets import known_targets
-from trtbench.build.trtexec import Trtexec, build_command, find_trtexec
-from trtbench.environment import Gpu, first_gpu
 from trtbench.environments import Prepared
 from trtbench.environments.prepared import Container
 from trtbench.errors import RuntimeUnavailable, SpecError
+from trtbench.host.hardware import first_gpu
+from trtbench.results.environments import Gpu
 from trtbench.specs import BuildBackend, BuildSpec
+from trtbench.specs.build import BuildPaths
+from trtbench.trtexec.command import build_command
+from trtbench.trtexec.tool import Trtexec, find_trtexec
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Compiler:
             SpecError: this compiler has no such option.
         """
         if self.trtexec is not None:
+            check_options(spec, self.version)
             return build_command(self.trtexec, spec, paths)
         return child_command(spec, self.version, paths, self.python)
 

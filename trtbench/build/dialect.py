@@ -5,17 +5,16 @@ those of the bindings, 10.8 to 11.4 and TensorRT-RTX 1.5 to 1.7 (``tests/data/te
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from trtbench.build.child import BuildJob, Ranges
 from trtbench.build.profiles import profile_word
 from trtbench.build.targets import import_tensorrt_rtx
-from trtbench.environment import Gpu
 from trtbench.errors import RuntimeUnavailable, SpecError
+from trtbench.results.environments import Gpu
 from trtbench.specs import BuilderOptions, BuildSpec, ShapeRange
+from trtbench.specs.build import BuildPaths
 
 PRODUCTS = {"tensorrt_rtx": "TensorRT-RTX", "tensorrt": "TensorRT", "trtexec": "TensorRT"}
 """What people call the compiler behind a backend."""
@@ -24,17 +23,6 @@ OLDEST_TENSORRT = (10, 8)
 """The first for Blackwell GPUs, and the first with FP4."""
 
 _FIRST_WITH_SAME_COMPUTE_CAPABILITY = (10, 9)
-
-
-@dataclass(frozen=True)
-class BuildPaths:
-    """Where a build reads and writes; ``timing_cache`` is where shared timings lie."""
-
-    onnx: Path
-    engine: Path
-    log: Path
-    inspector: Path
-    timing_cache: Path
 
 
 def import_compiler(backend: str) -> Any:

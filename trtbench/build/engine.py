@@ -7,22 +7,23 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from trtbench.artifacts import EngineArtifact, OnnxArtifact, Store, file_name, file_record
 from trtbench.build.backends import Built, read_built
 from trtbench.build.compiler import Compiler, compiler_of
-from trtbench.build.dialect import BuildPaths
-from trtbench.build.log_reader import last_words, read_peak_rss
 from trtbench.build.profiles import check_profiles
+from trtbench.build.readers.log import read_peak_rss
 from trtbench.build.source import OnnxSource, load_onnx, source_of
-from trtbench.build.supervise import supervise
 from trtbench.build.targets import parse_targets
-from trtbench.build.trtexec_log import refusal_words
 from trtbench.environments import Prepared
 from trtbench.environments.container_errors import trouble_in_log
 from trtbench.errors import BuildError
+from trtbench.host.last_words import last_words
+from trtbench.host.processes import supervise
 from trtbench.progress import OnStep, silent
 from trtbench.results import CompiledEngine, EngineManifest, FileRecord
 from trtbench.specs import BuildSpec, spec_id
+from trtbench.specs.build import BuildPaths
+from trtbench.store.artifacts import EngineArtifact, OnnxArtifact, Store, file_name, file_record
+from trtbench.trtexec.log import refusal_words
 
 # Part of every engine's identity: raise it when the same spec shall give another engine or other files.
 _BUILD_REVISION = "1"

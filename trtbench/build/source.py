@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trtbench.artifacts import OnnxArtifact, file_record, load_artifact
 from trtbench.build.profiles import Dimensions
 from trtbench.errors import ArtifactError
 from trtbench.results import FileRecord, OnnxManifest
 from trtbench.specs import ExportSpec, canonical_hash
+from trtbench.store.artifacts import OnnxArtifact, file_record, load_artifact
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtbench.artifacts import Artifact, EngineArtifact, load_artifact
+from trtbench.audit.inspect import inspect_engine
 from trtbench.diff.align import align
 from trtbench.diff.changes import changes_of, totals_by_role
 from trtbench.diff.places import place_layers
 from trtbench.errors import IncompatibleResults, SpecError
-from trtbench.inspect import inspect_engine
 from trtbench.results import Audit, AuditedLayer, EngineManifest
 from trtbench.results.diff import DiffedEngine, EngineDiff, LayerChange
+from trtbench.store.artifacts import Artifact, EngineArtifact, load_artifact
 
 
 @dataclass(frozen=True)

@@ -7,61 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import ValidationError, field_validator
+from packaging.specifiers import SpecifierSet
+from pydantic import ValidationError
 
 import trtbench
 from trtbench.errors import ArtifactError
 from trtbench.results import Finding
-from trtbench.results.environments import Contents
-from trtbench.specs import Spec
-
-_PARTS = 4  # of __version__ of TensorRT (10.14.1.48) and of CUDA_VERSION in NVIDIA's images (13.0.2.006)
-
-
-class ExpectedVersion(Spec):
-    """A version that an image should hold, as ``packaging`` writes ranges, and how that is known."""
-
-    version: str
-    known: str
-
-    @field_validator("version")
-    @classmethod
-    def _is_a_range(cls, text: str) -> str:
-        try:
-            clauses = SpecifierSet(text)
-        except InvalidSpecifier as error:
-            raise ValueError(f"{text!r} is no range of versions such as ==10.14.1.*") from error
-        # 13.0.2.006 is not ==13.0.2: a version that is written out has all the parts that images tell.
-        exact = [c.version for c in clauses if c.operator == "==" and not c.version.endswith(".*")]
-        if any(len(version.split(".")) < _PARTS for version in exact):
-            raise ValueError(f"{text!r} names fewer than four parts: write ==13.0.2.* for all that begin so")
-        return text
-
-    @property
-    def oldest(self) -> str:
-        """The oldest version that is in the range, as far as it names one: ``10.14.1``."""
-        named = [clause.version for clause in SpecifierSet(self.version) if clause.operator in ("==", ">=")]
-        return named[0].removesuffix(".*")
-
-
-class KnownImage(Spec):
-    """One image, and the drivers for it where they are known.
-
-    ``driver``: the one that comes with the CUDA in the image, for all that this CUDA has, on any GPU.
-    ``driver_oldest``: an older one for a Blackwell GPU, with which features of this CUDA are missing: the
-    later of the first one of the same major CUDA (minor version compatibility) and of 570, the first for
-    Blackwell. ``source``: of the versions.
-    """
-
-    image: str
-    tensorrt: ExpectedVersion
-    cuda: ExpectedVersion
-    driver: str | None
-    driver_source: str | None
-    driver_oldest: str | None
-    driver_oldest_source: str | None
-    source: str
+from trtbench.results.environments import Contents, ExpectedVersion, KnownImage
 
 
 def read_catalogue(folder: Path | None = None) -> tuple[KnownImage, ...]:

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from trtbench.artifacts import Store
 from trtbench.environments import probe
 from trtbench.environments.cache import cache_root, get_or_make_folder
 from trtbench.environments.catalogue import expectation_of
-from trtbench.environments.command import run_command
 from trtbench.environments.container_errors import explain
 from trtbench.environments.contents import read_contents
-from trtbench.environments.parse import EnvironmentSpec
 from trtbench.environments.prepared import Container, Prepared, container_name
 from trtbench.environments.wheel import EXTRAS, Wheel, check_uv, made_wheel, package_root
 from trtbench.errors import RuntimeUnavailable
+from trtbench.host.commands import run_command
 from trtbench.progress import OnStep
 from trtbench.specs import canonical_hash
+from trtbench.specs.environment import EnvironmentSpec
+from trtbench.store.artifacts import Store
 
 
 @dataclass(frozen=True)

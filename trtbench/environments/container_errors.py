@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from trtbench.environments.command import Outcome
 from trtbench.environments.prepared import Container
+from trtbench.host.commands import Outcome
 
 # Patterns of their own words, in the order in which they are tried: an image that is missing or a driver that
 # does not fit is reported through the daemon, so that its troubles come first.

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from pydantic import ValidationError
 
-from trtbench.environments.command import Outcome, run_command
 from trtbench.errors import RuntimeUnavailable
+from trtbench.host.commands import Outcome, run_command
 from trtbench.results.environments import Contents
 
 _TIMEOUT_S = 180.0  # the first import reads some hundred MB from the disk

@@ -2,14 +2,14 @@
 
 import sys
 
-from trtbench.artifacts import Store
 from trtbench.environments import probe
 from trtbench.environments.container import prepare_container
 from trtbench.environments.contents import read_contents
-from trtbench.environments.parse import EnvironmentSpec
 from trtbench.environments.prepared import Prepared
 from trtbench.environments.venv import prepare_venv
 from trtbench.progress import OnStep, silent
+from trtbench.specs.environment import EnvironmentSpec
+from trtbench.store.artifacts import Store
 
 
 def prepare(spec: EnvironmentSpec, store: Store, on_step: OnStep = silent, timed: bool = False) -> Prepared:

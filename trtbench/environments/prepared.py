@@ -2,10 +2,10 @@
 
 import secrets
 
-from trtbench.environments.parse import EnvironmentSpec
 from trtbench.results import Finding
 from trtbench.results.environments import Contents
 from trtbench.specs import ArmEnvironment, Spec
+from trtbench.specs.environment import EnvironmentSpec
 
 
 class Container(Spec):

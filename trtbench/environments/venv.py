@@ -8,16 +8,16 @@ from pathlib import Path
 
 from trtbench.environments import probe
 from trtbench.environments.cache import cache_root, get_or_make_folder, identity_of_folder, remove_folder
-from trtbench.environments.command import run_command
 from trtbench.environments.contents import read_contents
-from trtbench.environments.parse import EnvironmentSpec
 from trtbench.environments.prepared import Prepared
 from trtbench.environments.wheel import EXTRAS, Wheel, check_uv, made_wheel
 from trtbench.errors import RuntimeUnavailable
+from trtbench.host.commands import run_command
 from trtbench.progress import OnStep
 from trtbench.results import Finding
 from trtbench.results.environments import Contents
 from trtbench.specs import canonical_hash
+from trtbench.specs.environment import EnvironmentSpec
 
 _VENV_TIMEOUT_S = 120.0
 _INSTALL_TIMEOUT_S = 1800.0  # some hundred MB from an index

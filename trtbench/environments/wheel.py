@@ -8,11 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import trtbench
-from trtbench.artifacts import file_record
-from trtbench.environments.command import run_command
-from trtbench.environments.parse import EnvironmentSpec
 from trtbench.errors import RuntimeUnavailable
+from trtbench.host.commands import run_command
 from trtbench.progress import OnStep
+from trtbench.specs.environment import EnvironmentSpec
+from trtbench.store.artifacts import file_record
 
 _TIMEOUT_S = 1800.0
 

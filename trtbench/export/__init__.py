@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trtbench
-from trtbench.artifacts import OnnxArtifact, Store, file_record
-from trtbench.environment import package_versions
 from trtbench.errors import ExportError, RuntimeUnavailable, SpecError
 from trtbench.export.calibration import CalibrationImages, needs_calibration, resolve_calibration
 from trtbench.export.capture import captured_output
+from trtbench.host.hardware import package_versions
 from trtbench.progress import OnStep, silent
 from trtbench.results import CalibrationRecord, OnnxManifest
 from trtbench.specs import CalibrationSpec, ExportSpec, ModelSpec, spec_id
+from trtbench.store.artifacts import OnnxArtifact, Store, file_record
 
 if TYPE_CHECKING:
     from trtbench.export.pipeline import Exported

@@ -10,9 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from trtbench.artifacts import file_record
 from trtbench.errors import ExportError
 from trtbench.specs import CheckpointSpec
+from trtbench.store.artifacts import file_record
 
 _WRAPPERS = ("state_dict", "model", "module")
 _PREFIXES = ("module.", "model.", "_orig_mod.")  # DataParallel, Lightning, torch.compile

@@ -10,24 +10,24 @@ from torch import Tensor, nn
 
 from trtbench.export.calibration import CalibrationImages
 from trtbench.export.flops import analytic_flops
+from trtbench.export.graph.interface import with_interface
+from trtbench.export.graph.names import with_module_names
+from trtbench.export.graph.opset import with_sufficient_opset
+from trtbench.export.graph.sparse_weights import count_sparsity
+from trtbench.export.graph.standard_domains import with_standard_domains
+from trtbench.export.graph.static_batch import with_static_batch
+from trtbench.export.graph.tensor_types import with_tensor_types
+from trtbench.export.graph.write import write_model
 from trtbench.export.images import load_images
-from trtbench.export.interface import with_interface
 from trtbench.export.linear_layers import call_all_linear_layers, input_ranks
 from trtbench.export.model import build_model, image_shape, meta_model
-from trtbench.export.names import with_module_names
-from trtbench.export.opset import with_sufficient_opset
 from trtbench.export.passes import apply_graph_passes
 from trtbench.export.passes.fp8_attention import AttentionRange
-from trtbench.export.sparse_weights import count_sparsity
-from trtbench.export.standard_domains import with_standard_domains
-from trtbench.export.static_batch import with_static_batch
-from trtbench.export.tensor_types import with_tensor_types
 from trtbench.export.trace import trace
-from trtbench.export.write import write_model
 from trtbench.progress import OnStep
-from trtbench.recipes import Precision
 from trtbench.results import SparsityRecord, TensorRecord
 from trtbench.specs import ExportSpec
+from trtbench.specs.recipe import Precision
 
 INPUT_NAME = "images"
 LOGITS_NAME, FEATURES_NAME = "logits", "features"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from trtbench.export import cpu_kernels
 from trtbench.export.images import batches
-from trtbench.recipes import Precision, Recipe
+from trtbench.specs.recipe import Precision, Recipe
 from trtbench.vit import role_of
 
 BLOCK_SIZE = {Precision.MXFP8: cpu_kernels.MXFP8_BLOCK, Precision.NVFP4: cpu_kernels.NVFP4_BLOCK}

@@ -20,7 +20,7 @@ from trtbench.export.quantized_weights import (
 from trtbench.export.stock import stock_graph
 from trtbench.export.trace import trace
 from trtbench.progress import OnStep
-from trtbench.recipes import Precision, Recipe
+from trtbench.specs.recipe import Precision, Recipe
 
 Graph = tuple[onnx.ModelProto, tuple[AttentionRange, ...], tuple[str, ...]]
 """The graph with a symbolic batch, the ranges of its attentions, and a note for each deviation."""

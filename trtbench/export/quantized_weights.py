@@ -15,7 +15,7 @@ from modelopt.onnx.export import (
 from modelopt.torch.quantization.export_onnx import configure_linear_module_onnx_quantizers
 from onnx import TensorProto, numpy_helper
 
-from trtbench.recipes import Precision
+from trtbench.specs.recipe import Precision
 
 emit_block_quantizers = configure_linear_module_onnx_quantizers
 """Context in which a model with block quantizers is traced: weights static, activations dynamic."""

@@ -23,8 +23,8 @@ from trtbench.lint.subject import (
     Quantizer,
     Tokens,
 )
-from trtbench.recipes import Precision, Recipe
 from trtbench.specs import ExportSpec
+from trtbench.specs.recipe import Precision, Recipe
 from trtbench.vit import role_of
 
 _QKV_PARTS = 3

@@ -24,8 +24,8 @@ from trtbench.lint.onnx_file import (
     unsigned_quantizers,
 )
 from trtbench.lint.subject import BLOCK_SIZE, Attention, Convolution, LinearLayer, LintSubject, Quantizer
-from trtbench.recipes import Recipe
 from trtbench.results import AuditedLayer
+from trtbench.specs.recipe import Recipe
 
 _DYNAMIC_QUANTIZERS = {"TRT_FP4DynamicQuantize": "fp4", "TRT_MXFP8DynamicQuantize": "mxfp8"}
 _QUANTIZE = frozenset(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from trtbench.recipes import Recipe
+from trtbench.specs.recipe import Recipe
 
 BLOCK_SIZE = {"fp4": 16, "mxfp8": 32}
 """Elements along K that share a scale (NVFP4; OCP MX v1.0)."""

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from trtbench.artifacts import Store, save_result
-from trtbench.environment import collect_environment
+from trtbench.host.hardware import collect_environment
 from trtbench.measure.findings import Observed, findings_of
 from trtbench.measure.interleave import RawBlock, order, run_block, timed_block
-from trtbench.measure.journal import Journal, open_journal
 from trtbench.measure.machine import gpu_identity, machine_identity
 from trtbench.measure.run import Arm, open_run, with_all_notes
 from trtbench.measure.side_by_side import check_exclusive, ratio_of, uses_gpu
@@ -41,6 +39,8 @@ from trtbench.results import (
     VerdictWord,
 )
 from trtbench.specs import ArmSpec, BenchSpec
+from trtbench.store.artifacts import Store, save_result
+from trtbench.store.journal import Journal, open_journal
 
 GROUPS_IN_POOL = 3
 """How many times the processes of one side are in the pool, so that groups differ from draw to draw."""

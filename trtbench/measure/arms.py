@@ -4,15 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trtbench.artifacts import (
-    NOT_BUILT_HERE,
-    Artifact,
-    EngineArtifact,
-    OnnxArtifact,
-    Store,
-    file_record,
-    load_artifact,
-)
 from trtbench.build import build
 from trtbench.build.source import source_of
 from trtbench.errors import ArtifactError, SpecError
@@ -22,6 +13,15 @@ from trtbench.progress import OnStep
 from trtbench.results import EngineManifest
 from trtbench.runtimes import runtime_entry
 from trtbench.specs import ArmSpec, BuildSpec, ExportSpec
+from trtbench.store.artifacts import (
+    NOT_BUILT_HERE,
+    Artifact,
+    EngineArtifact,
+    OnnxArtifact,
+    Store,
+    file_record,
+    load_artifact,
+)
 
 RUNTIMES_OF: dict[str, tuple[str, ...]] = {
     "tensorrt_rtx": ("tensorrt_rtx",),

@@ -15,8 +15,8 @@ from trtbench.measure.summarise import (
     power_capped_share,
     telemetry_summary,
 )
+from trtbench.measure.trtexec_check import trtexec_disagrees
 from trtbench.measure.verdict import MARGIN
-from trtbench.recipes import Precision, Recipe
 from trtbench.results import (
     Finding,
     Measurement,
@@ -28,8 +28,8 @@ from trtbench.results import (
     TimedBlock,
 )
 from trtbench.runtimes import runtime_entry
+from trtbench.specs.recipe import Precision, Recipe
 from trtbench.stats import BlockSamples, Ratio, speedup
-from trtbench.trtexec.check import trtexec_disagrees
 from trtbench.units import format_bytes, format_count
 
 ENQUEUE_SHARE = 0.8

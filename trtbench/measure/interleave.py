@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
-from trtbench.artifacts import file_name
 from trtbench.errors import MeasureError, RuntimeUnavailable, TrtbenchError
 from trtbench.measure.messages import Samples
 from trtbench.measure.process import ArmProcess
@@ -27,6 +26,7 @@ from trtbench.progress import OnProgress, RunProgress
 from trtbench.results import ArmFacts, ProcessRecord, RoundRecord, Statistic, Telemetry, TimedBlock
 from trtbench.specs import BenchSpec
 from trtbench.stats import BlockSamples, summarise
+from trtbench.store.artifacts import file_name
 
 if TYPE_CHECKING:
     from trtbench.measure.telemetry import GpuMonitor

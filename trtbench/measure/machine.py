@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from trtbench.build.trtexec import find_trtexec
-from trtbench.environment import collect_environment
 from trtbench.errors import RuntimeUnavailable
+from trtbench.host.hardware import collect_environment
 from trtbench.measure.telemetry import visible_gpu
 from trtbench.runtimes import runtime_entry
+from trtbench.trtexec.tool import find_trtexec
 
 
 def gpu_identity() -> dict[str, str] | None:

@@ -12,14 +12,14 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from trtbench.build.log_reader import clause_of_last_words
-from trtbench.environments.command import run_command, run_to_stop
 from trtbench.environments.container_errors import trouble_in_log
 from trtbench.environments.prepared import Container
 from trtbench.errors import MeasureError, RuntimeUnavailable
+from trtbench.host.commands import run_command, run_to_stop
+from trtbench.host.last_words import clause_of_last_words
+from trtbench.host.signals import signal_name
 from trtbench.measure.messages import REPLY_MARK, Job, Reply, Request, Samples
 from trtbench.results import ArmFacts
-from trtbench.signals import signal_name
 from trtbench.specs import ArmSpec, BenchSpec
 from trtbench.units import format_seconds
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from trtbench.artifacts import Store, file_name
 from trtbench.environments.prepared import Prepared
 from trtbench.errors import ArtifactError
-from trtbench.measure.journal import Journal, check_once, open_journal
 from trtbench.results import ArmFacts, ProcessRecord, RoundRecord, RunRecord, TimedBlock
 from trtbench.specs import ArmSpec, canonical_hash
+from trtbench.store.artifacts import Store, file_name
+from trtbench.store.journal import Journal, check_once, open_journal
 
 # Part of every run's identity: raise it when the same protocol shall be carried out in another way.
 _MEASURE_REVISION = "1"

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trtbench.artifacts import Store
 from trtbench.errors import MeasureError, SpecError
 from trtbench.measure.findings import Observed, cross_checks, findings_between, findings_of
 from trtbench.measure.interleave import interleave
@@ -17,6 +16,7 @@ from trtbench.results import Measurement, RunRecord, TimedBlock, Verdict
 from trtbench.runtimes import runtime_entry
 from trtbench.specs import ArmSpec, BenchSpec
 from trtbench.stats import Ratio, speedup
+from trtbench.store.artifacts import Store
 
 
 @dataclass(frozen=True)

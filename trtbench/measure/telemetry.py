@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any, Protocol, get_args
 
-from trtbench.environment import first_visible_gpu
+from trtbench.host.hardware import first_visible_gpu
 from trtbench.results import Telemetry, ThrottleReason
 from trtbench.runtimes import runtime_entry
 from trtbench.specs import ArmSpec

@@ -1,5 +1,6 @@
 """Manifests: what the store holds, and how it was made."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
@@ -82,3 +83,12 @@ class EngineManifest(Spec):
     build_s: float
     command: tuple[str, ...] = ()
     timing_cache: FileRecord | None = None
+
+
+@dataclass(frozen=True)
+class EngineMemory:
+    """Device memory that the engine needs, as the builder tells it; None where it does not."""
+
+    activation_bytes: int | None
+    weight_bytes: int | None
+    scratch_bytes: int | None

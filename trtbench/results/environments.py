@@ -1,5 +1,8 @@
 """Environments as they were found."""
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import field_validator
+
 from trtbench.results.base import Finding
 from trtbench.specs import Spec
 
@@ -37,3 +40,79 @@ class EnvironmentRecord(Spec):
     image_digest: str | None = None
     reason: str | None = None
     findings: tuple[Finding, ...] = ()
+
+
+class Gpu(Spec):
+    """One NVIDIA GPU, of compute capability ``12.0``, say; no ``memory_bytes`` where it shares the CPU's."""
+
+    name: str
+    compute_capability: str
+    memory_bytes: int | None
+    driver_version: str
+
+    @property
+    def target(self) -> str:
+        """The compute capability as compilers name it: ``sm120``."""
+        return f"sm{self.compute_capability.replace('.', '')}"
+
+
+class Environment(Spec):
+    """Software and hardware; ``cpu_count`` is the number of CPUs that this process may use."""
+
+    trtbench_version: str
+    python_version: str
+    platform: str
+    cpu_model: str
+    cpu_count: int
+    memory_bytes: int
+    packages: dict[str, str]
+    gpus: tuple[Gpu, ...]
+    no_gpu_reason: str | None
+
+
+_PARTS = 4  # of __version__ of TensorRT (10.14.1.48) and of CUDA_VERSION in NVIDIA's images (13.0.2.006)
+
+
+class ExpectedVersion(Spec):
+    """A version that an image should hold, as ``packaging`` writes ranges, and how that is known."""
+
+    version: str
+    known: str
+
+    @field_validator("version")
+    @classmethod
+    def _is_a_range(cls, text: str) -> str:
+        try:
+            clauses = SpecifierSet(text)
+        except InvalidSpecifier as error:
+            raise ValueError(f"{text!r} is no range of versions such as ==10.14.1.*") from error
+        # 13.0.2.006 is not ==13.0.2: a version that is written out has all the parts that images tell.
+        exact = [c.version for c in clauses if c.operator == "==" and not c.version.endswith(".*")]
+        if any(len(version.split(".")) < _PARTS for version in exact):
+            raise ValueError(f"{text!r} names fewer than four parts: write ==13.0.2.* for all that begin so")
+        return text
+
+    @property
+    def oldest(self) -> str:
+        """The oldest version that is in the range, as far as it names one: ``10.14.1``."""
+        named = [clause.version for clause in SpecifierSet(self.version) if clause.operator in ("==", ">=")]
+        return named[0].removesuffix(".*")
+
+
+class KnownImage(Spec):
+    """One image, and the drivers for it where they are known.
+
+    ``driver``: the one that comes with the CUDA in the image, for all that this CUDA has, on any GPU.
+    ``driver_oldest``: an older one for a Blackwell GPU, with which features of this CUDA are missing: the
+    later of the first one of the same major CUDA (minor version compatibility) and of 570, the first for
+    Blackwell. ``source``: of the versions.
+    """
+
+    image: str
+    tensorrt: ExpectedVersion
+    cuda: ExpectedVersion
+    driver: str | None
+    driver_source: str | None
+    driver_oldest: str | None
+    driver_oldest_source: str | None
+    source: str

@@ -71,3 +71,17 @@ class TacticChoice(Spec):
     def fp4_offered(self) -> bool:
         """Whether a kernel in FP4 was timed, taken or not."""
         return any(tactic.is_fp4 for tactic in self.tactics)
+
+
+class SparsityUse(Spec):
+    """Layers with 2:4 weights, and those that got a sparse kernel; ``None`` where the log says nothing."""
+
+    eligible: tuple[str, ...] | None
+    picked: tuple[str, ...] | None
+
+
+class TacticTables(Spec):
+    """All choices that a log tells, in its order, and the operators whose table is of an unknown form."""
+
+    choices: tuple[TacticChoice, ...]
+    unread: tuple[str, ...]

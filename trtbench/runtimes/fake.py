@@ -39,7 +39,7 @@ from trtbench.errors import MeasureError
 from trtbench.results import Series, Telemetry, TensorRecord
 from trtbench.runtimes import Runtime, Tensor
 from trtbench.specs import ArmSpec, Spec
-from trtbench.yaml_text import load_yaml, yaml_problem
+from trtbench.specs.yaml_text import load_yaml, yaml_problem
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

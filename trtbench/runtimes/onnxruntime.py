@@ -21,8 +21,9 @@ from packaging.version import Version
 from trtbench.errors import MeasureError, RuntimeUnavailable
 from trtbench.results import TensorRecord
 from trtbench.runtimes import Tensor
-from trtbench.runtimes.artifact import check_batch, one_line, read_artifact
 from trtbench.specs import ArmSpec
+from trtbench.store.arm_file import check_batch, read_artifact
+from trtbench.units import one_line
 
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _REPLAYS_WITHOUT_WAITING = Version("1.28")

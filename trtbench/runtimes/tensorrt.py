@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import Any
 
 from trtbench.errors import RuntimeUnavailable
-from trtbench.runtimes.artifact import one_line
 from trtbench.runtimes.trt_engine import EngineRuntime, create_context, load_engine
 from trtbench.specs import ArmSpec
+from trtbench.units import one_line
 
 
 def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> EngineRuntime:

@@ -9,8 +9,8 @@ from typing import Any
 from trtbench.build.targets import import_tensorrt_rtx
 from trtbench.errors import ArtifactError
 from trtbench.runtimes.trt_engine import EngineRuntime, LoadedEngine, create_context, load_engine
-from trtbench.seal import sealed, unsealed
 from trtbench.specs import ArmSpec
+from trtbench.store.seal import sealed, unsealed
 from trtbench.units import format_bytes
 
 

@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 from trtbench.errors import ExportError, MeasureError, RuntimeUnavailable, SpecError
-from trtbench.recipes import Precision, Recipe
 from trtbench.results import TensorRecord
 from trtbench.runtimes import Tensor
-from trtbench.runtimes.artifact import one_line
 from trtbench.specs import ArmSpec
+from trtbench.specs.recipe import Precision, Recipe
+from trtbench.units import one_line
 
 try:
     import torch

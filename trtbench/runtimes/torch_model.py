@@ -19,8 +19,8 @@ from trtbench.export.calibration import resolve_calibration
 from trtbench.export.images import batches, load_images
 from trtbench.export.linear_layers import call_all_linear_layers
 from trtbench.export.model import build_model, image_shape, meta_model
-from trtbench.recipes import Precision, Recipe
 from trtbench.specs import CalibrationSpec, ExportSpec
+from trtbench.specs.recipe import Precision, Recipe
 from trtbench.vit import role_of
 
 _DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}  # FP16 for all others

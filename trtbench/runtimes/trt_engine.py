@@ -13,8 +13,9 @@ from typing import Any, Literal
 from trtbench.errors import MeasureError
 from trtbench.results import TensorRecord
 from trtbench.runtimes import Tensor
-from trtbench.runtimes.artifact import check_batch, one_line, read_artifact
 from trtbench.specs import ArmSpec
+from trtbench.store.arm_file import check_batch, read_artifact
+from trtbench.units import one_line
 
 Shape = tuple[int, ...]
 

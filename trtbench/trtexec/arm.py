@@ -5,13 +5,13 @@ import re
 import shlex
 from pathlib import Path
 
-from trtbench.build.trtexec import Trtexec, find_trtexec
 from trtbench.errors import MeasureError, SpecError
 from trtbench.results import ArmFacts, Series
-from trtbench.runtimes.artifact import check_batch, read_artifact
 from trtbench.specs import ArmSpec, BenchSpec, BuilderOptions
+from trtbench.store.arm_file import check_batch, read_artifact
 from trtbench.trtexec.command import Exports, bench_command, check_protocol
 from trtbench.trtexec.measure import TimedRun, measure
+from trtbench.trtexec.tool import Trtexec, find_trtexec
 
 __all__ = ["TrtexecArm", "check_protocol", "open_arm"]
 

@@ -7,12 +7,14 @@ everything is said that is not its default; in 11 only what is off, since only d
 on. Whatever the version, ``measure.py`` compares what trtexec tells of its options with what was asked for.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtbench.build.trtexec import Trtexec, number, shape_arguments
 from trtbench.errors import SpecError
 from trtbench.specs import BenchSpec, BuilderOptions
+from trtbench.specs.build import BuildPaths, BuildSpec, ShapeRange
+from trtbench.trtexec.tool import Trtexec
 
 _LEAST_QUERIES = 10  # trtexec's own default
 _DEFAULT_OPTIONS = BuilderOptions()
@@ -89,3 +91,96 @@ def _protocol(major: int, cuda_graph: bool) -> tuple[str, ...]:
         graph = ("--useCudaGraph",) if cuda_graph else ()
         return (*graph, "--noDataTransfers", "--useSpinWait", "--separateProfileRun")
     return () if cuda_graph else ("--noCudaGraph",)
+
+
+_MIB = 2**20
+
+
+_HARDWARE = {"none": "none", "ampere_plus": "ampere+", "same_compute_capability": "sameComputeCapability"}
+
+
+_TILING = {"none": 0, "fast": 1, "moderate": 2, "full": 3}  # TilingOptimizationLevel
+
+
+_SEPARATORS = "':,"
+
+
+def build_command(trtexec: Trtexec, spec: BuildSpec, paths: BuildPaths) -> tuple[str, ...]:
+    """Build an engine and time nothing; the layers go to ``paths.inspector``.
+
+    Raises:
+        SpecError: trtexec has no such option, or an input has a name that its syntax cannot hold.
+    """
+    options = spec.options
+    return (
+        str(trtexec.path),
+        f"--onnx={paths.onnx}",
+        f"--saveEngine={paths.engine}",
+        "--skipInference",
+        *(("--stronglyTyped",) if trtexec.major < 11 else ()),
+        "--noTF32",
+        f"--sparsity={'enable' if spec.sparsity else 'disable'}",
+        "--profilingVerbosity=detailed",
+        "--verbose",
+        f"--exportLayerInfo={paths.inspector}",
+        f"--hardwareCompatibilityLevel={_HARDWARE[options.hardware_compatibility]}",
+        *_timing_cache(options, paths),
+        *_build_choices(options),
+        *_profiles(options.profiles),
+    )
+
+
+def shape_argument(name: str, shape: Sequence[int]) -> str:
+    """Write ``images:8x3x224x224``; a scalar is ``x:scalar``.
+
+    Raises:
+        SpecError: the name holds what separates names and shapes.
+    """
+    if any(separator in name for separator in _SEPARATORS):
+        raise SpecError(f"input {name!r}: a name with one of {_SEPARATORS} cannot be told to trtexec")
+    return f"{name}:{'x'.join(map(str, shape)) or 'scalar'}"
+
+
+def shape_arguments(shapes: Iterable[tuple[str, Sequence[int]]]) -> str:
+    """Write shapes by name, ``images:8x3x224x224,mask:8x197``."""
+    return ",".join(shape_argument(name, shape) for name, shape in shapes)
+
+
+def number(value: float) -> str:
+    """Write 500.0 as 500; trtexec reads both."""
+    return str(int(value)) if value == int(value) else repr(value)
+
+
+def _timing_cache(options: BuilderOptions, paths: BuildPaths) -> tuple[str, ...]:
+    if options.timing_cache == "off":
+        return ("--noBuilderCache",)
+    return (f"--timingCacheFile={paths.timing_cache}",) if options.timing_cache == "shared" else ()
+
+
+def _build_choices(options: BuilderOptions) -> tuple[str, ...]:
+    flags = []
+    if options.workspace_bytes is not None:
+        flags.append(f"--memPoolSize=workspace:{number(options.workspace_bytes / _MIB)}")
+    if options.optimization_level is not None:
+        flags.append(f"--builderOptimizationLevel={options.optimization_level}")
+    if options.tiling is not None:
+        flags.append(f"--tilingOptimizationLevel={_TILING[options.tiling]}")
+    if options.max_aux_streams is not None:
+        flags.append(f"--maxAuxStreams={options.max_aux_streams}")
+    if options.version_compatible:
+        flags.append("--versionCompatible")
+    return tuple(flags)
+
+
+def _profiles(profiles: Sequence[Sequence[ShapeRange]]) -> tuple[str, ...]:
+    flags = []
+    for index, profile in enumerate(profiles):
+        if len(profiles) > 1:
+            flags.append(f"--profile={index}")
+        for flag, shapes in (
+            ("minShapes", [(entry.input, entry.min_shape) for entry in profile]),
+            ("optShapes", [(entry.input, entry.opt_shape) for entry in profile]),
+            ("maxShapes", [(entry.input, entry.max_shape) for entry in profile]),
+        ):
+            flags.append(f"--{flag}={shape_arguments(shapes)}")
+    return tuple(flags)

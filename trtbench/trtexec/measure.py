@@ -4,13 +4,12 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtbench.build.supervise import LimitPassed, supervise
-from trtbench.build.trtexec import Trtexec
-from trtbench.build.trtexec_log import refusal_words
 from trtbench.errors import BuildError, MeasureError
+from trtbench.host.processes import LimitPassed, supervise
 from trtbench.results import LayerTime, Series
 from trtbench.specs import BenchSpec, BuilderOptions
 from trtbench.trtexec.command import Exports, bench_command
+from trtbench.trtexec.log import refusal_words
 from trtbench.trtexec.results import (
     LoadedEngine,
     Protocol,
@@ -20,6 +19,7 @@ from trtbench.trtexec.results import (
     read_protocol,
     read_times,
 )
+from trtbench.trtexec.tool import Trtexec
 from trtbench.units import format_seconds
 
 _GRACE_S = 600.0

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trtbench.build.trtexec_log import messages
 from trtbench.errors import MeasureError
 from trtbench.results import LayerTime, Series, TensorRecord
 from trtbench.specs import Spec
+from trtbench.trtexec.log import messages
 
 _MEDIAN = re.compile(r"^GPU Compute Time: min = .* median = (?P<median>\S+) ms")
 _BINDING = re.compile(

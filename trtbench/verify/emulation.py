@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trtbench.artifacts import OnnxArtifact
 from trtbench.errors import ArtifactError
+from trtbench.store.artifacts import OnnxArtifact
 from trtbench.verify.blocks import block_outputs
 from trtbench.verify.images import ImageBatch, VerificationImages, load_batches
 from trtbench.verify.lowering import lower

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trtbench.artifacts import file_record
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.export.calibration import IMAGE_SUFFIXES
 from trtbench.specs import InputsSpec, ModelSpec
+from trtbench.store.artifacts import file_record
 
 CLASS_MAP = "class_map.txt"
 """Optional file beside the class folders, as timm takes it: a folder name a line, in the order of classes."""

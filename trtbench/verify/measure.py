@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from trtbench.artifacts import OnnxArtifact, Store, save_result
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.progress import OnStep, silent
 from trtbench.results import BlockFidelity, Fidelity, FidelityReference
 from trtbench.specs import canonical_hash
+from trtbench.store.artifacts import OnnxArtifact, Store, save_result
 from trtbench.verify.emulation import Emulated, EmulatedModel, Reference
 from trtbench.verify.metrics import (
     ErrorSums,

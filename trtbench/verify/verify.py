@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from trtbench.artifacts import Store
 from trtbench.errors import SpecError, TrtbenchError
 from trtbench.export import export
 from trtbench.progress import OnRecipeStep, OnStep
-from trtbench.recipes import Precision, Recipe
 from trtbench.results import Verification, VerificationRow
 from trtbench.specs import ExportSpec, InputsSpec
+from trtbench.specs.recipe import Precision, Recipe
+from trtbench.store.artifacts import Store
 from trtbench.verify.emulation import LOGITS, Reference
 from trtbench.verify.images import choose_images, class_folders
 from trtbench.verify.measure import fidelity_of

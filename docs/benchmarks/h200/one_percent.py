@@ -24,8 +24,8 @@ from trtbench.measure.interleave import order
 from trtbench.measure.process import ArmProcess
 from trtbench.measure.summarise import measurement_of
 from trtbench.measure.verdict import decide
-from trtbench.recipes import parse_recipe
 from trtbench.specs import ArmSpec, BenchSpec, ExportSpec
+from trtbench.specs.recipe import parse_recipe
 from trtbench.stats import BlockSamples, speedup
 
 SERIES = "gpu_compute_ms"

@@ -18,9 +18,9 @@ from triton.testing import do_bench_cudagraph
 
 from trtbench.measure.messages import Job
 from trtbench.measure.worker import load
-from trtbench.recipes import parse_recipe
 from trtbench.runtimes.torch_model import load_model
 from trtbench.specs import ArmSpec, BenchSpec, ExportSpec
+from trtbench.specs.recipe import parse_recipe
 
 ROUNDS = 9
 PROFILED_QUERIES = 20

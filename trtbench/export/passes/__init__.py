@@ -23,8 +23,8 @@ from trtbench.export.passes import (
     zero_kv_bias,
 )
 from trtbench.export.passes.fp8_attention import AttentionRange
-from trtbench.recipes import Precision, Recipe
 from trtbench.results.base import PassDescription
+from trtbench.specs.recipe import Precision, Recipe
 
 
 @dataclass(frozen=True)

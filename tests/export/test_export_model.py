@@ -1,0 +1,245 @@
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("timm")
+
+from safetensors.torch import save_file  # noqa: E402
+
+from trtbench.errors import ExportError, SpecError  # noqa: E402
+from trtbench.export.flops import analytic_flops  # noqa: E402
+from trtbench.export.linear_layers import call_all_linear_layers, input_ranks  # noqa: E402
+from trtbench.export.model import build_model, image_shape, meta_model  # noqa: E402
+from trtbench.specs import CheckpointSpec, ModelSpec, Scalar  # noqa: E402
+from trtbench.store.artifacts import file_record  # noqa: E402
+
+State = dict[str, torch.Tensor]
+
+
+def tiny(**fields: Any) -> ModelSpec:
+    return ModelSpec(
+        **{"name": "vit_tiny_patch16_224", "overrides": (("depth", 1),), "img_size": 32, **fields}
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"name": "vit_base_patch16_225"}, r"unknown to timm .*did you mean vit_base_patch16_224"),
+        ({"name": "no such thing"}, r"unknown to timm"),
+        ({"name": "resnet18"}, r"timm's ResNet: supported are .*VisionTransformer"),
+        ({"name": "vit_base_r50_s16_224"}, r"convolutional network \(HybridEmbed\)"),
+        ({"overrides": (("dept", 2),)}, r"no argument 'dept': did you mean depth\?"),
+        ({"overrides": (("device", "cpu"),)}, r"no argument 'device'"),
+        ({"overrides": (("checkpoint_path", "weights.pt"),)}, r"no argument 'checkpoint_path'"),
+        ({"overrides": (("depth", "two"),)}, r"depth = 'two': input should be a valid integer"),
+        ({"overrides": (("depth", True),)}, r"depth = True: input should be a valid integer"),
+        ({"overrides": (("global_pool", "best"),)}, r"global_pool = 'best': input should be '', 'avg'"),
+        ({"overrides": (("embed_dim", 100),)}, r"cannot be constructed with embed_dim=100"),
+        ({"overrides": (("num_heads", 0),)}, r"cannot be constructed with num_heads=0"),
+        ({"overrides": (("norm_layer", "mine"),)}, r"cannot be constructed with norm_layer='mine'"),
+        ({"img_size": 50}, r"50 x 50 pixels is not made of whole patches of 16 x 16"),
+        ({"img_size": 64, "overrides": (("img_size", 32),)}, r"img_size is 64 and, as an override, 32"),
+    ],
+)
+def test_what_cannot_be_constructed_is_a_wrong_spec(fields: dict[str, Any], message: str) -> None:
+    spec = ModelSpec(**{"name": "vit_tiny_patch16_224", **fields})
+    with pytest.raises(SpecError, match=message) as caught:
+        meta_model(spec)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "shape"),
+    [
+        ("vit_tiny_patch16_224", (("in_chans", 1),), (1, 224, 224)),
+        ("deit_tiny_distilled_patch16_224", (("depth", 1),), (3, 224, 224)),
+        ("eva02_tiny_patch14_224", (("swiglu_mlp", False),), (3, 224, 224)),
+        ("vit_tiny_patch16_224", (("init_values", 1e-5), ("mlp_ratio", 2)), (3, 224, 224)),
+    ],
+)
+def test_arguments_of_the_constructor_are_taken(
+    name: str, overrides: tuple[tuple[str, Scalar], ...], shape: tuple[int, int, int]
+) -> None:
+    assert image_shape(meta_model(ModelSpec(name=name, overrides=overrides))) == shape
+
+
+def test_random_weights_follow_the_seed_and_leave_the_callers_generator_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first, again, other = (build_model(tiny(seed=seed)).state_dict() for seed in (0, 0, 1))
+    assert torch.equal(torch.rand(3), expected)
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+def save_bare(state: State, folder: Path) -> Path:
+    torch.save(state, folder / "weights.pt")
+    return folder / "weights.pt"
+
+
+def save_safetensors(state: State, folder: Path) -> Path:
+    save_file(state, folder / "weights.safetensors")
+    return folder / "weights.safetensors"
+
+
+def save_from_trainer(state: State, folder: Path) -> Path:
+    wrapped = {f"module.{key}": value for key, value in state.items()}
+    torch.save({"epoch": 3, "state_dict": wrapped, "loss": 0.1}, folder / "last.ckpt")
+    return folder / "last.ckpt"
+
+
+def save_as_deit_does(state: State, folder: Path) -> Path:
+    torch.save({"model": state}, folder / "deit.pth")
+    return folder / "deit.pth"
+
+
+def with_checkpoint(path: Path) -> ModelSpec:
+    return tiny(checkpoint=CheckpointSpec(path=str(path), sha256=file_record(path).sha256))
+
+
+@pytest.mark.parametrize("save", [save_bare, save_safetensors, save_from_trainer, save_as_deit_does])
+def test_checkpoints_load(save: Callable[[State, Path], Path], tmp_path: Path) -> None:
+    state = build_model(tiny(seed=7)).state_dict()
+    loaded = build_model(with_checkpoint(save(state, tmp_path))).state_dict()
+    assert loaded.keys() == state.keys()
+    assert all(torch.equal(loaded[key], state[key]) for key in state)
+
+
+def test_a_checkpoint_that_does_not_fit_says_where(tmp_path: Path) -> None:
+    state = build_model(tiny()).state_dict()
+    state["head.weight"] = torch.zeros(10, 192)
+    state["fc.weight"] = state.pop("norm.weight")
+    with pytest.raises(ExportError) as caught:
+        build_model(with_checkpoint(save_bare(state, tmp_path)))
+    text = str(caught.value)
+    assert "1 missing (norm.weight)" in text
+    assert "1 unexpected (fc.weight)" in text
+    assert "head.weight is (10, 192) instead of (1000, 192)" in text
+
+
+def test_many_differences_are_counted_and_the_first_ones_named(tmp_path: Path) -> None:
+    path = save_bare({f"layer.{i}": torch.zeros(1) for i in range(5)}, tmp_path)
+    with pytest.raises(ExportError, match=r"5 unexpected \(layer.0, layer.1, layer.2, ...\)"):
+        build_model(with_checkpoint(path))
+
+
+class Malicious:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (Path("ran"),))
+
+
+def test_code_in_a_checkpoint_never_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"model": Malicious()}, tmp_path / "evil.pt")
+    (tmp_path / "evil.pkl").write_bytes(pickle.dumps(Malicious()))
+    for name in ("evil.pt", "evil.pkl"):
+        with pytest.raises(ExportError, match="code in it is never run"):
+            build_model(with_checkpoint(tmp_path / name))
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.pt", b""),
+        ("noise.pt", bytes(range(200))),
+        ("text.safetensors", b"not a header at all"),
+        ("short.safetensors", (1000).to_bytes(8, "little")),
+    ],
+)
+def test_a_file_that_is_no_checkpoint_is_named(name: str, content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ExportError, match=name) as caught:
+        build_model(with_checkpoint(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
+def test_a_checkpoint_that_is_empty_or_cut_short_is_told_as_such(
+    suffix: str, share: float, tmp_path: Path
+) -> None:
+    save = save_file if suffix == ".safetensors" else torch.save
+    path = tmp_path / f"short{suffix}"
+    save(build_model(tiny()).state_dict(), path)
+    os.truncate(path, int(path.stat().st_size * share))
+    with pytest.raises(ExportError) as caught:
+        build_model(with_checkpoint(path))
+    words = "the file is empty" if share == 0 else "it is cut short or no checkpoint"
+    assert str(caught.value).startswith(f"checkpoint {path}: ")
+    assert words in str(caught.value)
+    assert str(caught.value).endswith(": save or download it again")
+
+
+@pytest.mark.parametrize("content", [[1, 2], {}, {"model": {"head.weight": "text"}}])
+def test_a_checkpoint_without_tensors_is_refused(content: Any, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "odd.pt")
+    with pytest.raises(ExportError, match=r"not a dictionary of tensors|is no tensor"):
+        build_model(with_checkpoint(tmp_path / "odd.pt"))
+
+
+def test_another_file_than_the_spec_knows_is_refused(tmp_path: Path) -> None:
+    spec = with_checkpoint(save_bare(build_model(tiny()).state_dict(), tmp_path))
+    save_bare(build_model(tiny(seed=1)).state_dict(), tmp_path)
+    with pytest.raises(ExportError, match="the spec says"):
+        build_model(spec)
+
+
+def test_weights_out_of_reach_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ExportError, match="give a file with --checkpoint") as caught:
+        build_model(ModelSpec(name="vit_tiny_patch16_224", pretrained=True))
+    assert "\n" not in str(caught.value)
+
+
+def test_flops_of_vit_base_are_those_of_the_closed_form() -> None:
+    tokens, width, depth, batch = 197, 768, 12, 64
+    linear = 2 * tokens * width * width * depth
+    expected = {
+        "patch_embed": 2 * 196 * (3 * 16 * 16) * width,
+        "qkv": 3 * linear,
+        "attention": 2 * (2 * tokens * tokens * width) * depth,
+        "proj": linear,
+        "fc1": 4 * linear,
+        "fc2": 4 * linear,
+        "head": 2 * width * 1000,
+    }
+    assert analytic_flops(meta_model(ModelSpec()), batch) == {
+        role: batch * flops for role, flops in sorted(expected.items())
+    }
+
+
+def test_flops_of_attention_with_rotary_embedding_and_swiglu_have_their_roles() -> None:
+    tokens, width, hidden, depth = 257, 192, 512, 12
+    flops = analytic_flops(meta_model(ModelSpec(name="eva02_tiny_patch14_224")), 1)
+    assert flops["qkv"] == 3 * 2 * tokens * width * width * depth
+    assert flops["fc1"] == 2 * 2 * tokens * width * hidden * depth  # SwiGLU has two of them
+    assert flops["fc2"] == 2 * tokens * hidden * width * depth
+    assert flops["attention"] == 2 * (2 * tokens * tokens * width) * depth
+    assert "other" not in flops
+
+
+def test_layers_that_the_model_does_not_call_are_made_to_be_called() -> None:
+    spec = ModelSpec(name="eva_giant_patch14_224", overrides=(("depth", 1), ("embed_dim", 176)), img_size=28)
+    model = meta_model(spec)
+    assert "blocks.0.attn.qkv" not in input_ranks(model)
+    call_all_linear_layers(model)
+    assert input_ranks(model)["blocks.0.attn.qkv"] == 3
+    plain, called = build_model(spec), build_model(spec)
+    torch.nn.init.normal_(plain.blocks[0].attn.q_bias)
+    called.load_state_dict(plain.state_dict())
+    call_all_linear_layers(called)
+    x = torch.randn(2, 3, 28, 28, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        torch.testing.assert_close(called(x), plain(x))

@@ -1,0 +1,71 @@
+from io import FileIO
+from pathlib import Path
+
+import pytest
+
+from trtbench.host.log_tail import LogTail
+
+
+@pytest.fixture
+def log_path(tmp_path: Path) -> Path:
+    path = tmp_path / "build.log"
+    path.write_bytes(b"[INFO] Progress: another build\n")
+    return path
+
+
+def append(path: Path, text: str) -> None:
+    with open(path, "ab") as log:  # noqa: PTH123
+        log.write(text.encode())
+
+
+def test_the_last_progress_that_is_new_is_told_once(log_path: Path) -> None:
+    told: list[str] = []
+    tail = LogTail(log_path, told.append)
+    tail.tell_news(0.0)
+    append(log_path, "[INFO] Progress: a\n[VERBOSE] x\n[INFO] Progress: b, step 1 of 2\n[VERBOSE] y\n")
+    tail.tell_news(1.9)
+    assert told == []
+    tail.tell_news(2.0)
+    tail.tell_news(4.0)
+    assert told == ["b, step 1 of 2"]
+
+
+def test_a_line_that_is_written_in_two_parts_is_told_whole(log_path: Path) -> None:
+    told: list[str] = []
+    tail = LogTail(log_path, told.append)
+    append(log_path, "[VERBOSE] x\n[INFO] Progress: b, st")
+    tail.tell_news(0.0)
+    assert told == []
+    append(log_path, "ep 1 of 2\n")
+    tail.tell_news(2.0)
+    assert told == ["b, step 1 of 2"]
+
+
+def test_a_log_that_grows_while_it_is_read(log_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    log_path.write_bytes(b"")
+    tail = LogTail(log_path, told.append)
+
+    class Growing(FileIO):
+        def seek(self, offset: int, whence: int = 0) -> int:
+            position = super().seek(offset, whence)
+            if whence == 2:
+                append(log_path, "[VERBOSE] x\n[VERBOSE] a long line, of which more is to come")
+            return position
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(log_path), "open", lambda path, mode: Growing(path))
+        tail.tell_news(0.0)
+    append(log_path, "\n[INFO] Progress: a\n")
+    tail.tell_news(2.0)
+    assert told == ["a"]
+
+
+def test_of_much_new_text_the_end_is_read(log_path: Path) -> None:
+    told: list[str] = []
+    tail = LogTail(log_path, told.append)
+    append(log_path, "[INFO] Progress: a\n" + "[VERBOSE] x\n" * 200_000)
+    tail.tell_news(0.0)
+    append(log_path, "[INFO] Progress: b\n")
+    tail.tell_news(2.0)
+    assert told == ["b"]

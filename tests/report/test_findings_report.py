@@ -1,0 +1,55 @@
+"""Findings as text: the most severe first, and one advice once."""
+
+from io import StringIO
+
+from rich.console import Console
+
+from trtbench.report.text.findings import render_findings
+from trtbench.results import Finding
+
+
+def finding(code, severity="warning", hint="measure longer", message="times vary"):
+    return Finding(code=code, severity=severity, message=message, hint=hint)
+
+
+def lines(*findings):
+    console = Console(file=StringIO(), width=100, highlight=False)
+    render_findings(findings, console)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_one_advice_is_told_once_behind_all_that_it_is_for():
+    assert lines(
+        ("fp16", finding("NOISY")),
+        ("fp16", finding("THROTTLED", hint="cool it")),
+        ("nvfp4", finding("NOISY", message="times vary more")),
+        ("nvfp4", finding("GRAPH_EMPTY", "error", "is the model loaded?")),
+        ("mxfp8", finding("NOISY")),
+    ) == [
+        "error GRAPH_EMPTY nvfp4: times vary",
+        "  -> is the model loaded?",
+        "warning NOISY fp16: times vary",
+        "warning NOISY nvfp4: times vary more",
+        "warning NOISY mxfp8: times vary",
+        "  -> measure longer",
+        "warning THROTTLED fp16: times vary",
+        "  -> cool it",
+    ]
+
+
+def test_other_advice_on_the_same_code_is_told_apart():
+    assert lines(("a", finding("X", hint="one")), ("b", finding("X", hint="two"))) == [
+        "warning X a: times vary",
+        "  -> one",
+        "warning X b: times vary",
+        "  -> two",
+    ]
+
+
+def test_one_advice_for_two_codes_or_severities_is_told_of_each():
+    found = [("a", finding("X")), ("b", finding("Y")), ("c", finding("X", "info"))]
+    assert [line for line in lines(*found) if line.startswith("  ->")] == ["  -> measure longer"] * 3
+
+
+def test_without_advice_there_is_none():
+    assert lines(("", finding("X", hint=""))) == ["warning X times vary"]

@@ -1,0 +1,93 @@
+import io
+
+from rich.console import Console
+
+from trtbench.report.text.verify import render_verification
+from trtbench.results import BlockFidelity, Fidelity, FidelityReference, Verification, VerificationRow
+from trtbench.specs import InputsSpec
+from trtbench.specs.recipe import parse_recipe
+
+
+def row(recipe: str, sqnr_db: float | None, blocks: list[float | None], **changes: object) -> VerificationRow:
+    fidelity = Fidelity(
+        onnx_sha256="a" * 64,
+        reference=FidelityReference(recipe=parse_recipe("fp32"), sha256="b" * 64, top1=None, top5=None),
+        inputs=InputsSpec(samples=8),
+        samples=8,
+        runtime="onnxruntime 1.31.1",
+        cosine=0.98765,
+        sqnr_db=sqnr_db,
+        max_abs_error=0.25,
+        top1_agreement=0.875,
+        kl_divergence=0.0021,
+        top1=None,
+        top5=None,
+        per_block=tuple(
+            BlockFidelity(block=i, cosine=0.9, sqnr_db=value, max_abs_error=1)
+            for i, value in enumerate(blocks)
+        ),
+    )
+    return VerificationRow(
+        recipe=parse_recipe(recipe), status="ok", fidelity=fidelity.model_copy(update=changes)
+    )
+
+
+def rendered(*rows: VerificationRow, directory: str | None = None) -> list[str]:
+    verification = Verification(model="vit_x", inputs=InputsSpec(samples=8, directory=directory), rows=rows)
+    console = Console(file=io.StringIO(), width=110, highlight=False, color_system=None)
+    render_verification(verification, console)
+    assert isinstance(console.file, io.StringIO)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_recipes_and_blocks() -> None:
+    failed = VerificationRow(recipe=parse_recipe("int8"), status="failed", reason="no [space] left")
+    assert rendered(row("fp16", None, [64.25, None]), row("nvfp4", 11.46, [20, 17.5]), failed) == [
+        "vit_x: exported models against FP32 on 8 synthetic images (seed 0), computed on a CPU by "
+        "onnxruntime 1.31.1; no GPU kernel ran",
+        "recipe   cosine     SQNR  max error  same top-1  KL (nats)",
+        "fp16    0.98765   inf dB       0.25       87.5%     0.0021",
+        "nvfp4   0.98765  11.5 dB       0.25       87.5%     0.0021",
+        "int8     failed",
+        "",
+        "SQNR (dB) of the residual stream behind each block; yellow: where most of the noise enters",
+        "block  fp16  nvfp4",
+        "0      64.2   20.0",
+        "1       inf   17.5",
+        "int8 failed: no [space] left",
+    ]
+
+
+def test_accuracy_stands_beside_that_of_the_reference() -> None:
+    reference = FidelityReference(recipe=parse_recipe("fp32"), sha256="b" * 64, top1=0.75, top5=1.0)
+    labelled = row(
+        "fp8", 20.0, [], reference=reference, top1=0.5, top5=0.875, notes=("image left out: [x].png",)
+    )
+    assert rendered(labelled, directory="/data/[val]") == [
+        "vit_x: exported models against FP32 on 8 images of /data/[val], computed on a CPU by "
+        "onnxruntime 1.31.1; no GPU kernel ran",
+        "recipe           cosine     SQNR  max error  same top-1  KL (nats)  top-1   top-5",
+        "fp8             0.98765  20.0 dB       0.25       87.5%     0.0021  50.0%   87.5%",
+        "FP32 reference                                                      75.0%  100.0%",
+        "note: image left out: [x].png",
+    ]
+
+
+def test_the_block_where_noise_enters_is_marked() -> None:
+    """20 dB to 17 dB adds one part in 100 of noise, 17 dB to 10 dB adds eight."""
+    verification = Verification(
+        model="m", inputs=InputsSpec(), rows=(row("nvfp4", 5.0, [20, 17, 10, 9.9]), row("fp16", None, [None]))
+    )
+    console = Console(
+        file=io.StringIO(), width=110, highlight=False, force_terminal=True, color_system="standard"
+    )
+    render_verification(verification, console)
+    assert isinstance(console.file, io.StringIO)
+    assert [line for line in console.file.getvalue().splitlines() if "\x1b[33m" in line] == [
+        line for line in console.file.getvalue().splitlines() if line.startswith("2 ")
+    ]
+
+
+def test_a_model_without_classifier_or_blocks() -> None:
+    lines = rendered(row("fp8", 20.0, [], top1_agreement=None, kl_divergence=None))
+    assert lines[-1] == "fp8     0.98765  20.0 dB       0.25           -          -"

@@ -1,0 +1,108 @@
+"""What the README says about commands and files is true."""
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from trtbench.cli.app import app
+from trtbench.export.passes import GRAPH_PASSES, MODEL_PASSES
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("trtbench/cli*.py")]
+EXAMPLES = [
+    line.strip().removeprefix("$ ").partition("  #")[0]
+    for path in DOCUMENTS
+    for line in path.read_text().replace("\\\n", " ").splitlines()
+    if re.match(r"\s*(?:\$ )?(?:uv run )?trtbench (?:export|build|inspect|compare|bench|diff|verify) ", line)
+]
+GLOBS = sorted({word for line in EXAMPLES for word in line.split() if "*" in word})
+ENGINE = r"engines/(?P<model>\w+)-(?P<recipes>[^-]+)-b(?P<batch>\d+)-sm\d+-rtx(?P<versions>[^-]+)-\*/"
+MODEL = r"models/(?P<model>\w+)-(?P<recipes>[^-]+)-b(?P<batch>\d+)-\*/"
+README = (ROOT / "README.md").read_text()
+COMMANDS = re.findall(
+    r"^(?:\$ |.*uv run )?trtbench (\w+)([^#\n]*)", "\n".join(re.findall(r"```\n(.*?)```", README, re.S)), re.M
+)
+
+
+def options_of(verb):
+    from typer.main import get_command
+
+    return {option for parameter in get_command(app).commands[verb].params for option in parameter.opts}
+
+
+def test_the_readme_shows_every_command():
+    assert {verb for verb, _ in COMMANDS} == {
+        "compare",
+        "bench",
+        "export",
+        "build",
+        "inspect",
+        "lint",
+        "verify",
+        "containers",
+        "diff",
+        "passes",
+        "doctor",
+    }
+
+
+@pytest.mark.parametrize(("verb", "arguments"), COMMANDS, ids=lambda value: value.strip())
+def test_options_in_examples_exist(verb, arguments):
+    assert set(re.findall(r"--[\w-]+", arguments)) <= options_of(verb)
+
+
+@pytest.mark.parametrize("option", sorted(set(re.findall(r"`(--[\w-]+)", README))))
+def test_options_in_the_text_exist(option):
+    assert any(option in options_of(verb) for verb in ("compare", "export", "build", "verify", "lint"))
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))
+def test_linked_files_exist(link):
+    assert (ROOT / link).exists()
+
+
+@pytest.mark.parametrize("path", re.findall(r"`(trtbench/[\w/.]+)`", README))
+def test_named_files_exist(path):
+    assert (ROOT / path).exists()
+
+
+def test_ci_runs_the_commands_of_the_readme():
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "pip install uv" in script
+    assert "uv run pytest" in script
+
+
+def test_every_pass_gives_its_reason():
+    modules = {candidate.run.__module__ for candidate in (*MODEL_PASSES, *GRAPH_PASSES)}
+    for module in modules:
+        assert len(__import__(module, fromlist=["run"]).__doc__.split("\n\n")) > 1, module
+
+
+@pytest.mark.parametrize("glob", GLOBS)
+def test_examples_name_all_that_the_name_of_a_folder_tells(glob):
+    assert re.fullmatch(ENGINE if glob.startswith("engines") else MODEL, glob)
+
+
+@pytest.mark.parametrize("glob", [glob for glob in GLOBS if glob.startswith("engines")])
+def test_examples_name_the_compiler_that_is_installed(glob):
+    pinned = re.search(r'"tensorrt-rtx==([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+    assert pinned[1] in re.fullmatch(ENGINE, glob)["versions"].strip("{}").split(",")
+
+
+OF_OTHER_CONTENT = {"--passes", "--pretrained", "--checkpoint", "--calib", "--set", "--img-size", "--seed"}
+"""Options that make another model, whose folder is told from that of the usual one by its hash alone."""
+
+
+@pytest.mark.parametrize("example", [line for line in EXAMPLES if OF_OTHER_CONTENT & set(line.split())])
+def test_no_example_makes_a_second_folder_that_another_examples_pattern_fits(example):
+    words = example.split()
+    options = dict(itertools.pairwise(words))
+    model = options.get("--model", "vit_base_patch16_224")
+    named = {options.get("--precision"), *words} - {None}
+    for glob in GLOBS:
+        found = re.fullmatch(ENGINE if glob.startswith("engines") else MODEL, glob)
+        recipes = set(found["recipes"].strip("{}").split(","))
+        same_model = (found["model"], found["batch"]) == (model, options.get("--batch", "64"))
+        assert not (same_model and recipes & named), glob

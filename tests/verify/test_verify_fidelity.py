@@ -1,0 +1,190 @@
+"""One small network by hand, in FP32 and in FP16, compared without an exporter."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from trtbench.errors import ArtifactError
+from trtbench.results import Fidelity, OnnxManifest, TensorRecord
+from trtbench.specs import ExportSpec, InputsSpec
+from trtbench.specs.recipe import parse_recipe
+from trtbench.store.artifacts import OnnxArtifact, Store, file_record
+from trtbench.verify.emulation import EmulatedModel, Reference
+from trtbench.verify.images import VerificationImages
+from trtbench.verify.measure import fidelity_of
+
+BATCH, PIXELS, CLASSES = 4, 3 * 4 * 4, 10
+Export = Callable[..., OnnxArtifact]
+TYPES = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16}
+
+
+def network(element_type: int, output: str = "logits", gain: float = 1.0, blocks: int = 2) -> onnx.ModelProto:
+    rng = np.random.default_rng(0)
+    dtype = helper.tensor_dtype_to_np_dtype(element_type)
+    weights = [
+        numpy_helper.from_array((rng.standard_normal((PIXELS, PIXELS)) / 8 * gain).astype(dtype), f"w{i}")
+        for i in range(blocks)
+    ]
+    weights.append(numpy_helper.from_array(rng.standard_normal((PIXELS, CLASSES)).astype(dtype), "head"))
+    weights.append(numpy_helper.from_array(np.array([BATCH, PIXELS]), "flat"))
+    nodes = [helper.make_node("Reshape", ["images", "flat"], ["r0"], name="/patch_embed/Reshape")]
+    for i in range(blocks):
+        path = f"/blocks/blocks.{i}"
+        nodes.append(helper.make_node("MatMul", [f"r{i}", f"w{i}"], [f"m{i}"], name=f"{path}/mlp/MatMul"))
+        nodes.append(helper.make_node("Add", [f"r{i}", f"m{i}"], [f"r{i + 1}"], name=f"{path}/Add_1"))
+    nodes.append(helper.make_node("MatMul", [f"r{blocks}", "head"], [output], name="/head/MatMul"))
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("images", element_type, (BATCH, 3, 4, 4))],
+        [helper.make_tensor_value_info(output, element_type, (BATCH, CLASSES))],
+        weights,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Export:
+    def make(recipe: str, **options: object) -> OnnxArtifact:
+        model = network(TYPES[recipe], **options)  # type: ignore[arg-type]
+        directory = tmp_path / f"model{len(list(tmp_path.iterdir()))}"
+        directory.mkdir()
+        onnx.save(model, directory / "model.onnx")
+        output = model.graph.output[0].name
+        manifest = OnnxManifest(
+            spec_id="0" * 16,
+            spec=ExportSpec(recipe=parse_recipe(recipe), batch=BATCH),
+            files=(file_record(directory / "model.onnx"),),
+            inputs=(TensorRecord(name="images", dtype="float32", shape=(BATCH, 3, 4, 4)),),
+            outputs=(TensorRecord(name=output, dtype="float32", shape=(BATCH, CLASSES)),),
+            nodes=len(model.graph.node),
+            opset=20,
+            analytic_flops={},
+            calibration=None,
+            sparsity=None,
+            tool_versions={},
+            created_utc="",
+            duration_s=0,
+        )
+        return OnnxArtifact(directory, manifest)
+
+    return make
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def reference(onnx_artifact: OnnxArtifact, samples: int = 6) -> Reference:
+    return Reference(onnx_artifact, VerificationImages(InputsSpec(samples=samples)))
+
+
+def test_float16_against_float32(export: Export, store: Store) -> None:
+    fp32 = export("fp32")
+    fidelity = fidelity_of(export("fp16"), reference(fp32), store)
+    assert fidelity.samples == 6
+    assert fidelity.reference.sha256 == fp32.manifest.files[0].sha256
+    assert fidelity.sqnr_db is not None
+    assert 50 < fidelity.sqnr_db < 80  # 11 bits of mantissa
+    assert 0.9999 < fidelity.cosine < 1
+    assert 0 < fidelity.max_abs_error < 0.1
+    assert fidelity.top1_agreement == 1
+    assert fidelity.kl_divergence is not None
+    assert 0 < fidelity.kl_divergence < 1e-3
+    assert (fidelity.top1, fidelity.top5, fidelity.reference.top1) == (None, None, None)
+    assert [block.block for block in fidelity.per_block] == [0, 1]
+    assert all(block.sqnr_db is not None and 50 < block.sqnr_db < 80 for block in fidelity.per_block)
+
+
+def test_the_numbers_are_those_of_numpy(export: Export, store: Store) -> None:
+    fp32, fp16 = export("fp32"), export("fp16")
+    images = np.stack(
+        [np.random.default_rng((0, i)).standard_normal((3, 4, 4), np.float32) for i in range(6)]
+    )
+    wanted, found = (EmulatedModel(each, 6).run(images).output for each in (fp32, fp16))
+    fidelity = fidelity_of(fp16, reference(fp32), store)
+    error = found - wanted.astype(np.float64)
+    assert fidelity.max_abs_error == np.abs(error).max()
+    assert fidelity.sqnr_db == pytest.approx(
+        10 * np.log10((wanted.astype(float) ** 2).sum() / (error**2).sum())
+    )
+
+
+def test_a_model_against_itself_is_without_error_and_json(export: Export, store: Store) -> None:
+    fp32 = export("fp32")
+    fidelity = fidelity_of(fp32, reference(fp32), store)
+    assert (fidelity.cosine, fidelity.sqnr_db, fidelity.max_abs_error) == (1, None, 0)
+    assert (fidelity.top1_agreement, fidelity.kl_divergence) == (1, 0)
+    text = fidelity.model_dump_json()
+    assert json.loads(text)["sqnr_db"] is None
+    assert Fidelity.model_validate_json(text) == fidelity
+
+
+def test_a_model_without_classifier_has_no_classes(export: Export, store: Store) -> None:
+    fidelity = fidelity_of(
+        export("fp16", output="features"), reference(export("fp32", output="features")), store
+    )
+    assert fidelity.sqnr_db is not None
+    assert (fidelity.top1_agreement, fidelity.kl_divergence) == (None, None)
+
+
+def test_the_result_is_kept_and_computed_once(export: Export, store: Store) -> None:
+    fp32, fp16 = export("fp32"), export("fp16")
+    first = fidelity_of(fp16, reference(fp32), store)
+    (stored,) = (store.root / "results").glob("fidelity-*.json")
+    for artifact in (fp32, fp16):
+        artifact.payload.unlink()  # what is known needs no model
+    assert fidelity_of(fp16, reference(fp32), store) == first
+    stored.write_text("{}")
+    with pytest.raises(ArtifactError, match=r"model\.onnx"):
+        fidelity_of(fp16, reference(fp32), store)
+
+
+def test_other_images_are_another_result(export: Export, store: Store) -> None:
+    fp32, fp16 = export("fp32"), export("fp16")
+    results = [fidelity_of(fp16, reference(fp32, samples), store) for samples in (2, 3)]
+    assert results[0].sqnr_db != results[1].sqnr_db
+    assert len(list((store.root / "results").glob("fidelity-*.json"))) == 2
+
+
+def test_the_reference_is_computed_once_for_all_recipes(
+    export: Export, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[str] = []
+    run = EmulatedModel.run
+
+    def counted(model: EmulatedModel, images: np.ndarray) -> object:
+        runs.append(str(model.onnx.manifest.spec.recipe))
+        return run(model, images)
+
+    monkeypatch.setattr(EmulatedModel, "run", counted)
+    against = reference(export("fp32"))
+    for gain in (1.0, 1.001):
+        fidelity_of(export("fp16", gain=gain), against, store)
+    assert runs == ["fp32", "fp16", "fp16"]
+
+
+def test_an_overflow_is_told_with_its_place(export: Export, store: Store) -> None:
+    big = {"gain": 3000.0}
+    with pytest.raises(
+        ArtifactError, match="residual stream behind block 1 is infinite or not a number for 6 of 6"
+    ):
+        fidelity_of(export("fp16", **big), reference(export("fp32", **big)), store)
+
+
+def test_another_network_is_refused(export: Export, store: Store) -> None:
+    with pytest.raises(ArtifactError, match="blocks or shapes differ"):
+        fidelity_of(export("fp16", blocks=3), reference(export("fp32")), store)
+
+
+def test_steps_tell_how_far_it_is(export: Export, store: Store) -> None:
+    steps: list[str] = []
+    fidelity_of(export("fp16"), reference(export("fp32"), 10), store, steps.append)
+    assert steps[0] == "load the model and its reference"
+    assert steps[-2:] == ["compared 8 of 10 images", "compared 10 of 10 images"]

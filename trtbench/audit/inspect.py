@@ -1,0 +1,63 @@
+"""What an ONNX model or an engine holds, layer by layer."""
+
+from pathlib import Path
+
+from trtbench.audit import audit_engine, audit_onnx
+from trtbench.audit.tactics import tactic_findings
+from trtbench.build.readers.tactics import read_sparsity, read_tactics
+from trtbench.errors import ArtifactError
+from trtbench.results import Audit, CompiledEngine, EngineManifest, OnnxManifest
+from trtbench.store.artifacts import Artifact, EngineArtifact, file_record, load_artifact
+
+
+def inspect(path: Path) -> Audit:
+    """Audit an artifact (directory, manifest or payload) or a bare ONNX file.
+
+    Raises:
+        SpecError: nothing is at that path, or neither an artifact nor an ONNX model.
+        ArtifactError: an artifact is damaged, or an engine's ONNX model is gone or altered.
+    """
+    if path.is_file() and path.suffix == ".onnx" and not (path.parent / "manifest.json").is_file():
+        return audit_onnx(path)
+    artifact = load_artifact(path)
+    if isinstance(artifact.manifest, OnnxManifest):
+        return audit_onnx(artifact.payload, artifact.manifest.spec.recipe, artifact.manifest.analytic_flops)
+    return inspect_engine(Artifact(artifact.directory, artifact.manifest))
+
+
+def inspect_engine(engine: EngineArtifact) -> Audit:
+    """Audit an engine against the ONNX model that it was built from."""
+    onnx_path, analytic_flops = _source_model(engine.manifest)
+    compiled = CompiledEngine.model_validate_json((engine.directory / "layers.json").read_bytes())
+    sparsity = read_sparsity(engine.directory / "build.log")
+    audit = audit_engine(
+        onnx_path,
+        compiled.layers,
+        recipe=None if engine.manifest.export is None else engine.manifest.export.recipe,
+        backend=f"{engine.manifest.backend} {engine.manifest.backend_version}",
+        analytic_flops=analytic_flops,
+        sparsity_requested=engine.manifest.spec.sparsity,
+        sparse_eligible=sparsity.eligible,
+        sparse_picked=sparsity.picked,
+    )
+    tactics = read_tactics(engine.directory / "build.log")
+    return audit.model_copy(
+        update={"findings": (*audit.findings, *tactic_findings(tactics)), "tactics": tactics.choices}
+    )
+
+
+def _source_model(manifest: EngineManifest) -> tuple[Path, dict[str, int] | None]:
+    """Find the ONNX model of an engine: its path, and the FLOPs by role if trtbench exported it."""
+    path = Path(manifest.onnx_path)
+    if not path.is_file():
+        raise ArtifactError(f"{path}: the ONNX model of this engine is gone: export and build it again")
+    if (path.parent / "manifest.json").is_file():
+        source = load_artifact(path)
+        if (
+            isinstance(source.manifest, OnnxManifest)
+            and source.manifest.files[0].sha256 == manifest.onnx_sha256
+        ):
+            return path, source.manifest.analytic_flops
+    elif file_record(path).sha256 == manifest.onnx_sha256:
+        return path, None
+    raise ArtifactError(f"{path}: not the ONNX model that this engine was built from: build it again")

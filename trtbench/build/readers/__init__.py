@@ -1,0 +1,1 @@
+"""What compilers write about an engine, read back."""

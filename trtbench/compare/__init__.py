@@ -1,0 +1,1 @@
+"""Recipes of one model side by side, in shapes, environments and runtimes."""

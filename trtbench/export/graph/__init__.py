@@ -1,0 +1,1 @@
+"""What is done to the ONNX graph, whatever the recipe."""

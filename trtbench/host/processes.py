@@ -1,0 +1,125 @@
+"""Runs a command that may crash, hang or eat all memory, and tells in words how it ended."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trtbench.errors import BuildError
+from trtbench.host.commands import run_to_stop
+from trtbench.host.last_words import clause_of_last_words, last_words
+from trtbench.host.log_tail import LogTail
+from trtbench.host.signals import signal_name
+from trtbench.progress import OnStep, silent
+from trtbench.units import format_bytes, format_seconds
+
+_POLL_S = 0.02
+
+
+class LimitPassed(BuildError):
+    """A command was stopped, because it took too long or too much memory."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a command took; ``peak_rss_bytes`` is the high-water mark of its resident memory."""
+
+    duration_s: float
+    peak_rss_bytes: int
+
+
+def supervise(
+    command: Sequence[str],
+    log_path: Path,
+    timeout_s: float,
+    memory_limit_bytes: int | None,
+    stop: Sequence[str] = (),
+    on_progress: OnStep = silent,
+    words: Callable[[Path], str] = last_words,
+) -> Usage:
+    """Run ``command`` to its end, its output appended to ``log_path``.
+
+    CUDA numbers GPUs as NVML does in it, and ``CUDA_VISIBLE_DEVICES`` reaches it as it is: its first GPU is
+    the one that ``first_gpu`` describes.
+
+    It runs in a process group of its own, killed when a limit is passed or this function is interrupted;
+    ``stop`` is then run to end what it started elsewhere, such as a container. ``on_progress`` is told what
+    the log says of its progress. ``words`` reads in the log why it refused, if it ends with an exit code.
+
+    Raises:
+        LimitPassed: it passed a limit; the text has the last words in the log, if any.
+        BuildError: it refused, or died of a signal; the text has the last words in the log, if any.
+    """
+    start_s = time.monotonic()
+    tail = LogTail(log_path, on_progress)
+    with log_path.open("ab") as log:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
+        )
+    peak_rss_bytes = 0
+    try:
+        while child.poll() is None:
+            rss_bytes, high_water_bytes = _resident_memory(child.pid)
+            peak_rss_bytes = max(peak_rss_bytes, high_water_bytes)
+            duration_s = time.monotonic() - start_s
+            _check_limits(log_path, duration_s, timeout_s, rss_bytes, memory_limit_bytes)
+            tail.tell_news(duration_s)
+            time.sleep(_POLL_S)
+    finally:
+        # Before the child is reaped: after that its number may belong to another process.
+        if child.returncode is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            if stop:
+                run_to_stop(stop, log_path)
+    if child.returncode != 0:
+        raise BuildError(_describe_failure(child.returncode, peak_rss_bytes, log_path, words))
+    return Usage(time.monotonic() - start_s, peak_rss_bytes)
+
+
+def _check_limits(
+    log_path: Path, duration_s: float, timeout_s: float, rss_bytes: int, memory_limit_bytes: int | None
+) -> None:
+    if duration_s > timeout_s:
+        raise LimitPassed(
+            f"stopped after {format_seconds(duration_s)}, the limit is {format_seconds(timeout_s)}: "
+            f"allow more (--timeout-s) or take a smaller model{clause_of_last_words(log_path)}"
+        )
+    if memory_limit_bytes is not None and rss_bytes > memory_limit_bytes:
+        raise LimitPassed(
+            f"stopped at {format_bytes(rss_bytes)} of resident memory, the limit is "
+            f"{format_bytes(memory_limit_bytes)}: allow more (--memory-limit-gb) or take a smaller batch"
+            f"{clause_of_last_words(log_path)}"
+        )
+
+
+def _describe_failure(
+    returncode: int, peak_rss_bytes: int, log_path: Path, words: Callable[[Path], str]
+) -> str:
+    if returncode > 0:
+        return words(log_path) or f"exit code {returncode} without a word"
+    cause = f"killed by signal {-returncode} ({signal_name(-returncode)})"
+    if -returncode == signal.SIGKILL:
+        cause = (
+            f"killed by signal {-returncode} (probably out of memory) after it used "
+            f"{format_bytes(peak_rss_bytes)}: free memory or take a smaller batch"
+        )
+    return f"{cause}{clause_of_last_words(log_path)}"
+
+
+def _resident_memory(pid: int) -> tuple[int, int]:
+    """Read bytes in memory, now and at most, of a process not yet reaped; a dead one has none."""
+    fields = {"VmRSS": 0, "VmHWM": 0}
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+        name, _, value = line.partition(":")
+        if name in fields:
+            fields[name] = int(value.removesuffix("kB")) * 1024
+    return fields["VmRSS"], fields["VmHWM"]

@@ -1,0 +1,40 @@
+"""What works on a machine."""
+
+from typing import Literal
+
+from trtbench.results.base import SCHEMA_VERSION, Finding
+from trtbench.results.environments import Environment
+from trtbench.specs.base import Spec
+
+Status = Literal["ok", "missing", "broken"]
+
+
+class Capability(Spec):
+    """One thing that trtbench makes use of; ``cost`` is what cannot be done without it."""
+
+    name: str
+    status: Status
+    version: str | None = None
+    problem: str | None = None
+    cost: str
+    command: str
+
+
+class Backend(Spec):
+    """What one compiler or runtime can do here: the GPU targets it builds for, the devices it runs on."""
+
+    name: str
+    builds_for: tuple[str, ...]
+    runs_on: tuple[str, ...]
+    note: str
+
+
+class Diagnosis(Spec):
+    """The whole machine."""
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["diagnosis"] = "diagnosis"
+    environment: Environment
+    capabilities: tuple[Capability, ...]
+    backends: tuple[Backend, ...]
+    findings: tuple[Finding, ...]

@@ -1,0 +1,58 @@
+"""What a user asks for. Specs are frozen, refuse unknown fields, and do no I/O."""
+
+from trtbench.specs.base import MAX_SEED, Scalar, Seed, Spec, canonical_hash, spec_id
+from trtbench.specs.bench import ArmEnvironment, ArmSpec, BenchSpec, L2Mode, Regime
+from trtbench.specs.build import (
+    MAX_AUX_STREAMS,
+    MAX_BYTES,
+    MAX_WORKSPACE_BYTES,
+    BuildBackend,
+    BuilderOptions,
+    BuildSpec,
+    HardwareCompatibility,
+    Shape,
+    ShapeRange,
+    TilingLevel,
+    TimingCacheMode,
+)
+from trtbench.specs.model import (
+    CalibrationSpec,
+    CheckpointSpec,
+    ExportSpec,
+    InputsSpec,
+    ModelSpec,
+    RecipeField,
+    SparsityMethod,
+)
+
+__all__ = [
+    "MAX_AUX_STREAMS",
+    "MAX_BYTES",
+    "MAX_SEED",
+    "MAX_WORKSPACE_BYTES",
+    "ArmEnvironment",
+    "ArmSpec",
+    "BenchSpec",
+    "BuildBackend",
+    "BuildSpec",
+    "BuilderOptions",
+    "CalibrationSpec",
+    "CheckpointSpec",
+    "ExportSpec",
+    "HardwareCompatibility",
+    "InputsSpec",
+    "L2Mode",
+    "ModelSpec",
+    "RecipeField",
+    "Regime",
+    "Scalar",
+    "Seed",
+    "Shape",
+    "ShapeRange",
+    "SparsityMethod",
+    "Spec",
+    "TilingLevel",
+    "TimingCacheMode",
+    "canonical_hash",
+    "spec_id",
+]

@@ -1,0 +1,81 @@
+"""Which model, in which precision, with which weights and images."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer
+
+from trtbench.specs.base import Scalar, Seed, Spec
+from trtbench.specs.recipe import Recipe, parse_recipe
+
+RecipeField = Annotated[
+    Recipe,
+    BeforeValidator(lambda value: parse_recipe(value) if isinstance(value, str) else value),
+    PlainSerializer(str),
+]
+
+
+class CheckpointSpec(Spec):
+    """A weight file, identified by its content."""
+
+    path: str
+    sha256: str
+
+
+class ModelSpec(Spec):
+    """A timm model and how to construct it."""
+
+    name: str = "vit_base_patch16_224"
+    overrides: tuple[tuple[str, Scalar], ...] = ()
+    img_size: int | None = Field(default=None, gt=0)
+    pretrained: bool = False
+    checkpoint: CheckpointSpec | None = None
+    seed: Seed = Field(default=0, description="of the random weights, when there are no others")
+
+    def without_paths(self) -> "ModelSpec":
+        """The same model wherever its checkpoint lies: to compare models by."""
+        if self.checkpoint is None:
+            return self
+        return self.model_copy(update={"checkpoint": self.checkpoint.model_copy(update={"path": ""})})
+
+
+class CalibrationSpec(Spec):
+    """The images that quantizers see; ``directory=None`` stands for seeded synthetic images.
+
+    ``sha256`` identifies the chosen images (names and contents), so that other images give another artifact.
+    """
+
+    directory: str | None = None
+    sha256: str | None = None
+    samples: int = Field(default=8, gt=0)
+    seed: Seed = 0
+
+
+SparsityMethod = Literal["sparse_magnitude", "sparsegpt"]
+
+
+class ExportSpec(Spec):
+    """One ONNX file: a model, a recipe, a static batch."""
+
+    model: ModelSpec = ModelSpec()
+    recipe: RecipeField
+    batch: int = Field(default=64, gt=0)
+    passes: tuple[str, ...] | None = Field(default=None, description="null: all that the recipe takes")
+    sparsity_method: SparsityMethod | None = None
+    calibration: CalibrationSpec | None = None
+
+    @property
+    def shape_name(self) -> str:
+        """Batch and, where it was asked for, image size as names of folders have them: ``b64-256px``."""
+        return f"b{self.batch}" + (f"-{self.model.img_size}px" if self.model.img_size else "")
+
+
+class InputsSpec(Spec):
+    """The images to compare on; ``directory=None`` stands for seeded synthetic images.
+
+    A directory holds one folder of images a class. ``sha256`` identifies the chosen images and their classes.
+    """
+
+    directory: str | None = None
+    sha256: str | None = None
+    samples: int = Field(default=32, gt=0)
+    seed: Seed = 0

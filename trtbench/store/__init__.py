@@ -1,0 +1,1 @@
+"""What is kept on disk: artifacts, results, journals, and who made them."""
