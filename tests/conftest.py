@@ -1,19 +1,39 @@
 """Makes ``support`` importable, Ctrl-C work wherever tests are started, and the command line callable."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.in_process import open_arm
 
 from trtbench.cli import app
+from trtbench.host import hardware
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A worker per core, up to four (each needs 2 GB); none on a GPU, which tests would have to share."""
+    return 0 if config.option.markexpr == "gpu" else min(len(os.sched_getaffinity(0)), 4)
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers share the cores; threads of OpenMP that wait for one another would keep them busy.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_configure() -> None:
     # What a shell starts in the background ignores SIGINT, and so does every program that the tests start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _scripted_arms_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time scripted arms in this process; tests of worker processes start them themselves."""
+    monkeypatch.setattr("trtbench.measure.timers.ArmProcess", open_arm)
 
 
 @pytest.fixture
@@ -31,3 +51,9 @@ def trtbench(
         return int(ended.value.code or 0), output.out, output.err
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def _versions_are_read_again() -> None:
+    """Tests install other packages: what a command reads once is read once a test."""
+    hardware._version.cache_clear()

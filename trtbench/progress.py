@@ -1,28 +1,41 @@
-"""How a stage tells its caller what it is doing."""
+"""How a stage reports what it is doing."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
 
-OnStep = Callable[[str], None]
-"""Called with a few words ("calibrate", "trace to ONNX") when a stage begins a step."""
-
-OnRecipeStep = Callable[[str, str], None]
-"""Called with the recipe at work and a few words on the step that begins."""
-
-
-def silent(step: str) -> None:
-    """Ignore the step: for a caller that shows no progress."""
+Stage = Literal["setup", "export", "build", "audit", "verify", "measure"]
 
 
 @dataclass(frozen=True)
-class RunProgress:
-    """What a user sees while it measures; ``medians_ms``: of the blocks that there are so far, by arm."""
+class Step:
+    """One step of a stage, or how far it is.
 
-    step: str
-    blocks: int
-    medians_ms: Mapping[str, float]
-    left_s: float | None
+    Attributes:
+        stage: the stage at work.
+        text: the step in a few words.
+        done: units finished, of ``total``.
+        total: units in all; None where they are not counted.
+        left_s: time left in seconds, where the stage knows it.
+        subject: key of the cell at work (a recipe, say); ``""`` where there is only one.
+    """
+
+    stage: Stage
+    text: str
+    done: int = 0
+    total: int | None = None
+    left_s: float | None = None
+    subject: str = ""
 
 
-OnProgress = Callable[[RunProgress], None]
-"""Called when a process begins to load, and after each turn of blocks."""
+OnStep = Callable[[Step], None]
+"""Called when a step begins, and while it counts."""
+
+
+def silent(step: Step) -> None:
+    """Ignore the step: for a caller that shows no progress."""
+
+
+def for_subject(on_step: OnStep, subject: str) -> OnStep:
+    """Return a callback that passes every step on to ``on_step`` with this subject."""
+    return lambda step: on_step(replace(step, subject=subject))

@@ -17,12 +17,13 @@ from pathlib import Path
 
 from trtbench.audit.inspect import inspect_engine
 from trtbench.build import build
-from trtbench.cli.parse import read_model_entry
+from trtbench.cli.parse_model import read_model_entry
 from trtbench.errors import TrtbenchError
 from trtbench.export import export
 from trtbench.export.passes import GRAPH_PASSES, MODEL_PASSES
 from trtbench.host.hardware import package_versions
-from trtbench.report.text.comparison import format_shares
+from trtbench.progress import OnStep
+from trtbench.report.text.compiled_table import format_shares
 from trtbench.results import Audit, Fidelity, SparsityRecord
 from trtbench.specs import BuildSpec, ExportSpec, InputsSpec, ModelSpec
 from trtbench.specs.recipe import Recipe, parse_recipe
@@ -140,8 +141,8 @@ class Runs:
         return fidelity_of(onnx, self._references[model.name], self._store, tell)
 
 
-def _teller(what: str) -> Callable[[str], None]:
-    return lambda step: print(f"{what}: {step}", file=sys.stderr, flush=True)
+def _teller(what: str) -> OnStep:
+    return lambda step: print(f"{what}: {step.stage}: {step.text}", file=sys.stderr, flush=True)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

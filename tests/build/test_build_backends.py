@@ -9,7 +9,8 @@ from support.trt_api import VERSIONS
 
 from trtbench.build import build
 from trtbench.build.engine import engine_id
-from trtbench.errors import BuildError, RuntimeUnavailable, SpecError
+from trtbench.errors import BuildError, Code, RuntimeUnavailable, SpecError
+from trtbench.progress import Step
 from trtbench.results import CompiledEngine
 from trtbench.specs import BuildBackend, BuilderOptions, BuildSpec
 from trtbench.store.artifacts import Store
@@ -74,7 +75,7 @@ def test_trtexec_builds_an_artifact(
     install_trtexec(monkeypatch, tmp_path, version)
     store, steps = Store(tmp_path / "store"), []
     engine, made = build(model, BuildSpec(backend="trtexec"), store, steps.append)
-    assert steps[0] == f"compile for sm120 with TensorRT {version} (trtexec)"
+    assert steps[0] == Step("build", f"compile for sm120 with TensorRT {version} (trtexec)")
     manifest = engine.manifest
     assert (made, manifest.backend, manifest.backend_version) == (True, "trtexec", version)
     assert [file.name for file in manifest.files][1:] == ["build.log", "layers.json", "inspector.json"]
@@ -121,8 +122,9 @@ def test_a_build_by_trtexec_that_passes_a_limit_says_so(
 ) -> None:
     install_trtexec(monkeypatch, tmp_path, "10.14.1.48", harmless=[SKIPPED], takes_bytes=400_000_000)
     spec = BuildSpec(backend="trtexec", memory_limit_bytes=200_000_000)
-    with pytest.raises(BuildError, match=r"\(trtexec\) failed: stopped at .*--memory-limit-gb"):
+    with pytest.raises(BuildError, match=r"\(trtexec\) failed: stopped at .*--memory-limit-gb") as caught:
         build(model, spec, Store(tmp_path / "store"))
+    assert caught.value.code == Code.BUILD_MEMORY_LIMIT
 
 
 def test_a_build_by_trtexec_that_is_killed_says_so(

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 
 from trtbench.build.profiles import check_profiles
 from trtbench.build.source import source_of
-from trtbench.cli.parse import parse_profiles
+from trtbench.cli.parse import parse_profile
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.specs import ShapeRange
 
@@ -18,15 +18,14 @@ INPUTS = {"x": ("batch", 3), "mask": ("batch", 5), "scale": (1,)}
 MODEL = Path("models/m.onnx")
 
 
-def test_words_are_one_profile_each() -> None:
-    assert parse_profiles([]) == ()
-    assert parse_profiles(["x=1x3:8x3:64x3"]) == ((X,),)
-    assert parse_profiles(["x=1x3:8x3:64x3,mask=1x5:8x5:64x5", "x=1x3:8x3:64x3"]) == ((X, MASK), (X,))
+def test_a_word_is_a_profile() -> None:
+    assert parse_profile("x=1x3:8x3:64x3") == (X,)
+    assert parse_profile("x=1x3:8x3:64x3,mask=1x5:8x5:64x5") == (X, MASK)
 
 
 def test_names_may_hold_what_separates_others() -> None:
     name = "a=1x2:b,c.0/x:0"
-    ((entry,),) = parse_profiles([f"{name}=1:2:3"])
+    (entry,) = parse_profile(f"{name}=1:2:3")
     assert entry == ShapeRange(input=name, min_shape=(1,), opt_shape=(2,), max_shape=(3,))
 
 
@@ -39,22 +38,22 @@ def test_names_may_hold_what_separates_others() -> None:
 )
 def test_other_words_are_refused_with_an_example(word: str) -> None:
     with pytest.raises(SpecError) as refused:
-        parse_profiles([word])
+        parse_profile(word)
     assert str(refused.value) == (
         f"--profile {word}: expected NAME=MIN:OPT:MAX, such as "
-        "x=1x3x224x224:8x3x224x224:64x3x224x224, with commas between several inputs"
+        "x=1x3x224x224:8x3x224x224:64x3x224x224; separate inputs by commas"
     )
 
 
 def test_an_input_that_comes_twice_and_a_side_that_is_too_long() -> None:
     with pytest.raises(
-        SpecError, match=r"^--profile x=1:2:3,x=1:2:3: x comes twice: one range for each input$"
+        SpecError, match=r"^--profile x=1:2:3,x=1:2:3: x comes twice; give one range for each input$"
     ):
-        parse_profiles(["x=1:2:3,x=1:2:3"])
+        parse_profile("x=1:2:3,x=1:2:3")
     with pytest.raises(
         SpecError, match=r"^--profile x=1:2:99999999999: Input should be less than 2147483648$"
     ):
-        parse_profiles(["x=1:2:99999999999"])
+        parse_profile("x=1:2:99999999999")
 
 
 def test_an_input_without_a_rank_is_refused(tmp_path: Path) -> None:

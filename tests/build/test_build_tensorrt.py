@@ -110,7 +110,7 @@ def test_every_version_of_tensorrt_builds_strongly_typed_and_tells_its_layers(
     assert (paths.engine.read_bytes(), paths.inspector.read_text()) == (PLAN, LAYERS)
     assert api.called("init_libnvinfer_plugins") == [(script.logger, "")]
     assert log == [
-        "[INFO] Progress: Building Engine, 2 steps",
+        "[INFO] Progress: 0/2 Building Engine",
         *(f"[INFO] {total}" for total in TOTALS),
     ]
     assert not paths.timing_cache.exists()

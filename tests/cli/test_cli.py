@@ -17,20 +17,47 @@ def test_version(trtbench):
     assert trtbench("--version") == (0, f"trtbench {__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", ["compare", "export", "build", "inspect", "verify", "doctor"])
+@pytest.mark.parametrize("command", app.COMMANDS)
 def test_every_command_has_help_with_examples(trtbench, command):
     code, out, _ = trtbench(command, "--help")
     assert code == 0
-    assert command == "doctor" or f"trtbench {command}" in out
+    assert command in ("doctor", "passes") or f"  trtbench {command}" in out
     assert "--json" in out
 
 
-def test_help_loads_no_heavy_package():
-    heavy = "torch timm modelopt tensorrt_rtx onnx onnxruntime numpy pydantic"
-    program = (
-        f"import sys, trtbench.cli.app; print([name for name in '{heavy}'.split() if name in sys.modules])"
-    )
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "[]\n"
+@pytest.mark.parametrize("command", ["", *app.COMMANDS])
+def test_help_loads_no_heavy_package(command):
+    heavy = "torch timm modelopt tensorrt_rtx onnx onnxruntime numpy rich" + " pydantic" * (not command)
+    program = f"""
+import sys
+from trtbench.cli.app import main
+try:
+    main()
+finally:
+    print([name for name in {heavy.split()} if name in sys.modules])
+"""
+    words = [sys.executable, "-c", program, *[command] * bool(command), "--help"]
+    out = subprocess.run(words, capture_output=True, text=True).stdout
+    assert out.startswith("Usage: ")
+    assert out.endswith("\n[]\n")
+
+
+def test_the_list_of_commands_loads_none_of_them():
+    program = "import sys; from trtbench.cli.app import COMMANDS, main; sys.argv = ['trtbench', '--help']"
+    program += "\ntry: main()\nfinally: print([n for n in COMMANDS if f'trtbench.cli.{n}' in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout
+    assert out.endswith("\n[]\n")
+
+
+def test_a_command_that_is_misspelt_is_suggested(trtbench):
+    code, _, err = trtbench("comapre", "fp16")
+    assert (code, "Did you mean 'compare'?" in err) == (2, True), err
+
+
+def test_an_option_counts_as_given_whatever_its_value(trtbench):
+    for words in (["--batch", "64"], ["--batch", "8"]):
+        code, _, err = trtbench("compare", "--from", "a.json", *words)
+        assert (code, "--batch and --from" in err) == (2, True), err
 
 
 @pytest.mark.parametrize(
@@ -40,7 +67,7 @@ def test_help_loads_no_heavy_package():
         (["compare", "nvfp4+dense"], ["+dense", "sparse"]),
         (["compare", "nvfp4@home"], ["@home", "stock"]),
         (["compare", "fp16", "fp16"], ["fp16", "more than once"]),
-        (["compare", "fp16", "--batch", "0"], ["--batch 0", "integers above 0"]),
+        (["compare", "fp16", "--batch", "0"], ["--batch 0", "greater than 0"]),
         (["compare", "fp16", "--batch", "many"], ["--batch", "integer"]),
         (["compare", "fp16", "--img-size", "-3"], ["--img-size", "-3"]),
         (["compare", "fp16", "--set", "depth"], ["--set depth", "NAME=VALUE"]),
@@ -54,7 +81,6 @@ def test_help_loads_no_heavy_package():
         (["compare", "fp16", "--model", "resnet50"], ["resnet50", "VisionTransformer"]),
         (["compare", "fp16", "--set", "dept=2", *TINY[:2]], ["dept", "depth"]),
         (["compare", "fp16", "--checkpoint", "nowhere.pt"], ["nowhere.pt", "no such file"]),
-        (["compare", "fp16", "--pretrained", "--checkpoint", __file__], ["exclude each other"]),
         (["compare", "int8", "--calib", "nowhere", *TINY], ["nowhere"]),
         (["compare"], ["Missing argument", "see trtbench compare --help"]),
         (["compare", "fp16", "--tiling", "fulll"], ["--tiling", "'fulll'", "see trtbench compare --help"]),
@@ -106,7 +132,7 @@ def test_a_folder_above_that_is_not_utf8_is_refused(trtbench, tmp_path, monkeypa
     monkeypatch.chdir(folder)
     code, _, err = trtbench("bench", "../a.yaml", "--runtime", "fake")
     assert code == 2
-    assert err.endswith("b\\xff: the name is not UTF-8, which results are written in: rename it\n")
+    assert err.endswith("b\\xff: the name is not UTF-8, as results are; rename it\n")
 
 
 def test_a_working_directory_that_was_removed_is_told(trtbench, tmp_path, monkeypatch):

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 from support.scripted import FAST, telemetry, write_script
+from support.tensorrt_machine import install_gpu
 
-from trtbench.results import AaBlocks
+from trtbench.results import AaBlocks, Comparison, ComparisonRow, Verdict
 from trtbench.stats import BlockSamples, speedup
-from trtbench.store.artifacts import Store, save_result
+from trtbench.store.artifacts import Store
 from trtbench.store.journal import read_journal
-from trtbench.store.results import load_result
+from trtbench.store.results import load_result, save_result
+
+ROWS = tuple(ComparisonRow(key=word, subject=word, recipe=word, batch=8) for word in ("fp16", "fp8"))
 
 
 @pytest.fixture
@@ -18,79 +21,39 @@ def arms(tmp_path):
     return write_script(tmp_path, "slow", 1.5), write_script(tmp_path, "fast", 1.2)
 
 
-@pytest.mark.parametrize("command", ["bench", "compare"])
-def test_help_has_examples(trtbench, command):
-    code, out, _ = trtbench(command, "--help")
-    assert code == 0
-    assert f"trtbench {command}" in out
-    assert "--json" in out
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["bench", "fp17"], ["fp17", "unknown precision"]),
-        (["bench", "nowhere/model"], ["nowhere/model", "no such file", "no recipe"]),
-        (["bench", "nowhere.onnx"], ["nowhere.onnx", "no such file"]),
+        (["bench", "nowhere/model"], ["nowhere/model: neither a path nor a recipe"]),
+        (["bench", "nowhere.onnx"], ["nowhere.onnx: neither a path nor a recipe"]),
         (["bench", "fp16", "--runtime", "fast"], ["fast", "onnxruntime-cpu"]),
         (["bench", "fp16", "--runtime", "fake"], ["fake", "script"]),
         (["bench", "fp16", "--batch", "1,x"], ["--batch 1,x", "integer"]),
         (["bench", "fp16", "--batch", "8,8"], ["--batch", "once"]),
         (["bench", "fp16", "--duration-s", "0"], ["--duration-s 0"]),
         (["bench", "fp16", "--rebuilds", "-1"], ["--rebuilds -1"]),
-        (["bench", "slow.json", "--runtime", "fake", "--batch", "8"], ["--batch", "slow.json"]),
-        (["bench", "slow.json", "--runtime", "fake", "--set", "depth=1"], ["--set", "slow.json"]),
+        (["bench", "fp16", "--aa", "0"], ["--aa", "greater than or equal to 1"]),
         (["bench", "slow.json", "--runtime", "onnxruntime-cpu"], ["slow.json", "onnxruntime-cpu"]),
         (["bench", "slow.json", "--runtime", "torch"], ["slow.json", "recipe"]),
         (["bench", "slow.json"], ["slow.json", "loads engines", "fake"]),
+        (["bench", "fp16", "--runtime", "torch", "--batch", "1,0"], ["--batch 0", "greater than 0"]),
         (["compare", "fp16", "--runtime", "fast"], ["fast"]),
         (["compare", "fp16", "--runtime", "fake"], ["fake", "script"]),
         (["compare", "fp16", "--runtime", "torch", "--runtime", "torch"], ["torch", "more than once"]),
         (["compare", "slow.json", "fp16", "--runtime", "fake"], ["do not mix"]),
         (["compare", "slow.json", "fast.json"], ["--runtime"]),
         (["compare", "slow.json", "slow.json", "--runtime", "fake"], ["more than once", "--aa"]),
-        (["compare", "--aa", "fp16", "fp32", "--runtime", "torch"], ["--aa", "one"]),
-        (["compare", "--aa", "fp16", "--runtime", "torch", "--img-size", "224,256"], ["--img-size", "--aa"]),
-        (["bench", "fp16", "--runtime", "torch", "--batch", "1,0"], ["--batch 1,0", "above 0"]),
         (["compare", "fp16", "--img-size", "224,x"], ["--img-size 224,x", "integer"]),
-        (["compare", "slow.json", "--runtime", "fake", "--batch", "64"], ["--batch", "slow.json"]),
-        (["compare", "--from", "slow.json", "--img-size", "64"], ["--img-size", "--from"]),
-        (["compare", "--aa", "slow.json", "--runtime", "fake", "--set", "depth=1"], ["--set", "slow.json"]),
-        (["compare", "--aa", "slow.json", "--runtime", "fake", "--batch", "8"], ["--batch", "slow.json"]),
-        (["compare", "--aa", "fp16", "--runtime", "torch", "--rebuilds", "1"], ["--rebuilds", "--aa"]),
-        (["compare", "fp16", "--comparisons", "5"], ["--comparisons 5", "--aa"]),
-        (["compare", "--from", "slow.json", "--l2", "flushed"], ["--l2", "--from"]),
-        (["compare", "--from", "slow.json", "--set", "depth=1"], ["--set", "--from"]),
-        (["compare", "--from", "slow.json", "--batch", "8"], ["--batch", "--from"]),
-        (["compare", "--from", "slow.json", "--trust"], ["--trust", "--from"]),
-        (["compare", "fp16", "--runtime", "torch", "--rebuilds", "1"], ["--rebuilds", "torch", "no say"]),
-        (["bench", "slow.json", "--runtime", "fake", "--rebuilds", "1"], ["--rebuilds", "fake", "no say"]),
-        (["compare", "--aa", "fp16", "--runtime", "torch", "--batch", "1,2"], ["--aa", "one batch"]),
-        (
-            ["bench", "fp16", "--runtime", "onnxruntime-cpu", "--trust"],
-            ["--trust has no say in runtime onnxruntime-cpu, which loads no engine: leave it out"],
-        ),
-        (
-            ["compare", "fp16", "--runtime", "torch", "--runtime", "onnxruntime", "--trust"],
-            ["--trust has no say in runtime torch, onnxruntime, which loads no engine: leave it out"],
-        ),
-        (
-            ["bench", "slow.json", "--runtime", "fake", "--exclusive"],
-            ["--exclusive has no say in runtime fake, which runs on no GPU: leave it out"],
-        ),
-        (
-            ["compare", "--aa", "fp16", "--runtime", "onnxruntime-cpu", "--exclusive"],
-            ["--exclusive has no say in runtime onnxruntime-cpu, which runs on no GPU: leave it out"],
-        ),
-        (
-            ["compare", "fp16", "--runtime", "onnxruntime-cpu", "--runtime", "torch-eager", "--no-graph"],
-            ["--no-graph has no say in runtime onnxruntime-cpu, torch-eager, which never has a CUDA graph"],
-        ),
-        (["compare", "slow.json", "--runtime", "fake", "--trust"], ["--trust has no say in runtime fake"]),
+        (["compare", "fp16", "--aa", "5"], ["No such option: --aa"]),
+        (["compare", "fp32", "--env", "remote"], ["environment 'remote' is unknown"]),
+        (["compare", "fp32", "--env", "local", "--env", "local"], ["local is named more than once"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and value[0] in ("bench", "compare") else "",
 )
-def test_wrong_requests_end_with_2_and_one_line(trtbench, arms, arguments, words):
+def test_wrong_requests_end_with_2_and_one_line(trtbench, monkeypatch, arms, arguments, words):
+    install_gpu(monkeypatch)
+    monkeypatch.setattr("trtbench.compare.check.missing_packages", lambda runtime: [])
     code, out, err = trtbench(*arguments)
     assert code == 2, err
     assert out == ""
@@ -103,7 +66,8 @@ def test_bench_prints_and_keeps_the_same_result(trtbench, arms):
     (path,) = Path("results").glob("*.json")
     assert load_result(path).model_dump(mode="json") == json.loads(out)
     assert (path.parent / json.loads(out)["raw"]).is_file()
-    assert "process 2 of 2" in err
+    assert "measure: load slow (" in err
+    assert "(2/2, 0 s left)" in err
     assert json.loads(out)["environment"]["cpu_model"]
 
 
@@ -121,24 +85,23 @@ def test_the_samples_of_a_result_are_named_from_where_the_user_stands(trtbench, 
         (path,) = _kept(trtbench(*arguments, *timing)[1])
         assert path.parent.parent == Path(store, "results")
         assert path.parent.with_name(f"{path.parent.name}.json").is_file()
-    (path,) = _kept(trtbench("compare", "--aa", arms[0], *timing, "--comparisons", 1)[1], "every comparison")
+    (path,) = _kept(trtbench("bench", arms[0], *timing, "--aa", 1)[1], "every comparison")
     assert path.name == "comparisons.jsonl"
 
 
 def test_the_samples_of_stored_results_are_those_beside_them(trtbench, arms):
-    for store in ("v", "w"):
-        for path in arms:
-            trtbench("bench", path, "--runtime", "fake", "--store", store, *FAST)
-    (slow,), (fast,) = Path("v/results").glob("*slow*.json"), Path("w/results").glob("*fast*.json")
+    for store, path in zip("vw", arms, strict=True):
+        trtbench("bench", path, "--runtime", "fake", "--store", store, *FAST)
+    (slow,), (fast,) = Path("v/results").glob("*.json"), Path("w/results").glob("*.json")
     out = trtbench("compare", "--from", slow, fast)[1]
     assert _kept(out) == [path.with_suffix("") / "blocks.jsonl" for path in (slow, fast)]
 
 
-@pytest.mark.parametrize("command", [["bench", "fp16"], ["compare", "--aa", "fp16"]])
+@pytest.mark.parametrize("command", [["bench", "fp16"], ["bench", "fp16", "--aa", "2"]])
 def test_without_a_gpu_the_way_to_the_cpu_is_told(trtbench, command):
     code, out, err = trtbench(*command)
     assert (code, out) == (1, "")
-    assert "--runtime onnxruntime-cpu times on this CPU" in err.splitlines()[-1]
+    assert "--runtime onnxruntime-cpu times on the CPU" in err.splitlines()[-1]
 
 
 def test_files_of_one_name_are_told_apart(trtbench, arms, tmp_path):
@@ -146,7 +109,7 @@ def test_files_of_one_name_are_told_apart(trtbench, arms, tmp_path):
     write_script(tmp_path / "other", "slow", 1.2)
     code, out, err = trtbench("compare", "slow.json", "other/slow.json", "--runtime", "fake", *FAST, "--json")
     assert code == 0, err
-    labels = [each["arm"]["label"] for each in json.loads(out)["measurements"]]
+    labels = [row["subject"] for row in json.loads(out)["rows"]]
     assert labels == ["slow.json", "other/slow.json"]
 
 
@@ -234,16 +197,14 @@ def _recomputed(line):
 
 def test_an_arm_against_itself(trtbench, tmp_path):
     script = write_script(tmp_path, "same", noise=0.001)
-    code, out, err = trtbench(
-        "compare", "--aa", script, "--runtime", "fake", "--comparisons", 4, *FAST, "--json"
-    )
+    code, out, err = trtbench("bench", script, "--runtime", "fake", "--aa", 4, *FAST, "--json")
     assert code == 0, err
     report = json.loads(out)
     assert (report["kind"], report["comparisons"], report["pool"]) == ("aa_report", 4, 6)
     assert sum(report["verdicts"].values()) == 4
     assert 0 <= report["coverage"] <= 1
     assert report["half_width"] > 0
-    assert "comparison 4 of 4" in err
+    assert "measure: compare with itself (4/4, 0 s left)" in err
     (path,) = Path("results").glob("*.json")
     lines = (path.parent / report["raw"]).read_text().splitlines()
     assert len(lines) == 4
@@ -259,7 +220,7 @@ def test_an_arm_against_itself(trtbench, tmp_path):
         assert sides == [set(group) for group in comparison["groups"]]
     # Interrupted before its result was saved: nothing is measured twice, and the rest is made up for.
     path.unlink()
-    again = trtbench("compare", "--aa", script, "--runtime", "fake", "--comparisons", 5, *FAST, "--json")
+    again = trtbench("bench", script, "--runtime", "fake", "--aa", 5, *FAST, "--json")
     assert json.loads(again[1])["comparisons"] == 5
     assert (path.parent / report["raw"]).read_text().splitlines()[:4] == lines
 
@@ -267,7 +228,7 @@ def test_an_arm_against_itself(trtbench, tmp_path):
 def test_what_shows_in_the_blocks_of_an_arm_against_itself_is_told(trtbench, tmp_path):
     held = telemetry(foreign_pids=(77,), throttle_us={"sw_power_cap": 100_000}).model_dump(mode="json")
     script = write_script(tmp_path, "held", noise=0.001, telemetry=[held])
-    arguments = ("compare", "--aa", script, "--runtime", "fake", "--comparisons", 2, *FAST)
+    arguments = ("bench", script, "--runtime", "fake", "--aa", 2, *FAST)
     code, out, err = trtbench(*arguments, "--json")
     assert code == 0, err
     found = {finding["code"]: finding["message"] for finding in json.loads(out)["findings"]}
@@ -300,3 +261,40 @@ def test_a_saved_result_reads_back_from_any_folder(trtbench, arms, tmp_path):
     assert (
         save_result(Store(tmp_path / "copy"), path.stem, load_result(path)).read_bytes() == path.read_bytes()
     )
+
+
+def test_timing_options_that_had_no_effect_are_named(trtbench, monkeypatch, arms):
+    untimed = Comparison(environment=None, model=None, rows=ROWS, not_timed="no GPU")
+    monkeypatch.setattr("trtbench.compare.compare", lambda *_: untimed)
+    code, out, err = trtbench("compare", "fp16", "--l2", "warm", "--rebuilds", "1", "--batch", "8", "--json")
+    assert code == 0, err
+    assert json.loads(out)["not_timed"] == "no GPU"
+    assert err == "trtbench: nothing was timed; --l2, --rebuilds had no effect\n"
+    assert trtbench("compare", "fp16", "--batch", "8", "--json")[2] == ""
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        ((), "there is no verdict"),
+        ((("INCOMPARABLE", "other clocks"), ("SLOWER", "")), "fp8 is INCOMPARABLE: other clocks"),
+    ],
+)
+def test_fail_on_slower_needs_verdicts(trtbench, monkeypatch, verdicts, words):
+    given = tuple(
+        Verdict(baseline="fp16", arm="fp8", verdict=word, reason=reason, series=None, ratio=None, ci95=None)
+        for word, reason in verdicts
+    )
+    result = Comparison(environment=None, model=None, rows=ROWS, verdicts=given)
+    monkeypatch.setattr("trtbench.compare.compare", lambda *_: result)
+    code, _, err = trtbench("compare", "fp16", "--fail-on", "slower", "--json")
+    assert (code, f"--fail-on slower: {words}" in err) == (1, True), err
+
+
+@pytest.mark.parametrize("command", ["bench", "compare"])
+def test_a_wrong_image_size_is_refused_before_anything_is_made(trtbench, command):
+    model = ("--model", "vit_tiny_patch16_224", "--img-size", "224,230,256")
+    code, out, err = trtbench(command, "fp32", "--runtime", "onnxruntime-cpu", *model, *FAST)
+    assert (code, out) == (2, "")
+    assert "230 x 230" in err.splitlines()[-1]
+    assert not list(Path().iterdir())

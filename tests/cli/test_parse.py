@@ -5,17 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trtbench.cli.options import BenchOptions, CompilerOptions, ModelOptions
-from trtbench.cli.parse import (
-    bench_spec,
-    build_spec,
-    export_specs,
-    inputs_spec,
-    parse_overrides,
-    read_model_entry,
-)
+from trtbench.cli.groups import Given
+from trtbench.cli.options import BuildOptions, CompilerOptions, GridOptions, ModelOptions, TimingOptions
+from trtbench.cli.parse import bench_spec, build_request, inputs_spec, parse_grid
+from trtbench.cli.parse_model import checked_exports, parse_overrides, read_model_entry
 from trtbench.errors import SpecError
 from trtbench.specs import MAX_SEED
+
+NOWHERE = Path("/nowhere")
 
 
 @pytest.mark.parametrize(
@@ -51,65 +48,64 @@ def test_a_value_that_is_none_is_refused(value: str) -> None:
         parse_overrides([f"depth={value}"])
 
 
-NOWHERE = Path("/nowhere")
-
-
-@pytest.mark.parametrize(
-    ("recipes", "options", "words"),
-    [
-        (
-            ["fp16"],
-            {"calib": NOWHERE},
-            "--calib has no say in recipes that take no calibration images (fp16)",
-        ),
-        (["fp16", "mxfp8"], {"calib_samples": 3}, "--calib-samples has no say in .* (fp16, mxfp8)"),
-        (["fp32+sparse"], {"calib": NOWHERE}, "--calib has no say in .* (fp32+sparse)"),
-        (
-            ["fp16", "nvfp4"],
-            {"sparsity_method": "sparsegpt", "calib_samples": 3},
-            "--sparsity-method has no say in recipes that prune nothing (fp16, nvfp4)",
-        ),
-    ],
-)
-def test_options_that_change_no_recipe_are_refused(
-    recipes: list[str], options: dict[str, object], words: str
-) -> None:
-    pattern = "^" + words.replace("(", r"\(").replace(")", r"\)").replace("+", r"\+") + ": leave it out$"
-    with pytest.raises(SpecError, match=pattern):
-        export_specs(recipes, ModelOptions(**options))  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(
     ("recipes", "options"),
     [
         (["fp16", "int8"], {"calib": NOWHERE, "calib_samples": 3}),
         (["fp16+fp8attn"], {"calib": NOWHERE}),
         (["fp16", "fp16+sparse"], {"sparsity_method": "sparsegpt", "calib": NOWHERE, "calib_samples": 3}),
-        (["fp16"], {"calib_samples": 8, "sparsity_method": "sparse_magnitude"}),
     ],
 )
-def test_one_recipe_that_they_change_is_enough(recipes: list[str], options: dict[str, object]) -> None:
-    specs = export_specs(recipes, ModelOptions(**options))  # type: ignore[arg-type]
+def test_one_recipe_that_options_change_is_enough(recipes: list[str], options: dict[str, object]) -> None:
+    given = Given(f"--{name.replace('_', '-')}" for name in options)
+    specs = checked_exports(recipes, ModelOptions(**options), (1, None), given)  # type: ignore[arg-type]
     assert [str(spec.recipe) for spec in specs] == recipes
+
+
+def test_a_grid_is_ordered_shape_by_shape() -> None:
+    options = GridOptions(
+        batch="1,8", img_size="32,64", rebuilds=2, no_graph=True, seed=7, backend="tensorrt"
+    )
+    grid = parse_grid(["fp16", "fp8"], options, Given(), ["tensorrt", "trtexec"], ["local"])
+    cells = [(spec.model.img_size, spec.batch, str(spec.recipe)) for spec in grid.exports]
+    assert cells == [
+        (size, batch, recipe) for size in (32, 64) for batch in (1, 8) for recipe in ("fp16", "fp8")
+    ]
+    assert (grid.runtimes, [str(each) for each in grid.environments]) == (("tensorrt", "trtexec"), ["local"])
+    assert (grid.bench.cuda_graph, grid.bench.seed) == (False, 7)
+    assert (grid.build.backend, grid.build.targets) == ("tensorrt", ())
+
+
+def test_files_take_the_place_of_recipes(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").touch()
+    grid = parse_grid([str(tmp_path / "a.onnx")], GridOptions(), Given(), ["fake"])
+    assert (grid.exports, grid.files) == ((), (str(tmp_path / "a.onnx"),))
+
+
+def test_targets_are_read_once_each() -> None:
+    request = build_request(BuildOptions(target=["SM89, sm120", "sm120"], workspace_mib=2, tiling="fast"))
+    assert request.targets == ("sm89", "sm120")
+    assert (request.options.workspace_bytes, request.options.tiling) == (2 * 2**20, "fast")
 
 
 @pytest.mark.parametrize("seed", [-1, MAX_SEED + 1])
 def test_a_seed_that_no_generator_takes_is_refused_with_the_range(seed: int) -> None:
-    words = f"^--seed {seed}: expected 0 to 18446744073709551615$"
+    bound = "less than or equal to 18446744073709551615" if seed > 0 else "greater than or equal to 0"
+    words = f"^--seed {seed}: Input should be {bound}$"
     with pytest.raises(SpecError, match=words):
-        export_specs(["fp16"], ModelOptions(seed=seed))
+        checked_exports(["fp16"], ModelOptions(seed=seed), (1, None), Given())
     with pytest.raises(SpecError, match=words):
-        bench_spec(BenchOptions(), seed)
+        bench_spec(TimingOptions(), seed)
 
 
 def test_the_greatest_seed_is_one_for_all_generators() -> None:
     torch = pytest.importorskip("torch")
-    assert bench_spec(BenchOptions(), MAX_SEED).seed == inputs_spec(None, 1, MAX_SEED).seed == MAX_SEED
+    assert bench_spec(TimingOptions(), MAX_SEED).seed == inputs_spec(None, 1, MAX_SEED).seed == MAX_SEED
     torch.Generator().manual_seed(MAX_SEED)
     np.random.default_rng((MAX_SEED, 0))
 
 
 @pytest.mark.parametrize("limit_gb", [0.0, -1.0, 1e-300, 1e300, float("inf"), float("nan")])
 def test_a_memory_limit_that_is_none_is_refused_with_the_range(limit_gb: float) -> None:
-    with pytest.raises(SpecError, match=r"^--memory-limit-gb .*: expected .* gigabytes above 0, up to 1\."):
-        build_spec(CompilerOptions(memory_limit_gb=limit_gb))
+    with pytest.raises(SpecError, match=r"^--memory-limit-gb .*: expected more than 0 and at most 1\."):
+        build_request(CompilerOptions(memory_limit_gb=limit_gb))

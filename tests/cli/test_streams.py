@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from support.scripted import FAST, write_script
 
+from trtbench.progress import Step
 from trtbench.report.text import console
-from trtbench.report.text.progress import recipe_progress
+from trtbench.report.text.progress import progress_display
 
 PROGRAM = "from trtbench.cli.app import main; main()"
 
@@ -32,7 +33,7 @@ def bench(tmp_path: Path) -> list[object]:
     ("command", "words"),
     [
         ("passes", "cannot write the result to stdout: No space left on device"),
-        ("--version", "stdout: cannot be written: No space left on device: make room"),
+        ("--version", "cannot write to stdout: No space left on device; free some space"),
     ],
 )
 def test_a_full_stdout_is_one_line(command: str, words: str) -> None:
@@ -72,11 +73,11 @@ def test_a_wrong_request_keeps_its_exit_code_without_stderr(redirection: str) ->
 
 def test_progress_drops_what_cannot_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console.os, "dup", lambda _: os.open("/dev/full", os.O_WRONLY))
-    with recipe_progress(["fp16"]) as on_step:
-        on_step("fp16", "export")
+    with progress_display(["fp16"]) as on_step:
+        on_step(Step("export", "trace"))
 
 
 def test_progress_shows_names_that_are_no_text(capfd: pytest.CaptureFixture[str]) -> None:
-    with recipe_progress(["b\udcff"]) as on_step:
-        on_step("b\udcff", "measure")
-    assert capfd.readouterr().err == "b\\udcff: measure\n"
+    with progress_display(["b\udcff"]) as on_step:
+        on_step(Step("measure", "load"))
+    assert capfd.readouterr().err == "b\\udcff: measure: load\n"

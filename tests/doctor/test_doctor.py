@@ -9,6 +9,7 @@ from support.trtexec_stand_in import write_trtexec
 
 from trtbench.doctor import diagnose as doctor
 from trtbench.doctor.diagnose import diagnose
+from trtbench.host import hardware
 from trtbench.host.hardware import collect_environment
 from trtbench.report.text.doctor import render_diagnosis
 from trtbench.results.doctor import Backend, Capability, Diagnosis
@@ -53,6 +54,7 @@ def record(site: Path, name: str, version: str) -> None:
     info = site / f"{name.replace('-', '_')}-{version}.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    hardware._version.cache_clear()
 
 
 def write_module(site: Path, name: str, code: str) -> None:

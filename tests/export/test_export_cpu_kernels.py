@@ -151,3 +151,12 @@ def test_registered_kernels_serve_the_operator_of_modelopt() -> None:
     assert torch.equal(operator(x, 32, None, 8, 4, 9, 8), fake_quantize_mxfp8(x))
     with pytest.raises(NotImplementedError, match="blocks of 64"):
         operator(x, 64, amax, 4, 2, 8, 4)
+
+
+def test_an_export_to_onnx_computes_no_quantized_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu_kernels.register()
+    monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
+    x = torch.tensor([[0.3] * 16])
+    y = torch.ops.tensorrt.dynamic_block_quantize_op(x, 16, torch.tensor(6.0), 4, 2, 8, 4)
+    assert torch.equal(y, x)
+    assert y.data_ptr() != x.data_ptr()

@@ -1,5 +1,6 @@
 import os
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ pytest.importorskip("timm")
 from safetensors.torch import save_file  # noqa: E402
 
 from trtbench.errors import ExportError, SpecError  # noqa: E402
+from trtbench.export import check_model  # noqa: E402
 from trtbench.export.flops import analytic_flops  # noqa: E402
 from trtbench.export.linear_layers import call_all_linear_layers, input_ranks  # noqa: E402
 from trtbench.export.model import build_model, image_shape, meta_model  # noqa: E402
 from trtbench.specs import CheckpointSpec, ModelSpec, Scalar  # noqa: E402
-from trtbench.store.artifacts import file_record  # noqa: E402
+from trtbench.store.files import file_record  # noqa: E402
 
 State = dict[str, torch.Tensor]
 
@@ -37,9 +39,18 @@ def tiny(**fields: Any) -> ModelSpec:
         ({"overrides": (("dept", 2),)}, r"no argument 'dept': did you mean depth\?"),
         ({"overrides": (("device", "cpu"),)}, r"no argument 'device'"),
         ({"overrides": (("checkpoint_path", "weights.pt"),)}, r"no argument 'checkpoint_path'"),
-        ({"overrides": (("depth", "two"),)}, r"depth = 'two': input should be a valid integer"),
-        ({"overrides": (("depth", True),)}, r"depth = True: input should be a valid integer"),
-        ({"overrides": (("global_pool", "best"),)}, r"global_pool = 'best': input should be '', 'avg'"),
+        (
+            {"overrides": (("depth", "two"),)},
+            r"field overrides\.depth: Input should be a valid integer, got 'two'",
+        ),
+        (
+            {"overrides": (("depth", True),)},
+            r"field overrides\.depth: Input should be a valid integer, got True",
+        ),
+        (
+            {"overrides": (("global_pool", "best"),)},
+            r"overrides\.global_pool: Input should be '', 'avg'.*got 'best'",
+        ),
         ({"overrides": (("embed_dim", 100),)}, r"cannot be constructed with embed_dim=100"),
         ({"overrides": (("num_heads", 0),)}, r"cannot be constructed with num_heads=0"),
         ({"overrides": (("norm_layer", "mine"),)}, r"cannot be constructed with norm_layer='mine'"),
@@ -77,6 +88,13 @@ def test_random_weights_follow_the_seed_and_leave_the_callers_generator_alone() 
     assert torch.equal(torch.rand(3), expected)
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+def test_a_model_built_again_shares_no_weights_with_the_first() -> None:
+    first = build_model(tiny())
+    expected = first.state_dict()["head.weight"].clone()
+    first.get_parameter("head.weight").detach().zero_()
+    assert torch.equal(build_model(tiny()).state_dict()["head.weight"], expected)
 
 
 def save_bare(state: State, folder: Path) -> Path:
@@ -243,3 +261,11 @@ def test_layers_that_the_model_does_not_call_are_made_to_be_called() -> None:
     x = torch.randn(2, 3, 28, 28, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         torch.testing.assert_close(called(x), plain(x))
+
+
+def test_without_the_packages_for_export_the_image_is_left_to_the_runtime(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    monkeypatch.delitem(sys.modules, "trtbench.export.model", raising=False)
+    check_model(ModelSpec(name="vit_tiny_patch16_224", img_size=230))

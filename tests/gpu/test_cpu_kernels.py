@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("modelopt")
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch has no CUDA device"),
 ]
 
 from trtbench.export import cpu_kernels  # noqa: E402

@@ -4,12 +4,13 @@ from pathlib import Path
 import pytest
 
 from trtbench.host.log_tail import LogTail
+from trtbench.progress import Step
 
 
 @pytest.fixture
 def log_path(tmp_path: Path) -> Path:
     path = tmp_path / "build.log"
-    path.write_bytes(b"[INFO] Progress: another build\n")
+    path.write_bytes(b"[INFO] Progress: 1/2 another build\n")
     return path
 
 
@@ -19,30 +20,30 @@ def append(path: Path, text: str) -> None:
 
 
 def test_the_last_progress_that_is_new_is_told_once(log_path: Path) -> None:
-    told: list[str] = []
+    told: list[Step] = []
     tail = LogTail(log_path, told.append)
     tail.tell_news(0.0)
-    append(log_path, "[INFO] Progress: a\n[VERBOSE] x\n[INFO] Progress: b, step 1 of 2\n[VERBOSE] y\n")
+    append(log_path, "[INFO] Progress: 0/2 a\n[VERBOSE] x\n[INFO] Progress: 1/2 b c\n[VERBOSE] y\n")
     tail.tell_news(1.9)
     assert told == []
     tail.tell_news(2.0)
     tail.tell_news(4.0)
-    assert told == ["b, step 1 of 2"]
+    assert told == [Step("build", "b c", 1, 2)]
 
 
 def test_a_line_that_is_written_in_two_parts_is_told_whole(log_path: Path) -> None:
-    told: list[str] = []
+    told: list[Step] = []
     tail = LogTail(log_path, told.append)
-    append(log_path, "[VERBOSE] x\n[INFO] Progress: b, st")
+    append(log_path, "[VERBOSE] x\n[INFO] Progress: 1/2 b")
     tail.tell_news(0.0)
     assert told == []
-    append(log_path, "ep 1 of 2\n")
+    append(log_path, " c\n")
     tail.tell_news(2.0)
-    assert told == ["b, step 1 of 2"]
+    assert told == [Step("build", "b c", 1, 2)]
 
 
 def test_a_log_that_grows_while_it_is_read(log_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
+    told: list[Step] = []
     log_path.write_bytes(b"")
     tail = LogTail(log_path, told.append)
 
@@ -56,16 +57,16 @@ def test_a_log_that_grows_while_it_is_read(log_path: Path, monkeypatch: pytest.M
     with monkeypatch.context() as patch:
         patch.setattr(type(log_path), "open", lambda path, mode: Growing(path))
         tail.tell_news(0.0)
-    append(log_path, "\n[INFO] Progress: a\n")
+    append(log_path, "\n[INFO] Progress: 1/2 a\n")
     tail.tell_news(2.0)
-    assert told == ["a"]
+    assert told == [Step("build", "a", 1, 2)]
 
 
 def test_of_much_new_text_the_end_is_read(log_path: Path) -> None:
-    told: list[str] = []
+    told: list[Step] = []
     tail = LogTail(log_path, told.append)
-    append(log_path, "[INFO] Progress: a\n" + "[VERBOSE] x\n" * 200_000)
+    append(log_path, "[INFO] Progress: 1/2 a\n" + "[VERBOSE] x\n" * 200_000)
     tail.tell_news(0.0)
-    append(log_path, "[INFO] Progress: b\n")
+    append(log_path, "[INFO] Progress: 2/2 b\n")
     tail.tell_news(2.0)
-    assert told == ["b"]
+    assert told == [Step("build", "b", 2, 2)]

@@ -5,11 +5,14 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from support.waiting import is_alive, number_in, wait_for_the_end_of
 
-from trtbench.errors import BuildError
-from trtbench.host.processes import LimitPassed, Usage, supervise
+from trtbench.errors import BuildError, Code
+from trtbench.host.processes import Usage, supervise
+from trtbench.progress import Step
 
 MB = 1_000_000
 
@@ -20,37 +23,14 @@ def log_path(tmp_path: Path) -> Path:
 
 
 def run(
-    code: str, log_path: Path, *, timeout_s: float = 30.0, memory_limit_bytes: int | None = None
+    code: str, log_path: Path, *, timeout_s: float = 300.0, memory_limit_bytes: int | None = None
 ) -> Usage:
     return supervise([sys.executable, "-c", code], log_path, timeout_s, memory_limit_bytes)
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that is dead but not reaped does not."""
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-
-
-def wait_for(path: Path) -> str:
-    deadline = time.monotonic() + 20
-    while not (path.exists() and path.read_text().endswith("\n")):
-        assert time.monotonic() < deadline, f"{path} was not written"
-        time.sleep(0.01)
-    return path.read_text()
-
-
-def dies_soon(pid: int) -> bool:
-    deadline = time.monotonic() + 5
-    while is_alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return not is_alive(pid)
-
-
 def test_a_good_end_tells_time_and_memory(log_path: Path) -> None:
     usage = run("import time; block = b'x' * 200_000_000; del block; time.sleep(0.2)", log_path)
-    assert 0.2 < usage.duration_s < 20
+    assert 0.2 < usage.duration_s < 300
     assert 200 * MB < usage.peak_rss_bytes < 300 * MB
 
 
@@ -67,8 +47,9 @@ def test_standard_input_is_closed(log_path: Path) -> None:
 
 def test_a_refusal_is_told_in_the_last_words(log_path: Path) -> None:
     code = "import sys; print('[ERROR] no tactic for x'); print('[INFO] bye'); sys.exit(1)"
-    with pytest.raises(BuildError, match=r"^no tactic for x$"):
+    with pytest.raises(BuildError, match=r"^no tactic for x$") as caught:
         run(code, log_path)
+    assert caught.value.code == Code.BUILD_FAILED
 
 
 def test_a_silent_failure_tells_the_exit_code(log_path: Path) -> None:
@@ -87,8 +68,9 @@ def test_a_silent_failure_tells_the_exit_code(log_path: Path) -> None:
 )
 def test_a_crash_tells_the_signal_and_the_last_words(log_path: Path, crash: str, cause: str) -> None:
     code = f"import os, signal; print('[VERBOSE] compile block 3', flush=True); {crash}"
-    with pytest.raises(BuildError, match=f"{cause}.*last words: compile block 3"):
+    with pytest.raises(BuildError, match=f"{cause}.*last words: compile block 3") as caught:
         run(code, log_path)
+    assert caught.value.code == Code.BUILD_KILLED
 
 
 def test_a_crash_without_a_word(log_path: Path) -> None:
@@ -96,20 +78,27 @@ def test_a_crash_without_a_word(log_path: Path) -> None:
         run("import os; os.abort()", log_path)
 
 
-def test_a_hang_is_stopped_with_all_its_children(log_path: Path, tmp_path: Path) -> None:
+def test_a_hang_is_stopped_with_all_its_children(
+    log_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pid_path = tmp_path / "pid"
     code = (
         "import pathlib, subprocess, sys, time\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         f"pathlib.Path({str(pid_path)!r}).write_text(f'{{child.pid}}\\n')\n"
         "print('[INFO] waiting', flush=True)\n"
-        "time.sleep(60)"
+        "time.sleep(600)"
     )
-    with pytest.raises(
-        BuildError, match=r"stopped after 1\.\d+ s, the limit is 1\.00 s.*last words: waiting"
-    ):
+    # Two seconds have passed once it hangs.
+    clock = SimpleNamespace(sleep=time.sleep, monotonic=lambda: 2.0 * ("waiting" in read(log_path)))
+    monkeypatch.setattr("trtbench.host.processes.time", clock)
+    with pytest.raises(BuildError, match=r"stopped after 2\.00 s, the limit is 1\.00 s.*last words: waiting"):
         run(code, log_path, timeout_s=1.0)
-    assert dies_soon(int(wait_for(pid_path)))
+    wait_for_the_end_of(number_in(pid_path))
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def test_too_much_memory_is_stopped(log_path: Path) -> None:
@@ -119,14 +108,18 @@ def test_too_much_memory_is_stopped(log_path: Path) -> None:
 
 
 def test_a_limit_without_a_word(log_path: Path) -> None:
-    with pytest.raises(LimitPassed, match=r"the limit is .* \(--timeout-s\) or take a smaller model$"):
-        run("import time; time.sleep(60)", log_path, timeout_s=0.01)
-    with pytest.raises(LimitPassed, match=r"\(--memory-limit-gb\) or take a smaller batch$"):
-        run("import time; time.sleep(60)", log_path, memory_limit_bytes=1)
+    with pytest.raises(
+        BuildError, match=r"the limit is .* \(--timeout-s\) or take a smaller model$"
+    ) as caught:
+        run("import time; time.sleep(600)", log_path, timeout_s=0.01)
+    assert caught.value.code == Code.BUILD_TIME_LIMIT
+    with pytest.raises(BuildError, match=r"\(--memory-limit-gb\) or take a smaller batch$") as caught:
+        run("import time; time.sleep(600)", log_path, memory_limit_bytes=1)
+    assert caught.value.code == Code.BUILD_MEMORY_LIMIT
 
 
 def test_words_of_ones_own_are_for_a_refusal_alone(log_path: Path) -> None:
-    def end(code: str, timeout_s: float = 30.0) -> None:
+    def end(code: str, timeout_s: float = 300.0) -> None:
         command = [sys.executable, "-c", code]
         supervise(command, log_path, timeout_s, None, words=lambda log: f"words of {log.name}")
 
@@ -134,14 +127,14 @@ def test_words_of_ones_own_are_for_a_refusal_alone(log_path: Path) -> None:
         end("raise SystemExit(3)")
     with pytest.raises(BuildError, match=r"^killed by signal 6"):
         end("import os; os.abort()")
-    with pytest.raises(LimitPassed, match=r"^stopped after"):
-        end("import time; time.sleep(60)", timeout_s=0.01)
+    with pytest.raises(BuildError, match=r"^stopped after"):
+        end("import time; time.sleep(600)", timeout_s=0.01)
 
 
 @pytest.mark.parametrize(
     ("stop", "problem"),
     [
-        ([sys.executable, "-c", "import time; time.sleep(60)"], "no answer within 100 ms: try it by hand"),
+        ([sys.executable, "-c", "import time; time.sleep(600)"], "no answer within 100 ms: try it by hand"),
         (["no-such-engine", "kill", "trtbench-0"], "no-such-engine: cannot be started"),
     ],
 )
@@ -149,8 +142,8 @@ def test_a_stop_that_does_not_work_is_told_in_the_log(
     log_path: Path, monkeypatch: pytest.MonkeyPatch, stop: list[str], problem: str
 ) -> None:
     monkeypatch.setattr("trtbench.host.commands._STOP_TIMEOUT_S", 0.1)
-    with pytest.raises(LimitPassed, match=r"^stopped after"):
-        supervise([sys.executable, "-c", "import time; time.sleep(60)"], log_path, 0.05, None, stop)
+    with pytest.raises(BuildError, match=r"^stopped after"):
+        supervise([sys.executable, "-c", "import time; time.sleep(600)"], log_path, 0.05, None, stop)
     assert problem in log_path.read_text()
     assert log_path.read_text().endswith(f"({' '.join(stop)})\n")
 
@@ -159,21 +152,21 @@ def test_progress_is_told_while_the_command_runs(
     log_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trtbench.host.log_tail._INTERVAL_S", 0.0)
-    told: list[str] = []
+    told: list[Step] = []
 
-    def tell(text: str) -> None:
-        told.append(text)
-        (tmp_path / text.replace(" ", "-")).touch()
+    def tell(step: Step) -> None:
+        told.append(step)
+        (tmp_path / str(step.done)).touch()
 
     code = (
         "import pathlib, time\n"
         "for step in (1, 2):\n"
-        "    print(f'[INFO] Progress: build, step {step} of 2', flush=True)\n"
-        f"    while not (pathlib.Path({str(tmp_path)!r}) / f'build,-step-{{step}}-of-2').exists():\n"
+        "    print(f'[INFO] Progress: {step}/2 Building engine', flush=True)\n"
+        f"    while not (pathlib.Path({str(tmp_path)!r}) / str(step)).exists():\n"
         "        time.sleep(0.01)"
     )
-    supervise([sys.executable, "-c", code], log_path, 30.0, None, on_progress=tell)
-    assert told == ["build, step 1 of 2", "build, step 2 of 2"]
+    supervise([sys.executable, "-c", code], log_path, 300.0, None, on_step=tell)
+    assert told == [Step("build", "Building engine", done, 2) for done in (1, 2)]
 
 
 def test_gpus_are_numbered_as_nvml_does(log_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,17 +184,17 @@ def test_an_interrupt_ends_the_command(log_path: Path, tmp_path: Path) -> None:
     code = (
         "import os, pathlib, time\n"
         f"pathlib.Path({str(pid_path)!r}).write_text(f'{{os.getpid()}}\\n')\n"
-        "time.sleep(60)"
+        "time.sleep(600)"
     )
 
     def interrupt() -> None:
-        wait_for(pid_path)
+        number_in(pid_path)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
         run(code, log_path)
-    assert not is_alive(int(wait_for(pid_path)))
+    assert not is_alive(number_in(pid_path))
 
 
 def test_the_build_dies_with_a_killed_parent(tmp_path: Path) -> None:
@@ -211,15 +204,15 @@ def test_the_build_dies_with_a_killed_parent(tmp_path: Path) -> None:
         "from trtbench.build.child import die_with_parent\n"
         "die_with_parent()\n"
         f"pathlib.Path({str(pid_path)!r}).write_text(f'{{os.getpid()}}\\n')\n"
-        "time.sleep(60)"
+        "time.sleep(600)"
     )
     parent = (
         "import pathlib, sys\n"
         "from trtbench.host.processes import supervise\n"
         f"log_path = pathlib.Path({str(tmp_path / 'build.log')!r})\n"
-        f"supervise([sys.executable, '-c', {child!r}], log_path, 60, None)"
+        f"supervise([sys.executable, '-c', {child!r}], log_path, 600, None)"
     )
     with subprocess.Popen([sys.executable, "-c", parent]) as process:
-        pid = int(wait_for(pid_path))
+        pid = number_in(pid_path)
         process.kill()
-    assert dies_soon(pid)
+    wait_for_the_end_of(pid)

@@ -4,9 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+from support.waiting import is_alive, number_in
 
 from trtbench.environments.cache import get_or_make_folder, identity_of_folder, remove_folder
 from trtbench.errors import RuntimeUnavailable
@@ -14,16 +14,23 @@ from trtbench.host.commands import run_command
 from trtbench.host.signals import Stopped, signal_name, stopped_by_signals
 from trtbench.progress import silent
 
-# A build of a compiler that never ends, in a command of ours.
+# A build of a compiler that never ends, in a command of ours; its process id is written once it is watched.
 HANGS = """
 import sys
 from pathlib import Path
 from trtbench.cli import app as cli
-from trtbench.host.processes import supervise
+from trtbench.host import processes
+
+read = processes._resident_memory
+
+def watch(pid):
+    Path("pid").write_text(f"{pid}\\n")
+    return read(pid)
 
 def doctor(deep):
-    supervise(["sh", "-c", "echo $$ > pid; exec sleep 60"], Path("log"), 60, None)
+    processes.supervise(["sleep", "600"], Path("log"), 600, None)
 
+processes._resident_memory = watch
 sys.argv = ["trtbench", "doctor"]
 import trtbench.doctor.diagnose
 trtbench.doctor.diagnose.diagnose = doctor
@@ -31,29 +38,12 @@ cli.main()
 """
 
 
-def wait_for(path, timeout_s=30.0):
-    """The number in a file, once it is there."""
-    for _ in range(int(timeout_s / 0.05)):
-        if path.exists() and path.read_text().endswith("\n"):
-            return int(path.read_text())
-        time.sleep(0.05)
-    raise AssertionError(f"{path} is not there after {timeout_s} s")
-
-
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_what_runs_for_the_program(tmp_path, number):
     process = subprocess.Popen([sys.executable, "-c", HANGS], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    child = wait_for(tmp_path / "pid")
+    child = number_in(tmp_path / "pid")
     process.send_signal(number)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate()
     assert process.returncode == 128 + number
     assert err.splitlines()[-1].startswith(f"trtbench: stopped by {number.name}; finished work is kept")
     assert not is_alive(child)

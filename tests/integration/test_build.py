@@ -17,10 +17,12 @@ from trtbench.build import build, child, load_onnx
 from trtbench.build.targets import known_targets
 from trtbench.errors import ArtifactError, BuildError, RuntimeUnavailable, SpecError
 from trtbench.host.processes import supervise
+from trtbench.progress import Step
 from trtbench.results import CompiledEngine, CompiledLayer, EngineManifest, OnnxManifest
 from trtbench.specs import BuildSpec, ExportSpec
 from trtbench.specs.recipe import parse_recipe
-from trtbench.store.artifacts import OnnxArtifact, Store, file_record
+from trtbench.store.artifacts import OnnxArtifact, Store
+from trtbench.store.files import file_record
 
 
 @pytest.fixture
@@ -99,14 +101,14 @@ def failed_log(error: BuildError) -> str:
 
 
 def test_an_engine_comes_with_its_layers_log_and_manifest(tmp_path: Path, store: Store) -> None:
-    steps: list[str] = []
+    steps: list[Step] = []
     model = save_mlp(tmp_path / "mlp.onnx")
     engine, made = build(model, BuildSpec(), store, steps.append)
     manifest = engine.manifest
     assert made
     assert steps == [
-        f"compile for sm120 with TensorRT-RTX {manifest.backend_version}",
-        "read the compiled layers",
+        Step("build", f"compile for sm120 with TensorRT-RTX {manifest.backend_version}"),
+        Step("build", "read the compiled layers"),
     ]
     assert [file.name for file in manifest.files] == ["model.engine", "build.log", "layers.json"]
     assert engine.payload.stat().st_size == manifest.files[0].size_bytes > 1000
@@ -125,7 +127,7 @@ def test_an_engine_comes_with_its_layers_log_and_manifest(tmp_path: Path, store:
 def test_a_second_build_reuses_the_first_whatever_the_limits(tmp_path: Path, store: Store) -> None:
     model = save_mlp(tmp_path / "mlp.onnx")
     first, _ = build(model, BuildSpec(), store)
-    steps: list[str] = []
+    steps: list[Step] = []
     spec = BuildSpec(targets=("SM120",), timeout_s=77.0, memory_limit_bytes=10**10)
     second, made = build(model, spec, store, steps.append)
     assert (made, steps) == (False, [])

@@ -5,20 +5,19 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from trtbench.build.choice import target_of_gpu
 
-TRTBENCH = str(Path(sys.executable).with_name("trtbench"))
+PROGRAM = [sys.executable, "-c", "from trtbench.cli.app import main; main()"]
 MODEL = ["--model", "vit_tiny_patch16_224", "--set", "depth=2", "--batch", "4"]
 
 
-def run(*arguments, store):
+def words(arguments, store):
     model = MODEL[:-2] if "--batch" in arguments else MODEL
-    return subprocess.run(
-        [TRTBENCH, *arguments, *model, "--store", str(store)], capture_output=True, text=True, timeout=300
-    )
+    return [*arguments, *model, "--store", str(store)]
 
 
 def rows_of(process):
@@ -27,22 +26,36 @@ def rows_of(process):
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
+    """One of its own: an engine in it is altered."""
     return tmp_path_factory.mktemp("store")
 
 
 @pytest.fixture(scope="module")
 def first(store):
-    return run("compare", "fp16", "mxfp8", "nvfp4@stock", "nvfp4+fp8attn", "--json", store=store)
+    """What a program of its own prints that finds nothing."""
+    arguments = ["compare", "fp16", "mxfp8", "nvfp4@stock", "nvfp4+fp8attn", "--json"]
+    return subprocess.run([*PROGRAM, *words(arguments, store)], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def run(trtbench):
+    """Run the command line in this process, with the fields of one that has ended."""
+
+    def run_here(*arguments, store):
+        code, out, err = trtbench(*words(arguments, store))
+        return SimpleNamespace(returncode=code, stdout=out, stderr=err)
+
+    return run_here
 
 
 def test_json_follows_the_contract(first):
     comparison = json.loads(first.stdout)
     assert first.returncode == 0, first.stderr
-    assert (comparison["schema_version"], comparison["kind"]) == (1, "comparison")
-    assert (comparison["model"], comparison["batch"]) == ("vit_tiny_patch16_224", 4)
-    assert comparison["target"]["sm"] == "sm120"
-    assert comparison["baseline"] == "fp16"
+    assert (comparison["schema_version"], comparison["kind"]) == (2, "comparison")
+    assert comparison["model"] == "vit_tiny_patch16_224"
     row = comparison["rows"][0]
+    assert (row["key"], row["subject"], row["recipe"], row["batch"]) == ("fp16", "fp16", "fp16", 4)
+    assert (row["environment"], row["targets"]) == ("local", ["sm120"])
     assert set(row["onnx"]) == {"path", "sha256", "size_bytes", "nodes"}
     assert set(row["engine"]) == {"path", "sha256", "size_bytes", "backend", "backend_version", "build_s"}
     assert row["measured"] is row["predicted"] is None
@@ -79,54 +92,55 @@ def test_progress_goes_to_stderr(first):
     assert "fp16: build: compile for sm120" in first.stderr
 
 
-def test_the_second_time_nothing_is_made_again(first, store):
+def test_the_second_time_nothing_is_made_again(first, store, run):
     again = run("compare", "fp16", "mxfp8", "nvfp4@stock", "nvfp4+fp8attn", "--json", store=store)
     assert rows_of(again) == rows_of(first)
     assert "export:" not in again.stderr
     assert "build:" not in again.stderr
 
 
-def test_an_altered_engine_is_found_and_built_again(first, store):
+def test_an_altered_engine_is_found_and_built_again(first, store, run, trtbench):
     engine = Path(rows_of(first)["fp16"]["engine"]["path"])
     content = bytearray(engine.read_bytes())
     content[len(content) // 2] ^= 1
     engine.write_bytes(content)
     assert run("compare", "fp16", "--json", store=store).returncode == 0
-    inspected = subprocess.run([TRTBENCH, "inspect", str(engine)], capture_output=True, text=True, timeout=60)
-    assert inspected.returncode == 0, inspected.stderr
-    assert "GEMM FLOPs in fp16" in inspected.stdout
+    code, out, err = trtbench("inspect", engine)
+    assert code == 0, err
+    assert "GEMM FLOPs in fp16" in out
 
 
 @pytest.mark.skipif(bool(target_of_gpu()), reason="on a machine with a GPU engines are timed")
-def test_without_a_gpu_options_of_timing_are_told_to_have_no_say(first, store):
+def test_without_a_gpu_options_of_timing_have_no_effect(first, store, run):
     asked = ["--processes", "3", "--l2", "flushed", "--rebuilds", "1", "--trust"]
     process = run("compare", "fp16", *asked, store=store)
     assert process.returncode == 0, process.stderr
+    last = process.stderr.splitlines()[-1]
+    assert last == "trtbench: nothing was timed; --processes, --l2, --rebuilds, --trust had no effect"
     (line,) = [line for line in process.stdout.splitlines() if line.startswith("not timed: ")]
-    assert line.endswith("; --processes, --l2, --rebuilds, --trust had no say")
-    told = json.loads(run("compare", "fp16", "--json", store=store).stdout)["not_timed"]
-    assert line == f"not timed: {told}; --processes, --l2, --rebuilds, --trust had no say"
+    reason = json.loads(run("compare", "fp16", "--json", store=store).stdout)["not_timed"]
+    assert line == f"not timed: {reason}"
     assert not list((store / "engines").glob("*-rebuild1-*"))
 
 
 @pytest.mark.skipif(bool(target_of_gpu()), reason="on a machine with a GPU engines are timed")
-def test_without_a_gpu_nothing_is_built_again_for_a_runtime_that_needs_one(first, store):
-    process = run("compare", "fp16", "--runtime", "tensorrt_rtx", "--rebuilds", "1", "--json", store=store)
-    (row,) = json.loads(process.stdout)["rows"]
-    assert (process.returncode, row["status"]) == (1, "failed")
-    assert row["compiled"]["gemm_kernels"] > 0
-    assert not list((store / "engines").glob("*-rebuild1-*"))
+def test_without_a_gpu_a_runtime_that_needs_one_is_refused_before_any_export(tmp_path, run):
+    process = run("compare", "fp16", "--runtime", "tensorrt_rtx", store=tmp_path / "empty")
+    assert (process.returncode, process.stdout) == (1, "")
+    assert process.stderr.startswith("trtbench: error: runtime tensorrt_rtx needs a GPU: ")
+    assert not (tmp_path / "empty").exists()
 
 
 @pytest.mark.skipif(bool(target_of_gpu()), reason="on a machine with a GPU engines are timed")
-def test_several_batches_without_a_gpu_are_compiled_each(first, store):
-    asked = ["compare", "fp16", "nvfp4+fp8attn", "--batch", "4,1", "--processes", "2"]
+def test_several_batches_without_a_gpu_are_compiled_each(first, store, run):
+    asked = ["compare", "fp16", "nvfp4+fp8attn", "--batch", "4,1"]
     process = run(*asked, "--json", store=store)
     assert process.returncode == 0, process.stderr
-    sweep = json.loads(process.stdout)
-    assert (sweep["kind"], [point["batch"] for point in sweep["points"]]) == ("sweep", [4, 1])
-    assert rows_of(first)["nvfp4+fp8attn"] == sweep["points"][0]["rows"][1]
-    assert all(point["not_timed"].endswith("; --processes had no say") for point in sweep["points"])
+    comparison = json.loads(process.stdout)
+    keys = [row["key"] for row in comparison["rows"]]
+    assert keys == ["fp16 b4", "nvfp4+fp8attn b4", "fp16 b1", "nvfp4+fp8attn b1"]
+    alone = rows_of(first)["nvfp4+fp8attn"]
+    assert comparison["rows"][1] == {**alone, "key": "nvfp4+fp8attn b4"}
     lines = run(*asked, store=store).stdout.splitlines()
     assert lines[0].startswith("vit_tiny_patch16_224, batches 1, 4, compiled for sm120 by tensorrt_rtx ")
     assert sum(line.startswith("not timed: ") for line in lines) == 1
@@ -140,17 +154,17 @@ def test_several_batches_without_a_gpu_are_compiled_each(first, store):
 
 
 @pytest.mark.skipif(bool(target_of_gpu()), reason="on a machine with a GPU engines are timed")
-def test_a_recipe_that_fails_at_one_batch_fails_the_sweep(store):
+def test_a_recipe_that_fails_at_every_batch_fails_the_comparison(store, run):
     asked = ["compare", "fp16", "nvfp4@stock", "--target", "sm89", "--batch", "1,4"]
     process = run(*asked, store=store)
     assert process.returncode == 1
     for batch in (1, 4):
-        assert f"nvfp4@stock at batch {batch} failed: " in process.stdout
+        assert f"nvfp4@stock b{batch} failed: " in process.stdout
     slower = run(*asked[:2], "--batch", "1,4", "--fail-on", "slower", store=store)
     assert (slower.returncode, "there is no verdict" in slower.stderr) == (1, True)
 
 
-def test_a_recipe_that_fails_is_a_row_and_the_others_go_on(store):
+def test_a_recipe_that_fails_is_a_row_and_the_others_go_on(store, run):
     process = run("compare", "fp16", "nvfp4@stock", "--target", "sm89", "--json", store=store)
     rows = rows_of(process)
     assert process.returncode == 1
@@ -160,15 +174,15 @@ def test_a_recipe_that_fails_is_a_row_and_the_others_go_on(store):
     assert rows["nvfp4@stock"]["onnx"] is not None
 
 
-def test_interrupted_work_goes_on_where_it_stopped(tmp_path):
-    arguments = [TRTBENCH, "compare", "fp16", "fp32", *MODEL, "--store", str(tmp_path)]
+def test_interrupted_work_goes_on_where_it_stopped(tmp_path, run):
+    arguments = [*PROGRAM, *words(["compare", "fp16", "fp32"], tmp_path)]
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if line.startswith("fp32: export"):
             break
     process.send_signal(signal.SIGINT)
     assert "finished work is kept" in process.stderr.read()
-    assert process.wait(timeout=60) == 130
+    assert process.wait() == 130
     assert len(list((tmp_path / "engines").glob("vit*"))) == 1
     resumed = run("compare", "fp16", "fp32", store=tmp_path)
     assert resumed.returncode == 0, resumed.stderr

@@ -15,18 +15,19 @@ from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from support.digits import MODEL, TEST_IMAGES, Digits, load_images, prepare
 from torch import Tensor
 
+from trtbench.cli.groups import Given
 from trtbench.cli.options import ModelOptions
-from trtbench.cli.parse import export_specs, inputs_spec
+from trtbench.cli.parse import inputs_spec
+from trtbench.cli.parse_model import checked_exports
 from trtbench.export import export, resolve
-from trtbench.export.calibration import needs_calibration
 from trtbench.export.images import load_images as load_calibration_images
 from trtbench.export.linear_layers import input_ranks
 from trtbench.export.model import build_model, meta_model
 from trtbench.export.passes import GRAPH_PASSES, model_passes
 from trtbench.export.quantize import quantize
+from trtbench.progress import silent
 from trtbench.results import Fidelity
 from trtbench.specs import ExportSpec
-from trtbench.specs.recipe import parse_recipe
 from trtbench.store.artifacts import OnnxArtifact, Store
 from trtbench.verify import fidelity_of, load_reference, verify
 from trtbench.verify.emulation import EmulatedModel, Reference
@@ -81,19 +82,15 @@ def lost_images(fidelity: Fidelity) -> int:
     return round((fidelity.reference.top1 - fidelity.top1) * fidelity.samples)
 
 
+SHAPE = (8, MODEL.img_size)
+
+
 def sqnr_of(fidelity: Fidelity) -> float:
     return inf if fidelity.sqnr_db is None else fidelity.sqnr_db
 
 
 def spec_of(recipe: str, options: ModelOptions) -> ExportSpec:
-    """One recipe alone; images are refused for one that takes none."""
-    if not needs_calibration(parse_recipe(recipe), options.sparsity_method):
-        options = replace(options, calib=None, calib_samples=ModelOptions.calib_samples)
-    return export_specs([recipe], options)[0]
-
-
-def ignore(*_: str) -> None:
-    """No progress is shown."""
+    return checked_exports([recipe], options, SHAPE, Given())[0]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -116,17 +113,10 @@ def options(digits: Digits) -> ModelOptions:
     return ModelOptions(
         model=MODEL.name,
         overrides=[f"{name}={value}" for name, value in MODEL.overrides],
-        img_size=MODEL.img_size,
-        batch=8,
         checkpoint=digits.checkpoint,
         calib=digits.train,
         calib_samples=64,
     )
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +125,7 @@ def check(digits: Digits, store: Store) -> Callable[..., dict[str, Fidelity]]:
 
     def run(recipes: list[str], options: ModelOptions) -> dict[str, Fidelity]:
         inputs = inputs_spec(digits.test, TEST_IMAGES, options.seed)
-        rows = verify(export_specs(recipes, options), store, inputs, ignore).rows
+        rows = verify(checked_exports(recipes, options, SHAPE, Given()), store, inputs, silent).rows
         assert [row.reason for row in rows] == [None] * len(recipes)
         return {str(row.recipe): row.fidelity for row in rows if row.fidelity is not None}
 
@@ -155,7 +145,7 @@ def test_images(digits: Digits) -> tuple[Tensor, Tensor]:
 @pytest.fixture(scope="module")
 def reference(digits: Digits, store: Store, options: ModelOptions) -> Reference:
     spec = spec_of("fp32", options)
-    return load_reference(spec, store, inputs_spec(digits.test, TEST_IMAGES, options.seed), ignore)
+    return load_reference(spec, store, inputs_spec(digits.test, TEST_IMAGES, options.seed), silent)
 
 
 def test_the_fp32_file_sees_every_image_as_torch_does(

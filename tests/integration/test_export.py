@@ -24,8 +24,10 @@ from trtbench.export.cpu_kernels import fake_quantize_mxfp8, fake_quantize_nvfp4
 from trtbench.export.images import load_images
 from trtbench.export.linear_layers import input_ranks
 from trtbench.export.model import build_model, image_shape, meta_model
+from trtbench.progress import Step
 from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, ModelSpec, Scalar
-from trtbench.store.artifacts import OnnxArtifact, Store, file_record
+from trtbench.store.artifacts import OnnxArtifact, Store
+from trtbench.store.files import file_record
 from trtbench.vit import role_of
 
 Array = NDArray[np.generic]
@@ -35,11 +37,6 @@ QUANTIZED = PRECISIONS[3:]
 RECIPES = [
     f"{p}{sparse}{stock}" for p in PRECISIONS for sparse in ("", "+sparse") for stock in ("", "@stock")
 ]
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(tmp_path_factory.mktemp("store"))
 
 
 def tiny(**overrides: Scalar) -> ModelSpec:
@@ -264,7 +261,7 @@ MODELS: dict[str, tuple[str, dict[str, Scalar], int]] = {
     ),
     "SwiGLU in one weight": ("vit_giant_patch14_dinov2", {"embed_dim": 96, "num_heads": 4}, 28),
     "average pooling, patch 32": ("vit_base_patch32_224", {"global_pool": "avg", "class_token": False}, 64),
-    "rotary embedding, SwiGLU in two": ("eva02_base_patch14_224", {"embed_dim": 96, "num_heads": 3}, 28),
+    "SwiGLU in two weights": ("eva02_base_patch14_224", {"embed_dim": 96, "num_heads": 3}, 28),
     "bias past the qkv layer": ("eva_giant_patch14_224", {"embed_dim": 96, "num_heads": 4}, 28),
     "DINOv3": ("vit_base_patch16_dinov3", {"embed_dim": 96, "num_heads": 3}, 32),
     "rotary embedding per block": ("vit_base_patch16_rope_mixed_224", {"embed_dim": 96, "num_heads": 3}, 32),
@@ -283,9 +280,16 @@ def test_models_compute_the_same_in_onnx(name: str, store: Store) -> None:
     assert cosine(onnxruntime_output(artifact), torch_output(artifact)) > 0.999
 
 
-@pytest.mark.parametrize("precision", ["fp8", "mxfp8", "nvfp4"])
-@pytest.mark.parametrize("name", MODELS)
-def test_models_export_in_every_precision(name: str, precision: str, store: Store) -> None:
+# NVFP4 meets all that the others do; theirs are a scale a tensor and blocks of 32, on what differs most.
+MODELS_BY_PRECISION = [
+    *((name, "nvfp4") for name in MODELS),
+    *((name, "fp8") for name in ("bias past the qkv layer", "rotary embedding per block")),
+    *((name, "mxfp8") for name in ("attention pooling, K = 4304 / 12", "SwiGLU in two weights")),
+]
+
+
+@pytest.mark.parametrize(("name", "precision"), MODELS_BY_PRECISION)
+def test_models_export_quantized(name: str, precision: str, store: Store) -> None:
     manifest = exported(precision, store, small(name)).manifest
     left = [note for note in manifest.notes if "left in FP16" in note]
     block = {"mxfp8": 32, "nvfp4": 16}.get(precision, 1)
@@ -298,7 +302,7 @@ def test_models_export_in_every_precision(name: str, precision: str, store: Stor
 
 
 @pytest.mark.parametrize("precision", QUANTIZED)
-@pytest.mark.parametrize("classes", [1, 3, 10])
+@pytest.mark.parametrize("classes", [1, 10])
 def test_few_classes_compile(precision: str, classes: int, store: Store) -> None:
     from trtbench.build import build
     from trtbench.specs import BuildSpec
@@ -362,44 +366,46 @@ from pathlib import Path
 from trtbench.store.artifacts import Store
 from trtbench.export import export
 from trtbench.specs import ExportSpec
-artifact, made = export(ExportSpec.model_validate_json(sys.argv[1]), Store(Path(sys.argv[2])))
+folder, *specs = sys.argv[1:]
+exported = [export(ExportSpec.model_validate_json(spec), Store(Path(folder))) for spec in specs]
+hashes = [artifact.manifest.files[0].sha256 for artifact, _ in exported]
 loaded = [name for name in ("torch", "timm", "modelopt", "onnx") if name in sys.modules]
-json.dump([artifact.manifest.files[0].sha256, made, loaded], sys.stdout)
+json.dump([hashes, [made for _, made in exported], loaded], sys.stdout)
 """
 
 
-def export_in_another_process(spec: ExportSpec, store: Store, hash_seed: str) -> list[Any]:
-    command = [sys.executable, "-c", EXPORT_IN_ANOTHER_PROCESS, spec.model_dump_json(), str(store.root)]
-    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+def export_in_another_process(folder: Path, *specs: ExportSpec) -> tuple[list[str], list[bool], list[str]]:
+    """Give sha256 of each file, whether it was made, and the heavy packages that were imported."""
+    command = [sys.executable, "-c", EXPORT_IN_ANOTHER_PROCESS, str(folder)]
+    command += [spec.model_dump_json() for spec in specs]
+    environment = {**os.environ, "PYTHONHASHSEED": "123"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert done.stderr == ""
-    result: list[Any] = json.loads(done.stdout)
-    return result
+    hashes, made, loaded = json.loads(done.stdout)
+    return hashes, made, loaded
 
 
-@pytest.mark.parametrize("recipe", ["nvfp4+sparse", "fp8@stock"])
-def test_the_same_spec_gives_the_same_bytes_in_every_process(
-    recipe: str, store: Store, tmp_path: Path
-) -> None:
-    here = exported(recipe, store).manifest.files[0].sha256
-    there, made, _ = export_in_another_process(spec_of(recipe), Store(tmp_path), hash_seed="123")
-    assert made
+def test_the_same_spec_gives_the_same_bytes_in_every_process(store: Store, tmp_path: Path) -> None:
+    recipes = ("nvfp4+sparse", "fp8@stock")
+    here = [exported(recipe, store).manifest.files[0].sha256 for recipe in recipes]
+    there, made, _ = export_in_another_process(tmp_path, *map(spec_of, recipes))
+    assert all(made)
     assert there == here
-    assert exported(recipe, store, tiny().model_copy(update={"seed": 1})).manifest.files[0].sha256 != here
+    other = tiny().model_copy(update={"seed": 1})
+    assert exported("fp8@stock", store, other).manifest.files[0].sha256 != here[1]
 
 
 def test_what_is_there_is_found_without_torch(store: Store) -> None:
     exported("mxfp8", store)
-    _, made, loaded = export_in_another_process(spec_of("mxfp8"), store, hash_seed="0")
-    assert not made
-    assert loaded == []
+    _, made, loaded = export_in_another_process(store.root, spec_of("mxfp8"))
+    assert (made, loaded) == ([False], [])
 
 
 def test_libraries_print_into_the_log_and_steps_reach_the_caller(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def say(step: str) -> None:
-        sys.stdout.write(f"step: {step}\n")
+    def say(step: Step) -> None:
+        sys.stdout.write(f"step: {step.text}\n")
 
     artifact, _ = export(spec_of("mxfp8@stock"), Store(tmp_path), say)
     out, err = capfd.readouterr()
@@ -407,6 +413,14 @@ def test_libraries_print_into_the_log_and_steps_reach_the_caller(
     assert [line for line in out.splitlines() if not line.startswith("step: ")] == []
     assert "step: trace to ONNX" in out
     assert "Inserted" in (artifact.directory / "export.log").read_text()
+
+
+@pytest.mark.parametrize("recipe", ["fp16", "mxfp8", "mxfp8@stock", "nvfp4+sparse"])
+def test_every_step_of_an_export_counts_once(recipe: str, tmp_path: Path) -> None:
+    steps: list[Step] = []
+    export(spec_of(recipe), Store(tmp_path), steps.append)
+    assert {(step.stage, step.total) for step in steps} == {("export", len(steps))}
+    assert [step.done for step in steps] == list(range(len(steps)))
 
 
 def test_a_failed_export_leaves_its_log_and_nothing_else(tmp_path: Path) -> None:

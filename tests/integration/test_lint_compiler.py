@@ -227,11 +227,6 @@ _WITHOUT_CASE = {
 }
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(tmp_path_factory.mktemp("store"))
-
-
 def compiled(path: Path, store: Store, target: str = "sm120") -> Layers:
     """Kernels of the engine, without those that synchronise."""
     engine, _ = build(path, BuildSpec(targets=(target,)), store)

@@ -9,8 +9,9 @@ from support.lint_graphs import attention
 
 from trtbench.audit.inspect import inspect_engine
 from trtbench.build import build
+from trtbench.cli.groups import Given
 from trtbench.cli.options import ModelOptions
-from trtbench.cli.parse import export_specs
+from trtbench.cli.parse_model import checked_exports
 from trtbench.errors import BuildError, ExportError
 from trtbench.export import export
 from trtbench.lint import lint
@@ -39,20 +40,15 @@ RECIPES = (
 Exported = Callable[..., OnnxArtifact]
 
 
-def spec_of(recipe: str, *overrides: str, batch: int = 2, img_size: int | None = None) -> ExportSpec:
-    options = ModelOptions(model=MODEL, overrides=["depth=1", *overrides], batch=batch, img_size=img_size)
-    return export_specs([recipe], options)[0]
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(tmp_path_factory.mktemp("store"))
+def spec_of(recipe: str, *overrides: str, batch: int = 16, img_size: int | None = None) -> ExportSpec:
+    options = ModelOptions(model=MODEL, overrides=["depth=1", *overrides])
+    return checked_exports([recipe], options, (batch, img_size), Given())[0]
 
 
 @pytest.fixture(scope="module")
 def exported(store: Store) -> Exported:
     @cache
-    def export_once(*arguments: str, batch: int = 2, img_size: int | None = None) -> OnnxArtifact:
+    def export_once(*arguments: str, batch: int = 16, img_size: int | None = None) -> OnnxArtifact:
         return export(spec_of(*arguments, batch=batch, img_size=img_size), store, silent)[0]
 
     return export_once
@@ -61,7 +57,7 @@ def exported(store: Store) -> Exported:
 @pytest.fixture(scope="module")
 def audited(exported: Exported, store: Store) -> Callable[..., Audit]:
     @cache
-    def audit_once(*arguments: str, batch: int = 2, img_size: int | None = None) -> Audit:
+    def audit_once(*arguments: str, batch: int = 16, img_size: int | None = None) -> Audit:
         engine, _ = build(exported(*arguments, batch=batch, img_size=img_size), BuildSpec(), store)
         return inspect_engine(engine)
 

@@ -9,21 +9,28 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from support.grids import exports
 from support.scripted import write_script
 
+from trtbench.build.choice import build_spec_for
 from trtbench.build.engine import engine_id
-from trtbench.specs import BuildSpec
+from trtbench.compare.cells import cells_of
+from trtbench.compare.make import make
+from trtbench.compare.places import Place
+from trtbench.measure.arms import arm_of_engines
+from trtbench.progress import silent
+from trtbench.specs import BuildRequest, BuildSpec, Grid
 from trtbench.store.artifacts import Store
 from trtbench.store.results import load_result
 
-TRTBENCH = str(Path(sys.executable).with_name("trtbench"))
+PROGRAM = [sys.executable, "-c", "from trtbench.cli.app import main; main()"]
 MODEL = ["--model", "vit_tiny_patch16_224", "--set", "depth=1"]
 QUICK = ["--duration-s", "0.3", "--block-ms", "30", "--warmup-ms", "20", "--processes", "2"]
 
 
 def run(*arguments, folder, code=0):
     process = subprocess.run(
-        [TRTBENCH, *map(str, arguments)], capture_output=True, text=True, timeout=300, cwd=folder
+        [*PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=300, cwd=folder
     )
     assert process.returncode == code, process.stderr
     return process
@@ -48,7 +55,7 @@ class TestKilledAndResumed:
     @pytest.fixture(scope="class")
     def kept(self, folder):
         """Blocks that were on the disk when it was killed, and the journal that holds them."""
-        process = subprocess.Popen([TRTBENCH, *self.ARGUMENTS], cwd=folder, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen([*PROGRAM, *self.ARGUMENTS], cwd=folder, stderr=subprocess.PIPE, text=True)
         started_s = time.monotonic()
         journal = None
         while journal is None or len(journal_lines(journal)) < 50:
@@ -81,7 +88,7 @@ class TestKilledAndResumed:
         whole_rounds = {process for _, process in per_process if per_process["a", process] >= 4}
         assert len(whole_rounds) >= 3
         comparison = load_result(result)
-        assert sum(each.blocks for each in comparison.measurements) == len(blocks)
+        assert sum(each.blocks for each in comparison.measurements()) == len(blocks)
         assert comparison.verdicts[0].verdict == "FASTER"
 
     def workers(self, folder):
@@ -108,15 +115,13 @@ class TestRealModelOnACpu:
         arguments = ["compare", "fp32", "fp16", *MODEL, "--batch", "1,2", "--runtime", "onnxruntime-cpu"]
         return json.loads(run(*arguments, *QUICK, "--json", folder=folder).stdout)
 
-    def test_one_comparison_a_batch(self, sweep):
-        assert sweep["kind"] == "sweep"
-        assert [point["batch"] for point in sweep["points"]] == [1, 2]
-        for point in sweep["points"]:
-            assert (point["baseline"], point["target"]) == ("fp32", {"sm": None, "gpu": None})
-            assert [row["runtime"] for row in point["rows"]] == ["onnxruntime-cpu"] * 2
+    def test_one_comparison_of_all_batches(self, sweep):
+        assert sweep["kind"] == "comparison"
+        assert [row["key"] for row in sweep["rows"]] == ["fp32 b1", "fp16 b1", "fp32 b2", "fp16 b2"]
+        assert {row["runtime"] for row in sweep["rows"]} == {"onnxruntime-cpu"}
 
     def test_rows_are_measured_without_an_engine(self, sweep, folder):
-        for row in sweep["points"][1]["rows"]:
+        for row in sweep["rows"][2:]:
             measured = row["measured"]
             assert row["status"] == "ok"
             assert row["engine"] is row["compiled"] is measured["gpu"] is None
@@ -126,22 +131,25 @@ class TestRealModelOnACpu:
             assert measured["facts"]["outputs"][0]["shape"] == [2, 1000]
         assert not (folder / "engines").exists()
 
+    def test_fidelity_is_known_although_nothing_is_compiled(self, sweep):
+        exact, rounded = (row["fidelity"] for row in sweep["rows"][:2])
+        assert (exact["sqnr_db"], rounded["sqnr_db"] > 40) == (None, True)
+
     def test_outputs_of_both_precisions_agree(self, sweep):
-        codes = {
-            finding["code"]
-            for point in sweep["points"]
-            for row in point["rows"]
-            for finding in row["measured"]["findings"]
-        }
+        codes = {finding["code"] for row in sweep["rows"] for finding in row["measured"]["findings"]}
         assert "OUTPUT_DIFFERS" not in codes
 
-    def test_there_is_a_verdict_and_the_result_is_kept(self, sweep, folder):
-        for point in sweep["points"]:
-            (verdict,) = point["verdicts"]
-            assert (verdict["baseline"], verdict["arm"]) == ("fp32", "fp16")
-            assert verdict["verdict"] in ("FASTER", "SLOWER", "SAME", "AMBIGUOUS")
-        stored = [load_result(path).model_dump(mode="json") for path in folder.glob("results/compare-*.json")]
-        assert sorted(stored, key=lambda each: each["batch"]) == sweep["points"]
+    def test_there_is_a_verdict_a_batch_and_the_result_is_kept(self, sweep, folder):
+        pairs = [(verdict["baseline"], verdict["arm"]) for verdict in sweep["verdicts"]]
+        assert pairs == [("fp32 b1", "fp16 b1"), ("fp32 b2", "fp16 b2")]
+        assert {verdict["verdict"] for verdict in sweep["verdicts"]} <= {
+            "FASTER",
+            "SLOWER",
+            "SAME",
+            "AMBIGUOUS",
+        }
+        (path,) = folder.glob("results/compare-*.json")
+        assert load_result(path).model_dump(mode="json") == sweep
 
     def test_the_exported_folder_is_measured_as_it_is(self, sweep, folder):
         (model,) = folder.glob("models/*fp32-b1-*/")
@@ -149,11 +157,13 @@ class TestRealModelOnACpu:
         assert "measured on a CPU (host_wall_ms)" in process.stdout
         assert "images/s" in process.stdout
 
-    def test_stored_comparisons_of_one_batch_compare_again(self, sweep, folder):
-        first = next(folder.glob("results/compare-*.json"))
-        comparison = json.loads(run("compare", "--from", first, "--json", folder=folder).stdout)
-        stored = load_result(first)
-        assert comparison["verdicts"][0]["ratio"] == pytest.approx(stored.verdicts[0].ratio)
+    def test_a_stored_comparison_compares_again(self, folder):
+        model = ["--model", "vit_tiny_patch16_224", "--set", "depth=1", "--batch", "1"]
+        arguments = ["compare", "fp32", "fp16", *model, "--runtime", "onnxruntime-cpu", *QUICK]
+        verdict = json.loads(run(*arguments, "--json", folder=folder).stdout)["verdicts"][0]
+        (path,) = folder.glob("results/compare-*-b1-*.json")
+        again = json.loads(run("compare", "--from", path, "--json", folder=folder).stdout)
+        assert again["verdicts"][0]["ratio"] == pytest.approx(verdict["ratio"])
 
     def test_a_runtime_that_is_not_there_is_a_row(self, sweep, folder):
         runtimes = ["--runtime", "onnxruntime-cpu", "--runtime", "torch"]
@@ -165,7 +175,8 @@ class TestRealModelOnACpu:
         if gpu["status"] == "ok":
             pytest.skip("there is a GPU here")
         assert gpu["reason"]
-        assert json.loads(process.stdout)["verdicts"][0]["verdict"] == "INCOMPARABLE"
+        assert gpu["reason"].startswith("runtime torch needs a GPU: ")
+        assert (gpu["code"], json.loads(process.stdout)["verdicts"]) == ("RUNTIME_UNAVAILABLE", [])
 
 
 def test_rebuilds_are_engines_of_their_own_and_leave_the_first_alone():
@@ -175,14 +186,15 @@ def test_rebuilds_are_engines_of_their_own_and_leave_the_first_alone():
 
 
 def test_rebuilding_gives_two_artifacts(tmp_path):
-    from trtbench.measure.arms import Workshop, arm_of_recipe
-    from trtbench.specs import ExportSpec, ModelSpec
-    from trtbench.specs.recipe import parse_recipe
-
-    model = ModelSpec(name="vit_tiny_patch16_224", overrides=(("depth", 1),))
-    spec = ExportSpec(model=model, recipe=parse_recipe("fp16"), batch=1)
-    workshop = Workshop(Store(tmp_path), {"tensorrt_rtx": BuildSpec()}, rebuilds=1)
-    arm, _ = arm_of_recipe("fp16", spec, "tensorrt_rtx", workshop, lambda step: None)
+    cells = cells_of(
+        Grid(exports=exports("fp16", batches=(1,), name="vit_tiny_patch16_224", overrides=(("depth", 1),))),
+        [Place("local")],
+    )
+    for cell in cells:
+        cell.build = build_spec_for(BuildRequest())
+    make(cells, Store(tmp_path), lambda cell: 1, silent)
+    (cell,) = cells
+    arm = arm_of_engines(cell.key, cell.engines, "tensorrt_rtx", Store(tmp_path), trust=False)
     assert [each.build for each in arm.builds] == [0, 1]
     assert len({each.artifact for each in arm.builds}) == 2
     assert len(list((tmp_path / "engines").glob("*-rebuild1-*"))) == 1

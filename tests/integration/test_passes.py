@@ -36,7 +36,6 @@ from trtbench.export.quantized_graph import quantized_graph
 from trtbench.progress import silent
 from trtbench.specs import ExportSpec, ModelSpec
 from trtbench.specs.recipe import parse_recipe
-from trtbench.store.artifacts import Store
 from trtbench.verify.lowering import lower
 from trtbench.verify.standard_graph import evaluate
 
@@ -84,10 +83,10 @@ def applied(model, *passes):
 
 
 @pytest.fixture(scope="module")
-def nvfp4_graph(tmp_path_factory):
+def nvfp4_graph(store):
     """A graph in NVFP4 without passes; run it with ``emulated``."""
     spec = ExportSpec(model=SPEC, recipe=parse_recipe("nvfp4"), batch=BATCH, passes=())
-    artifact, _ = export(spec, Store(tmp_path_factory.mktemp("store")))
+    artifact, _ = export(spec, store)
     return with_tensor_types(onnx.load(artifact.payload))
 
 

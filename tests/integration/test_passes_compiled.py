@@ -25,9 +25,7 @@ AuditOf = Callable[..., Audit]
 
 
 @pytest.fixture(scope="module")
-def audit_of(tmp_path_factory: pytest.TempPathFactory) -> AuditOf:
-    store = Store(tmp_path_factory.mktemp("store"))
-
+def audit_of(store: Store) -> AuditOf:
     @cache
     def audit(recipe: str, without: str | None = None) -> Audit:
         passes = None if without is None else tuple(name for name in NAMES if name != without)

@@ -71,7 +71,7 @@ def real(version: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
     )
     assert run.returncode == 0, run.stderr
     log = (tmp_path / "build.log").read_text().splitlines()
-    assert log == ["[ERROR] what the compiler says", "[INFO] Progress: Building Engine, 3 steps"]
+    assert log == ["[ERROR] what the compiler says", "[INFO] Progress: 0/3 Building Engine"]
     found: dict[str, Any] = json.loads(run.stdout)
     return found
 

@@ -10,32 +10,24 @@ import pytest
 from support.scripted import FAST
 from support.tensorrt_machine import ScriptedWorker, install_gpu, install_tensorrt, install_trtexec
 
-from trtbench.cli.app import app as cli
+from trtbench.store.artifacts import Store
 
 MODEL = ["--model", "vit_tiny_patch16_224", "--set", "depth=1", "--batch", "4"]
 Run = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Exports are made once."""
-    return tmp_path_factory.mktemp("store")
-
-
 @pytest.fixture
-def compare(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], store: Path) -> Run:
+def compare(
+    monkeypatch: pytest.MonkeyPatch, trtbench: Callable[..., tuple[int, str, str]], store: Store
+) -> Run:
     """Compare recipes of a small model on a machine with a GPU, and give the JSON."""
     install_gpu(monkeypatch)
     monkeypatch.setattr("trtbench.measure.timers.ArmProcess", ScriptedWorker)
 
     def run(*arguments: str) -> dict[str, Any]:
-        words = ["trtbench", "compare", *MODEL, *FAST, "--store", str(store), "--json", *arguments]
-        monkeypatch.setattr(sys, "argv", words)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        output = capfd.readouterr()
-        assert not ended.value.code, output.out + output.err
-        comparison: dict[str, Any] = json.loads(output.out)
+        code, out, err = trtbench("compare", *MODEL, *FAST, "--store", store.root, "--json", *arguments)
+        assert not code, out + err
+        comparison: dict[str, Any] = json.loads(out)
         return comparison
 
     return run
@@ -61,7 +53,8 @@ def test_recipes_are_built_and_timed_by_trtexec(
     install_trtexec(monkeypatch, tmp_path, version)
     comparison = compare("fp16", "nvfp4", "--runtime", "trtexec")
     assert told(comparison) == [("fp16", "trtexec", "trtexec", 5.25), ("nvfp4", "trtexec", "trtexec", 5.25)]
-    assert comparison["target"] == {"sm": "sm120", "gpu": "RTX PRO 6000"}
+    assert comparison["gpu"] == "RTX PRO 6000"
+    assert {tuple(row["targets"]) for row in comparison["rows"]} == {("sm120",)}
     (verdict,) = comparison["verdicts"]
     assert (verdict["baseline"], verdict["arm"], verdict["verdict"]) == ("fp16", "nvfp4", "SAME")
 
@@ -82,12 +75,13 @@ def test_several_batches_are_built_and_timed_each_without_a_runtime_being_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
     install_tensorrt(monkeypatch, tmp_path, "tensorrt-10.14.1.48.post1")
-    sweep = compare("fp16", "nvfp4", "--batch", "8,4")
-    assert (sweep["kind"], [point["batch"] for point in sweep["points"]]) == ("sweep", [8, 4])
-    for point in sweep["points"]:
-        assert told(point) == [("fp16", "tensorrt", "tensorrt", 5.5), ("nvfp4", "tensorrt", "tensorrt", 5.5)]
-        assert [verdict["verdict"] for verdict in point["verdicts"]] == ["SAME"]
-        assert point["not_timed"] is None
+    comparison = compare("fp16", "nvfp4", "--batch", "8,4")
+    assert {(row["recipe"], row["batch"]) for row in comparison["rows"]} == {
+        (recipe, batch) for recipe in ("fp16", "nvfp4") for batch in (8, 4)
+    }
+    assert {row[1:] for row in told(comparison)} == {("tensorrt", "tensorrt", 5.5)}
+    assert [verdict["verdict"] for verdict in comparison["verdicts"]] == ["SAME", "SAME"]
+    assert comparison["not_timed"] is None
 
 
 def test_engines_of_tensorrt_are_timed_by_both_and_the_methods_compared(

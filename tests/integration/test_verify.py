@@ -15,10 +15,12 @@ from trtbench.errors import SpecError
 from trtbench.export import export
 from trtbench.export.cpu_kernels import fake_quantize_mxfp8, fake_quantize_nvfp4
 from trtbench.export.model import build_model
+from trtbench.progress import Step, silent
 from trtbench.results import Verification
 from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, InputsSpec, ModelSpec
 from trtbench.specs.recipe import parse_recipe
-from trtbench.store.artifacts import Store, file_record
+from trtbench.store.artifacts import Store
+from trtbench.store.files import file_record
 from trtbench.verify import fidelity_of, load_reference, verify
 from trtbench.verify.emulation import EmulatedModel
 from trtbench.verify.images import CLASS_MAP
@@ -42,18 +44,9 @@ def spec(recipe: str, model: ModelSpec = MODEL) -> ExportSpec:
     )
 
 
-def ignore(recipe: str, step: str) -> None:
-    """No progress is shown."""
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(tmp_path_factory.mktemp("store"))
-
-
 @pytest.fixture(scope="module")
 def verification(store: Store) -> Verification:
-    return verify([spec(recipe) for recipe in RECIPES], store, InputsSpec(samples=10), ignore)
+    return verify([spec(recipe) for recipe in RECIPES], store, InputsSpec(samples=10), silent)
 
 
 def test_the_emulated_fp32_model_agrees_with_torch(store: Store) -> None:
@@ -97,7 +90,7 @@ def test_each_block_adds_noise(verification: Verification) -> None:
 
 def test_the_batch_of_the_file_does_not_matter(verification: Verification, store: Store) -> None:
     other = spec("nvfp4").model_copy(update={"batch": 3})
-    (row,) = verify([other], store, InputsSpec(samples=10), ignore).rows
+    (row,) = verify([other], store, InputsSpec(samples=10), silent).rows
     of_four = next(row for row in verification.rows if str(row.recipe) == "nvfp4")
     assert row.fidelity is not None
     assert of_four.fidelity is not None
@@ -105,15 +98,15 @@ def test_the_batch_of_the_file_does_not_matter(verification: Verification, store
 
 
 def test_a_second_run_computes_nothing(verification: Verification, store: Store) -> None:
-    steps: list[str] = []
+    steps: list[Step] = []
     again = verify(
         [spec(recipe) for recipe in RECIPES],
         store,
         InputsSpec(samples=10),
-        lambda recipe, step: steps.append(step),
+        steps.append,
     )
     assert again == verification
-    assert steps == ["choose the images"]
+    assert steps == [Step("verify", "choose the images", subject=RECIPES[0])]
 
 
 def labelled_folder(root: Path, store: Store) -> list[int]:
@@ -139,7 +132,7 @@ def test_accuracy_on_labelled_photos(tmp_path: Path, store: Store) -> None:
     classes = labelled_folder(tmp_path, store)
     (tmp_path / f"class {classes[0]:04d}" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     inputs = InputsSpec(directory=str(tmp_path), samples=100)
-    result = verify([spec("fp16"), spec("nvfp4")], store, inputs, ignore)
+    result = verify([spec("fp16"), spec("nvfp4")], store, inputs, silent)
     assert result.inputs.sha256 is not None
     for row in result.rows:
         fidelity = row.fidelity
@@ -157,13 +150,13 @@ def test_a_folder_without_any_photo_that_opens(tmp_path: Path, store: Store) -> 
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(SpecError, match="none of the files is an image"):
-        verify([spec("fp16")], store, InputsSpec(directory=str(tmp_path)), ignore)
+        verify([spec("fp16")], store, InputsSpec(directory=str(tmp_path)), silent)
 
 
 def test_a_folder_that_is_not_there_is_found_before_any_work(tmp_path: Path) -> None:
     empty = Store(tmp_path / "store")
     with pytest.raises(SpecError, match="no such directory"):
-        verify([spec("fp16")], empty, InputsSpec(directory=str(tmp_path / "absent")), ignore)
+        verify([spec("fp16")], empty, InputsSpec(directory=str(tmp_path / "absent")), silent)
     assert not empty.root.exists()
 
 
@@ -176,10 +169,11 @@ def test_a_recipe_that_overflows_is_a_row_beside_the_others(tmp_path: Path, stor
         update={"checkpoint": CheckpointSpec(path=str(path), sha256=file_record(path).sha256)}
     )
     recipes: Sequence[ExportSpec] = [spec("fp16", model), spec("bf16", model)]
-    result = verify(recipes, store, InputsSpec(samples=2), ignore)
+    result = verify(recipes, store, InputsSpec(samples=2), silent)
     assert [row.status for row in result.rows] == ["failed", "ok"]
     assert result.rows[0].reason is not None
     assert "infinite or not a number" in result.rows[0].reason
+    assert result.rows[0].code == "ARTIFACT_DAMAGED"
 
 
 def test_fidelity_of_one_artifact(verification: Verification, store: Store) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.scripted import FACTS, blocks, spec_of, telemetry
 
+from trtbench.errors import Code, MeasureError
 from trtbench.measure.findings import Observed, cosine_limit, findings_between, findings_of
 from trtbench.measure.run import Arm
 from trtbench.measure.summarise import measurement_of
@@ -16,13 +17,13 @@ from trtbench.specs.recipe import Precision, parse_recipe
 STEADY = [1.0, 1.001, 0.999, 1.0]
 
 
-def observe(tmp_path, timed, recipe=None, facts=FACTS, bench=None, size=None, reason=None, model=None):
+def observe(tmp_path, timed, recipe=None, facts=FACTS, bench=None, size=None, failure=None, model=None):
     export = None
     if recipe is not None:
         export = ExportSpec(recipe=parse_recipe(recipe), model=model or ModelSpec())
     spec = spec_of(tmp_path / "a", export=export, recipe=None if export is None else export.recipe)
     bench = bench or BenchSpec(target_half_width=0.5)
-    measurement = measurement_of(spec, bench, timed, facts, reason, "NVIDIA H200", "raw")
+    measurement = measurement_of(spec, bench, timed, facts, failure, "NVIDIA H200", "raw")
     return Observed(Arm((spec,), size), measurement, timed)
 
 
@@ -195,7 +196,7 @@ def test_one_process_is_no_plural(tmp_path):
 
 
 def test_what_warming_up_noted_is_told(tmp_path):
-    facts = FACTS.model_copy(update={"notes": ("NOT_STEADY: no steady state in 10.0 s of warming up",)})
+    facts = FACTS.model_copy(update={"unsteady": ("no steady state in 10.0 s of warming up",)})
     assert "10.0 s" in found(observe(tmp_path, three_processes(STEADY), facts=facts))["NOT_STEADY"].message
 
 
@@ -253,14 +254,13 @@ def test_outputs_of_two_models_are_not_compared(tmp_path):
 
 
 def test_a_failed_arm_without_blocks_has_its_reason_only(tmp_path):
-    observed = observe(
-        tmp_path, [], facts=None, reason="GRAPH_EMPTY: the captured CUDA graph holds no kernel"
-    )
+    failure = MeasureError("the captured CUDA graph holds no kernel", code=Code.GRAPH_EMPTY)
+    observed = observe(tmp_path, [], facts=None, failure=failure)
     assert found(observed)["GRAPH_EMPTY"].message == "the captured CUDA graph holds no kernel"
 
 
 def test_a_graph_that_leaves_outputs_unwritten_is_told_as_that(tmp_path):
-    reason = "GRAPH_EMPTY: output y: the captured CUDA graph left 20 of 20 values unwritten"
-    observed = observe(tmp_path, [], facts=None, reason=reason)
-    assert found(observed)["GRAPH_EMPTY"].message == reason.removeprefix("GRAPH_EMPTY: ")
+    text = "output y: the captured CUDA graph left 20 of 20 values unwritten"
+    observed = observe(tmp_path, [], facts=None, failure=MeasureError(text, code=Code.GRAPH_EMPTY))
+    assert found(observed)["GRAPH_EMPTY"].message == text
     assert observed.measurement.status == "failed"

@@ -1,7 +1,6 @@
 """One arm in a real worker process, scripted: what comes back, and how every failure is told."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,10 +9,11 @@ from statistics import median
 
 import pytest
 from support.docker_stand_in import IMAGE, put_on_path, write_script
+from support.waiting import is_alive, number_in, wait_for_the_end_of, wait_until
 
 import trtbench
 from trtbench.environments import parse_environment, prepare
-from trtbench.errors import MeasureError
+from trtbench.errors import Code, MeasureError
 from trtbench.measure.process import ArmProcess
 from trtbench.specs import ArmSpec, BenchSpec
 from trtbench.store.artifacts import Store
@@ -99,18 +99,23 @@ def test_processes_and_arms_have_levels_of_their_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("failure", "reason"),
+    ("failure", "reason", "code"),
     [
-        ({"at": "load", "how": "out_of_memory"}, "out of GPU memory (scripted): take a smaller batch"),
-        ({"at": "load", "how": "exit"}, "the worker ended with exit code 3: see "),
+        (
+            {"at": "load", "how": "out_of_memory"},
+            "out of GPU memory (scripted): take a smaller batch",
+            Code.GPU_OUT_OF_MEMORY,
+        ),
+        ({"at": "load", "how": "exit"}, "the worker ended with exit code 3: see ", Code.MEASURE_FAILED),
     ],
 )
-def test_a_failure_at_load_is_told_in_one_line(tmp_path, failure, reason):
+def test_a_failure_at_load_is_told_in_one_line(tmp_path, failure, reason, code):
     with _process(tmp_path, _arm(tmp_path, failure=failure)) as process:
         with pytest.raises(MeasureError) as caught:
             process.prepare()
         with pytest.raises(MeasureError):
             process.block()
+    assert caught.value.code == code
     assert str(caught.value).startswith(reason)
     assert "\n" not in str(caught.value)
 
@@ -140,11 +145,12 @@ def test_a_failure_in_a_block_is_told(tmp_path):
 
 def test_a_worker_that_hangs_is_killed(tmp_path):
     arm = _arm(tmp_path, failure={"at": "load", "how": "hang"})
-    with _process(tmp_path, arm, prepare_timeout_s=1.5) as process:
+    with _process(tmp_path, arm, prepare_timeout_s=0.1) as process:
         pid = process.pid
-        with pytest.raises(MeasureError, match=r"no answer in 1\.50 s, so the worker was killed"):
+        with pytest.raises(MeasureError, match=r"no answer in 100 ms, so the worker was killed") as caught:
             process.prepare()
-    assert not _lives(pid)
+    assert caught.value.code == Code.MEASURE_TIME_LIMIT
+    assert not is_alive(pid)
 
 
 def test_an_unknown_interpreter_is_told(tmp_path):
@@ -159,8 +165,10 @@ def test_a_missing_package_is_told_with_what_to_install(tmp_path):
         "import sys; sys.modules['cuda'] = None; from trtbench.measure.worker import main; sys.exit(main())"
     )
     process = _process(tmp_path, arm, python=(sys.executable, "-c", code))
-    with process, pytest.raises(MeasureError, match=r"needs cuda-bindings .*pip install 'trtbench\[gpu\]'"):
+    text = r"needs cuda-bindings .*pip install 'trtbench\[gpu\]'"
+    with process, pytest.raises(MeasureError, match=text) as caught:
         process.prepare()
+    assert caught.value.code == Code.RUNTIME_UNAVAILABLE
 
 
 def _worker(code):
@@ -223,7 +231,7 @@ class TestContainers:
             facts = process.prepare()
             assert facts.pid == process.pid != started
             assert process.block()
-        assert not _lives(facts.pid)
+        assert not is_alive(facts.pid)
         journal = (tmp_path / "bin" / "journal.txt").read_text().splitlines()
         assert f"inspect --format {{{{.State.Pid}}}} {ready.container.name}" in journal
         assert not any(line.startswith("kill") for line in journal)
@@ -232,20 +240,23 @@ class TestContainers:
     def test_one_that_hangs_is_killed(self, tmp_path, ready):
         arm = _arm(tmp_path, failure={"at": "load", "how": "hang"})
         process = _process(
-            tmp_path, arm, python=ready.python, container=ready.container, prepare_timeout_s=3.0
+            tmp_path, arm, python=ready.python, container=ready.container, prepare_timeout_s=0.1
         )
-        with process, pytest.raises(MeasureError, match="no answer in 3"):
-            process.prepare()
+        started = tmp_path / "bin" / f"{ready.container.name}.pid"
+        with process:
+            wait_until(lambda: started.exists() and started.read_text(), "the container has started")
+            with pytest.raises(MeasureError, match="no answer in 100 ms"):
+                process.prepare()
         journal = (tmp_path / "bin" / "journal.txt").read_text().splitlines()
         assert journal[-1] == f"kill {ready.container.name}"
-        assert _ends(int((tmp_path / "bin" / f"{ready.container.name}.pid").read_text()))
+        wait_for_the_end_of(int(started.read_text()))
 
     def test_one_that_is_interrupted_is_killed(self, tmp_path, ready):
         process = _process(tmp_path, _arm(tmp_path), python=ready.python, container=ready.container)
         with process:
             pid = process.prepare().pid
             process.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
-            assert _ends(pid)
+            wait_for_the_end_of(pid)
 
     def test_an_engine_that_does_not_answer_does_not_hold_it_up(self, tmp_path, monkeypatch, ready):
         monkeypatch.setattr("trtbench.host.commands._STOP_TIMEOUT_S", 0.1)
@@ -254,7 +265,7 @@ class TestContainers:
             pid = process.prepare().pid
             write_script(tmp_path / "bin" / "docker", f"#!{sys.executable}\nimport time\ntime.sleep(60)\n")
             process.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
-        assert _ends(pid)  # by itself, since its pipes are closed
+        wait_for_the_end_of(pid)  # by itself, since its pipes are closed
         assert "docker kill: no answer within 100 ms" in (tmp_path / "arm.log").read_text()
 
     @pytest.mark.parametrize(
@@ -284,13 +295,6 @@ class TestContainers:
             process.prepare()
 
 
-def _ends(pid, patience_s=10.0):
-    deadline = time.monotonic() + patience_s
-    while _lives(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not _lives(pid)
-
-
 def test_a_worker_dies_with_its_parent(tmp_path):
     arm = _arm(tmp_path, failure={"at": "load", "how": "hang"})
     code = (
@@ -305,35 +309,20 @@ def test_a_worker_dies_with_its_parent(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         pid = int(parent.stdout.readline())
         time.sleep(1.0)
-        assert _lives(pid)
+        assert is_alive(pid)
         parent.kill()
-    deadline = time.monotonic() + 10
-    while _lives(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not _lives(pid)
+    wait_for_the_end_of(pid)
 
 
 def test_what_the_worker_started_dies_with_it(tmp_path):
     code = (
         "import subprocess, sys, time;"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"
-        "print(child.pid, flush=True); time.sleep(600)"
+        f"open({str(tmp_path / 'child')!r}, 'w').write(f'{{child.pid}}\\n'); time.sleep(600)"
     )
-    process = _process(tmp_path, _arm(tmp_path), python=(sys.executable, "-c", code), prepare_timeout_s=1.0)
-    with process, pytest.raises(MeasureError, match="no answer"):
-        process.prepare()
-    child = int((tmp_path / "arm.log").read_text(encoding="utf-8").split()[0])
-    deadline = time.monotonic() + 10
-    while _lives(child) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not _lives(child)
-
-
-def _lives(pid):
-    """Whether the process is there and no zombie that nobody waits for."""
-    try:
-        os.kill(pid, 0)
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:  # noqa: PTH123
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False
+    process = _process(tmp_path, _arm(tmp_path), python=(sys.executable, "-c", code), prepare_timeout_s=0.1)
+    with process:
+        child = number_in(tmp_path / "child")
+        with pytest.raises(MeasureError, match="no answer"):
+            process.prepare()
+    wait_for_the_end_of(child)

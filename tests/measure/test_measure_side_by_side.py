@@ -1,4 +1,4 @@
-"""Whole runs over scripted arms, in real worker processes."""
+"""Whole runs over scripted arms, in this process but where one ends it or is in an environment."""
 
 import json
 import re
@@ -12,9 +12,10 @@ import pytest
 from onnx import TensorProto, helper
 from support.docker_stand_in import DIGEST, IMAGE, put_on_path
 from support.scripted import BENCH, arm, of_label, spec_of, telemetry, write_script
+from support.timed import MACHINE
 
 from trtbench.environments import parse_environment, prepare
-from trtbench.errors import MeasureError, SpecError
+from trtbench.errors import Code, MeasureError, SpecError
 from trtbench.measure import stop
 from trtbench.measure.arms import arm_of_onnx
 from trtbench.measure.interleave import order
@@ -22,8 +23,9 @@ from trtbench.measure.process import ArmProcess
 from trtbench.measure.run import Arm, run_id
 from trtbench.measure.side_by_side import check_exclusive, measure_side_by_side
 from trtbench.results import ProcessRecord, RunRecord, TimedBlock
-from trtbench.store.artifacts import Store, save_result
+from trtbench.store.artifacts import Store
 from trtbench.store.journal import read_journal
+from trtbench.store.results import save_result
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def store(tmp_path):
 
 def measure(arms, store, bench=BENCH, **options):
     seen = []
-    measured = measure_side_by_side(arms, bench, store, "test", seen.append, **options)
+    measured = measure_side_by_side(arms, bench, store, "test", seen.append, MACHINE, **options)
     return measured, seen
 
 
@@ -62,9 +64,12 @@ def test_two_arms_from_blocks_to_verdict(tmp_path, store):
     assert (verdict.baseline, verdict.arm, verdict.verdict) == ("fp16", "nvfp4", "FASTER")
     assert verdict.ratio == pytest.approx(1.25, rel=0.005)
     assert slow.raw == f"{measured.name}/blocks.jsonl"
-    assert seen[-1].blocks == 16
-    assert seen[-1].left_s == 0
-    assert set(seen[-1].medians_ms) == {"fp16", "nvfp4"}
+    assert re.fullmatch(r"timed 16 blocks: fp16 1\.5\d* ms, nvfp4 1\.2\d* ms", seen[-1].text)
+    assert (seen[-1].done, seen[-1].total, seen[-1].left_s) == (2, 2, 0)
+    assert [step.text for step in seen if step.total is None] == ["load fp16", "load nvfp4"] * 2
+    assert [step.done for step in seen if step.total] == [0] * 4 + [1] * 5 + [2]
+    lefts = [step.left_s for step in seen]
+    assert lefts == sorted(lefts, reverse=True)
 
 
 def test_every_turn_has_every_arm_once_in_random_order(tmp_path, store):
@@ -94,20 +99,20 @@ def test_a_precise_arm_stops_before_its_time(tmp_path, store):
 
 
 @pytest.mark.parametrize(
-    ("failure", "words", "was_measured"),
+    ("failure", "words", "code", "was_measured"),
     [
-        ({"at": "load", "how": "out_of_memory"}, "out of GPU memory", False),
-        ({"at": "capture", "how": "error"}, "capture", False),
-        ({"at": "query", "query": 250, "how": "kill"}, "killed by signal 9", True),
-        ({"at": "query", "query": 250, "how": "exit"}, "exit code 3", True),
+        ({"at": "load", "how": "out_of_memory"}, "out of GPU memory", Code.GPU_OUT_OF_MEMORY, False),
+        ({"at": "capture", "how": "error"}, "capture", Code.GRAPH_CAPTURE_FAILED, False),
+        ({"at": "query", "query": 250, "how": "kill"}, "killed by signal 9", Code.MEASURE_KILLED, True),
+        ({"at": "query", "query": 250, "how": "exit"}, "exit code 3", Code.MEASURE_FAILED, True),
     ],
 )
-def test_an_arm_that_fails_is_a_row_and_the_others_go_on(tmp_path, store, failure, words, was_measured):
+def test_an_arm_that_fails_is_a_row_and_the_others_go_on(tmp_path, store, failure, words, code, was_measured):
     arms = [arm(tmp_path, "good"), arm(tmp_path, "bad", failure=failure)]
     measured, _ = measure(arms, store)
     good, bad = measured.measurements
     assert (good.status, good.processes) == ("ok", 2)
-    assert bad.status == "failed"
+    assert (bad.status, bad.code) == ("failed", code)
     assert words in bad.reason
     assert (bad.blocks > 0, bool(bad.series)) == (was_measured, was_measured)
     assert measured.verdicts[0].verdict == "INCOMPARABLE"
@@ -212,14 +217,14 @@ def test_an_arm_that_is_not_restored_says_so_and_keeps_its_blocks(
 
     def refuse(process):
         if process._job.arm.label == "a":
-            raise MeasureError("GRAPH_DIFFERS: as if images were lost")
+            raise MeasureError("as if images were lost", code=Code.GRAPH_DIFFERS)
         restore(process)
 
     monkeypatch.setattr(ArmProcess, "restore_inputs", refuse)
     measured, _ = measure([capped_arm(tmp_path, "a", 0.9), arm(tmp_path, "b")], store)
     capped, other = measured.measurements
     assert (capped.status, capped.blocks, other.status) == ("failed", 4, "ok")
-    assert capped.reason == "GRAPH_DIFFERS: as if images were lost"
+    assert (capped.reason, capped.code) == ("as if images were lost", Code.GRAPH_DIFFERS)
     on_zeros = lines_of(store, measured.name, "constant_blocks.jsonl")
     assert [(block.arm, block.process) for block in on_zeros] == [("b", 0), ("b", 1)]
 
@@ -252,8 +257,9 @@ def test_foreign_processes_are_told_and_refused_if_asked(tmp_path, store):
     arms = [arm(tmp_path, "a", telemetry=entries)]
     measured, _ = measure(arms, store)
     assert "FOREIGN_PROCESS" in codes(measured.measurements[0])
-    with pytest.raises(MeasureError, match="4242"):
+    with pytest.raises(MeasureError, match="4242") as caught:
         measure(arms, store, exclusive=True)
+    assert caught.value.code == Code.FOREIGN_PROCESS
 
 
 def test_rebuilds_are_a_level_of_their_own(tmp_path, store):
@@ -377,12 +383,15 @@ class TestResuming:
         wanted = int(bench.duration_s * 1000 / bench.block_ms)
         cut = bench.min_blocks + 1
 
-        def interrupt(progress):
-            if progress.blocks == 2 * cut:
+        turns = []
+
+        def interrupt(step):
+            turns.extend([step] if step.total else [])
+            if len(turns) == cut:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            measure_side_by_side(arms, bench, store, "test", interrupt)
+            measure_side_by_side(arms, bench, store, "test", interrupt, MACHINE)
         measured, _ = measure(arms, store, bench)
         counts = Counter((block.arm, block.process) for block in lines_of(store, measured.name))
         assert [counts["a", 0], counts["b", 0]] == [cut, cut]

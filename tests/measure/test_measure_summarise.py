@@ -3,13 +3,14 @@
 import pytest
 from support.scripted import FACTS, blocks, spec_of, telemetry
 
+from trtbench.errors import Code, MeasureError
 from trtbench.measure.summarise import is_power_capped, is_throttled, measurement_of, power_capped_share
 from trtbench.specs import BenchSpec, ExportSpec
 from trtbench.specs.recipe import parse_recipe
 
 
-def summarise(tmp_path, timed, facts=FACTS, reason=None, **arm):
-    return measurement_of(spec_of(tmp_path / "a", **arm), BenchSpec(), timed, facts, reason, "H200", "raw")
+def summarise(tmp_path, timed, facts=FACTS, failure=None, **arm):
+    return measurement_of(spec_of(tmp_path / "a", **arm), BenchSpec(), timed, facts, failure, "H200", "raw")
 
 
 def test_rates_and_counts(tmp_path):
@@ -72,14 +73,16 @@ def test_readings_that_nvml_did_not_give_are_null(tmp_path):
 
 
 def test_a_failure_keeps_what_was_measured_before(tmp_path):
-    measurement = summarise(tmp_path, blocks(2.0, 2.0), reason="out of GPU memory")
-    assert (measurement.status, measurement.reason) == ("failed", "out of GPU memory")
+    failure = MeasureError("out of memory", code=Code.GPU_OUT_OF_MEMORY)
+    measurement = summarise(tmp_path, blocks(2.0, 2.0), failure=failure)
+    assert (measurement.status, measurement.reason) == ("failed", "out of memory")
+    assert measurement.code == Code.GPU_OUT_OF_MEMORY
     assert measurement.series["gpu_compute_ms"].median == 2.0
 
 
 def test_a_failure_at_load_knows_the_batch_that_was_asked_for(tmp_path):
     export = ExportSpec(recipe=parse_recipe("fp16"), batch=4)
-    measurement = summarise(tmp_path, [], facts=None, reason="no driver", export=export)
+    measurement = summarise(tmp_path, [], facts=None, failure=MeasureError("no driver"), export=export)
     assert (measurement.batch, measurement.series, measurement.queries_per_s) == (4, {}, None)
 
 

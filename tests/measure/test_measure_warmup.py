@@ -44,7 +44,7 @@ def test_chunks_are_of_25_ms_within_limits(query_ms, block_ms, expected):
 def test_constant_times_are_steady_once_the_time_is_over():
     queries = Clocked(lambda now: 1.0)
     result = queries.warm_up(warmup_ms=500)
-    assert result.note is None
+    assert result.unsteady is None
     assert result.query_ms == 1.0
     assert 500 <= queries.now < 500 + 2 * CHUNK_MS
 
@@ -52,7 +52,7 @@ def test_constant_times_are_steady_once_the_time_is_over():
 def test_noise_alone_is_steady():
     noise = random.Random(0)  # noqa: S311
     queries = Clocked(lambda now: 2.0 * (1 + 0.01 * noise.gauss(0, 1)))
-    assert queries.warm_up().note is None
+    assert queries.warm_up().unsteady is None
     assert queries.now < 2000
 
 
@@ -67,7 +67,7 @@ def test_no_steady_state_without_ten_chunks():
 def test_it_waits_for_clocks_to_settle():
     queries = Clocked(lambda now: max(1.0, 1.3 - 0.2 * now / 1000))
     result = queries.warm_up(warmup_ms=200)
-    assert result.note is None
+    assert result.unsteady is None
     assert result.query_ms == 1.0
     assert 1500 < queries.now < 1500 + 10 * CHUNK_MS
 
@@ -80,9 +80,9 @@ def test_drift_ends_at_the_cap_with_a_note():
     queries = Clocked(lambda now: 1.0 + now / 1000)
     result = queries.warm_up(warmup_ms=200)
     assert 4000 <= queries.now < 4000 + 200
-    assert result.note.startswith("NOT_STEADY: no steady state in 4.0 s of warming up (last change ")
+    assert result.unsteady.startswith("no steady state in 4.0 s of warming up (last change ")
 
 
 def test_queries_too_slow_to_tell_are_noted():
     queries = Clocked(lambda now: 3000.0)
-    assert "too slow to tell" in queries.warm_up(warmup_ms=10).note
+    assert "too slow to tell" in queries.warm_up(warmup_ms=10).unsteady

@@ -38,18 +38,18 @@ def test_one_advice_is_told_once_behind_all_that_it_is_for():
 
 
 def test_other_advice_on_the_same_code_is_told_apart():
-    assert lines(("a", finding("X", hint="one")), ("b", finding("X", hint="two"))) == [
-        "warning X a: times vary",
+    assert lines(("a", finding("NOISY", hint="one")), ("b", finding("NOISY", hint="two"))) == [
+        "warning NOISY a: times vary",
         "  -> one",
-        "warning X b: times vary",
+        "warning NOISY b: times vary",
         "  -> two",
     ]
 
 
 def test_one_advice_for_two_codes_or_severities_is_told_of_each():
-    found = [("a", finding("X")), ("b", finding("Y")), ("c", finding("X", "info"))]
+    found = [("a", finding("NOISY")), ("b", finding("THROTTLED")), ("c", finding("NOISY", "info"))]
     assert [line for line in lines(*found) if line.startswith("  ->")] == ["  -> measure longer"] * 3
 
 
 def test_without_advice_there_is_none():
-    assert lines(("", finding("X", hint=""))) == ["warning X times vary"]
+    assert lines(("", finding("NOISY", hint=""))) == ["warning NOISY times vary"]

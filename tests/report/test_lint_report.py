@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from trtbench.cli.groups import Given
 from trtbench.cli.options import ModelOptions
-from trtbench.cli.parse import DEFAULT_PRECISIONS, export_specs, lint_specs
+from trtbench.cli.parse_model import DEFAULT_PRECISIONS, checked_exports, lint_subject
+from trtbench.errors import Code
 from trtbench.lint import lint
 from trtbench.report.text.lint import render_lint
 from trtbench.results import Finding, LintReport, LintSection
@@ -20,8 +22,8 @@ GOLDEN = TESTS / "golden" / "lint"
 def report() -> LintReport:
     """A model that breaks rules of every severity."""
     overrides = ["depth=2", "embed_dim=200", "num_heads=20", "num_classes=1001"]
-    options = ModelOptions(model="vit_tiny_patch16_224", overrides=overrides, batch=8)
-    specs = export_specs([*DEFAULT_PRECISIONS, "nvfp4+sparse@stock"], options)
+    options = ModelOptions(model="vit_tiny_patch16_224", overrides=overrides)
+    specs = checked_exports([*DEFAULT_PRECISIONS, "nvfp4+sparse@stock"], options, (8, None), Given())
     return lint(specs, targets=("sm89", "sm120"))
 
 
@@ -66,16 +68,15 @@ def test_nothing_found() -> None:
 
 @pytest.mark.parametrize(("severity", "expected"), [("info", False), ("warning", False), ("error", True)])
 def test_errors(report: LintReport, severity: str, expected: bool) -> None:
-    finding = Finding(code="A", severity=severity, message="", hint="")  # type: ignore[arg-type]
+    finding = Finding(code=Code.NOISY, severity=severity, message="", hint="")  # type: ignore[arg-type]
     section = LintSection(recipe=None, findings=(finding,))
     assert report.model_copy(update={"sections": (section,)}).has_errors is expected
 
 
 def test_words_that_are_paths(tmp_path: Path) -> None:
-    options = ModelOptions()
     for word in ("model.onnx", "models/vit", str(tmp_path)):
-        assert lint_specs(word, [], options) == Path(word)
-    specs = lint_specs("vit_small_patch16_224", ["nvfp4:head=fp16"], options)
+        assert lint_subject(word, [], [], (64, None), Given()) == Path(word)
+    specs = lint_subject("vit_small_patch16_224", ["nvfp4:head=fp16"], [], (64, None), Given())
     assert not isinstance(specs, Path)
     assert [(spec.model.name, str(spec.recipe)) for spec in specs] == [
         ("vit_small_patch16_224", "nvfp4:head=fp16")

@@ -17,12 +17,11 @@ from support import runtime_contract as contract
 from support.runtime_contract import Array, Case, Loaded, loaded
 
 from trtbench.errors import MeasureError, RuntimeUnavailable, SpecError
-from trtbench.measure.arms import Workshop, arm_of_path
+from trtbench.measure.arms import arm_of_onnx
 from trtbench.measure.run import run_id
 from trtbench.results import RunRecord
 from trtbench.runtimes import RUNTIMES, open_runtime
 from trtbench.specs import ArmSpec, BenchSpec
-from trtbench.store.artifacts import Store
 
 CASES = ("onnxruntime-cpu fp32", "onnxruntime-cpu fp16", "fake")
 LEAST_COSINE = {"fp32": 0.999999, "fp16": 0.999}
@@ -124,7 +123,7 @@ def test_weights_in_other_files_are_checked_too(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     path, weights = tmp_path / "y.onnx", tmp_path / "sub" / "y.weights"
     onnx.save(model, path, save_as_external_data=True, location="sub/y.weights", size_threshold=0)
-    arm = arm_of_path(path, "onnxruntime-cpu", Workshop(Store(tmp_path)), print)
+    arm = arm_of_onnx(path.stem, path, "onnxruntime-cpu")
     (spec,) = arm.builds
     assert spec.weights == (("sub/y.weights", sha256(weights.read_bytes()).hexdigest()),)
     assert arm.working_set_bytes == path.stat().st_size + weights.stat().st_size
@@ -135,7 +134,7 @@ def test_weights_in_other_files_are_checked_too(tmp_path: Path) -> None:
         MeasureError, match=r"sub/y\.weights: its sha256 is .* the arm says .* was changed since"
     ):
         open_runtime(spec, 0, False)
-    (changed,) = arm_of_path(path, "onnxruntime-cpu", Workshop(Store(tmp_path)), print).builds
+    (changed,) = arm_of_onnx(path.stem, path, "onnxruntime-cpu").builds
     assert changed.artifact_sha256 == spec.artifact_sha256
     assert _run_id(changed) != _run_id(spec)
     weights.unlink()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trtbench.errors import MeasureError, RuntimeUnavailable
+from trtbench.errors import Code, MeasureError, RuntimeUnavailable
 from trtbench.export.model import build_model
 from trtbench.runtimes import open_runtime
 from trtbench.runtimes.torch_model import Fp8Linear, check_recipe, load_model, prune
@@ -14,6 +14,7 @@ from trtbench.specs import ArmSpec, CalibrationSpec, ExportSpec, ModelSpec, Scal
 from trtbench.specs.recipe import parse_recipe
 
 CPU = torch.device("cpu")
+OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate\n2 GiB")
 
 
 def tiny(name: str = "vit_tiny_patch16_224", **overrides: Scalar) -> ModelSpec:
@@ -170,6 +171,23 @@ def test_the_pruning_of_sparsegpt_is_refused() -> None:
     spec = spec_of("fp16+sparse").model_copy(update={"sparsity_method": "sparsegpt"})
     with pytest.raises(MeasureError, match="the spec says sparsegpt: use sparse_magnitude"):
         load_model(spec, CPU)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(OUT_OF_MEMORY, Code.GPU_OUT_OF_MEMORY), (RuntimeError("no kernel"), Code.MEASURE_FAILED)],
+)
+def test_running_out_of_memory_has_a_code(
+    monkeypatch: pytest.MonkeyPatch, error: RuntimeError, code: Code
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("trtbench.runtimes.torch._check_device", lambda recipe: None)
+    monkeypatch.setattr("trtbench.runtimes.torch.load_model", fail)
+    with pytest.raises(MeasureError, match=r"^fp16 in torch: torch \S+: ") as caught:
+        open_runtime(arm_of("fp16"), 1, True)
+    assert (caught.value.code, "\n" in str(caught.value)) == (code, False)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="shows what is said without a GPU")

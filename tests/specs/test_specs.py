@@ -1,6 +1,7 @@
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -24,7 +25,6 @@ from support.spec_examples import (
     NVFP4,
     ONNX,
     SHA,
-    SWEEP,
 )
 
 from trtbench import results, specs
@@ -35,6 +35,7 @@ from trtbench.specs import (
     ExportSpec,
     ModelSpec,
     Spec,
+    first_problem,
     spec_id,
 )
 
@@ -68,8 +69,9 @@ class TestEverySpecAndResult:
 
 
 def test_stored_results_name_their_schema() -> None:
-    stored: list[Spec] = [ONNX, ENGINE, COMPILED_ENGINE, AUDIT, COMPARISON, MEASUREMENT, SWEEP, AA_REPORT]
+    stored: list[Spec] = [ONNX, ENGINE, COMPILED_ENGINE, AUDIT, MEASUREMENT, AA_REPORT]
     assert {example.model_dump()["schema_version"] for example in stored} == {results.SCHEMA_VERSION}
+    assert COMPARISON.model_dump()["schema_version"] == results.COMPARISON_SCHEMA_VERSION
 
 
 SCALARS = st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -235,3 +237,41 @@ print(spec_id(spec, {SHA!r}, {{"torch": "2.9", "timm": "1.0"}}))
         for seed in ("0", "1", "4294967295")
     }
     assert ids == {spec_id(EXPORT, SHA, {"torch": "2.9", "timm": "1.0"})}
+
+
+@pytest.mark.parametrize(
+    ("fields", "within", "problem"),
+    [
+        ({"batch": -1}, "", "field batch: Input should be greater than 0, got -1"),
+        (
+            {"batch": "m" * 99},
+            "spec",
+            r"field spec\.batch: Input should be a valid integer.*, got 'm{12}\.\.\.m",
+        ),
+        ({"invented": 1}, "", "field invented: Extra inputs are not permitted, got 1"),
+        ({"model": {"overrides": [["depth"]]}}, "", r"field model\.overrides\.0\.1: Field required$"),
+        ({"recipe": 3}, "", "field recipe: "),
+    ],
+)
+def test_a_problem_is_told_by_field_message_and_value(
+    fields: dict[str, Any], within: str, problem: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ExportSpec.model_validate({"recipe": "fp16", **fields})
+    told = first_problem(caught.value, within)
+    assert re.match(problem, told), told
+    assert len(told) < 200
+    assert "Value error" not in told
+
+
+def test_a_problem_of_a_whole_model_names_no_field() -> None:
+    with pytest.raises(ValidationError) as caught:
+        ExportSpec.model_validate(3)
+    assert first_problem(caught.value).startswith("Input should be a valid dictionary")
+    assert first_problem(caught.value, "spec").startswith("field spec: Input should be a valid dictionary")
+
+
+def test_a_code_of_a_newer_version_is_told_without_all_the_others() -> None:
+    with pytest.raises(ValidationError) as caught:
+        results.Finding.model_validate({"code": "NEWER", "severity": "info", "message": "m", "hint": "h"})
+    assert first_problem(caught.value) == "field code: 'NEWER' is not known to this version of trtbench"

@@ -4,16 +4,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from trtbench.errors import ArtifactError, BuildError, SpecError
+from trtbench.errors import ArtifactError, BuildError, Code, SpecError
+from trtbench.progress import OnStep, Step, silent
 from trtbench.results import SCHEMA_VERSION, EngineManifest, Finding, OnnxManifest
 from trtbench.specs import BuildSpec, ExportSpec
 from trtbench.specs.recipe import parse_recipe
-from trtbench.store.artifacts import Artifact, Store, file_record, load_artifact, save_result
+from trtbench.store.artifacts import Artifact, Store, load_artifact
+from trtbench.store.files import file_record
+from trtbench.store.results import save_result
 
 SLUG = "vit_tiny-fp16-b1"
 SPEC_ID = "0123456789abcdef"
@@ -67,7 +70,7 @@ def fail_if_called(directory: Path) -> OnnxManifest:
 def get_model(
     store: Store,
     make: Callable[[Path], OnnxManifest] = write_model,
-    on_step: Callable[[str], None] = lambda step: None,
+    on_step: OnStep = silent,
 ) -> tuple[Artifact[OnnxManifest], bool]:
     return store.get_or_make(OnnxManifest, SLUG, SPEC_ID, make, on_step)
 
@@ -171,20 +174,6 @@ def test_files_get_the_permissions_of_the_umask(store: Store) -> None:
     assert made.payload.stat().st_mode & 0o777 == 0o644
 
 
-def test_file_record_spans_chunks(tmp_path: Path) -> None:
-    path = tmp_path / "three-chunks"
-    path.write_bytes(bytes(range(256)) * 10_000)
-    record = file_record(path)
-    assert (record.name, record.size_bytes) == ("three-chunks", 2_560_000)
-    expected = subprocess.run(["sha256sum", path], check=True, capture_output=True, text=True).stdout
-    assert record.sha256 == expected.split()[0]
-
-
-def test_file_record_of_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"gone\.onnx: is missing"):
-        file_record(tmp_path / "gone.onnx")
-
-
 # What make may do
 
 
@@ -199,19 +188,6 @@ def test_what_make_raises_passes_and_leaves_nothing(store: Store, error: BaseExc
     assert caught.value is error
     assert visible_and_work(store.root / "models") == set()
     assert get_model(store)[1]
-
-
-def test_manifest_that_is_not_true_is_not_published(store: Store) -> None:
-    def lists_a_file_that_is_not_there(directory: Path) -> OnnxManifest:
-        manifest = write_model(directory)
-        (directory / "weights.data").unlink()
-        return manifest
-
-    with pytest.raises(ArtifactError, match=r"weights\.data: is missing"):
-        get_model(store, lists_a_file_that_is_not_there)
-    with pytest.raises(ArtifactError, match=f"describes onnx feedbeef, not {SPEC_ID}"):
-        get_model(store, lambda directory: write_model(directory, spec_id="feedbeef"))
-    assert visible_and_work(store.root / "models") == set()
 
 
 # Damage
@@ -301,12 +277,12 @@ def test_damage_is_named_refused_by_load_and_repaired_by_get(
     assert str(caught.value).endswith("; export or build it again")
     assert store.find(OnnxManifest, SLUG, SPEC_ID) is None
 
-    steps: list[str] = []
+    steps: list[Step] = []
     repaired, is_new = get_model(store, on_step=steps.append)
     assert is_new
     assert repaired.manifest == made.manifest
-    assert len(steps) == 1
-    assert steps[0] in {f"make it again: {str(caught.value).removesuffix('; export or build it again')}"}
+    reason = str(caught.value).removesuffix("; export or build it again")
+    assert steps == [Step("export", f"make it again: {reason}")]
     assert load_artifact(made.directory) == repaired
     assert visible_and_work(store.root / "models") == {made.directory.name}
 
@@ -377,18 +353,6 @@ def test_load_refuses_what_is_no_artifact(
 # Disks that are full, read-only, or no directory
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    mount_point = tmp_path / "disk"
-    mount_point.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(mount_point)]
-    mounted = subprocess.run(command, check=False, capture_output=True, text=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"cannot mount a tmpfs here: {mounted.stderr.strip()}")
-    yield mount_point
-    subprocess.run(["umount", str(mount_point)], check=True)
-
-
 def test_full_disk_inside_make(small_disk: Path) -> None:
     store = Store(small_disk)
     with pytest.raises(ArtifactError, match=r"No space left on device \(0 B free\)") as caught:
@@ -452,7 +416,7 @@ def test_store_path_that_is_a_file(tmp_path: Path, below: str) -> None:
         get_model(store, fail_if_called)
     assert "\n" not in str(caught.value)
     with pytest.raises(ArtifactError, match=r"file.*cannot be written"):
-        save_result(store, "compare", Finding(code="c", severity="info", message="m", hint="h"))
+        save_result(store, "compare", Finding(code=Code.NOISY, severity="info", message="m", hint="h"))
 
 
 def test_read_only_store_reuses_and_says_that_it_cannot_write(small_disk: Path) -> None:
@@ -463,7 +427,7 @@ def test_read_only_store_reuses_and_says_that_it_cannot_write(small_disk: Path) 
     with pytest.raises(ArtifactError, match=r"cannot be written: Read-only file system"):
         store.get_or_make(OnnxManifest, "other", "feedbeef", fail_if_called)
     with pytest.raises(ArtifactError, match=r"cannot be written: Read-only file system"):
-        save_result(store, "compare", Finding(code="c", severity="info", message="m", hint="h"))
+        save_result(store, "compare", Finding(code=Code.NOISY, severity="info", message="m", hint="h"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="permission bits do not bind root")
@@ -474,37 +438,3 @@ def test_directory_without_write_permission(tmp_path: Path) -> None:
             get_model(Store(tmp_path / "store"), fail_if_called)
     finally:
         tmp_path.chmod(0o755)
-
-
-# Results
-
-
-def test_save_result_replaces_the_older_one(store: Store) -> None:
-    finding = Finding(code="c", severity="info", message="m", hint="h")
-    path = save_result(store, "compare", finding)
-    assert path == store.root / "results" / "compare.json"
-    assert Finding.model_validate_json(path.read_text()) == finding
-    newer = finding.model_copy(update={"code": "d"})
-    with path.open() as reader:
-        assert save_result(store, "compare", newer) == path
-        assert Finding.model_validate_json(reader.read()) == finding
-    assert Finding.model_validate_json(path.read_text()) == newer
-    assert visible_and_work(store.root / "results") == {"compare.json"}
-
-
-def test_full_disk_keeps_the_older_result(small_disk: Path) -> None:
-    store = Store(small_disk)
-    finding = Finding(code="c", severity="info", message="m", hint="h")
-    path = save_result(store, "compare", finding)
-    with pytest.raises(ArtifactError, match="No space left on device"):
-        save_result(store, "compare", finding.model_copy(update={"message": "m" * 1_000_000}))
-    assert Finding.model_validate_json(path.read_text()) == finding
-    assert visible_and_work(store.root / "results") == {"compare.json"}
-
-
-def test_leftover_of_a_killed_save_goes(store: Store) -> None:
-    results = store.root / "results"
-    results.mkdir(parents=True)
-    (results / ".tmp-results-0a1b2c3d").write_text("{")
-    save_result(store, "compare", Finding(code="c", severity="info", message="m", hint="h"))
-    assert visible_and_work(results) == {"compare.json"}

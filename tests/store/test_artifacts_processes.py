@@ -5,11 +5,11 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
+from select import select
 
 import pytest
+from support.waiting import wait_until
 from test_artifacts import SLUG, SPEC_ID, flip_a_bit, get_model, visible_and_work, write_model
 
 from trtbench.results import OnnxManifest
@@ -42,7 +42,8 @@ def start_child(root: Path, while_making: str, kind: str = "model") -> "subproce
             return manifest
 
         artifact, is_new = Store(Path({str(root)!r})).get_or_make(
-            manifest_type, SLUG, SPEC_ID, make, lambda step: print(step, flush=True)
+            manifest_type, SLUG, SPEC_ID, make,
+            lambda step: print(step.stage, step.text, sep=": ", flush=True),
         )
         print("made" if is_new else "reused", artifact.payload.read_bytes() == content, flush=True)
     """
@@ -54,13 +55,6 @@ def start_child(root: Path, while_making: str, kind: str = "model") -> "subproce
     )
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-
-
 def kill(child: "subprocess.Popen[str]") -> None:
     child.kill()
     child.communicate()
@@ -68,8 +62,8 @@ def kill(child: "subprocess.Popen[str]") -> None:
 
 
 def test_ctrl_c_in_make_leaves_nothing(store: Store) -> None:
-    child = start_child(store.root, "(directory / 'began').touch(); time.sleep(60)")
-    wait_for(lambda: list(store.root.glob("models/.tmp-*/began")))
+    child = start_child(store.root, "(directory / 'began').touch(); time.sleep(600)")
+    wait_until(lambda: list(store.root.glob("models/.tmp-*/began")), "the child makes a model")
     child.send_signal(signal.SIGINT)
     assert child.wait(timeout=10) != 0
     assert visible_and_work(store.root / "models") == set()
@@ -77,8 +71,8 @@ def test_ctrl_c_in_make_leaves_nothing(store: Store) -> None:
 
 def test_killed_in_make_then_made_by_the_next(store: Store) -> None:
     models = store.root / "models"
-    child = start_child(store.root, "(directory / 'began').touch(); time.sleep(60)")
-    wait_for(lambda: list(models.glob(".tmp-*/began")))
+    child = start_child(store.root, "(directory / 'began').touch(); time.sleep(600)")
+    wait_until(lambda: list(models.glob(".tmp-*/began")), "the child makes a model")
     kill(child)
     assert len(visible_and_work(models)) == 1
     assert store.find(OnnxManifest, SLUG, SPEC_ID) is None
@@ -128,33 +122,38 @@ def test_killed_before_any_file_operation_then_made_by_the_next(tmp_path: Path, 
     assert count > 15
 
 
-@pytest.mark.parametrize("kind", ["model", "engine"])
-def test_several_at_once_make_once(store: Store, kind: str) -> None:
-    log = store.root.parent / "made"
-    note = f"open({str(log)!r}, 'a').write('x'); time.sleep(0.7)"
+@pytest.mark.parametrize(("kind", "stage"), [("model", "export"), ("engine", "build")])
+def test_several_at_once_make_once(store: Store, kind: str, stage: str) -> None:
+    log, go = store.root.parent / "made", store.root.parent / "go"
+    wait = f"any(time.sleep(0.01) for _ in iter(lambda: os.path.exists({str(go)!r}), True))"
+    note = f"open({str(log)!r}, 'a').write('x'); {wait}"
     children = [start_child(store.root, note, kind) for _ in range(4)]
-    outputs = [child.communicate(timeout=30)[0].splitlines() for child in children]
+    told = [child.stdout for child in children]
+    wait_until(lambda: len(select(told, [], [], 0)[0]) == 3, "three wait for the one that makes it")
+    go.touch()
+    outputs = [child.communicate()[0].splitlines() for child in children]
     assert log.read_text() == "x"
     assert sorted(lines[-1] for lines in outputs) == ["made True"] + ["reused True"] * 3
-    waited = [lines for lines in outputs if lines[0] == "wait for another process that is making the same"]
-    assert {lines[-1] for lines in waited} == {"reused True"}
+    told = f"{stage}: wait for another process that is making the same"
+    waited = [lines for lines in outputs if lines[0] == told]
+    assert [lines[-1] for lines in waited] == ["reused True"] * 3
 
 
 def test_who_waits_for_a_process_that_is_killed_makes_it(store: Store) -> None:
-    child = start_child(store.root, "(directory / 'began').touch(); time.sleep(60)")
-    wait_for(lambda: list(store.root.glob("models/.tmp-*/began")))
+    child = start_child(store.root, "(directory / 'began').touch(); time.sleep(600)")
+    wait_until(lambda: list(store.root.glob("models/.tmp-*/began")), "the child makes a model")
     waiter = start_child(store.root, "pass")
     assert waiter.stdout is not None
-    assert waiter.stdout.readline() == "wait for another process that is making the same\n"
+    assert waiter.stdout.readline() == "export: wait for another process that is making the same\n"
     kill(child)
-    assert waiter.communicate(timeout=20)[0] == "made True\n"
+    assert waiter.communicate()[0] == "made True\n"
     assert visible_and_work(store.root / "models") == {f"{SLUG}-{SPEC_ID}"}
 
 
 def test_leftovers_of_the_dead_go_and_work_of_the_living_stays(store: Store) -> None:
     models = store.root / "models"
-    child = start_child(store.root, "(directory / 'began').touch(); time.sleep(60)")
-    wait_for(lambda: list(models.glob(".tmp-*/began")))
+    child = start_child(store.root, "(directory / 'began').touch(); time.sleep(600)")
+    wait_until(lambda: list(models.glob(".tmp-*/began")), "the child makes a model")
     (living,) = models.glob(".tmp-*")
     dead = models / ".tmp-feedbeef-0a1b2c3d"
     dead.mkdir()
@@ -185,7 +184,7 @@ def test_lock_ends_with_the_run_though_a_forked_child_lives_on(store: Store) -> 
     try:
         flip_a_bit(made.directory)
         waiter = start_child(store.root, "pass")
-        assert waiter.communicate(timeout=20)[0].splitlines()[-1] == "made True"
+        assert waiter.communicate()[0].splitlines()[-1] == "made True"
     finally:
         for pid, write_end in pids:
             os.close(write_end)

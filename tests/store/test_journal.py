@@ -1,6 +1,9 @@
 """A journal keeps every finished line through kills, and never two writers."""
 
+import errno
+import fcntl
 import json
+import os
 
 import pytest
 from support.scripted import blocks
@@ -60,6 +63,18 @@ def test_a_second_writer_is_refused(path):
     ):
         pass
     write(path, LINES)
+
+
+def test_a_journal_that_cannot_be_locked_is_named(path, monkeypatch):
+    def flock(descriptor, operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with (
+        pytest.raises(ArtifactError, match=r"blocks\.jsonl: cannot be locked: No locks available"),
+        open_journal(path, TimedBlock),
+    ):
+        pass
 
 
 def test_a_journal_that_cannot_be_written_is_named(tmp_path):

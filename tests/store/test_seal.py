@@ -10,6 +10,7 @@ import pytest
 from test_artifacts import SPEC_ID, write_engine, write_model
 
 from trtbench.errors import ArtifactError
+from trtbench.progress import Step
 from trtbench.results import EngineManifest, OnnxManifest
 from trtbench.store.artifacts import EngineArtifact, Store
 from trtbench.store.seal import sealed, unsealed
@@ -44,10 +45,10 @@ def test_an_engine_without_its_seal_is_built_again(store: Store) -> None:
     engine = built(store)
     (engine.directory / "seal").unlink()
     assert Store(store.root).find(EngineManifest, "vit", SPEC_ID) is None
-    steps: list[str] = []
+    steps: list[Step] = []
     again, is_new = store.get_or_make(EngineManifest, "vit", SPEC_ID, write_engine, steps.append)
     assert is_new
-    assert steps == [f"make it again: {engine.directory}: this store did not build it"]
+    assert steps == [Step("build", f"make it again: {engine.directory}: this store did not build it")]
     store.check_built_here(again)
 
 

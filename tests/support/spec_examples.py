@@ -1,6 +1,11 @@
 """One example of every spec and every result."""
 
+from pathlib import Path
+
+from support.timed import MACHINE
+
 from trtbench import results
+from trtbench.errors import Code
 from trtbench.specs import (
     ArmEnvironment,
     ArmSpec,
@@ -15,6 +20,9 @@ from trtbench.specs import (
     ShapeRange,
     Spec,
 )
+from trtbench.specs.build import BuildRequest
+from trtbench.specs.environment import EnvironmentSpec
+from trtbench.specs.grid import Grid
 from trtbench.specs.recipe import parse_recipe
 
 FP16, NVFP4 = parse_recipe("fp16"), parse_recipe("nvfp4+sparse@stock")
@@ -45,7 +53,7 @@ OPTIONS = BuilderOptions(
 BUILD_TENSORRT = BUILD.model_copy(update={"backend": "tensorrt", "options": OPTIONS})
 
 FINDING = results.Finding(
-    code="emulated",
+    code="EMULATED",
     severity="warning",
     message="MXFP8 runs in FP16",
     hint="use nvfp4",
@@ -264,8 +272,12 @@ VERDICT = results.Verdict(
     ci95=(1.4, 1.6),
 )
 ROW = results.ComparisonRow(
+    key="nvfp4",
+    subject="nvfp4",
     recipe=NVFP4,
+    batch=64,
     status="ok",
+    targets=("sm120",),
     onnx=ONNX_SUMMARY,
     engine=ENGINE_SUMMARY,
     compiled=COMPILED_SUMMARY,
@@ -274,15 +286,27 @@ ROW = results.ComparisonRow(
     measured=MEASUREMENT,
     findings=(FINDING,),
 )
-COMPARISON = results.Comparison(
-    environment={"gpus": [], "packages": {"torch": "2.9"}},
-    model="vit_base_patch16_224",
+FAILED_ROW = results.ComparisonRow(
+    key="fp16",
+    subject="fp16",
+    recipe=FP16,
     batch=64,
-    target={"sm": "sm120", "gpu": None},
-    baseline="fp16",
-    rows=(ROW, results.ComparisonRow(recipe=FP16, status="failed", reason="out of memory")),
-    verdicts=(VERDICT,),
+    status="failed",
+    reason="out of memory",
+    code=Code.BUILD_MEMORY_LIMIT,
 )
+COMPARISON = results.Comparison(
+    environment=MACHINE, model="vit_base_patch16_224", rows=(FAILED_ROW, ROW), verdicts=(VERDICT,)
+)
+ENVIRONMENT_RECORD = results.EnvironmentRecord(
+    environment="venv:tensorrt-rtx==1.5.0.114",
+    contents=None,
+    reason="no network",
+    code=Code.RUNTIME_UNAVAILABLE,
+)
+GOLDEN = Path(__file__).parents[1] / "golden" / "versions" / "comparison.json"
+ENGINE_DIFFERENCE = results.Comparison.model_validate_json(GOLDEN.read_bytes()).differences[0]
+GRID = Grid(exports=(EXPORT,), runtimes=("tensorrt",), build=BuildRequest(backend="tensorrt"), rebuilds=2)
 RUN = results.RunRecord(purpose="measure", arms=(ARM,), protocol=BenchSpec(), machine={"gpu": None})
 ROUND = results.RoundRecord(process=3)
 PROCESS = results.ProcessRecord(
@@ -293,14 +317,6 @@ PROCESS = results.ProcessRecord(
     facts=None,
     reason="out of memory",
 )
-ARMS_COMPARISON = results.ArmsComparison(
-    environment=None,
-    sources=("a.json", "b.json"),
-    baseline="fp16",
-    measurements=(MEASUREMENT,),
-    verdicts=(VERDICT,),
-)
-SWEEP = results.Sweep(points=(COMPARISON, MEASUREMENT))
 AA_COMPARISON = results.AaComparison(
     groups=((0, 1), (2, 3)), verdict="SAME", ratio=1.001, ci95=(0.999, 1.003)
 )
@@ -317,7 +333,7 @@ AA_BLOCK = results.AaBlock(
 )
 AA_BLOCKS = results.AaBlocks(comparison=7, blocks=(AA_BLOCK,))
 AA_REPORT = results.AaReport(
-    environment={},
+    environment=MACHINE,
     gpu="NVIDIA H200",
     arm=ARM,
     protocol=BenchSpec(),
@@ -389,8 +405,13 @@ EXAMPLES: tuple[Spec, ...] = (
     RUN,
     PROCESS,
     ROUND,
-    ARMS_COMPARISON,
-    SWEEP,
+    MACHINE,
+    MACHINE.gpus[0],
+    ENVIRONMENT_RECORD,
+    ENGINE_DIFFERENCE,
+    GRID,
+    GRID.build,
+    EnvironmentSpec(kind="venv", version="1.5.0.114"),
     AA_COMPARISON,
     AA_BLOCK,
     AA_BLOCKS,

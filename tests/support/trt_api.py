@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -81,6 +82,7 @@ def load_api(
         description = json.load(file)
     change(description)
     module = ModuleType(description["module"])
+    module.__spec__ = ModuleSpec(module.__name__, None)
     module.__dict__["__version__"] = description["version"]
     api = Api(module)
     for name, entry in description["classes"].items():

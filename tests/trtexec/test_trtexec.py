@@ -16,7 +16,7 @@ from support.trtexec_stand_in import flags_of, write_trtexec
 
 from trtbench.build.readers.inspector import read_inspector
 from trtbench.build.readers.log import read_trtexec_memory
-from trtbench.errors import MeasureError, RuntimeUnavailable, SpecError
+from trtbench.errors import Code, MeasureError, RuntimeUnavailable, SpecError
 from trtbench.measure.trtexec_check import DISAGREEMENT, trtexec_disagrees
 from trtbench.results.artifacts import EngineMemory
 from trtbench.specs import (
@@ -298,12 +298,14 @@ def test_a_run_that_does_not_end_is_told_by_its_own_limit(
     monkeypatch.setattr(sys.modules["trtbench.trtexec.measure"], "_GRACE_S", -10.49)
     with pytest.raises(MeasureError, match=r"trtexec 10.14.1.48 did not end within 10.0 ms: ") as caught:
         measured(tmp_path, harmless=["Skipping tactic 0x0"], takes_bytes=1)
+    assert caught.value.code == Code.MEASURE_TIME_LIMIT
     assert "--timeout-s" not in str(caught.value)
 
 
 def test_a_run_that_crashes_is_told_by_its_signal(tmp_path: Path) -> None:
-    with pytest.raises(MeasureError, match=r"failed: killed by signal 11 \(SIGSEGV\)"):
+    with pytest.raises(MeasureError, match=r"failed: killed by signal 11 \(SIGSEGV\)") as caught:
         measured(tmp_path, harmless=["Skipping tactic 0x0"], dies_of=11)
+    assert caught.value.code == Code.MEASURE_KILLED
 
 
 def test_exported_times_that_are_not_those_of_the_summary(tmp_path: Path) -> None:
@@ -313,8 +315,9 @@ def test_exported_times_that_are_not_those_of_the_summary(tmp_path: Path) -> Non
 
 
 def test_a_graph_that_was_not_captured_is_an_error_here_and_a_warning_there(tmp_path: Path) -> None:
-    with pytest.raises(MeasureError, match="could not capture a CUDA graph, and timed without one"):
+    with pytest.raises(MeasureError, match="could not capture a CUDA graph, and timed without one") as caught:
         measured(tmp_path, captures=False)
+    assert caught.value.code == Code.GRAPH_CAPTURE_FAILED
 
 
 def test_another_protocol_than_asked_for_is_an_error(tmp_path: Path) -> None:

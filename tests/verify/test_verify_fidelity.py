@@ -10,10 +10,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from trtbench.errors import ArtifactError
+from trtbench.progress import Step
 from trtbench.results import Fidelity, OnnxManifest, TensorRecord
 from trtbench.specs import ExportSpec, InputsSpec
 from trtbench.specs.recipe import parse_recipe
-from trtbench.store.artifacts import OnnxArtifact, Store, file_record
+from trtbench.store.artifacts import OnnxArtifact, Store
+from trtbench.store.files import file_record
 from trtbench.verify.emulation import EmulatedModel, Reference
 from trtbench.verify.images import VerificationImages
 from trtbench.verify.measure import fidelity_of
@@ -184,7 +186,7 @@ def test_another_network_is_refused(export: Export, store: Store) -> None:
 
 
 def test_steps_tell_how_far_it_is(export: Export, store: Store) -> None:
-    steps: list[str] = []
+    steps: list[Step] = []
     fidelity_of(export("fp16"), reference(export("fp32"), 10), store, steps.append)
-    assert steps[0] == "load the model and its reference"
-    assert steps[-2:] == ["compared 8 of 10 images", "compared 10 of 10 images"]
+    assert steps[0] == Step("verify", "load the model and its reference")
+    assert steps[-2:] == [Step("verify", "compare images", done, 10) for done in (8, 10)]

@@ -6,6 +6,7 @@ from trtbench.audit.evidence import Evidence, Fallback, asked_precision, is_line
 from trtbench.audit.kernel_shapes import tensor_bytes
 from trtbench.audit.kernels import main_input
 from trtbench.audit.precision import QUANTIZED, is_mixed, precision_of_tensorrt
+from trtbench.errors import Code
 from trtbench.results import AuditedLayer, Finding, LayerTensor, Severity
 from trtbench.specs.recipe import LINEAR_ROLES
 from trtbench.units import format_bytes
@@ -40,7 +41,7 @@ def _fell_back(evidence: Evidence, asked: str, cases: list[Fallback], sliced: bo
         else f"the compiler matched no {asked} kernel"
     )
     return Finding(
-        code="GEMM_FELL_BACK",
+        code=Code.GEMM_FELL_BACK,
         severity="warning",
         message=(
             f"{len(layers)} of {len(evidence.gemm_kernels)} GEMMs ({_where(layers)}; {_of_linear(share)}) "
@@ -76,7 +77,7 @@ def emulated(evidence: Evidence) -> Iterator[Finding]:
         moved_bytes = _bytes([*quantizers, *dequantizers])
         share = evidence.linear_share(layers)
         yield Finding(
-            code="EMULATED",
+            code=Code.EMULATED,
             severity="warning",
             message=(
                 f"{asked} is emulated by {evidence.backend}: {_count(layers, 'GEMM')} asked in it "
@@ -110,7 +111,7 @@ def linear_not_quantized(evidence: Evidence) -> Iterator[Finding]:
     if left:
         share = evidence.linear_share(left)
         yield Finding(
-            code="LINEAR_NOT_QUANTIZED",
+            code=Code.LINEAR_NOT_QUANTIZED,
             severity="warning",
             message=(
                 f"{_count(left, 'Linear layer')} ({_where(left)}; {_of_linear(share)}) asked in "
@@ -128,7 +129,7 @@ def head_not_quantized(evidence: Evidence) -> Iterator[Finding]:
     if left:
         share = evidence.linear_share(left)
         yield Finding(
-            code="HEAD_NOT_QUANTIZED",
+            code=Code.HEAD_NOT_QUANTIZED,
             severity="info",
             message=f"the head is {_precisions(left)} in the graph ({_of_linear(share)})",
             hint="nothing to do: the head is a small part of the work",
@@ -144,7 +145,7 @@ def one_operand_quantized(evidence: Evidence) -> Iterator[Finding]:
     if mixed:
         share = evidence.linear_share(mixed)
         yield Finding(
-            code="ONE_OPERAND_QUANTIZED",
+            code=Code.ONE_OPERAND_QUANTIZED,
             severity=severity,
             message=(
                 f"{_count(mixed, 'product')} ({_where(mixed)}; {_of_linear(share)}) with "
@@ -163,7 +164,7 @@ def attention_not_fused(evidence: Evidence) -> Iterator[Finding]:
     if separate:
         moved_bytes = _bytes(separate)
         yield Finding(
-            code="ATTENTION_NOT_FUSED",
+            code=Code.ATTENTION_NOT_FUSED,
             severity="warning",
             message=(
                 f"attention runs as {_count(separate, 'separate product')} ({_where(separate)}; "
@@ -187,7 +188,7 @@ def attention_slow_kernel(evidence: Evidence) -> Iterator[Finding]:
         quantized = any("Softmax" in node and "Quantize" in node for k in slow for node in k.onnx_nodes)
         why = ", because only the softmax output is quantized, not Q, K and V" if quantized else ""
         yield Finding(
-            code="ATTENTION_SLOW_KERNEL",
+            code=Code.ATTENTION_SLOW_KERNEL,
             severity="warning",
             message=(
                 f"{len(slow)} of {len(kernels)} attention kernels are _gemm_mha_v1 in {_precisions(slow)} "
@@ -205,7 +206,7 @@ def attention_fell_back(evidence: Evidence) -> Iterator[Finding]:
     ran = [kernel for kernel in evidence.attention_kernels if kernel.precision_in not in asked]
     if len(asked) == 1 and asked <= QUANTIZED and ran:
         yield Finding(
-            code="ATTENTION_FELL_BACK",
+            code=Code.ATTENTION_FELL_BACK,
             severity="warning",
             message=(
                 f"attention is {asked.pop()} in the graph, but {len(ran)} of "
@@ -223,7 +224,7 @@ def attention_not_quantized(evidence: Evidence) -> Iterator[Finding]:
     if wide and evidence.asks_quantized:
         share = sum(kernel.flops for kernel in wide) / sum(layer.flops for layer in evidence.layers)
         yield Finding(
-            code="ATTENTION_NOT_QUANTIZED",
+            code=Code.ATTENTION_NOT_QUANTIZED,
             severity="info",
             message=f"attention computes in {_precisions(wide)}: {share:.1%} of all FLOPs stay unquantized",
             hint="add +fp8attn to the recipe: quantized Q, K, V and softmax output compile to an FP8 kernel",
@@ -241,7 +242,7 @@ def fp32_activations(evidence: Evidence) -> Iterator[Finding]:
     total_bytes = sum(tensor_bytes(tensor) for _, tensor, _ in large)
     if large:
         yield Finding(
-            code="FP32_ACTIVATIONS",
+            code=Code.FP32_ACTIVATIONS,
             severity="warning" if fed else "info",
             message=(
                 f"{_count(large, 'large activation')} in FP32, {format_bytes(total_bytes)} in all"
@@ -292,7 +293,7 @@ def quantize_kernels(evidence: Evidence) -> Iterator[Finding]:
         moved_bytes, other_bytes = _bytes(overhead), _bytes(evidence.other_kernels)
         rest = len(overhead) - len(only)
         yield Finding(
-            code="QUANTIZE_KERNELS",
+            code=Code.QUANTIZE_KERNELS,
             severity="info",
             message=(
                 f"{_count(only, 'kernel')} to quantize ({dynamic} dynamically) and {rest} to dequantize or "
@@ -329,7 +330,7 @@ def scale_padding(evidence: Evidence) -> Iterator[Finding]:
         rows = sorted({count for _, count in pads}, reverse=True)
         moved_bytes = _bytes(layer for layer, _ in pads)
         yield Finding(
-            code="SCALE_PADDING",
+            code=Code.SCALE_PADDING,
             severity="info",
             message=(
                 f"{_count(pads, 'kernel')} to pad the scales of activations ({format_bytes(moved_bytes)}), "
@@ -356,7 +357,7 @@ def sparsity_not_used(evidence: Evidence) -> Iterator[Finding]:
         numbers["eligible"] = len(eligible)
     said = "" if eligible is None else f"; the build log calls {_count(eligible, 'layer')} eligible"
     yield Finding(
-        code="SPARSITY_NOT_USED",
+        code=Code.SPARSITY_NOT_USED,
         severity="warning",
         message=f"2:4 sparsity was asked for, and none of {gemms} GEMMs names a sparse kernel{said}",
         hint=_sparsity_hint(evidence),
@@ -385,7 +386,7 @@ def flops_mismatch(evidence: Evidence) -> Iterator[Finding]:
     for place, flops in counts.items():
         if flops is not None and abs(flops - in_graph) > _FLOPS_TOLERANCE * in_graph:
             yield Finding(
-                code="FLOPS_MISMATCH",
+                code=Code.FLOPS_MISMATCH,
                 severity="warning",
                 message=(
                     f"{place} counts {flops / 1e9:.3f} GFLOP and the graph {in_graph / 1e9:.3f}: shares of "

@@ -11,6 +11,7 @@ from onnx import AttributeProto, NodeProto, TensorProto
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
 from trtbench.audit.shape_arithmetic import fold_shape_arithmetic
+from trtbench.audit.without_weights import load_without_weights
 from trtbench.errors import ArtifactError
 
 PRODUCT_OPERATORS = frozenset({"MatMul", "Gemm", "Conv", "Attention"})
@@ -111,7 +112,7 @@ def _products_without_shape(nodes: tuple[GraphNode, ...], shapes: dict[str, tupl
 
 def _load_without_weights(path: Path) -> onnx.ModelProto:
     try:
-        model = onnx.load(path, format="protobuf", load_external_data=False)
+        model = load_without_weights(path)
     except FileNotFoundError as error:
         raise ArtifactError(f"{path}: no such ONNX file: check the path") from error
     except OSError as error:

@@ -7,7 +7,8 @@ from trtbench.audit.tactics import tactic_findings
 from trtbench.build.readers.tactics import read_sparsity, read_tactics
 from trtbench.errors import ArtifactError
 from trtbench.results import Audit, CompiledEngine, EngineManifest, OnnxManifest
-from trtbench.store.artifacts import Artifact, EngineArtifact, file_record, load_artifact
+from trtbench.store.artifacts import Artifact, EngineArtifact, load_artifact
+from trtbench.store.files import file_record
 
 
 def inspect(path: Path) -> Audit:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from trtbench.errors import Code
 from trtbench.results import NEAR_TIE, Finding, Tactic, TacticChoice
 from trtbench.results.tactics import TacticTables
 
@@ -18,7 +19,7 @@ def near_ties(choices: Sequence[TacticChoice]) -> Finding | None:
     if not tied:
         return None
     return Finding(
-        code="NEAR_TIE",
+        code=Code.NEAR_TIE,
         severity="info",
         message=f"for {len(tied)} of {len(choices)} operators the next tactic takes less than {NEAR_TIE:.0%} "
         "longer than the one that was taken: another build may choose other kernels",
@@ -40,7 +41,7 @@ def sparse_not_chosen(choices: Sequence[TacticChoice]) -> Finding | None:
         return None
     least, most = min(lost.values()), max(lost.values())
     return Finding(
-        code="SPARSE_TACTIC_SLOWER",
+        code=Code.SPARSE_TACTIC_SLOWER,
         severity="info",
         message=f"for {len(lost)} operators sparse kernels were timed and a dense one taken: the best sparse "
         f"one takes {least:.0%} to {most:.0%} longer",
@@ -56,7 +57,7 @@ def not_read(tables: TacticTables) -> Finding | None:
     if not unread:
         return None
     return Finding(
-        code="TACTICS_NOT_READ",
+        code=Code.TACTICS_NOT_READ,
         severity="info",
         message=f"the build log has tables of tactics in a form that is not known, {len(unread)} of {number}",
         hint="read them in build.log: the engine and its layers are not affected",

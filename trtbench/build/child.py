@@ -135,9 +135,9 @@ def compile_engine(trt: Any, job: BuildJob, logger: Any) -> None:
 
 
 def open_progress_monitor(trt: Any, logger: Any) -> Any:
-    """Make an ``IProgressMonitor`` that logs ``Progress: PHASE, step N of M``, at most once a second.
+    """Make an ``IProgressMonitor`` that logs ``Progress: DONE/TOTAL PHASE``, at most once a second.
 
-    Steps of phases within phases are too many, and too short, to tell them all.
+    Phases within phases have too many short steps to log them all.
     """
 
     class ProgressLog(trt.IProgressMonitor):  # type: ignore[misc]
@@ -148,21 +148,21 @@ def open_progress_monitor(trt: Any, logger: Any) -> Any:
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
             self.steps[phase_name] = num_steps
-            self._tell(f"{phase_name}, {num_steps} steps", must=parent_phase is None)
+            self._tell(phase_name, 0, must=parent_phase is None)
 
         def step_complete(self, phase_name: str, step: int) -> bool:
             # An exception in here would end the process without a word.
-            self._tell(f"{phase_name}, step {step + 1} of {self.steps.get(phase_name, '?')}", must=False)
+            self._tell(phase_name, step + 1, must=False)
             return True
 
         def phase_finish(self, phase_name: str) -> None:
             self.steps.pop(phase_name, None)
 
-        def _tell(self, text: str, must: bool) -> None:
-            now_s = time.monotonic()
-            if must or now_s - self.told_s >= _PROGRESS_INTERVAL_S:
+        def _tell(self, phase: str, done: int, must: bool) -> None:
+            now_s, total = time.monotonic(), self.steps.get(phase)
+            if total is not None and (must or now_s - self.told_s >= _PROGRESS_INTERVAL_S):
                 self.told_s = now_s
-                logger.log(trt.ILogger.INFO, f"Progress: {text}")
+                logger.log(trt.ILogger.INFO, f"Progress: {done}/{total} {phase}")
 
     return ProgressLog()
 

@@ -7,7 +7,6 @@ from trtbench.build.backends import child_command
 from trtbench.build.dialect import (
     OLDEST_TENSORRT,
     PRODUCTS,
-    check_options,
     check_target,
     import_compiler,
     version_numbers,
@@ -55,13 +54,8 @@ class Compiler:
         return () if self.container is None else self.container.stop
 
     def command(self, spec: BuildSpec, paths: BuildPaths) -> tuple[str, ...]:
-        """What builds ``spec``.
-
-        Raises:
-            SpecError: this compiler has no such option.
-        """
+        """What builds ``spec``, whose options this compiler has."""
         if self.trtexec is not None:
-            check_options(spec, self.version)
             return build_command(self.trtexec, spec, paths)
         return child_command(spec, self.version, paths, self.python)
 

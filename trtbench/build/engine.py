@@ -9,20 +9,21 @@ from pathlib import Path
 
 from trtbench.build.backends import Built, read_built
 from trtbench.build.compiler import Compiler, compiler_of
+from trtbench.build.dialect import check_options
 from trtbench.build.profiles import check_profiles
 from trtbench.build.readers.log import read_peak_rss
 from trtbench.build.source import OnnxSource, load_onnx, source_of
 from trtbench.build.targets import parse_targets
-from trtbench.environments import Prepared
 from trtbench.environments.container_errors import trouble_in_log
 from trtbench.errors import BuildError
 from trtbench.host.last_words import last_words
 from trtbench.host.processes import supervise
-from trtbench.progress import OnStep, silent
+from trtbench.progress import OnStep, Step, silent
 from trtbench.results import CompiledEngine, EngineManifest, FileRecord
 from trtbench.specs import BuildSpec, spec_id
 from trtbench.specs.build import BuildPaths
-from trtbench.store.artifacts import EngineArtifact, OnnxArtifact, Store, file_name, file_record
+from trtbench.store.artifacts import EngineArtifact, OnnxArtifact, Store
+from trtbench.store.files import file_name, file_record
 from trtbench.trtexec.log import refusal_words
 
 # Part of every engine's identity: raise it when the same spec shall give another engine or other files.
@@ -42,7 +43,7 @@ def build(
     store: Store,
     on_step: OnStep = silent,
     rebuild: int = 0,
-    environment: Prepared | None = None,
+    compiler: Compiler | None = None,
 ) -> tuple[EngineArtifact, bool]:
     """Compile for ``spec.targets`` unless the store has the engine; also tell whether it was built now.
 
@@ -61,9 +62,9 @@ def build(
         onnx: an exported model, or the path of one or of a bare ``.onnx`` file.
         spec: targets and limits; the limits do not change which engine it is.
         store: where the engine is looked up and kept, and the log of a build that fails.
-        on_step: told of each step.
+        on_step: progress callback.
         rebuild: counts engines built anew from the same model, each an engine of its own in the store.
-        environment: where the compiler runs, with its version; by default here.
+        compiler: what builds, from ``compiler_of``; by default the one that is installed here.
 
     Raises:
         SpecError: the compiler has no such target or option, the optimization profiles do not fit the model,
@@ -72,7 +73,8 @@ def build(
         RuntimeUnavailable: the compiler is not there, or there is no GPU that it builds for.
         BuildError: the compiler refused, crashed, or passed a limit; the text has its own words.
     """
-    compiler = compiler_of(environment, spec)
+    compiler = compiler or compiler_of(None, spec)
+    check_options(spec, compiler.version)
     spec = spec.model_copy(update={"targets": parse_targets(spec.targets, compiler.targets)})
     source = source_of(load_onnx(onnx) if isinstance(onnx, Path) else onnx)
     check_profiles(source.path, source.inputs, spec.options.profiles)
@@ -143,15 +145,15 @@ def _make_or_keep_log(
         kept = keep_log(directory / "build.log")
         raise BuildError(
             f"{source.path.name}: build for {', '.join(spec.targets)} with {compiler.name} failed: "
-            f"{error}{_advice(str(error), spec.backend)} (log: {kept})"
+            f"{error}{_advice(str(error), spec.backend)} (log: {kept})",
+            code=error.code,
         ) from error
 
 
 def _make(
     paths: BuildPaths, source: OnnxSource, spec: BuildSpec, identity: str, compiler: Compiler, on_step: OnStep
 ) -> EngineManifest:
-    step = f"compile for {', '.join(spec.targets)} with {compiler.name}"
-    on_step(step)
+    on_step(Step("build", f"compile for {', '.join(spec.targets)} with {compiler.name}"))
     timing_cache = _shared_timing_cache(paths.timing_cache) if spec.options.timing_cache == "shared" else None
     command = compiler.command(spec, paths)
     usage = supervise(
@@ -160,10 +162,10 @@ def _make(
         spec.timeout_s,
         spec.memory_limit_bytes,
         compiler.stop,
-        lambda progress: on_step(f"{step}: {progress}"),
+        on_step,
         partial(_why_refused, compiler),
     )
-    on_step("read the compiled layers")
+    on_step(Step("build", "read the compiled layers"))
     built = read_built(spec.backend, paths)
     layers_path = _write_layers(paths, spec, compiler.version, built)
     inspected = (paths.inspector,) if paths.inspector.exists() else ()

@@ -9,7 +9,8 @@ from trtbench.build.profiles import Dimensions
 from trtbench.errors import ArtifactError
 from trtbench.results import FileRecord, OnnxManifest
 from trtbench.specs import ExportSpec, canonical_hash
-from trtbench.store.artifacts import OnnxArtifact, file_record, load_artifact
+from trtbench.store.artifacts import OnnxArtifact, load_artifact
+from trtbench.store.files import file_record
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto

@@ -1,25 +1,37 @@
-"""How a command ends: its result on stdout, and its exit code."""
+"""How a command ends: its result on stdout, remarks on stderr, and its exit code."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from trtbench.cli.streams import lead_nowhere
+from trtbench.cli.streams import STDERR, STDOUT, lead_nowhere
 from trtbench.errors import OutputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from trtbench.specs import Spec
+    from trtbench.store.results import Stored
 
 R = TypeVar("R", bound="Spec")
 
 EXIT_FAILED, EXIT_USAGE, EXIT_SLOWER, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 
-_STDOUT = 1
+def exit_if(failed: bool) -> None:
+    """End with the exit code of a failure."""
+    if failed:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def say(text: str) -> None:
+    """Write a line to stderr; where stderr cannot be written, the exit code has to do."""
+    try:
+        typer.echo(text, err=True)
+    except OSError:
+        lead_nowhere(STDERR)
 
 
 def print_result(
@@ -28,23 +40,32 @@ def print_result(
     """Write the result to stdout: as JSON, or rendered for people; ``is_kept``: it is in the store, too.
 
     Raises:
-        OutputError: stdout does not take it.
+        OutputError: stdout cannot be written.
     """
-    with _writing(is_kept):
-        _print(result, json, render)
-
-
-@contextmanager
-def _writing(is_kept: bool) -> Iterator[None]:
     try:
-        yield
+        _print(result, json, render)
     except OSError as error:
         # A pipe that nobody reads any more is the reader's choice, and a file that has a name is not stdout.
         if isinstance(error, BrokenPipeError) or error.filename is not None:
             raise
-        lead_nowhere(_STDOUT)
+        lead_nowhere(STDOUT)
         kept = "; the result is kept in the store" * is_kept
         raise OutputError(f"cannot write the result to stdout: {error.strerror}{kept}") from error
+
+
+def print_stored(result: "Stored", json: bool, samples: Sequence[Path], is_kept: bool) -> None:
+    """Print a result of timing and where its ``samples`` are.
+
+    Raises:
+        OutputError: stdout cannot be written.
+    """
+
+    def render(result: "Stored", console: "Console") -> None:
+        from trtbench.report.text.stored import render_stored
+
+        render_stored(result, samples, console)
+
+    print_result(result, json, render, is_kept)
 
 
 def _print(result: R, json: bool, render: "Callable[[R, Console], None]") -> None:

@@ -1,4 +1,4 @@
-"""Names of files that nothing can be made of, refused where they come in."""
+"""Names of files that cannot be used are refused where they come in."""
 
 import errno
 import os
@@ -12,11 +12,10 @@ P = TypeVar("P", str, Path, Sequence[str], Path | None, Sequence[str] | None)
 
 
 def checked_names(value: P) -> P:
-    """Give back the path, paths or words of an option, for they could name files.
+    """Return the path, paths or words of an option, which may name files.
 
     Raises:
-        SpecError: a name is too long for a file or cannot be written down in a result, or the folder that it
-            is in was removed.
+        SpecError: a name is too long or not UTF-8, or the working directory was removed.
     """
     for path in [value] if isinstance(value, str | Path) else value or ():
         _check(path)
@@ -28,13 +27,13 @@ def _check(path: str | Path) -> None:
         os.lstat(path)
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            raise SpecError(f"{path}: {error.strerror}: name a shorter one") from error
+            raise SpecError(f"{path}: {error.strerror}; use a shorter name") from error
     try:
         real = os.path.realpath(path)
     except FileNotFoundError as error:
-        raise SpecError("the working directory was removed: go to one that is there") from error
+        raise SpecError("the working directory was removed; change to an existing directory") from error
     try:
         real.encode()
     except UnicodeEncodeError as error:
         shown = os.fsencode(real).decode(errors="backslashreplace")
-        raise SpecError(f"{shown}: the name is not UTF-8, which results are written in: rename it") from error
+        raise SpecError(f"{shown}: the name is not UTF-8, as results are; rename it") from error

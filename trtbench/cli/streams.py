@@ -1,11 +1,13 @@
-"""Standard streams that are closed, or that take nothing more, lead to /dev/null."""
+"""Standard streams that are closed or cannot be written lead to /dev/null."""
 
 import os
 import sys
 
+STDOUT, STDERR = 1, 2
+
 
 def open_closed_streams() -> None:
-    """Open what is closed: the next file would get its number, and with it what is printed."""
+    """Open closed streams; otherwise the next file would get the number of one, and what is printed."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
@@ -16,7 +18,7 @@ def open_closed_streams() -> None:
 
 
 def lead_nowhere(number: int) -> None:
-    """Have a standard stream lead to /dev/null; what it still holds would fail again when Python ends."""
+    """Redirect a standard stream to /dev/null; otherwise Python would fail to flush it at its end."""
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, number)
     if nothing != number:

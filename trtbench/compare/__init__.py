@@ -1,1 +1,10 @@
-"""Recipes of one model side by side, in shapes, environments and runtimes."""
+"""One grid: cells of model shape x recipe x environment x runtime, made once, timed, judged.
+
+``compare`` and ``bench`` are the stages; ``compare_stored`` compares results that are kept already.
+"""
+
+from trtbench.compare.bench import bench, bench_against_itself
+from trtbench.compare.grid import compare
+from trtbench.compare.stored import compare_stored
+
+__all__ = ["bench", "bench_against_itself", "compare", "compare_stored"]

@@ -4,20 +4,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
-
 from trtbench.compare.stored_arms import StoredArm, stored_arms
-from trtbench.errors import IncompatibleResults, SpecError
+from trtbench.errors import Code, SpecError
 from trtbench.measure.findings import output_differs
 from trtbench.measure.side_by_side import ratio_of
-from trtbench.measure.verdict import decide
-from trtbench.results import ArmsComparison, Finding, Measurement, TimedBlock, Verdict
-from trtbench.store.results import first_problem
+from trtbench.measure.verdict import decide, incomparable
+from trtbench.results import Finding, Measurement, TimedBlock, Verdict
+from trtbench.results.comparison import Comparison, ComparisonRow
 
 _MACHINE_FIELDS = ("trtbench_version", "cpu_model", "cpu_count", "platform", "python_version")
 
 
-def compare_stored(paths: Sequence[Path]) -> ArmsComparison:
+def compare_stored(paths: Sequence[Path]) -> Comparison:
     """Compare all arms of stored results with the first arm of the first; those of two runs unpaired.
 
     Raises:
@@ -30,15 +28,33 @@ def compare_stored(paths: Sequence[Path]) -> ArmsComparison:
     if len(arms) < 2:
         raise SpecError(f"{len(arms)} measured arm in {', '.join(map(str, paths))}: name two or more")
     found = [(), *(_findings(arms[0], arm) for arm in arms[1:])]
-    return ArmsComparison(
+    gpus = {arm.measurement.gpu for arm in arms}
+    return Comparison(
         environment=None,
+        model=None,
         sources=tuple(map(str, paths)),
-        baseline=arms[0].measurement.arm.label,
-        measurements=tuple(
-            arm.measurement.model_copy(update={"findings": (*arm.measurement.findings, *more)})
-            for arm, more in zip(arms, found, strict=True)
-        ),
+        rows=tuple(_row(arm, more) for arm, more in zip(arms, found, strict=True)),
         verdicts=tuple(_verdict(arms[0], arm) for arm in arms[1:]),
+        gpu=gpus.pop() if len(gpus) == 1 else None,
+    )
+
+
+def _row(arm: StoredArm, findings: Sequence[Finding]) -> ComparisonRow:
+    """The arm as a row; findings on the comparison stand with those on the measurement."""
+    measurement, spec = arm.measurement, arm.measurement.arm
+    measured = measurement.model_copy(update={"findings": (*measurement.findings, *findings)})
+    return ComparisonRow(
+        key=spec.label,
+        subject=spec.label,
+        recipe=spec.recipe,
+        batch=measurement.batch,
+        img_size=spec.export.model.img_size if spec.export else None,
+        environment=spec.environment.word if spec.environment else "local",
+        runtime=spec.runtime,
+        status=measurement.status,
+        reason=measurement.reason,
+        code=measurement.code,
+        measured=measured,
     )
 
 
@@ -69,15 +85,7 @@ def _relabelled(arm: StoredArm, label: str) -> StoredArm:
 def _verdict(baseline: StoredArm, arm: StoredArm) -> Verdict:
     obstacle = _other_cpu(baseline.measurement, arm.measurement)
     if obstacle is not None:
-        return Verdict(
-            baseline=baseline.measurement.arm.label,
-            arm=arm.measurement.arm.label,
-            verdict="INCOMPARABLE",
-            reason=obstacle,
-            series=None,
-            ratio=None,
-            ci95=None,
-        )
+        return incomparable(baseline.measurement.arm.label, arm.measurement.arm.label, obstacle)
     blocks = arm.blocks if _is_same_run(baseline, arm) else _unpaired(baseline.blocks, arm.blocks)
     ratio = ratio_of(baseline.measurement, baseline.blocks, arm.measurement, blocks)
     return decide(baseline.measurement, arm.measurement, ratio)
@@ -88,7 +96,7 @@ def _other_cpu(baseline: Measurement, arm: Measurement) -> str | None:
     if baseline.gpu is not None or arm.gpu is not None:
         return None
     for field in ("cpu_model", "cpu_count"):
-        old, new = ((each.environment or {}).get(field) for each in (baseline, arm))
+        old, new = (getattr(each.environment, field, None) for each in (baseline, arm))
         if old != new:
             return f"{field} differs: {old} and {new}"
     return None
@@ -121,7 +129,7 @@ def _not_interleaved(baseline: StoredArm, arm: StoredArm) -> Finding | None:
     if _is_same_run(baseline, arm) or not baseline.blocks or not arm.blocks:
         return None
     return Finding(
-        code="NOT_INTERLEAVED",
+        code=Code.NOT_INTERLEAVED,
         severity="warning",
         message=f"measured in another run than {baseline.measurement.arm.label} "
         f"({baseline.blocks[0].started_utc} and {arm.blocks[0].started_utc}): what changed on the machine in "
@@ -137,38 +145,18 @@ def _machine_differs(baseline: StoredArm, arm: StoredArm) -> Finding | None:
     if not names:
         return None
     return Finding(
-        code="MACHINE_DIFFERS",
+        code=Code.MACHINE_DIFFERS,
         severity="warning",
         message="; ".join(f"{name}: {old.get(name, 'none')} and {new.get(name, 'none')}" for name in names),
         hint="if one of these is what you compare, read the verdict as its effect; else measure again on one",
     )
 
 
-class _Gpu(BaseModel):
-    """What a result must tell of a GPU."""
-
-    name: str
-    driver_version: str
-
-
-class _Machine(BaseModel):
-    """What is read of the environment of a result; what else it holds may be another revision's."""
-
-    packages: dict[str, str] = {}
-    gpus: tuple[_Gpu, ...] = ()
-
-
 def _machine(arm: StoredArm) -> dict[str, str]:
-    """Recorded facts by name.
-
-    Raises:
-        IncompatibleResults: the file is damaged; the text names the field.
-    """
-    environment = arm.measurement.environment or {}
-    try:
-        machine = _Machine.model_validate(environment)
-    except ValidationError as error:
-        raise IncompatibleResults(f"{arm.path}: {first_problem(error, 'environment')}") from error
-    facts = {field: str(environment.get(field)) for field in _MACHINE_FIELDS}
-    drivers = {f"driver of {gpu.name}": gpu.driver_version for gpu in machine.gpus}
-    return {**facts, **machine.packages, **drivers}
+    """Recorded facts by name."""
+    environment = arm.measurement.environment
+    if environment is None:
+        return {}
+    facts = {field: str(getattr(environment, field)) for field in _MACHINE_FIELDS}
+    drivers = {f"driver of {gpu.name}": gpu.driver_version for gpu in environment.gpus}
+    return {**facts, **environment.packages, **drivers}

@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from trtbench.errors import RuntimeUnavailable
+from trtbench.errors import Code, RuntimeUnavailable
 from trtbench.host.hardware import collect_environment, package_versions
 from trtbench.host.signals import signal_name
 from trtbench.results import Finding
@@ -289,7 +289,7 @@ def _findings(packages: dict[str, str]) -> tuple[Finding, ...]:
         return ()
     return (
         Finding(
-            code="two-onnxruntimes",
+            code=Code.TWO_ONNXRUNTIMES,
             severity="warning",
             message="onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files",
             hint="pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime",

@@ -1,14 +1,14 @@
 """Folders made once and kept for all later runs: there whole, or not at all."""
 
-import fcntl
 import os
-import secrets
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from trtbench.errors import ArtifactError
 from trtbench.progress import OnStep
+from trtbench.store.files import remove, writing
+from trtbench.store.locks import locked, remove_leftovers, work_path
+
+_ADVICE = "set XDG_CACHE_HOME to another folder"
 
 
 def cache_root() -> Path:
@@ -24,17 +24,9 @@ def get_or_make_folder(folder: Path, make: Callable[[Path], None], on_step: OnSt
     """
     if folder.is_dir():
         return folder
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with folder.with_name(f".lock-{folder.name}").open("w") as lock:
-            _wait_for(lock.fileno(), on_step)
-            if not folder.is_dir():
-                _make(folder, make)
-    except OSError as error:
-        raise ArtifactError(
-            f"{error.filename or folder}: cannot be written: {error.strerror}; make room, "
-            "or set XDG_CACHE_HOME to another folder"
-        ) from error
+    with locked(folder.parent, folder.name, "setup", on_step, _ADVICE), writing(folder, _ADVICE):
+        if not folder.is_dir():
+            _make(folder, make)
     return folder
 
 
@@ -48,31 +40,22 @@ def remove_folder(folder: Path, identity: tuple[int, int], on_step: OnStep) -> N
     """Remove a folder that turned out to be damaged, unless another process has made it again meanwhile.
 
     Under another name first, so that nobody takes it.
+
+    Raises:
+        ArtifactError: the cache cannot be written.
     """
-    with folder.with_name(f".lock-{folder.name}").open("w") as lock:
-        _wait_for(lock.fileno(), on_step)
+    with locked(folder.parent, folder.name, "setup", on_step, _ADVICE), writing(folder, _ADVICE):
         if folder.is_dir() and identity_of_folder(folder) == identity:
-            doomed = folder.with_name(f".tmp-{folder.name}-{secrets.token_hex(4)}")
+            doomed = work_path(folder, folder.name)
             folder.rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
+            remove(doomed)
 
 
 def _make(folder: Path, make: Callable[[Path], None]) -> None:
-    # The lock is held: what lies here is of a process that died.
-    for leftover in folder.parent.glob(f".tmp-{folder.name}-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    work = folder.with_name(f".tmp-{folder.name}-{secrets.token_hex(4)}")
+    remove_leftovers(folder.parent, folder.name)
+    work = work_path(folder, folder.name)
     try:
         make(work)
         work.rename(folder)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _wait_for(lock: int, on_step: OnStep) -> None:
-    """Lock a file until it is closed; the kernel unlocks it even when this process is killed."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        on_step("wait for another process that is making the same")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        remove(work)

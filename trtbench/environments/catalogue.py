@@ -11,9 +11,10 @@ from packaging.specifiers import SpecifierSet
 from pydantic import ValidationError
 
 import trtbench
-from trtbench.errors import ArtifactError
+from trtbench.errors import ArtifactError, Code
 from trtbench.results import Finding
 from trtbench.results.environments import Contents, ExpectedVersion, KnownImage
+from trtbench.specs import first_problem
 
 
 def read_catalogue(folder: Path | None = None) -> tuple[KnownImage, ...]:
@@ -55,7 +56,7 @@ def expectation_of(image: str, contents: Contents) -> tuple[Finding, ...]:
         return ()
     return (
         Finding(
-            code="ENVIRONMENT_MISMATCH",
+            code=Code.ENVIRONMENT_MISMATCH,
             severity="warning",
             message=f"docker:{image} holds {', '.join(wrong)}",
             hint=f"what is in the image counts; correct the file of {image} in containers/",
@@ -78,6 +79,4 @@ def _read(path: Path) -> KnownImage:
     except (OSError, yaml.YAMLError) as error:
         raise ArtifactError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ArtifactError(f"{path}: field {field}: {first['msg']}") from error
+        raise ArtifactError(f"{path}: {first_problem(error)}") from error

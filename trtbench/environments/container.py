@@ -16,7 +16,7 @@ from trtbench.environments.prepared import Container, Prepared, container_name
 from trtbench.environments.wheel import EXTRAS, Wheel, check_uv, made_wheel, package_root
 from trtbench.errors import RuntimeUnavailable
 from trtbench.host.commands import run_command
-from trtbench.progress import OnStep
+from trtbench.progress import OnStep, Step
 from trtbench.specs import canonical_hash
 from trtbench.specs.environment import EnvironmentSpec
 from trtbench.store.artifacts import Store
@@ -79,7 +79,7 @@ def prepare_container(spec: EnvironmentSpec, store: Store, on_step: OnStep) -> P
     store.root.mkdir(parents=True, exist_ok=True)
     container = Container(engine=engine.name, image=image, name=container_name())
     roots = store_roots(store)
-    on_step(f"ask {spec} what is in it")
+    on_step(Step("setup", f"ask {spec} what is in it"))
     contents = read_contents(
         (*run_command_of(engine, container, roots), "python3", probe.__file__),
         str(spec),
@@ -221,7 +221,7 @@ def _fill(
     cuda: str | None,
     on_step: OnStep,
 ) -> None:
-    on_step(f"install trtbench for {container.image}")
+    on_step(Step("setup", f"install trtbench for {container.image}"))
     packages.mkdir()
     command = install_command(engine, container, wheel.path, packages, cuda)
     outcome = run_command(command, _INSTALL_TIMEOUT_S, container.stop)

@@ -18,7 +18,7 @@ def prepare(spec: EnvironmentSpec, store: Store, on_step: OnStep = silent, timed
     Args:
         spec: where to run.
         store: what a container mounts, at the path that it has here.
-        on_step: told of each step.
+        on_step: progress callback.
         timed: something will be timed in it, for which a ``venv`` needs trtbench; a container has it anyway.
 
     Raises:

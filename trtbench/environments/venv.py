@@ -11,9 +11,9 @@ from trtbench.environments.cache import cache_root, get_or_make_folder, identity
 from trtbench.environments.contents import read_contents
 from trtbench.environments.prepared import Prepared
 from trtbench.environments.wheel import EXTRAS, Wheel, check_uv, made_wheel
-from trtbench.errors import RuntimeUnavailable
+from trtbench.errors import Code, RuntimeUnavailable
 from trtbench.host.commands import run_command
-from trtbench.progress import OnStep
+from trtbench.progress import OnStep, Step
 from trtbench.results import Finding
 from trtbench.results.environments import Contents
 from trtbench.specs import canonical_hash
@@ -29,7 +29,7 @@ def prepare_venv(spec: EnvironmentSpec, timed: bool, on_step: OnStep) -> Prepare
     Args:
         spec: the package and its version.
         timed: install trtbench, too, so that a worker can run there.
-        on_step: told of each step.
+        on_step: progress callback.
 
     Raises:
         RuntimeUnavailable: there is no uv, it cannot install this version, or the version cannot be imported.
@@ -75,7 +75,7 @@ def _prepare(spec: EnvironmentSpec, wheel: Wheel | None, on_step: OnStep) -> Pre
         contents = read_contents((*python, probe.__file__), str(spec))
     except RuntimeUnavailable as damage:
         # The Python that it was made from may be gone.
-        on_step(f"make it again: {damage}")
+        on_step(Step("setup", f"make it again: {damage}"))
         remove_folder(folder, identity, on_step)
         python = _python(get_or_make_folder(folder, make, on_step))
         contents = read_contents((*python, probe.__file__), str(spec))
@@ -85,7 +85,7 @@ def _prepare(spec: EnvironmentSpec, wheel: Wheel | None, on_step: OnStep) -> Pre
 def _make(folder: Path, spec: EnvironmentSpec, wheel: Wheel | None, on_step: OnStep) -> None:
     check_uv(spec)
     with_trtbench = "" if wheel is None else " with trtbench"
-    on_step(f"install {spec.requirement}{with_trtbench} in an environment of its own")
+    on_step(Step("setup", f"install {spec.requirement}{with_trtbench} in an environment of its own"))
     create, install = venv_commands(folder, requirements_of(spec, wheel))
     for command, timeout_s in ((create, _VENV_TIMEOUT_S), (install, _INSTALL_TIMEOUT_S)):
         outcome = run_command(command, timeout_s)
@@ -105,7 +105,7 @@ def _mismatch(spec: EnvironmentSpec, contents: Contents, folder: Path) -> tuple[
         return ()
     return (
         Finding(
-            code="ENVIRONMENT_MISMATCH",
+            code=Code.ENVIRONMENT_MISMATCH,
             severity="warning",
             message=f"{spec} was asked for, and {spec.package} {found or 'that does not load'} answers in it",
             hint=f"remove {folder} and run again",

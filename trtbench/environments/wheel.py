@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 import trtbench
 from trtbench.errors import RuntimeUnavailable
 from trtbench.host.commands import run_command
-from trtbench.progress import OnStep
+from trtbench.progress import OnStep, Step
 from trtbench.specs.environment import EnvironmentSpec
-from trtbench.store.artifacts import file_record
+from trtbench.store.files import file_record
 
 _TIMEOUT_S = 1800.0
 
@@ -46,7 +46,7 @@ def made_wheel(on_step: OnStep) -> Iterator[Wheel]:
         RuntimeUnavailable: trtbench does not run from its repository, or uv cannot make it.
     """
     with TemporaryDirectory(prefix="trtbench-wheel-") as work:
-        on_step("make a wheel of trtbench")
+        on_step(Step("setup", "make a wheel of trtbench"))
         outcome = run_command(wheel_command(Path(work)), _TIMEOUT_S)
         if outcome.returncode != 0:
             raise RuntimeUnavailable(f"a wheel of trtbench cannot be made: {outcome.last_line}")

@@ -1,6 +1,7 @@
 """The export stage: a timm Vision Transformer in a given precision as an ONNX model in the store."""
 
 import errno
+import gc
 import time
 import traceback
 from collections.abc import Callable
@@ -14,10 +15,12 @@ from trtbench.errors import ExportError, RuntimeUnavailable, SpecError
 from trtbench.export.calibration import CalibrationImages, needs_calibration, resolve_calibration
 from trtbench.export.capture import captured_output
 from trtbench.host.hardware import package_versions
-from trtbench.progress import OnStep, silent
+from trtbench.host.memory import return_freed_memory
+from trtbench.progress import OnStep, Step, silent
 from trtbench.results import CalibrationRecord, OnnxManifest
 from trtbench.specs import CalibrationSpec, ExportSpec, ModelSpec, spec_id
-from trtbench.store.artifacts import OnnxArtifact, Store, file_record
+from trtbench.store.artifacts import OnnxArtifact, Store
+from trtbench.store.files import file_record
 
 if TYPE_CHECKING:
     from trtbench.export.pipeline import Exported
@@ -44,7 +47,7 @@ def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[On
         spec: settings that have no say are dropped from it (images for ``fp16``, say), so that they do not
             lead to another artifact.
         store: where the model is looked up and kept, and the log of an export that fails.
-        on_step: told of each step.
+        on_step: progress callback.
 
     Raises:
         SpecError: the model, an argument of its constructor, or the calibration folder is wrong.
@@ -147,7 +150,11 @@ def _make_or_keep_log(
         exported = _run(spec, images, directory, log_path, on_step)
     except ExportError as error:
         kept = keep_log(log_path)
-        raise ExportError(f"{spec.model.name} as {spec.recipe}: {error} (log: {kept})") from error
+        raise ExportError(
+            f"{spec.model.name} as {spec.recipe}: {error} (log: {kept})", code=error.code
+        ) from error
+    gc.collect()  # torch and ModelOpt leave models in reference cycles
+    return_freed_memory()  # the compiler needs it next, in a process of its own
     return OnnxManifest(
         spec_id=identity,
         spec=spec,
@@ -172,7 +179,7 @@ def _run(
     """Run the pipeline with all that libraries print in the log, and their errors as ours."""
     with captured_output(log_path) as capture:
 
-        def tell(step: str) -> None:
+        def tell(step: Step) -> None:
             with capture.released():
                 on_step(step)
 

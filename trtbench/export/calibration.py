@@ -8,7 +8,7 @@ from pathlib import Path
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.specs import CalibrationSpec
 from trtbench.specs.recipe import Precision, Recipe
-from trtbench.store.artifacts import file_record
+from trtbench.store.files import file_record
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _STATIC_ACTIVATION_SCALES = frozenset({Precision.INT8, Precision.FP8, Precision.NVFP4})

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from trtbench.errors import ExportError
 from trtbench.specs import CheckpointSpec
-from trtbench.store.artifacts import file_record
+from trtbench.store.files import file_record
 
 _WRAPPERS = ("state_dict", "model", "module")
 _PREFIXES = ("module.", "model.", "_orig_mod.")  # DataParallel, Lightning, torch.compile

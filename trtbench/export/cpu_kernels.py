@@ -46,6 +46,8 @@ def _dynamic_block_quantize(
     scale_num_bits: int,
     scale_exponent_bits: int,
 ) -> Tensor:
+    if torch.onnx.is_in_onnx_export():
+        return inputs.clone()  # the graph records the operator; its values are discarded
     element = (exponent_bits, num_bits - exponent_bits - 1)
     scale = (scale_exponent_bits, scale_num_bits - scale_exponent_bits - 1)
     if (element, scale, block_size) == ((2, 1), (4, 3), NVFP4_BLOCK) and amax is not None:

@@ -1,6 +1,7 @@
 """A timm Vision Transformer with its weights, as a ``ModelSpec`` asks for it."""
 
 import inspect
+from copy import deepcopy
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import nn
 
 from trtbench.errors import ExportError, SpecError
 from trtbench.export.checkpoint import load_checkpoint
-from trtbench.specs import ModelSpec, Scalar
+from trtbench.specs import ModelSpec, Scalar, first_problem
 
 _SUPPORTED = (VisionTransformer, Eva)
 _SUPPORTED_TEXT = (
@@ -24,6 +25,8 @@ _SUPPORTED_TEXT = (
 )
 _SPREAD = 0.02  # as timm initialises the weight matrices of a ViT
 _NOT_SCALAR = frozenset({"device", "dtype", "kwargs"})
+_KEPT_BYTES = 2 << 30  # a ViT-L takes 1.2 GB
+_kept: dict[ModelSpec, nn.Module] = {}
 
 
 def meta_model(spec: ModelSpec) -> nn.Module:
@@ -47,9 +50,21 @@ def meta_model(spec: ModelSpec) -> nn.Module:
 def build_model(spec: ModelSpec) -> nn.Module:
     """Construct the model in float32 on the CPU, ready for inference.
 
+    The last model is kept for the next recipe: a copy takes a fifth of the time.
+
     Raises:
         ExportError: the weights are out of reach or do not fit.
     """
+    if spec not in _kept:
+        _kept.clear()
+        model = _constructed(spec).eval()
+        if sum(parameter.nbytes for parameter in model.parameters()) > _KEPT_BYTES:
+            return model
+        _kept[spec] = model
+    return deepcopy(_kept[spec])
+
+
+def _constructed(spec: ModelSpec) -> nn.Module:
     arguments = _arguments(spec)
     if spec.pretrained:
         return _pretrained(spec, arguments)
@@ -59,7 +74,7 @@ def build_model(spec: ModelSpec) -> nn.Module:
         _vary_constant_parameters(model)
     if spec.checkpoint is not None:
         load_checkpoint(model, spec.checkpoint)
-    return model.eval()
+    return model
 
 
 def _vary_constant_parameters(model: nn.Module) -> None:
@@ -128,9 +143,7 @@ def _check_type(model_name: str, name: str, value: Scalar, annotation: Any) -> N
     try:
         adapter.validate_python(value)
     except ValidationError as error:
-        raise SpecError(
-            f"model {model_name}: argument {name} = {value!r}: {error.errors()[0]['msg'].lower()}"
-        ) from error
+        raise SpecError(f"model {model_name}: {first_problem(error, f'overrides.{name}')}") from error
 
 
 def _check_image_size(spec: ModelSpec, model: nn.Module) -> None:
@@ -163,7 +176,7 @@ def _pretrained(spec: ModelSpec, arguments: dict[str, Any]) -> nn.Module:
             f"the pretrained weights of {spec.name} could not be had: {_why(error).partition('. ')[0]}: "
             "without access to huggingface.co give a file with --checkpoint"
         ) from error
-    return model.eval()
+    return model
 
 
 def _similar_models(name: str) -> str:

@@ -1,6 +1,8 @@
 """From a checked spec to ``model.onnx`` and what the manifest says about it; imports torch and timm."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import onnx
@@ -24,7 +26,7 @@ from trtbench.export.model import build_model, image_shape, meta_model
 from trtbench.export.passes import apply_graph_passes
 from trtbench.export.passes.fp8_attention import AttentionRange
 from trtbench.export.trace import trace
-from trtbench.progress import OnStep
+from trtbench.progress import OnStep, Step
 from trtbench.results import SparsityRecord, TensorRecord
 from trtbench.specs import ExportSpec
 from trtbench.specs.recipe import Precision
@@ -57,23 +59,25 @@ def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_
         SpecError: timm has no such model, it is no Vision Transformer, or cannot be constructed like this.
         ExportError: weights or images are missing or do not fit.
     """
-    on_step("construct the model")
+    begin = _counted(spec, on_step)
+    begin("construct the model")
     blueprint, model = meta_model(spec.model), build_model(spec.model)
     if not spec.recipe.stock:
         call_all_linear_layers(blueprint)
         call_all_linear_layers(model)
     pixels, notes = (None, ()) if images is None else load_images(images, model)
     if spec.recipe.sparse:
-        model, dense_notes = _prune(model, spec, pixels, on_step)
+        model, dense_notes = _prune(model, spec, pixels, begin)
         notes += dense_notes
-    graph, ranges, quantization_notes = _graph(model, blueprint, spec, pixels, on_step)
-    on_step("set the batch and clean the graph")
+    graph, ranges, quantization_notes = _graph(model, blueprint, spec, pixels, begin)
+    begin("set the batch and clean the graph")
     output_name = LOGITS_NAME if getattr(model, "num_classes", 0) > 0 else FEATURES_NAME
+    del model  # its weights are in the graph
     graph = with_sufficient_opset(with_standard_domains(graph), spec.recipe)
     graph = with_interface(graph, INPUT_NAME, output_name)
     graph = with_module_names(with_static_batch(graph, spec.batch))
     graph = with_tensor_types(apply_graph_passes(graph, spec.recipe, spec.passes, ranges))
-    on_step("check and write")
+    begin("check and write")
     return Exported(
         files=write_model(graph, directory),
         inputs=tuple(_tensor_record(value) for value in graph.graph.input),
@@ -87,19 +91,30 @@ def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_
     )
 
 
+def _counted(spec: ExportSpec, on_step: OnStep) -> Callable[[str], None]:
+    """Return a callback that counts the steps of this export as each begins."""
+    recipe, done = spec.recipe, count()
+    total = 4 + recipe.sparse + recipe.is_quantized + (recipe.is_quantized and not recipe.stock)
+    return lambda text: on_step(Step("export", text, next(done), total))
+
+
 def _prune(
-    model: nn.Module, spec: ExportSpec, pixels: Tensor | None, on_step: OnStep
+    model: nn.Module, spec: ExportSpec, pixels: Tensor | None, begin: Callable[[str], None]
 ) -> tuple[nn.Module, tuple[str, ...]]:
     from trtbench.export.sparsify import sparsify
 
     if spec.sparsity_method is None:
         raise ValueError("a resolved spec names the method")
-    on_step(f"prune to 2:4 sparsity with {spec.sparsity_method}")
+    begin(f"prune to 2:4 sparsity with {spec.sparsity_method}")
     return sparsify(model, spec.sparsity_method, pixels)
 
 
 def _graph(
-    model: nn.Module, blueprint: nn.Module, spec: ExportSpec, pixels: Tensor | None, on_step: OnStep
+    model: nn.Module,
+    blueprint: nn.Module,
+    spec: ExportSpec,
+    pixels: Tensor | None,
+    begin: Callable[[str], None],
 ) -> tuple[onnx.ModelProto, tuple[AttentionRange, ...], tuple[str, ...]]:
     """Graph in the precision asked for, with a symbolic batch, ranges of its attentions, and notes."""
     recipe = spec.recipe
@@ -109,9 +124,9 @@ def _graph(
 
         ranks = input_ranks(blueprint)
         if recipe.stock:
-            return stock_quantized_graph(model, recipe, pixels, ranks, on_step)
-        return quantized_graph(model, recipe, spec.passes, pixels, ranks, on_step)
-    on_step("trace to ONNX")
+            return stock_quantized_graph(model, recipe, pixels, ranks, begin)
+        return quantized_graph(model, recipe, spec.passes, pixels, ranks, begin)
+    begin("trace to ONNX")
     dtype = _TYPE_OF_MODEL.get(recipe.precision, torch.float16)
     return trace(model.to(dtype), image_shape(model), dtype), (), ()
 

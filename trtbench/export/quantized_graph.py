@@ -1,6 +1,6 @@
 """From a float32 torch model to an ONNX graph with quantised products; imports ModelOpt."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 import onnx
@@ -19,7 +19,6 @@ from trtbench.export.quantized_weights import (
 )
 from trtbench.export.stock import stock_graph
 from trtbench.export.trace import trace
-from trtbench.progress import OnStep
 from trtbench.specs.recipe import Precision, Recipe
 
 Graph = tuple[onnx.ModelProto, tuple[AttentionRange, ...], tuple[str, ...]]
@@ -32,7 +31,7 @@ def quantized_graph(
     passes: Sequence[str] | None,
     images: Tensor | None,
     ranks: dict[str, int],
-    on_step: OnStep,
+    begin: Callable[[str], None],
 ) -> Graph:
     """Quantise, trace, and quantise the weights.
 
@@ -42,29 +41,33 @@ def quantized_graph(
         passes: names of the passes to take of those on the model; ``None``: all that the recipe takes.
         images: for calibration, ``(N, C, H, W)``.
         ranks: of the inputs of the Linear layers, by name.
-        on_step: told of each step.
+        begin: called with the name of each step.
     """
-    on_step("quantize")
+    begin("quantize")
     for model_pass in model_passes(recipe, passes):
         model_pass.run(model)
     ranges = attention_ranges(model, images) if recipe.fp8attn and images is not None else ()
     model, notes = quantize(model, recipe, images, ranks)
-    on_step("trace to ONNX")
+    begin("trace to ONNX")
     has_blocks = not BLOCK_SIZE.keys().isdisjoint(recipe.precisions)
     # FP16 before tracing, because converting the graph after it takes longer than all the rest.
     with emit_block_quantizers(model) if has_blocks else nullcontext():
         graph = trace(model.half(), image_shape(model), torch.float16)
-    on_step("quantize the weights")
+    begin("quantize the weights")
     return with_quantized_weights(graph, recipe.precisions), ranges, notes
 
 
 def stock_quantized_graph(
-    model: nn.Module, recipe: Recipe, images: Tensor | None, ranks: dict[str, int], on_step: OnStep
+    model: nn.Module,
+    recipe: Recipe,
+    images: Tensor | None,
+    ranks: dict[str, int],
+    begin: Callable[[str], None],
 ) -> Graph:
     """Quantise and export as ModelOpt's example does; no passes; arguments as above."""
-    on_step("quantize")
+    begin("quantize")
     model, notes = quantize_as_stock(model, recipe.precision, images, ranks)
-    on_step("trace to ONNX")
+    begin("trace to ONNX")
     if recipe.precision is Precision.NVFP4:
         with emit_block_quantizers(model):
             graph = trace(model.half(), image_shape(model), torch.float16)

@@ -1,6 +1,7 @@
 """One concern: the weights of a traced model, from FP16 to the type that is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import ml_dtypes
 import numpy as np
@@ -11,6 +12,7 @@ from modelopt.onnx.export import (
     MXFP8QuantExporter,
     NVFP4QuantExporter,
     ONNXQuantExporter,
+    nvfp4_exporter,
 )
 from modelopt.torch.quantization.export_onnx import configure_linear_module_onnx_quantizers
 from onnx import TensorProto, numpy_helper
@@ -75,8 +77,27 @@ def as_modelopt_exports(model: onnx.ModelProto, precision: Precision) -> onnx.Mo
     if precision is Precision.MXFP8:
         _widen_weights(model)
     _state_types(model)
-    exported: onnx.ModelProto = _EXPORTERS[precision].process_model(model)
+    with _fast_fp4():
+        exported: onnx.ModelProto = _EXPORTERS[precision].process_model(model)
     return exported
+
+
+@contextmanager
+def _fast_fp4() -> Iterator[None]:
+    """Let ModelOpt round weights to FP4 by ``fp4_pairs``; its own function takes six times as long."""
+    original = nvfp4_exporter._cast_fp4
+    nvfp4_exporter._cast_fp4 = fp4_pairs
+    try:
+        yield
+    finally:
+        nvfp4_exporter._cast_fp4 = original
+
+
+def fp4_pairs(weights: np.ndarray) -> np.ndarray:
+    """Round float32 ``(2 M, ...)`` to E2M1, packed as ``(M, ...)``: the first of a pair in the low bits."""
+    codes = (weights + 0.0).astype(ml_dtypes.float4_e2m1fn).view(np.uint8).reshape(-1, 2)  # -0 becomes 0
+    packed: np.ndarray = (codes[:, 0] | codes[:, 1] << 4).reshape(-1, *weights.shape[1:])
+    return packed
 
 
 def _widen_weights(model: onnx.ModelProto) -> None:

@@ -1,9 +1,11 @@
 """What this machine is: recorded with every comparison. Imports neither torch nor TensorRT."""
 
+import ctypes
 import os
 import platform
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,30 @@ def first_gpu() -> Gpu:
         )
 
 
+def check_cuda() -> None:
+    """Find a GPU that CUDA can use: one that NVML describes or, where NVML does not answer, that CUDA counts.
+
+    Raises:
+        RuntimeUnavailable: there is none; the text is NVML's.
+    """
+    try:
+        first_gpu()
+    except RuntimeUnavailable:
+        if not _cuda_devices():
+            raise
+
+
+def _cuda_devices() -> int:
+    """Ask the CUDA driver itself: on Jetson and in some containers NVML is missing where CUDA works."""
+    count = ctypes.c_int(0)
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1")
+        usable = cuda.cuInit(0) == 0 and cuda.cuDeviceGetCount(ctypes.byref(count)) == 0
+    except (OSError, AttributeError):
+        return 0
+    return count.value if usable else 0
+
+
 def first_visible_gpu(nvml: Any, visible_devices: str | None) -> Any | None:
     """Handle of the GPU that ``CUDA_VISIBLE_DEVICES`` names first: a number in PCI order, or a UUID's start.
 
@@ -117,6 +143,7 @@ def _handles(nvml: Any) -> list[Any]:
     return [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
 
 
+@cache  # a comparison asks for each several times, and reading metadata takes 3 ms
 def _version(name: str) -> str | None:
     try:
         return metadata.version(name)

@@ -1,26 +1,26 @@
-"""What a build at work says of its progress: lines ``[INFO] Progress: TEXT`` of its log, as they come."""
+"""Progress of a running build, from lines ``[INFO] Progress: DONE/TOTAL PHASE`` that its log gets."""
 
 import re
 from pathlib import Path
 
-from trtbench.progress import OnStep
+from trtbench.progress import OnStep, Step
 
 _INTERVAL_S = 2.0
-_PROGRESS = re.compile(rb"^\[INFO\] Progress: (.*)\n", re.MULTILINE)
+_PROGRESS = re.compile(rb"^\[INFO\] Progress: (\d+)/(\d+) (.*)\n", re.MULTILINE)
 _READ_BYTES = 1 << 20
 
 
 class LogTail:
-    """Reads the end of a growing log, at most every 2 s, and tells the last progress that is new in it.
+    """Reads the end of a growing log, at most every 2 s, and reports the latest progress that is new in it.
 
-    What is in the log before is none of this build's. Of a verbose log, which grows by megabytes, the last
-    one is read: progress comes every second.
+    Lines that the log had before belong to other builds. Of a verbose log, which grows by megabytes, only the
+    last one is read: progress comes every second.
     """
 
-    def __init__(self, path: Path, on_progress: OnStep) -> None:
-        self._path, self._on_progress = path, on_progress
+    def __init__(self, path: Path, on_step: OnStep) -> None:
+        self._path, self._on_step = path, on_step
         self._position = path.stat().st_size if path.exists() else 0
-        self._told = ""
+        self._last: Step | None = None
         self._next_s = 0.0
 
     def tell_news(self, now_s: float) -> None:
@@ -29,10 +29,13 @@ class LogTail:
             return
         self._next_s = now_s + _INTERVAL_S
         found = _PROGRESS.findall(self._read())
-        text = found[-1].decode(errors="replace") if found else self._told
-        if text != self._told:
-            self._told = text
-            self._on_progress(text)
+        if not found:
+            return
+        done, total, phase = found[-1]
+        step = Step("build", phase.decode(errors="replace"), int(done), int(total))
+        if step != self._last:
+            self._last = step
+            self._on_step(step)
 
     def _read(self) -> bytes:
         """What was written since, from the beginning of the line that was not whole then."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtbench.errors import BuildError
+from trtbench.errors import BuildError, Code
 from trtbench.host.commands import run_to_stop
 from trtbench.host.last_words import clause_of_last_words, last_words
 from trtbench.host.log_tail import LogTail
@@ -17,10 +17,6 @@ from trtbench.progress import OnStep, silent
 from trtbench.units import format_bytes, format_seconds
 
 _POLL_S = 0.02
-
-
-class LimitPassed(BuildError):
-    """A command was stopped, because it took too long or too much memory."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ def supervise(
     timeout_s: float,
     memory_limit_bytes: int | None,
     stop: Sequence[str] = (),
-    on_progress: OnStep = silent,
+    on_step: OnStep = silent,
     words: Callable[[Path], str] = last_words,
 ) -> Usage:
     """Run ``command`` to its end, its output appended to ``log_path``.
@@ -46,15 +42,15 @@ def supervise(
     the one that ``first_gpu`` describes.
 
     It runs in a process group of its own, killed when a limit is passed or this function is interrupted;
-    ``stop`` is then run to end what it started elsewhere, such as a container. ``on_progress`` is told what
-    the log says of its progress. ``words`` reads in the log why it refused, if it ends with an exit code.
+    ``stop`` is then run to end what it started elsewhere, such as a container. ``on_step`` gets the
+    progress that the log has. ``words`` reads in the log why it refused, if it ends with an exit code.
 
     Raises:
-        LimitPassed: it passed a limit; the text has the last words in the log, if any.
-        BuildError: it refused, or died of a signal; the text has the last words in the log, if any.
+        BuildError: it passed a limit, died of a signal or refused; the code says which, and the text has the
+            last words in the log, if any.
     """
     start_s = time.monotonic()
-    tail = LogTail(log_path, on_progress)
+    tail = LogTail(log_path, on_step)
     with log_path.open("ab") as log:
         child = subprocess.Popen(
             command,
@@ -81,7 +77,7 @@ def supervise(
             if stop:
                 run_to_stop(stop, log_path)
     if child.returncode != 0:
-        raise BuildError(_describe_failure(child.returncode, peak_rss_bytes, log_path, words))
+        raise _failure(child.returncode, peak_rss_bytes, log_path, words)
     return Usage(time.monotonic() - start_s, peak_rss_bytes)
 
 
@@ -89,30 +85,32 @@ def _check_limits(
     log_path: Path, duration_s: float, timeout_s: float, rss_bytes: int, memory_limit_bytes: int | None
 ) -> None:
     if duration_s > timeout_s:
-        raise LimitPassed(
+        raise BuildError(
             f"stopped after {format_seconds(duration_s)}, the limit is {format_seconds(timeout_s)}: "
-            f"allow more (--timeout-s) or take a smaller model{clause_of_last_words(log_path)}"
+            f"allow more (--timeout-s) or take a smaller model{clause_of_last_words(log_path)}",
+            code=Code.BUILD_TIME_LIMIT,
         )
     if memory_limit_bytes is not None and rss_bytes > memory_limit_bytes:
-        raise LimitPassed(
+        raise BuildError(
             f"stopped at {format_bytes(rss_bytes)} of resident memory, the limit is "
             f"{format_bytes(memory_limit_bytes)}: allow more (--memory-limit-gb) or take a smaller batch"
-            f"{clause_of_last_words(log_path)}"
+            f"{clause_of_last_words(log_path)}",
+            code=Code.BUILD_MEMORY_LIMIT,
         )
 
 
-def _describe_failure(
+def _failure(
     returncode: int, peak_rss_bytes: int, log_path: Path, words: Callable[[Path], str]
-) -> str:
+) -> BuildError:
     if returncode > 0:
-        return words(log_path) or f"exit code {returncode} without a word"
+        return BuildError(words(log_path) or f"exit code {returncode} without a word")
     cause = f"killed by signal {-returncode} ({signal_name(-returncode)})"
     if -returncode == signal.SIGKILL:
         cause = (
             f"killed by signal {-returncode} (probably out of memory) after it used "
             f"{format_bytes(peak_rss_bytes)}: free memory or take a smaller batch"
         )
-    return f"{cause}{clause_of_last_words(log_path)}"
+    return BuildError(f"{cause}{clause_of_last_words(log_path)}", code=Code.BUILD_KILLED)
 
 
 def _resident_memory(pid: int) -> tuple[int, int]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from trtbench.host.hardware import collect_environment
 from trtbench.measure.findings import Observed, findings_of
 from trtbench.measure.interleave import RawBlock, order, run_block, timed_block
 from trtbench.measure.machine import gpu_identity, machine_identity
@@ -24,13 +23,14 @@ from trtbench.measure.summarise import measurement_of, statistic_of
 from trtbench.measure.telemetry import GpuMonitor, open_monitor
 from trtbench.measure.timers import ArmTimer, monitor_of, open_timer
 from trtbench.measure.verdict import decide
-from trtbench.progress import OnProgress, RunProgress
+from trtbench.progress import OnStep, Step
 from trtbench.results import (
     AaBlock,
     AaBlocks,
     AaComparison,
     AaReport,
     ArmFacts,
+    Environment,
     Finding,
     RunRecord,
     Series,
@@ -39,8 +39,9 @@ from trtbench.results import (
     VerdictWord,
 )
 from trtbench.specs import ArmSpec, BenchSpec
-from trtbench.store.artifacts import Store, save_result
+from trtbench.store.artifacts import Store
 from trtbench.store.journal import Journal, open_journal
+from trtbench.store.results import save_result
 
 GROUPS_IN_POOL = 3
 """How many times the processes of one side are in the pool, so that groups differ from draw to draw."""
@@ -53,7 +54,13 @@ _NS_DIGITS = 6  # of a time in ms; CUDA's events count in steps of tens of nanos
 
 
 def compare_with_itself(
-    arm: Arm, bench: BenchSpec, comparisons: int, store: Store, on_progress: OnProgress, exclusive: bool
+    arm: Arm,
+    bench: BenchSpec,
+    comparisons: int,
+    store: Store,
+    on_step: OnStep,
+    environment: Environment,
+    exclusive: bool = False,
 ) -> AaReport:
     """Compare ``arm`` with itself ``comparisons`` times; an interrupted run goes on where it stopped.
 
@@ -63,7 +70,7 @@ def compare_with_itself(
     """
     spec = arm.builds[0]
     gpu = gpu_identity() if uses_gpu([spec]) else None
-    machine = machine_identity(gpu, [spec.runtime])
+    machine = machine_identity(gpu, environment, [spec.runtime])
     record = RunRecord(purpose="aa", arms=(spec,), protocol=bench, machine=machine)
     monitor = open_monitor([spec])
     foreign_pids = check_exclusive(monitor, exclusive)
@@ -74,13 +81,13 @@ def compare_with_itself(
         open_journal(run.folder / "comparison_blocks.jsonl", AaBlocks) as block_journal,
         ExitStack() as stack,
     ):
-        pool = _start_pool(stack, spec, bench, monitor, run.folder, on_progress)
-        _fill(journal, block_journal, pool, comparisons, gpu_name, on_progress)
+        pool = _start_pool(stack, spec, bench, monitor, run.folder, on_step)
+        _fill(journal, block_journal, pool, comparisons, gpu_name, on_step)
         lines = journal.lines[:comparisons]
         kept = {line.comparison: line.blocks for line in block_journal.lines}
     blocks = [block for index in range(len(lines)) for block in kept.get(index, ())]
     findings = _findings(arm, pool, blocks, gpu_name, foreign_pids)
-    report = _report(pool, lines, findings, gpu_name, f"{run.name}/comparisons.jsonl")
+    report = _report(pool, lines, findings, gpu_name, environment, f"{run.name}/comparisons.jsonl")
     save_result(store, run.name, report)
     return report
 
@@ -112,12 +119,12 @@ def _start_pool(
     bench: BenchSpec,
     monitor: GpuMonitor | None,
     folder: Path,
-    on_progress: OnProgress,
+    on_step: OnStep,
 ) -> _Pool:
     processes, facts = [], []
     size = GROUPS_IN_POOL * bench.processes
     for number in range(size):
-        on_progress(RunProgress(f"load process {number + 1} of {size}", 0, {}, None))
+        on_step(Step("measure", f"load {arm.label}", number, size))
         process = stack.enter_context(open_timer(arm, bench, folder / f"{number}.log", number))
         facts.append(process.prepare())
         processes.append(process)
@@ -130,10 +137,12 @@ def _fill(
     pool: _Pool,
     comparisons: int,
     gpu: str | None,
-    on_progress: OnProgress,
+    on_step: OnStep,
 ) -> None:
     """Make the comparisons that the journal lacks; after a kill in between, blocks may be there twice."""
     started_s, lacking = time.monotonic(), comparisons - len(journal.lines)
+    text = "compare with itself"
+    on_step(Step("measure", text, len(journal.lines), comparisons))
     for index in range(len(journal.lines), comparisons):
         comparison, blocks = _compare(pool, index, gpu)
         block_journal.append(AaBlocks(comparison=index, blocks=blocks))
@@ -141,7 +150,7 @@ def _fill(
         done = len(journal.lines)
         made = lacking - (comparisons - done)
         left_s = (time.monotonic() - started_s) / made * (comparisons - done)
-        on_progress(RunProgress(f"comparison {done} of {comparisons}", 0, {}, left_s))
+        on_step(Step("measure", text, done, comparisons, left_s))
 
 
 def draw_groups(pool: int, processes: int, seed: int, index: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -213,12 +222,17 @@ def _measure_pair(
 
 
 def _report(
-    pool: _Pool, lines: Sequence[AaComparison], findings: tuple[Finding, ...], gpu: str | None, raw: str
+    pool: _Pool,
+    lines: Sequence[AaComparison],
+    findings: tuple[Finding, ...],
+    gpu: str | None,
+    environment: Environment,
+    raw: str,
 ) -> AaReport:
     words = [line.verdict for line in lines]
     counts: dict[VerdictWord, int] = {word: words.count(word) for word in dict.fromkeys(words)}
     return AaReport(
-        environment=collect_environment().model_dump(mode="json"),
+        environment=environment,
         gpu=gpu,
         arm=pool.arm,
         protocol=pool.bench,

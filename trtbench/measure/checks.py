@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trtbench.errors import MeasureError
+from trtbench.errors import Code, MeasureError
 from trtbench.measure.buffers import POISON
 from trtbench.results import GraphUse, TensorRecord
 
@@ -26,16 +26,17 @@ class _Words:
     """What a failed check of a query is called, by the way it is run."""
 
     what: str
-    unwritten: str
-    ignores_input: str
-    differs: str
+    unwritten: Code
+    ignores_input: Code
+    differs: Code
 
 
-_PLAIN = _Words("the query", "OUTPUT_NOT_WRITTEN", "OUTPUT_IGNORES_INPUT", "OUTPUT_UNSTABLE")
+_PLAIN = _Words("the query", Code.OUTPUT_NOT_WRITTEN, Code.OUTPUT_IGNORES_INPUT, Code.OUTPUT_UNSTABLE)
+_GRAPH_CODES = (Code.GRAPH_EMPTY, Code.GRAPH_STALE, Code.GRAPH_DIFFERS)
 _WORDS: dict[GraphUse, _Words] = {
     "none": _PLAIN,
-    "captured": _Words("the captured CUDA graph", "GRAPH_EMPTY", "GRAPH_STALE", "GRAPH_DIFFERS"),
-    "runtime": _Words("the runtime's own CUDA graph", "GRAPH_EMPTY", "GRAPH_STALE", "GRAPH_DIFFERS"),
+    "captured": _Words("the captured CUDA graph", *_GRAPH_CODES),
+    "runtime": _Words("the runtime's own CUDA graph", *_GRAPH_CODES),
 }
 
 
@@ -50,11 +51,14 @@ def check_outputs(records: Sequence[TensorRecord], outputs: Outputs) -> None:
         wrong = int(np.count_nonzero(~np.isfinite(_float(values))))
         if wrong:
             raise MeasureError(
-                f"OUTPUT_NOT_FINITE: output {record.name}: {wrong} of {values.size} values are not finite: "
-                "the recipe overflows on images of mean 0 and standard deviation 1"
+                f"output {record.name}: {wrong} of {values.size} values are not finite: "
+                "the recipe overflows on images of mean 0 and standard deviation 1",
+                code=Code.OUTPUT_NOT_FINITE,
             )
         if values.size > 1 and np.all(values == values.flat[0]):
-            raise MeasureError(f"OUTPUT_CONSTANT: output {record.name}: all values are {values.flat[0]}")
+            raise MeasureError(
+                f"output {record.name}: all values are {values.flat[0]}", code=Code.OUTPUT_CONSTANT
+            )
 
 
 def check_follows(one: Outputs, other: Outputs, use: GraphUse) -> None:
@@ -65,7 +69,7 @@ def check_follows(one: Outputs, other: Outputs, use: GraphUse) -> None:
     """
     if _distance(one, other) == 0:
         words = _WORDS[use]
-        raise MeasureError(f"{words.ignores_input}: outputs of {words.what} are the same for two inputs")
+        raise MeasureError(f"outputs of {words.what} are the same for two inputs", code=words.ignores_input)
 
 
 def check_query(
@@ -85,10 +89,11 @@ def check_query(
     if _distance(outputs, reference) <= _SAME * change:
         return
     if _distance(outputs, other) <= _SAME * change:
-        raise MeasureError(f"{words.ignores_input}: {words.what} gives the outputs of another input")
+        raise MeasureError(f"{words.what} gives the outputs of another input", code=words.ignores_input)
     raise MeasureError(
-        f"{words.differs}: outputs of {words.what} are off those of plain queries by "
-        f"{_distance(outputs, reference) / change:.2g} times what another input changes"
+        f"outputs of {words.what} are off those of plain queries by "
+        f"{_distance(outputs, reference) / change:.2g} times what another input changes",
+        code=words.differs,
     )
 
 
@@ -104,8 +109,9 @@ def _check_written(record: TensorRecord, values: npt.NDArray[Any], words: _Words
     # In integers the poison is a value like others.
     if poisoned == values.size or (poisoned and not np.issubdtype(values.dtype, np.integer)):
         raise MeasureError(
-            f"{words.unwritten}: output {record.name}: {words.what} left {poisoned} of {values.size} values "
-            "unwritten: its work is not on the stream that it was given, or it writes elsewhere"
+            f"output {record.name}: {words.what} left {poisoned} of {values.size} values "
+            "unwritten: its work is not on the stream that it was given, or it writes elsewhere",
+            code=words.unwritten,
         )
 
 

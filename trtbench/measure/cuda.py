@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from trtbench.errors import MeasureError
+from trtbench.errors import Code, MeasureError
 from trtbench.units import format_bytes
 
 # Imported by name, as type checkers know nothing of it.
@@ -32,6 +32,7 @@ _MEANINGS = {
     "cudaErrorStreamCaptureInvalidated": "the runtime did what a CUDA graph cannot hold",
     "cudaErrorStreamCaptureUnjoined": "the runtime left work on another stream that nothing waits for",
 }
+_CODES = {"cudaErrorMemoryAllocation": Code.GPU_OUT_OF_MEMORY}
 
 
 def create_stream() -> Stream:
@@ -184,7 +185,7 @@ def _check(call: str, result: tuple[Any, ...]) -> Any:
     if code != _cudart.cudaError_t.cudaSuccess:
         name = _text(_cudart.cudaGetErrorName(code))
         meaning = _MEANINGS.get(name) or _text(_cudart.cudaGetErrorString(code))
-        raise MeasureError(f"{meaning} ({name} in {call})")
+        raise MeasureError(f"{meaning} ({name} in {call})", code=_CODES.get(name))
     return values[0] if len(values) == 1 else tuple(values)
 
 

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trtbench.errors import MeasureError
+from trtbench.errors import Code, MeasureError
 from trtbench.measure import cuda
 from trtbench.measure.device import Graph, Query
 from trtbench.results import Series
 from trtbench.runtimes import Runtime, Tensor
 from trtbench.specs import ArmSpec
+from trtbench.units import one_line
 
 _FLUSHED_L2_SIZES = 2
 
@@ -108,7 +109,7 @@ class CudaDevice:
         # Runtimes raise what they like while a stream captures.
         except Exception as error:
             raise MeasureError(
-                f"GRAPH_CAPTURE_FAILED: {' '.join(str(error).split())}: measure without graphs (--no-graph)"
+                f"{one_line(error)}: measure without graphs (--no-graph)", code=Code.GRAPH_CAPTURE_FAILED
             ) from error
         self._graphs.append(graph)
         return Graph(graph.kernels, lambda: graph.launch(self._stream))

@@ -94,7 +94,7 @@ class Device(Protocol):
         """Capture one query as a graph.
 
         Raises:
-            MeasureError: the capture failed; the text starts with GRAPH_CAPTURE_FAILED.
+            MeasureError: the capture failed, with the code GRAPH_CAPTURE_FAILED.
         """
         ...
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from trtbench.errors import Code
 from trtbench.measure.run import Arm
 from trtbench.measure.stop import relative_half_width
 from trtbench.measure.summarise import (
@@ -39,7 +40,6 @@ NOISY_COV = 0.025
 DRIFT = 0.01
 """Change of the median from the first to the second half of every process that counts as a drift."""
 _DRIFT_BLOCKS = 4
-_UNSTEADY = "NOT_STEADY: "  # how a worker's note of it begins
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def enqueue_bound(observed: Observed) -> Finding | None:
         return None
     share = enqueue.median / gpu.median
     return Finding(
-        code="ENQUEUE_BOUND",
+        code=Code.ENQUEUE_BOUND,
         severity="warning",
         message=f"to enqueue a query takes {enqueue.median:.4g} ms, {share:.0%} of its {gpu.median:.4g} ms "
         "on the GPU: the GPU may wait for the host between queries",
@@ -164,7 +164,7 @@ def throttled(observed: Observed) -> Finding | None:
         numbers |= {"median_throttled_ms": medians[0], "median_free_ms": medians[1]}
         contrast = f"; their median is {medians[0]:.4g} ms, that of the others {medians[1]:.4g} ms"
     return Finding(
-        code="THROTTLED",
+        code=Code.THROTTLED,
         severity=throttles[0].severity,
         message=f"{samples_share:.0%} of the samples ({counted}) were taken while the clock was held down by "
         f"{', '.join(reasons)}{contrast}; none is left out",
@@ -183,7 +183,7 @@ def noisy(observed: Observed) -> Finding | None:
     if cov <= NOISY_COV and width <= target:
         return None
     return Finding(
-        code="NOISY",
+        code=Code.NOISY,
         severity="warning" if cov > NOISY_COV else "info",
         message=f"times vary by {cov:.1%} (coefficient of variation), and the median of {main.median:.4g} ms "
         f"is known to {width:.2%}, asked was {target:.2%}",
@@ -195,13 +195,13 @@ def noisy(observed: Observed) -> Finding | None:
 
 def graph_empty(observed: Observed) -> Finding | None:
     """The captured CUDA graph holds no kernel or leaves outputs unwritten: its replays would time nothing."""
-    code, _, what = (observed.measurement.reason or "").partition(": ")
-    if code != "GRAPH_EMPTY":
+    reason = observed.measurement.reason
+    if observed.measurement.code != Code.GRAPH_EMPTY or reason is None:
         return None
     return Finding(
-        code="GRAPH_EMPTY",
+        code=Code.GRAPH_EMPTY,
         severity="error",
-        message=what,
+        message=reason,
         hint="measure with --no-graph; is the model loaded, and does it run on the stream that it is given?",
     )
 
@@ -212,7 +212,7 @@ def process_failed(observed: Observed) -> Finding | None:
         return None
     count = len(observed.failures)
     return Finding(
-        code="PROCESS_FAILED",
+        code=Code.PROCESS_FAILED,
         severity="warning",
         message=f"{format_count(count, 'process')} failed before the run was interrupted and went on: "
         f"{observed.failures[-1]}",
@@ -229,7 +229,7 @@ def foreign_process(observed: Observed) -> Finding | None:
     if not pids:
         return None
     return Finding(
-        code="FOREIGN_PROCESS",
+        code=Code.FOREIGN_PROCESS,
         severity="warning",
         message=f"other processes had the GPU open ({', '.join(map(str, pids))}): "
         f"{'before the first block' if observed.foreign_pids else 'not at the start'}"
@@ -249,7 +249,7 @@ def input_dependent_power(observed: Observed) -> Finding | None:
     states = [telemetry_summary(blocks, None, None) for blocks in (observed.constant_blocks, beside)]
     share = power_capped_share(beside)
     return Finding(
-        code="INPUT_DEPENDENT_POWER",
+        code=Code.INPUT_DEPENDENT_POWER,
         severity="info",
         message=f"inputs of zeros are computed {ratio.value:.3f}x as fast as images (95 % interval "
         f"{ratio.ci95[0]:.3f} to {ratio.ci95[1]:.3f}, {format_count(len(processes), 'process')})"
@@ -293,9 +293,7 @@ def not_steady(observed: Observed) -> Finding | None:
     facts, changes = observed.measurement.facts, _drifts(observed)
     drift = statistics.median(changes) if changes else 0.0
     same_way = bool(changes) and (min(changes) > 0 or max(changes) < 0)
-    notes = (
-        [note.removeprefix(_UNSTEADY) for note in facts.notes if note.startswith(_UNSTEADY)] if facts else []
-    )
+    notes = [] if facts is None else list(facts.unsteady)
     if same_way and abs(drift) >= DRIFT:
         where = "the one process" if len(changes) == 1 else f"each of {len(changes)} processes"
         notes.append(
@@ -305,7 +303,7 @@ def not_steady(observed: Observed) -> Finding | None:
     if not notes:
         return None
     return Finding(
-        code="NOT_STEADY",
+        code=Code.NOT_STEADY,
         severity="warning",
         message="; ".join(notes),
         hint="warm up longer (--warmup-ms), and look at the clock and the temperature in the blocks",
@@ -321,7 +319,7 @@ def no_graph(observed: Observed) -> Finding | None:
     if not observed.measurement.protocol.cuda_graph:
         return None
     return Finding(
-        code="NO_GRAPH",
+        code=Code.NO_GRAPH,
         severity="warning",
         message=f"{observed.measurement.arm.runtime} runs without a CUDA graph: what the host needs to "
         "launch kernels may be in the times",
@@ -335,7 +333,7 @@ def rebuilds_identical(observed: Observed) -> Finding | None:
     if len(observed.arm.builds) < 2 or len(hashes) > 1:
         return None
     return Finding(
-        code="REBUILDS_IDENTICAL",
+        code=Code.REBUILDS_IDENTICAL,
         severity="info",
         message=f"all {len(observed.arm.builds)} builds of the engine hold the same bytes",
         hint="leave --rebuilds out: this compiler is deterministic here",
@@ -352,7 +350,7 @@ def l2_fits_one_arm(baseline: Observed, arm: Observed) -> Finding | None:
     if arm.measurement.protocol.l2 != "warm" or (sizes[0] <= l2_bytes) == (sizes[1] <= l2_bytes):
         return None
     return Finding(
-        code="L2_FITS_ONE_ARM",
+        code=Code.L2_FITS_ONE_ARM,
         severity="warning",
         message=f"weights and activations are {format_bytes(sizes[0])} for {baseline.arm.label} and "
         f"{format_bytes(sizes[1])} for {arm.arm.label}; the L2 cache holds {format_bytes(l2_bytes)}: queries "
@@ -380,7 +378,7 @@ def output_differs(baseline: Measurement, arm: Measurement) -> Finding | None:
     if cosine >= limit:
         return None
     return Finding(
-        code="OUTPUT_DIFFERS",
+        code=Code.OUTPUT_DIFFERS,
         severity="error",
         message=f"its outputs have a cosine of {cosine:.3f} with those of {baseline.arm.label} on the same "
         f"inputs, rounding leaves at least {limit:g}: it may not compute the same model",

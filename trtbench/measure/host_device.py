@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trtbench.errors import MeasureError
+from trtbench.errors import Code, MeasureError
 from trtbench.measure.device import Graph, Query
 from trtbench.results import Series
 from trtbench.runtimes import Runtime, Tensor
@@ -86,7 +86,7 @@ class HostDevice:
         Raises:
             MeasureError: always.
         """
-        raise MeasureError("GRAPH_CAPTURE_FAILED: a CPU has no CUDA graphs")
+        raise MeasureError("a CPU has no CUDA graphs", code=Code.GRAPH_CAPTURE_FAILED)
 
     def time_queries(self, queries: Iterator[Query], count: int) -> list[float]:
         """``host_wall_ms`` of each query."""

@@ -22,11 +22,12 @@ from trtbench.measure.run import Arm, Run
 from trtbench.measure.stop import ConstantsState, RoundState, round_is_done
 from trtbench.measure.summarise import is_power_capped
 from trtbench.measure.timers import ArmTimer, monitor_of, open_timer
-from trtbench.progress import OnProgress, RunProgress
+from trtbench.progress import OnStep, Step
 from trtbench.results import ArmFacts, ProcessRecord, RoundRecord, Statistic, Telemetry, TimedBlock
-from trtbench.specs import BenchSpec
+from trtbench.specs import BenchSpec, first_problem
 from trtbench.stats import BlockSamples, summarise
-from trtbench.store.artifacts import file_name
+from trtbench.store.files import file_name
+from trtbench.units import format_count
 
 if TYPE_CHECKING:
     from trtbench.measure.telemetry import GpuMonitor
@@ -49,17 +50,20 @@ def interleave(
     arms: Sequence[Arm],
     bench: BenchSpec,
     monitor: "GpuMonitor | None",
-    on_progress: OnProgress,
+    on_step: OnStep,
 ) -> None:
     """Carry out what the run still lacks; every finished block is in its journal at once.
 
     An arm that fails (at its start or in a block) is out for the rest; its reason is in the journal, too.
     """
-    work = _Interleaving(run, arms, bench, monitor, on_progress)
-    plan = [build for _ in range(bench.processes) for build in range(work.builds)]
-    for round_index in range(run.ended_rounds(), len(plan)):
-        if work.live:
-            work.run_round(round_index, plan[round_index])
+    groups = [
+        _Interleaving(run, [arm for arm in arms if arm.group == group], bench, monitor, on_step)
+        for group in dict.fromkeys(arm.group for arm in arms)
+    ]
+    for index in range(max(group.rounds for group in groups)):
+        for group in groups:
+            if group.ended <= index < group.rounds and group.live:
+                group.run_round(index)
 
 
 def order(labels: Sequence[L], seed: int, process: int, turn: int) -> list[L]:
@@ -137,14 +141,13 @@ def timed_block(raw: RawBlock, arm: str, build: int, process: int, block: int) -
             telemetry=raw.telemetry,
         )
     except ValidationError as error:
-        first = error.errors()[0]
         raise MeasureError(
-            f"block {block} of process {process} has a time of {first['input']} ms: the timer failed"
+            f"block {block} of process {process}: {first_problem(error)}: the timer failed"
         ) from error
 
 
 class _Interleaving:
-    """The rounds of one run, and which arms still live."""
+    """The rounds of one group of arms, and which of them still live."""
 
     def __init__(
         self,
@@ -152,22 +155,25 @@ class _Interleaving:
         arms: Sequence[Arm],
         bench: BenchSpec,
         monitor: "GpuMonitor | None",
-        on_progress: OnProgress,
+        on_step: OnStep,
     ) -> None:
-        self.run, self.bench, self.monitor, self.on_progress = run, bench, monitor, on_progress
+        self.run, self.bench, self.monitor, self.on_step = run, bench, monitor, on_step
+        self.name = arms[0].group
         self.live = {arm.label: arm for arm in arms}
         self._log_names = log_names(list(self.live))
         self.builds = max(len(arm.builds) for arm in arms)
         self.rounds = bench.processes * self.builds
+        self.ended = run.ended_rounds(self.name)
         # Each block as its median alone: intervals rest on nothing else, and it takes no time between blocks.
         self.medians: dict[str, list[BlockSamples]] = {arm.label: [] for arm in arms}
         for block in run.blocks.lines:
-            self._remember(block)
+            if block.arm in self.medians:
+                self._remember(block)
         self._started_s, self._blocks_s, self._constants = time.monotonic(), 0.0, ConstantsState()
 
-    def run_round(self, index: int, build: int) -> None:
+    def run_round(self, index: int) -> None:
         """Start one process an arm, and let their blocks take turns until the stop rules say so."""
-        number = self.run.next_process()
+        number, build = self.run.next_process(), index % self.builds
         with ExitStack() as stack:
             running = self._start(stack, index, number, build)
             state = RoundState()
@@ -175,15 +181,16 @@ class _Interleaving:
                 for label in order(list(running), self.bench.seed, number, state.turns):
                     self._take_block(running, label, number, state)
                 state.turns += 1
-                self._tell("measure", index, state)
+                self._tell_blocks(index, state)
             self._contrast_inputs(running, number, state)
-        self.run.rounds.append(RoundRecord(process=number))
+        self.run.rounds.append(RoundRecord(process=number, group=self.name))
+        self._tell_blocks(index + 1, RoundState())
 
     def _start(self, stack: ExitStack, index: int, number: int, build: int) -> "_Running":
         """Prepare one process of every live arm, one after the other."""
         running: _Running = {}
         for label, arm in list(self.live.items()):
-            self._tell(f"load {label}", index, RoundState())
+            self.on_step(Step("measure", f"load {label}", left_s=self._left_s(index, RoundState())))
             spec = arm.spec(build)
             try:
                 log_path = self.run.folder / f"{self._log_names[label]}-{number}.log"
@@ -249,36 +256,42 @@ class _Interleaving:
 
     def _fail(self, label: str, build: int, number: int, error: TrtbenchError) -> None:
         del self.live[label]
-        self._record(label, build, number, None, str(error))
+        self._record(label, build, number, None, error)
 
     def _record(
-        self, label: str, build: int, number: int, facts: ArmFacts | None, reason: str | None
+        self, label: str, build: int, number: int, facts: ArmFacts | None, failure: TrtbenchError | None
     ) -> None:
         self.run.processes.append(
             ProcessRecord(
-                arm=label, build=build, process=number, started_utc=_now(), facts=facts, reason=reason
+                arm=label,
+                build=build,
+                process=number,
+                started_utc=_now(),
+                facts=facts,
+                reason=None if failure is None else str(failure),
+                code=None if failure is None else failure.code,
             )
         )
 
     def _statistics(self) -> list[Statistic]:
         return [summarise(self.medians[label]) for label in self.live if self.medians[label]]
 
-    def _tell(self, step: str, index: int, state: RoundState) -> None:
+    def _tell_blocks(self, rounds_done: int, state: RoundState) -> None:
+        """Report how many blocks there are, and the median of each arm so far."""
+        medians = {
+            label: statistics.median(each.values[0] for each in self.medians[label])
+            for label in self.live
+            if self.medians[label]
+        }
+        words = ", ".join(f"{label} {median_ms:.4g} ms" for label, median_ms in medians.items())
+        text = f"timed {format_count(len(self.run.blocks.lines), 'block')}{': ' * bool(words)}{words}"
+        self.on_step(Step("measure", text, rounds_done, self.rounds, self._left_s(rounds_done, state)))
+
+    def _left_s(self, rounds_done: int, state: RoundState) -> float:
+        """Time that the blocks left take at most; a round that is precise enough ends sooner."""
         share_s = max(self.bench.duration_s / self.rounds, self.bench.min_blocks * self.bench.block_ms / 1e3)
-        rounds_left = self.rounds - index
-        left_s = len(self.live) * (share_s * rounds_left - max(state.spent_s.values(), default=0.0))
-        self.on_progress(
-            RunProgress(
-                step=f"process {index + 1} of {self.rounds}: {step}",
-                blocks=len(self.run.blocks.lines),
-                medians_ms={
-                    label: statistics.median(each.values[0] for each in self.medians[label])
-                    for label in self.live
-                    if self.medians[label]
-                },
-                left_s=max(left_s, 0.0),
-            )
-        )
+        spent_s = max(state.spent_s.values(), default=0.0)
+        return max(len(self.live) * (share_s * (self.rounds - rounds_done) - spent_s), 0.0)
 
 
 def _now() -> str:

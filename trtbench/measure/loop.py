@@ -12,7 +12,7 @@ from statistics import median
 import numpy as np
 import numpy.typing as npt
 
-from trtbench.errors import MeasureError
+from trtbench.errors import Code, MeasureError
 from trtbench.measure.buffers import BufferSet, allocate_sets, rotation_note, run_poisoned, upload_inputs
 from trtbench.measure.checks import Outputs, check_follows, check_outputs, check_query, output_sample
 from trtbench.measure.device import Device, Query
@@ -71,7 +71,7 @@ def prepare(device: Device, runtime: Runtime, bench: BenchSpec, load: Load) -> "
     """Make an arm ready to be timed.
 
     Raises:
-        MeasureError: out of memory, or a check failed; the text starts with its code.
+        MeasureError: out of memory, or a check failed; the code says which.
     """
     arm = allocate(device, runtime, bench)
     run_first_queries(arm)
@@ -129,8 +129,9 @@ def check_stream(arm: Bound) -> None:
         shares.append(late_ms / total_ms if late_ms > _LATE_MS else 0.0)
     if min(shares) > _LATE_SHARE:
         raise MeasureError(
-            f"WORK_OFF_STREAM: for {min(shares):.0%} of a query the GPU works on after the query's stream is "
-            "done: the runtime enqueues on another stream, and its times would be too short"
+            f"for {min(shares):.0%} of a query the GPU works on after the query's stream is "
+            "done: the runtime enqueues on another stream, and its times would be too short",
+            code=Code.WORK_OFF_STREAM,
         )
 
 
@@ -159,8 +160,9 @@ def capture(arm: Bound, buffers: BufferSet) -> tuple[int, Callable[[], None]]:
     graph = arm.device.capture(arm.runtime)
     if graph.kernels == 0:
         raise MeasureError(
-            "GRAPH_EMPTY: the captured CUDA graph holds no kernel: the runtime enqueues on another stream "
-            "than the one it was given, or refused to enqueue"
+            "the captured CUDA graph holds no kernel: the runtime enqueues on another stream "
+            "than the one it was given, or refused to enqueue",
+            code=Code.GRAPH_EMPTY,
         )
     return graph.kernels, graph.launch
 
@@ -295,7 +297,7 @@ class TimedArm:
 def _facts(
     arm: Bound, plan: Plan, warm: WarmUp, load: Load, free_bytes: int | None, reference: Outputs
 ) -> ArmFacts:
-    notes = (*arm.runtime.notes, rotation_note(arm.sets, arm.device.l2_bytes), warm.note)
+    notes = (*arm.runtime.notes, rotation_note(arm.sets, arm.device.l2_bytes))
     return ArmFacts(
         runtime_version=arm.runtime.version,
         main_series=arm.device.main_series,
@@ -309,6 +311,7 @@ def _facts(
         load_s=load.duration_s,
         pid=os.getpid(),
         notes=tuple(note for note in notes if note is not None),
+        unsteady=() if warm.unsteady is None else (warm.unsteady,),
     )
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from trtbench.errors import RuntimeUnavailable
-from trtbench.host.hardware import collect_environment
 from trtbench.measure.telemetry import visible_gpu
+from trtbench.results import Environment
 from trtbench.runtimes import runtime_entry
 from trtbench.trtexec.tool import find_trtexec
 
@@ -23,9 +23,10 @@ def gpu_identity() -> dict[str, str] | None:
     }
 
 
-def machine_identity(gpu: dict[str, str] | None, runtimes: Iterable[str]) -> dict[str, Any]:
+def machine_identity(
+    gpu: dict[str, str] | None, environment: Environment, runtimes: Iterable[str]
+) -> dict[str, Any]:
     """The GPU, the CPU, and the versions of what runs models: packages, and trtexec where it is a runtime."""
-    environment = collect_environment()
     machine = {
         "gpu": gpu,
         "cpu_model": environment.cpu_model,

@@ -8,6 +8,7 @@ container's entry point, has no mark.
 from typing import Literal
 
 import trtbench
+from trtbench.errors import Code
 from trtbench.results import ArmFacts, Series
 from trtbench.specs import ArmSpec, BenchSpec, Spec
 
@@ -33,8 +34,12 @@ class Job(Spec):
 
 
 class Reply(Spec):
-    """The answer to one request: what was asked for, if anything, or the ``error`` that ended the worker."""
+    """The answer to one request: what was asked for, if anything, or the ``error`` that ended the worker.
+
+    ``code``: of the error, unless it is one that a library raised.
+    """
 
     facts: ArmFacts | None = None
     samples: Samples | None = None
     error: str | None = None
+    code: Code | None = None

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from trtbench.environments.container_errors import trouble_in_log
 from trtbench.environments.prepared import Container
-from trtbench.errors import MeasureError, RuntimeUnavailable
+from trtbench.errors import Code, MeasureError, RuntimeUnavailable
 from trtbench.host.commands import run_command, run_to_stop
 from trtbench.host.last_words import clause_of_last_words
 from trtbench.host.signals import signal_name
@@ -177,14 +177,14 @@ class ArmProcess:
             ) from error
         if reply.error is not None:
             self._end(_CLOSE_S)
-            raise MeasureError(reply.error)
+            raise MeasureError(reply.error, code=reply.code)
         return reply
 
     def _send(self, line: str) -> None:
         try:
             _pipe(self._child.stdin).write(f"{line}\n".encode())
         except BrokenPipeError as error:
-            raise MeasureError(self._how_it_ended()) from error
+            raise self._how_it_ended() from error
 
     def _receive(self, timeout_s: float) -> bytes:
         """Wait for a reply; a worker that ends, or gives none for ``timeout_s``, is an error."""
@@ -209,24 +209,25 @@ class ArmProcess:
                 ended = not data
             # Its children may hold the pipe open after it: then no end of file tells of its death.
             if ended and b"\n" not in self._buffer:
-                raise MeasureError(self._how_it_ended())
+                raise self._how_it_ended()
             if time.monotonic() > deadline_s:
                 self._end(0.0)
                 raise MeasureError(
                     f"no answer in {format_seconds(timeout_s)}, so the worker was killed: "
-                    f"see {self._log_path}{clause_of_last_words(self._log_path)}"
+                    f"see {self._log_path}{clause_of_last_words(self._log_path)}",
+                    code=Code.MEASURE_TIME_LIMIT,
                 )
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
-    def _how_it_ended(self) -> str:
+    def _how_it_ended(self) -> MeasureError:
         """Tell in words why the worker is gone."""
         self._end(_CLOSE_S)
         if self._container is not None:
             trouble = trouble_in_log(self._container, self._log_path)
             if trouble is not None:
-                return f"{trouble} (log: {self._log_path})"
-        return _describe_exit(self._child.returncode, self._log_path)
+                return MeasureError(f"{trouble} (log: {self._log_path})")
+        return _failure(self._child.returncode, self._log_path)
 
     def _has_exited(self) -> bool:
         """Whether the worker is dead, without reaping it: its process group must keep its number."""
@@ -263,7 +264,7 @@ def _pid_outside(container: Container) -> int:
     try:
         outcome = run_command(container.tell_pid, _TELL_PID_TIMEOUT_S)
     except RuntimeUnavailable as error:
-        raise MeasureError(str(error)) from error
+        raise MeasureError(str(error), code=error.code) from error
     if not outcome.stdout.strip().isdigit():
         raise MeasureError(
             f"{container.engine} does not tell the process id of {container.name}, by which it is known from "
@@ -277,14 +278,14 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
-def _describe_exit(returncode: int, log_path: Path) -> str:
+def _failure(returncode: int, log_path: Path) -> MeasureError:
     where = f"see {log_path}{clause_of_last_words(log_path)}"
     if returncode >= 0:
-        return f"the worker ended with exit code {returncode}: {where}"
+        return MeasureError(f"the worker ended with exit code {returncode}: {where}")
     name = signal_name(-returncode)
     hint = (
         " (probably out of memory: take fewer arms, with --aa fewer --processes)"
         if -returncode == signal.SIGKILL
         else ""
     )
-    return f"killed by signal {-returncode}, {name}{hint}: {where}"
+    return MeasureError(f"killed by signal {-returncode}, {name}{hint}: {where}", code=Code.MEASURE_KILLED)

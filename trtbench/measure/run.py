@@ -13,10 +13,11 @@ from itertools import count
 from pathlib import Path
 
 from trtbench.environments.prepared import Prepared
-from trtbench.errors import ArtifactError
+from trtbench.errors import ArtifactError, MeasureError
 from trtbench.results import ArmFacts, ProcessRecord, RoundRecord, RunRecord, TimedBlock
 from trtbench.specs import ArmSpec, canonical_hash
-from trtbench.store.artifacts import Store, file_name
+from trtbench.store.artifacts import Store
+from trtbench.store.files import file_name
 from trtbench.store.journal import Journal, check_once, open_journal
 
 # Part of every run's identity: raise it when the same protocol shall be carried out in another way.
@@ -29,12 +30,14 @@ class Arm:
     """A row of a measurement: ``builds`` are engines built anew from one model, else a single arm.
 
     ``working_set_bytes``: weights and activations, where they are known. ``environment``: where its processes
-    run, if elsewhere than the one that measures.
+    run, if elsewhere than the one that measures. ``group``: its arms are alive at once and take turns; groups
+    take turns round by round.
     """
 
     builds: tuple[ArmSpec, ...]
     working_set_bytes: int | None = None
     environment: Prepared | None = None
+    group: str = ""
 
     @property
     def label(self) -> str:
@@ -70,19 +73,21 @@ class Run:
         found = [p.facts for p in self.processes.lines if p.arm == label and p.facts]
         return with_all_notes(found) if found else None
 
-    def failure_of(self, label: str) -> str | None:
+    def failure_of(self, label: str) -> MeasureError | None:
         """Why the last process of the arm failed, if it did."""
-        records = [p for p in self.processes.lines if p.arm == label]
-        return records[-1].reason if records else None
+        last = next((p for p in reversed(self.processes.lines) if p.arm == label), None)
+        if last is None or last.reason is None:
+            return None
+        return MeasureError(last.reason, code=last.code)
 
     def failures_of(self, label: str) -> list[str]:
         """Why processes of the arm failed, those before an interruption included."""
         return [p.reason for p in self.processes.lines if p.arm == label and p.reason]
 
-    def ended_rounds(self) -> int:
-        """Count the rounds that came to their end; without records of its processes a round has no facts."""
+    def ended_rounds(self, group: str = "") -> int:
+        """Count the rounds of a group that ended; one without records of its processes has no facts."""
         recorded = {p.process for p in self.processes.lines}
-        return sum(each.process in recorded for each in self.rounds.lines)
+        return sum(each.group == group and each.process in recorded for each in self.rounds.lines)
 
     def next_process(self) -> int:
         """A number that no process had yet."""
@@ -93,7 +98,8 @@ class Run:
 def with_all_notes(facts: Sequence[ArmFacts]) -> ArmFacts:
     """The first of the facts that processes of one arm found, with the notes of all, each once."""
     notes = dict.fromkeys(note for each in facts for note in each.notes)
-    return facts[0].model_copy(update={"notes": tuple(notes)})
+    unsteady = dict.fromkeys(text for each in facts for text in each.unsteady)
+    return facts[0].model_copy(update={"notes": tuple(notes), "unsteady": tuple(unsteady)})
 
 
 @contextmanager
@@ -105,7 +111,7 @@ def open_run(store: Store, title: str, record: RunRecord) -> Iterator[Run]:
         ArtifactError: the store cannot be written, or a journal is damaged.
     """
     name = run_name(store, title, record)
-    folder = store.root / "results" / name
+    folder = store.results / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "run.json").write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -125,7 +131,7 @@ def run_name(store: Store, title: str, record: RunRecord) -> str:
     """Name the first run of this identity that has no result yet."""
     stem = f"{file_name(title)[:_TITLE_LENGTH]}-{run_id(record)}"
     names = (f"{stem}-{number}" for number in count(1))
-    return next(name for name in names if not (store.root / "results" / f"{name}.json").exists())
+    return next(name for name in names if not store.result_path(name).exists())
 
 
 def run_id(record: RunRecord) -> str:

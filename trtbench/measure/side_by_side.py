@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trtbench.errors import MeasureError, SpecError
+from trtbench.errors import Code, MeasureError, SpecError
 from trtbench.measure.findings import Observed, cross_checks, findings_between, findings_of
 from trtbench.measure.interleave import interleave
 from trtbench.measure.machine import gpu_identity, machine_identity
@@ -11,8 +11,8 @@ from trtbench.measure.run import Arm, Run, open_run
 from trtbench.measure.summarise import block_samples, measurement_of
 from trtbench.measure.telemetry import GpuMonitor, open_monitor
 from trtbench.measure.verdict import decide
-from trtbench.progress import OnProgress
-from trtbench.results import Measurement, RunRecord, TimedBlock, Verdict
+from trtbench.progress import OnStep
+from trtbench.results import Environment, Measurement, RunRecord, TimedBlock, Verdict
 from trtbench.runtimes import runtime_entry
 from trtbench.specs import ArmSpec, BenchSpec
 from trtbench.stats import Ratio, speedup
@@ -34,7 +34,8 @@ def measure_side_by_side(
     bench: BenchSpec,
     store: Store,
     title: str,
-    on_progress: OnProgress,
+    on_step: OnStep,
+    environment: Environment,
     exclusive: bool = False,
     against: Mapping[str, str] | None = None,
 ) -> Measured:
@@ -47,7 +48,8 @@ def measure_side_by_side(
         bench: the protocol.
         store: where runs are kept.
         title: the part of the run's name for people.
-        on_progress: told before and after each turn.
+        on_step: progress callback, before and after each turn.
+        environment: this machine.
         exclusive: refuse to start while another process has the GPU open.
         against: label of the arm that each other one is compared with, where that is not the first; an arm
             that is not in it is compared with none.
@@ -60,12 +62,12 @@ def measure_side_by_side(
     specs = [build for arm in arms for build in arm.builds]
     _check_labels(arms)
     gpu = gpu_identity() if uses_gpu(specs) else None
-    machine = machine_identity(gpu, [spec.runtime for spec in specs])
+    machine = machine_identity(gpu, environment, [spec.runtime for spec in specs])
     record = RunRecord(purpose="measure", arms=tuple(specs), protocol=bench, machine=machine)
     monitor = open_monitor(specs)
     foreign_pids = check_exclusive(monitor, exclusive)
     with open_run(store, title, record) as run:
-        interleave(run, arms, bench, monitor, on_progress)
+        interleave(run, arms, bench, monitor, on_step)
         observed = [_observe(run, arm, bench, gpu["name"] if gpu else None, foreign_pids) for arm in arms]
         if against is None:
             against = {arm.label: arms[0].label for arm in arms[1:]}
@@ -107,7 +109,8 @@ def check_exclusive(monitor: GpuMonitor | None, exclusive: bool) -> tuple[int, .
     if pids and exclusive:
         raise MeasureError(
             f"other processes have the GPU open ({', '.join(map(str, pids))}): stop them, or leave "
-            "--exclusive out"
+            "--exclusive out",
+            code=Code.FOREIGN_PROCESS,
         )
     return pids
 

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 
+from trtbench.errors import MeasureError, TrtbenchError
 from trtbench.results import (
     ArmFacts,
     Measurement,
@@ -27,11 +28,11 @@ def measurement_of(
     bench: BenchSpec,
     blocks: Sequence[TimedBlock],
     facts: ArmFacts | None,
-    reason: str | None,
+    failure: TrtbenchError | None,
     gpu: str | None,
     raw: str,
 ) -> Measurement:
-    """Summarise what was measured of one arm; with a ``reason`` it failed, whatever it had before.
+    """Summarise what was measured of one arm; with a ``failure`` it failed, whatever it had before.
 
     Queries follow each other without a gap: ``queries_per_s`` is the inverse of the median time of one.
     """
@@ -39,12 +40,13 @@ def measurement_of(
     series = {name: summarise(block_samples(blocks, name)) for name in series_in(blocks)}
     main = series.get(facts.main_series) if facts else None
     queries_per_s = None if main is None else 1000 / main.median
-    if reason is None and main is None:
-        reason = "no block was finished"
+    if failure is None and main is None:
+        failure = MeasureError("no block was finished")
     return Measurement(
         arm=arm,
-        status="ok" if reason is None else "failed",
-        reason=reason,
+        status="ok" if failure is None else "failed",
+        reason=None if failure is None else str(failure),
+        code=None if failure is None else failure.code,
         gpu=gpu,
         protocol=bench,
         batch=batch,

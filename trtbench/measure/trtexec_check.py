@@ -1,5 +1,6 @@
 """The same engine, timed by trtexec and by our loop."""
 
+from trtbench.errors import Code
 from trtbench.results import Finding
 
 DISAGREEMENT = 0.02
@@ -12,7 +13,7 @@ def trtexec_disagrees(ours_ms: float, trtexec_ms: float) -> Finding | None:
     if abs(difference) <= DISAGREEMENT:
         return None
     return Finding(
-        code="TRTEXEC_DISAGREES",
+        code=Code.TRTEXEC_DISAGREES,
         severity="warning",
         message=f"our median of {ours_ms:.4g} ms on the GPU is {abs(difference):.1%} "
         f"{'above' if difference > 0 else 'below'} the {trtexec_ms:.4g} ms that trtexec measures on the same "

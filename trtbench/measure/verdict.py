@@ -104,6 +104,13 @@ def baseline_failed(label: str) -> str:
     return f"the baseline {label} failed"
 
 
+def incomparable(baseline: str, arm: str, reason: str) -> Verdict:
+    """The verdict on two arms of which one was not measured."""
+    return Verdict(
+        baseline=baseline, arm=arm, verdict="INCOMPARABLE", reason=reason, series=None, ratio=None, ci95=None
+    )
+
+
 def _differences(field: str, of_baseline: object, of_arm: object) -> Iterator[str]:
     if of_baseline != of_arm:
         yield f"{field} differs: {of_baseline} and {of_arm}"

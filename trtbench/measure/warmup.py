@@ -17,10 +17,10 @@ _LEAST_CAP_MS = 2000.0
 
 @dataclass(frozen=True)
 class WarmUp:
-    """How warming up ended: time of a query, and a note if times were still changing."""
+    """How warming up ended: time of a query, and ``unsteady`` if times were still changing."""
 
     query_ms: float
-    note: str | None
+    unsteady: str | None
 
 
 def chunk_queries(query_ms: float, block_ms: float) -> int:
@@ -62,9 +62,9 @@ def warm_up(
         if spent_ms >= warmup_ms and change is not None and change < _STEADY_CHANGE:
             return WarmUp(medians_ms[-1], None)
         if spent_ms >= cap_ms:
-            return WarmUp(medians_ms[-1], _unsteady_note(spent_ms, change))
+            return WarmUp(medians_ms[-1], _unsteady(spent_ms, change))
 
 
-def _unsteady_note(spent_ms: float, change: float | None) -> str:
+def _unsteady(spent_ms: float, change: float | None) -> str:
     seen = "too slow to tell" if change is None else f"last change {change:.2%}"
-    return f"NOT_STEADY: no steady state in {spent_ms / 1e3:.1f} s of warming up ({seen}, limit 0.5%)"
+    return f"no steady state in {spent_ms / 1e3:.1f} s of warming up ({seen}, limit 0.5%)"

@@ -34,7 +34,7 @@ def main() -> int:
             _serve(requests, replies, stack)
         except Exception as error:
             traceback.print_exc()
-            _answer(replies, Reply(error=_one_line(error)))
+            _answer(replies, _failed(error))
             return 1
     return 0
 
@@ -99,9 +99,11 @@ def _answer(replies: TextIO, reply: Reply) -> None:
     replies.flush()
 
 
-def _one_line(error: Exception) -> str:
+def _failed(error: Exception) -> Reply:
     text = " ".join(str(error).split())
-    return text if isinstance(error, TrtbenchError) else f"{type(error).__name__}: {text}"
+    if isinstance(error, TrtbenchError):
+        return Reply(error=text, code=error.code)
+    return Reply(error=f"{type(error).__name__}: {text}")
 
 
 if __name__ == "__main__":

@@ -19,12 +19,15 @@ from trtbench.results.base import (
     TensorRecord,
 )
 from trtbench.results.comparison import (
+    COMPARISON_SCHEMA_VERSION,
     Comparison,
     ComparisonRow,
     CompiledSummary,
+    EngineDifference,
     EngineSummary,
     OnnxSummary,
 )
+from trtbench.results.environments import Environment, EnvironmentRecord, Gpu
 from trtbench.results.fidelity import (
     BlockFidelity,
     Fidelity,
@@ -52,15 +55,14 @@ from trtbench.results.run import (
     AaBlocks,
     AaComparison,
     AaReport,
-    ArmsComparison,
     ProcessRecord,
     RoundRecord,
     RunRecord,
-    Sweep,
 )
 from trtbench.results.tactics import NEAR_TIE, Tactic, TacticChoice
 
 __all__ = [
+    "COMPARISON_SCHEMA_VERSION",
     "NEAR_TIE",
     "SCHEMA_VERSION",
     "AaBlock",
@@ -68,7 +70,6 @@ __all__ = [
     "AaComparison",
     "AaReport",
     "ArmFacts",
-    "ArmsComparison",
     "Audit",
     "AuditedLayer",
     "BlockFidelity",
@@ -78,12 +79,16 @@ __all__ = [
     "CompiledEngine",
     "CompiledLayer",
     "CompiledSummary",
+    "EngineDifference",
     "EngineManifest",
     "EngineSummary",
+    "Environment",
+    "EnvironmentRecord",
     "Fidelity",
     "FidelityReference",
     "FileRecord",
     "Finding",
+    "Gpu",
     "GraphUse",
     "LayerTensor",
     "LayerTime",
@@ -102,7 +107,6 @@ __all__ = [
     "Severity",
     "SparsityRecord",
     "Statistic",
-    "Sweep",
     "Tactic",
     "TacticChoice",
     "Telemetry",

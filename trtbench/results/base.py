@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from trtbench.errors import Code
 from trtbench.specs import Spec
 
 SCHEMA_VERSION = 1
@@ -18,7 +19,7 @@ Severity = Literal["info", "warning", "error"]
 class Finding(Spec):
     """Something the user should know, with its numbers and the next step."""
 
-    code: str
+    code: Code
     severity: Severity
     message: str
     hint: str

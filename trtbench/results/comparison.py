@@ -1,21 +1,36 @@
-"""Several recipes of one model, side by side."""
+"""One grid of cells side by side: model shape x recipe x environment x runtime.
 
-from typing import Any, Literal
+Format history of a stored comparison:
+    1  four kinds: ``comparison``, ``version_comparison``, ``arms_comparison``, ``sweep``
+    2  one kind, one type of row, with a key (``trtbench/store/upgrade.py`` reads the others)
+"""
 
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from trtbench.errors import Code
 from trtbench.results.audit import RoleCoverage
-from trtbench.results.base import SCHEMA_VERSION, Finding
+from trtbench.results.base import Finding
+from trtbench.results.diff import EngineDiff
+from trtbench.results.environments import Environment, EnvironmentRecord
 from trtbench.results.fidelity import Fidelity
-from trtbench.results.measurement import Measurement, Verdict
-from trtbench.specs import RecipeField, Spec
+from trtbench.results.measurement import Measurement, Verdict, raw_files_of
+from trtbench.specs.base import Spec
+from trtbench.specs.model import RecipeField
+
+COMPARISON_SCHEMA_VERSION = 2
 
 
 class OnnxSummary(Spec):
-    """The ONNX file of a row."""
+    """The ONNX file of a row; only ``sha256`` is known in some results of schema 1."""
 
-    path: str
+    path: str | None
     sha256: str
-    size_bytes: int
-    nodes: int
+    size_bytes: int | None
+    nodes: int | None
 
 
 class EngineSummary(Spec):
@@ -30,7 +45,7 @@ class EngineSummary(Spec):
 
 
 class CompiledSummary(Spec):
-    """What the compiler made of a recipe; memory is null where it does not tell. Evidence kind: compiled."""
+    """What the compiler made of a recipe; memory is null where it reports none. Evidence: compiled."""
 
     gemm_flops_share: dict[str, float]
     attention_precision: str | None
@@ -45,38 +60,134 @@ class CompiledSummary(Spec):
 
 
 class ComparisonRow(Spec):
-    """One recipe, in one runtime if it was timed.
+    """One cell. A failed row has a ``reason`` and the results of the stages that worked.
 
-    A failed row has a ``reason`` and no more than the stages that worked.
+    Args:
+        key: unique in the comparison; verdicts and differences refer to it.
+        subject: the recipe, or the name of the file that was timed in its place.
+        batch: images in a query; null where a file that could not be loaded would say it.
+        img_size: side of the images in pixels, where it was asked for; else the model's own.
+        environment: the word for where it was built and timed.
+        runtime: what it was to be timed in; null where it was only compiled.
+        code: what kind of failure it is.
+        targets: what the engine was built for.
     """
 
-    recipe: RecipeField
-    status: Literal["ok", "failed"]
+    key: str
+    subject: str
+    recipe: RecipeField | None
+    batch: int | None
+    img_size: int | None = None
+    environment: str = "local"
+    runtime: str | None = None
+    status: Literal["ok", "failed"] = "ok"
     reason: str | None = None
+    code: Code | None = None
+    targets: tuple[str, ...] = ()
     onnx: OnnxSummary | None = None
     engine: EngineSummary | None = None
     compiled: CompiledSummary | None = None
     fidelity: Fidelity | None = None
-    runtime: str | None = None
     measured: Measurement | None = None
     predicted: None = None
     findings: tuple[Finding, ...] = ()
 
 
-class Comparison(Spec):
-    """Several recipes of one model, side by side; ``not_timed`` says why no row has a measurement.
+class EngineDifference(Spec):
+    """What changes from the engine of the row ``before`` to that of ``after``, by their keys."""
 
-    ``img_size``: side of the images in pixels, where it was asked for; else the model's own.
+    before: str
+    after: str
+    diff: EngineDiff
+
+
+class Comparison(Spec):
+    """All cells of a grid side by side.
+
+    Args:
+        environment: the machine; null when the rows come from several results.
+        model: name of the model; null when the rows are files.
+        environments: those that ``--env`` named, as they were found.
+        differences: each engine against that of the same recipe in the first environment that has one.
+        verdicts: on each timed row that is compared with another one.
+        not_timed: why rows without ``measured`` have none.
+        gpu: what queries ran on.
+        sources: the stored results that the rows come from; empty when they were made at once.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = Field(
+        default=COMPARISON_SCHEMA_VERSION, ge=COMPARISON_SCHEMA_VERSION, le=COMPARISON_SCHEMA_VERSION
+    )
     kind: Literal["comparison"] = "comparison"
-    environment: dict[str, Any]
-    model: str
-    batch: int
-    img_size: int | None = None
-    target: dict[str, Any]
-    baseline: str
-    rows: tuple[ComparisonRow, ...]
+    environment: Environment | None
+    model: str | None
+    rows: tuple[ComparisonRow, ...] = Field(min_length=1)
+    environments: tuple[EnvironmentRecord, ...] = ()
+    differences: tuple[EngineDifference, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     not_timed: str | None = None
+    gpu: str | None = None
+    sources: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _refers_to_its_rows(self) -> "Comparison":
+        keys = {row.key for row in self.rows}
+        if len(keys) < len(self.rows):
+            raise ValueError("field rows: two rows have the same key")
+        sides: list[tuple[str, Sequence[EngineDifference | Verdict], tuple[str, str]]] = [
+            ("verdicts", self.verdicts, ("baseline", "arm")),
+            ("differences", self.differences, ("before", "after")),
+        ]
+        for field, entries, names in sides:
+            for index, entry in enumerate(entries):
+                for name in names:
+                    if getattr(entry, name) not in keys:
+                        raise ValueError(
+                            f"field {field}.{index}.{name}: no row has the key {getattr(entry, name)!r}"
+                        )
+        return self
+
+    @property
+    def baseline(self) -> str:
+        """Key of the first row."""
+        return self.rows[0].key
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a row failed."""
+        return any(row.status == "failed" for row in self.rows)
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        """What was timed, row by row, each with the environment that it ran in."""
+        measured = (row.measured for row in self.rows if row.measured)
+        return tuple(each.in_environment(self.environment) for each in measured)
+
+    def raw_files(self, folder: Path) -> list[Path]:
+        """Files of every sample, each once; ``folder`` holds the stored result."""
+        return raw_files_of(self.measurements(), folder)
+
+
+_PARTS: dict[str, Callable[[ComparisonRow], str]] = {
+    "batch": lambda row: f" b{row.batch}",
+    "img_size": lambda row: f" {row.img_size}px" if row.img_size else "",
+    "environment": lambda row: f" in {row.environment}",
+    "runtime": lambda row: f" on {row.runtime}" if row.runtime else "",
+}
+"""What a name adds to the subject, by the field that tells rows apart."""
+
+
+def varying(rows: Iterable[ComparisonRow]) -> frozenset[str]:
+    """The fields of the grid that are not the same in all rows: batch, img_size, environment, runtime."""
+    listed = list(rows)
+    return frozenset(name for name in _PARTS if len({getattr(row, name) for row in listed}) > 1)
+
+
+def row_name(row: ComparisonRow, fields: Iterable[str]) -> str:
+    """The subject and those of ``fields`` that tell the row from others: ``nvfp4 b8 on torch``."""
+    return row.subject + "".join(part(row) for name, part in _PARTS.items() if name in fields)
+
+
+def with_keys(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
+    """Give each row its name among all of them as its key."""
+    fields = varying(rows)
+    return [row.model_copy(update={"key": row_name(row, fields)}) for row in rows]

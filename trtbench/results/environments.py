@@ -1,8 +1,11 @@
 """Environments as they were found."""
 
+from collections.abc import Mapping
+
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import field_validator
 
+from trtbench.errors import Code
 from trtbench.results.base import Finding
 from trtbench.specs import Spec
 
@@ -33,12 +36,13 @@ class Contents(Spec):
 
 
 class EnvironmentRecord(Spec):
-    """One environment by its word: no ``contents`` and a ``reason``, if it could not be made ready."""
+    """One environment by its word: if its setup failed, no ``contents``, a ``reason`` and its ``code``."""
 
     environment: str
     contents: Contents | None
     image_digest: str | None = None
     reason: str | None = None
+    code: Code | None = None
     findings: tuple[Finding, ...] = ()
 
 
@@ -68,6 +72,17 @@ class Environment(Spec):
     packages: dict[str, str]
     gpus: tuple[Gpu, ...]
     no_gpu_reason: str | None
+
+    def with_versions(self, found: Mapping[str, str]) -> "Environment":
+        """The same machine with the versions that were found in another Python of it."""
+        # CUDA is that of an image, and no package.
+        packages = {n.replace("_", "-"): v for n, v in found.items() if n not in ("python", "cuda")}
+        return self.model_copy(
+            update={
+                "python_version": found.get("python", self.python_version),
+                "packages": {**self.packages, **packages},
+            }
+        )
 
 
 _PARTS = 4  # of __version__ of TensorRT (10.14.1.48) and of CUDA_VERSION in NVIDIA's images (13.0.2.006)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from trtbench.errors import Code
 from trtbench.results.base import SCHEMA_VERSION
 from trtbench.specs import InputsSpec, RecipeField, Spec
 
@@ -56,11 +57,12 @@ class Fidelity(Spec):
 
 
 class VerificationRow(Spec):
-    """One recipe. A failed row has a ``reason``."""
+    """One recipe. A failed row has a ``reason`` and its ``code``."""
 
     recipe: RecipeField
     status: Literal["ok", "failed"]
     reason: str | None = None
+    code: Code | None = None
     fidelity: Fidelity | None = None
 
 

@@ -7,11 +7,15 @@ Series of times, all in milliseconds and one value a query (one enqueue of the w
     h2d_ms, d2h_ms  copies of inputs and outputs from and to pinned memory, apart from the query
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from trtbench.errors import Code
 from trtbench.results.base import SCHEMA_VERSION, Finding, TensorRecord
+from trtbench.results.environments import Environment
 from trtbench.specs import ArmSpec, BenchSpec, Spec
 
 Series = Literal["gpu_compute_ms", "enqueue_ms", "host_wall_ms", "h2d_ms", "d2h_ms"]
@@ -41,6 +45,7 @@ class ArmFacts(Spec):
     ``graph_kernels`` counts kernel nodes of the graph we captured; unknown for a runtime's own graph.
     ``output_sample`` are the outputs of the first images, to be compared between arms. ``l2_bytes``: the L2
     cache of the GPU, where it is known. ``layers``: timed apart from the queries, where the runtime does.
+    ``unsteady``: how warm-ups ended that found no steady state.
     """
 
     runtime_version: str
@@ -56,6 +61,7 @@ class ArmFacts(Spec):
     pid: int
     notes: tuple[str, ...] = ()
     layers: tuple[LayerTime, ...] = ()
+    unsteady: tuple[str, ...] = ()
 
 
 class Telemetry(Spec):
@@ -111,7 +117,7 @@ class TelemetrySummary(Spec):
 
 
 class Measurement(Spec):
-    """One arm, timed. A failed one has a ``reason`` and what was measured before.
+    """One arm, timed. A failed one has a ``reason``, its ``code`` and what was measured before.
 
     ``environment`` is null within a result that has it for all of its arms.
     """
@@ -121,6 +127,7 @@ class Measurement(Spec):
     arm: ArmSpec
     status: Literal["ok", "failed"]
     reason: str | None = None
+    code: Code | None = None
     gpu: str | None = Field(description="null when a CPU computed it")
     protocol: BenchSpec
     batch: int | None
@@ -132,8 +139,33 @@ class Measurement(Spec):
     blocks: int
     telemetry: TelemetrySummary | None
     findings: tuple[Finding, ...] = ()
-    environment: dict[str, Any] | None = None
+    environment: Environment | None = None
     raw: str = Field(description="file of raw blocks, relative to the result")
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the arm failed."""
+        return self.status == "failed"
+
+    def measurements(self) -> "tuple[Measurement, ...]":
+        """This one."""
+        return (self,)
+
+    def raw_files(self, folder: Path) -> list[Path]:
+        """Files of every sample; ``folder`` holds the stored result."""
+        return raw_files_of([self], folder)
+
+    def in_environment(self, machine: Environment | None) -> "Measurement":
+        """The same, with the machine and the versions that were found where the arm ran."""
+        own = self.environment or machine
+        if own is not None and self.arm.environment is not None:
+            own = own.with_versions(self.arm.environment.versions)
+        return self.model_copy(update={"environment": own})
+
+
+def raw_files_of(measurements: Iterable[Measurement], folder: Path) -> list[Path]:
+    """Where the samples of these measurements are kept, each file once; ``folder`` is that of the result."""
+    return [folder / raw for raw in dict.fromkeys(each.raw for each in measurements if each.blocks)]
 
 
 class Verdict(Spec):

@@ -1,12 +1,14 @@
-"""What a measuring run writes while it is at work, and what it ends in beside ``Comparison``."""
+"""What a measuring run writes while it is at work, and how often an arm differs from itself."""
 
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import Field
 
+from trtbench.errors import Code
 from trtbench.results.base import SCHEMA_VERSION, Finding
-from trtbench.results.comparison import Comparison
-from trtbench.results.measurement import ArmFacts, Measurement, Series, Telemetry, Verdict, VerdictWord
+from trtbench.results.environments import Environment
+from trtbench.results.measurement import ArmFacts, Measurement, Series, Telemetry, VerdictWord
 from trtbench.specs import ArmSpec, BenchSpec, Spec
 
 
@@ -26,7 +28,7 @@ class RunRecord(Spec):
 
 
 class ProcessRecord(Spec):
-    """One process of one arm: a line of ``processes.jsonl``; ``reason`` tells why it failed."""
+    """One process of one arm: a line of ``processes.jsonl``; ``reason`` and ``code``: why it failed."""
 
     schema_version: int = SCHEMA_VERSION
     arm: str
@@ -35,36 +37,18 @@ class ProcessRecord(Spec):
     started_utc: str
     facts: ArmFacts | None
     reason: str | None = None
+    code: Code | None = None
 
 
 class RoundRecord(Spec):
     """A round that the stop rules ended: a line of ``rounds.jsonl``; one that was cut short has none.
 
-    ``process`` is the number that the processes of its arms share.
+    ``process`` is the number that the processes of its arms share; ``group``: which arms took turns in it.
     """
 
     schema_version: int = SCHEMA_VERSION
     process: int
-
-
-class ArmsComparison(Spec):
-    """Arms side by side that are no recipes of one model: artifacts, or stored measurements."""
-
-    schema_version: int = SCHEMA_VERSION
-    kind: Literal["arms_comparison"] = "arms_comparison"
-    environment: dict[str, Any] | None = Field(description="null when it comes from several results")
-    sources: tuple[str, ...] = Field(description="the stored results; empty when it was measured at once")
-    baseline: str
-    measurements: tuple[Measurement, ...]
-    verdicts: tuple[Verdict, ...]
-
-
-class Sweep(Spec):
-    """The same question at several batches, one after the other."""
-
-    schema_version: int = SCHEMA_VERSION
-    kind: Literal["sweep"] = "sweep"
-    points: tuple[Annotated[Measurement | Comparison, Field(discriminator="kind")], ...]
+    group: str = ""
 
 
 class AaComparison(Spec):
@@ -113,7 +97,7 @@ class AaReport(Spec):
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["aa_report"] = "aa_report"
-    environment: dict[str, Any]
+    environment: Environment
     gpu: str | None
     arm: ArmSpec
     protocol: BenchSpec
@@ -127,3 +111,16 @@ class AaReport(Spec):
     half_width: float
     findings: tuple[Finding, ...] = ()
     raw: str = Field(description="file of the comparisons, relative to the result")
+
+    @property
+    def has_failed(self) -> bool:
+        """Never: an arm that fails leaves no report."""
+        return False
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        """None: blocks are kept comparison by comparison."""
+        return ()
+
+    def raw_files(self, folder: Path) -> list[Path]:
+        """The file of comparisons; ``folder`` holds the stored result."""
+        return [folder / self.raw]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Literal, Protocol, cast
 
 from trtbench.errors import SpecError
@@ -80,7 +81,8 @@ class RuntimeEntry:
     """Where a runtime is, what it loads, what its queries run on: ``script`` stands for scripted times.
 
     ``times_itself``: it is a program that measures, and no ``Runtime`` (trtbench/measure/timers.py).
-    ``may_have_graph``: whether there are models of which it runs queries in a CUDA graph.
+    ``may_have_graph``: whether there are models of which it runs queries in a CUDA graph. ``packages``: the
+    modules that it imports.
     """
 
     module: str
@@ -88,19 +90,40 @@ class RuntimeEntry:
     device: Literal["cuda", "cpu", "script"]
     times_itself: bool = False
     may_have_graph: bool = True
+    packages: tuple[str, ...] = ()
 
+
+_CUDA, _ORT, _TORCH = ("cuda.bindings",), ("onnxruntime",), ("cuda.bindings", "torch", "timm")
 
 RUNTIMES = {
-    "tensorrt": RuntimeEntry("trtbench.runtimes.tensorrt", "engine", "cuda"),
-    "tensorrt_rtx": RuntimeEntry("trtbench.runtimes.tensorrt_rtx", "engine", "cuda"),
+    "tensorrt": RuntimeEntry("trtbench.runtimes.tensorrt", "engine", "cuda", packages=("tensorrt", *_CUDA)),
+    "tensorrt_rtx": RuntimeEntry(
+        "trtbench.runtimes.tensorrt_rtx", "engine", "cuda", packages=("tensorrt_rtx", *_CUDA)
+    ),
     "trtexec": RuntimeEntry("trtbench.trtexec.arm", "engine", "cuda", times_itself=True),
-    "onnxruntime": RuntimeEntry("trtbench.runtimes.onnxruntime", "onnx", "cuda"),
-    "onnxruntime-cpu": RuntimeEntry("trtbench.runtimes.onnxruntime", "onnx", "cpu", may_have_graph=False),
-    "torch": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda"),
-    "torch-eager": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda", may_have_graph=False),
-    "torch-compile": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda"),
+    "onnxruntime": RuntimeEntry("trtbench.runtimes.onnxruntime", "onnx", "cuda", packages=(*_CUDA, *_ORT)),
+    "onnxruntime-cpu": RuntimeEntry(
+        "trtbench.runtimes.onnxruntime", "onnx", "cpu", may_have_graph=False, packages=_ORT
+    ),
+    "torch": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda", packages=_TORCH),
+    "torch-eager": RuntimeEntry(
+        "trtbench.runtimes.torch", "model", "cuda", may_have_graph=False, packages=_TORCH
+    ),
+    "torch-compile": RuntimeEntry("trtbench.runtimes.torch", "model", "cuda", packages=_TORCH),
     "fake": RuntimeEntry("trtbench.runtimes.fake", "script", "script"),
 }
+
+
+def missing_packages(name: str) -> list[str]:
+    """Modules that a runtime imports and that are not installed here."""
+    return [package for package in runtime_entry(name).packages if not _is_installed(package)]
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # its parent is missing
+        return False
 
 
 def runtime_entry(name: str) -> RuntimeEntry:

@@ -18,34 +18,28 @@ So times are from ``SHORTEST_MS``, in which a block has its most queries, to ``L
 """
 
 import ctypes
-import json
 import math
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
-from trtbench.errors import MeasureError
+from trtbench.errors import Code, MeasureError
 from trtbench.results import Series, Telemetry, TensorRecord
 from trtbench.runtimes import Runtime, Tensor
-from trtbench.specs import ArmSpec, Spec
+from trtbench.specs import ArmSpec, Spec, first_problem
 from trtbench.specs.yaml_text import load_yaml, yaml_problem
 
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
 _FEATURES = 64
-_QUOTED = 60
 
 Values = Literal["computed", "stale", "wrong", "constant", "nan", "unwritten"]
 """What a query writes: ``stale`` is what the first one wrote, ``wrong`` are other features."""
@@ -57,20 +51,9 @@ _LAST_SIGNAL = 31
 """What follows are real-time signals, of which most have no name."""
 
 
-def _within(least: float, most: float, what: str) -> Callable[[float], float]:
-    """A check for a number's two ends; pydantic's own would name one."""
-
-    def check(value: float) -> float:
-        if not least <= value <= most:
-            raise PydanticCustomError("out_of_range", f"{what} from {least:g} to {most:g}")
-        return value
-
-    return check
-
-
-Milliseconds = Annotated[float, AfterValidator(_within(SHORTEST_MS, LONGEST_MS, "a time in ms"))]
-Factor = Annotated[float, AfterValidator(_within(1e-3, 1e3, "a number"))]
-Noise = Annotated[float, AfterValidator(_within(0, 1, "a number"))]
+Milliseconds = Annotated[float, Field(ge=SHORTEST_MS, le=LONGEST_MS, allow_inf_nan=False)]
+Factor = Annotated[float, Field(ge=1e-3, le=1e3, allow_inf_nan=False)]
+Noise = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Repeated = Annotated[tuple[Milliseconds, ...], Field(min_length=1)]
 
 
@@ -83,7 +66,22 @@ class Distribution(Spec):
     median_ms: Milliseconds
     noise: Noise = 0.0
     process_noise: Noise = 0.0
-    drift_per_s: Annotated[float, AfterValidator(_within(-1e3, 1e3, "a number"))] = 0.0
+    drift_per_s: float = Field(default=0.0, ge=-1e3, le=1e3, allow_inf_nan=False)
+
+
+def _form(times: object) -> str:
+    """Which of three forms times are written in, so that an error is about that one alone."""
+    if isinstance(times, dict | Distribution):
+        return "mapping"
+    return "list" if isinstance(times, list | tuple) else "number"
+
+
+Times = Annotated[
+    Annotated[Milliseconds, Tag("number")]
+    | Annotated[Repeated, Tag("list")]
+    | Annotated[Distribution, Tag("mapping")],
+    Discriminator(_form),
+]
 
 
 class Slowdown(Spec):
@@ -100,14 +98,12 @@ class Failure(Spec):
     at: Literal["load", "capture", "query"]
     how: Literal["error", "out_of_memory", "hang", "exit", "kill"] = "error"
     query: int = Field(default=0, ge=0, description="warm-up included")
-    signal: Annotated[int, AfterValidator(_within(1, _LAST_SIGNAL, "a number"))] = Field(
-        default=signal.SIGKILL, description="that kills"
-    )
+    signal: int = Field(default=signal.SIGKILL, ge=1, le=_LAST_SIGNAL, description="that kills")
 
 
 def _fits_memory(shape: tuple[int, ...]) -> tuple[int, ...]:
     if math.prod(shape) > _MOST_VALUES:
-        raise PydanticCustomError("too_large", f"at most {_MOST_VALUES} values")
+        raise ValueError(f"{shape} has more than {_MOST_VALUES} values")
     return shape
 
 
@@ -126,7 +122,7 @@ Tensors = Annotated[tuple[ScriptedTensor, ...], Field(min_length=1)]
 class Script(Spec):
     """What a scripted arm does; ``inputs`` and ``outputs`` are tensors as a manifest has them."""
 
-    series: dict[Series, Milliseconds | Repeated | Distribution]
+    series: dict[Series, Times]
     slowdowns: tuple[Slowdown, ...] = ()
     constant_inputs_factor: Factor = Field(default=1.0, description="of times on inputs of zeros")
     failure: Failure | None = None
@@ -173,80 +169,13 @@ def read_script(arm: ArmSpec) -> Script:
     if arm.artifact is None:
         raise MeasureError("a fake arm needs a script: a YAML file as trtbench/runtimes/fake.py describes it")
     try:
-        content = load_yaml(Path(arm.artifact).read_text(encoding="utf-8"))
-        return Script.model_validate(content)
+        return Script.model_validate(load_yaml(Path(arm.artifact).read_text(encoding="utf-8")))
     except OSError as error:
         raise MeasureError(f"script {arm.artifact}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise MeasureError(f"script {arm.artifact}: {yaml_problem(error)}") from error
     except ValidationError as error:
-        raise MeasureError(f"script {arm.artifact}: {_trouble(content, error)}") from error
-
-
-def _trouble(content: Any, error: ValidationError) -> str:
-    """The deepest field that is wrong, the value there, and all that it may be, in one line."""
-    places = [(_place(content, each["loc"], each["type"]), each) for each in error.errors()]
-    place = max((place for place, _ in places), key=len)
-    found = [each for other, each in places if other == place]
-    expected = " or ".join(dict.fromkeys(_expected(each) for each in found))
-    where = f"field {'.'.join(map(str, place))}: " if place else ""
-    if found[0]["type"] in ("extra_forbidden", "missing", "value_error"):
-        return f"{where}{expected}"
-    value = _in_words(found[0]["input"])
-    return f"{where}{value[:_QUOTED]}{'...' * (len(value) > _QUOTED)}, expected {expected}"
-
-
-def _in_words(value: Any) -> str:
-    """A value as a script has it; JSON knows neither a mapping of dates nor a list that holds itself."""
-    try:
-        return json.dumps(value, default=str)
-    except (TypeError, ValueError, RecursionError):
-        return type(value).__name__
-
-
-def _place(content: Any, loc: Sequence[int | str], problem: str) -> tuple[int | str, ...]:
-    """The path to a field without the names that pydantic puts into it for the types it has tried."""
-    place: list[int | str] = []
-    for part in loc:
-        try:
-            content = content[part]
-        except (KeyError, IndexError, TypeError):
-            if problem != "missing" or part is not loc[-1]:
-                continue
-        place.append(part)
-    return tuple(place)
-
-
-def _expected(error: "ErrorDetails") -> str:
-    """What pydantic wants, in words of a script's author."""
-    limits = error.get("ctx", {})
-    match error["type"]:
-        case "greater_than":
-            return f"a number above {limits['gt']:g}"
-        case "greater_than_equal":
-            return f"a number of at least {limits['ge']:g}"
-        case "literal_error":
-            return f"one of {limits['expected']}"
-        case "value_error":
-            return str(limits["error"])
-        case problem:
-            return _WORDS.get(problem, error["msg"])
-
-
-_WORDS = {
-    "dict_type": "a mapping",
-    "extra_forbidden": "there is no such field",
-    "float_parsing": "a number",
-    "float_type": "a number",
-    "int_from_float": "a whole number",
-    "int_parsing": "a whole number",
-    "int_type": "a whole number",
-    "missing": "is missing",
-    "model_type": "a mapping",
-    "too_short": "a list that is not empty",
-    "tuple_type": "a list",
-}
-"""Where pydantic speaks of Python."""
+        raise MeasureError(f"script {arm.artifact}: {first_problem(error)}") from error
 
 
 def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> Runtime:
@@ -341,7 +270,7 @@ def _fail_if(failure: Failure | None, at: str) -> None:
 
 def _fail(failure: Failure) -> NoReturn:
     if failure.how == "out_of_memory":
-        raise MeasureError("out of GPU memory (scripted): take a smaller batch")
+        raise MeasureError("out of GPU memory (scripted): take a smaller batch", code=Code.GPU_OUT_OF_MEMORY)
     if failure.how == "exit":
         os._exit(3)
     if failure.how == "kill":
@@ -349,4 +278,5 @@ def _fail(failure: Failure) -> NoReturn:
     if failure.how == "hang":
         while True:
             signal.pause()
-    raise MeasureError(f"failed at {failure.at} (scripted)")
+    code = Code.GRAPH_CAPTURE_FAILED if failure.at == "capture" else None
+    raise MeasureError(f"failed at {failure.at} (scripted)", code=code)

@@ -10,6 +10,7 @@ from trtbench.build.targets import import_tensorrt_rtx
 from trtbench.errors import ArtifactError
 from trtbench.runtimes.trt_engine import EngineRuntime, LoadedEngine, create_context, load_engine
 from trtbench.specs import ArmSpec
+from trtbench.store.artifacts import Store
 from trtbench.store.seal import sealed, unsealed
 from trtbench.units import format_bytes
 
@@ -89,7 +90,7 @@ def _kernel_cache(cache: Any, loaded: LoadedEngine, arm: ArmSpec) -> KernelCache
     """In the store's results, or beside an engine that lies in no store."""
     directory = loaded.path.absolute().parent
     in_store = directory.parent.name == "engines" and (directory / "manifest.json").is_file()
-    folder = directory.parent.parent / "results" / "runtime-caches" if in_store else directory
+    folder = Store(directory.parent.parent).results / "runtime-caches" if in_store else directory
     engine_sha256 = str(arm.artifact_sha256)
     return KernelCache(
         cache,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
-from trtbench.errors import ExportError, MeasureError, RuntimeUnavailable, SpecError
+from trtbench.errors import Code, ExportError, MeasureError, RuntimeUnavailable, SpecError
 from trtbench.results import TensorRecord
 from trtbench.runtimes import Tensor
 from trtbench.specs import ArmSpec
@@ -44,9 +44,14 @@ def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> "TorchRuntime":
         model = load_model(arm.export, torch.device("cuda"))
         return TorchRuntime(model, arm.label, arm.runtime, arm.export.batch, stream)
     except (MeasureError, SpecError, ExportError) as error:
-        raise MeasureError(f"{arm.label}: {error}") from error
+        raise MeasureError(f"{arm.label}: {error}", code=error.code) from error
     except RuntimeError as error:  # of CUDA, of memory, of the compiler
-        raise MeasureError(f"{arm.label}: torch {torch.__version__}: {one_line(error)}") from error
+        raise _failure(arm.label, error) from error
+
+
+def _failure(label: str, error: RuntimeError) -> MeasureError:
+    code = Code.GPU_OUT_OF_MEMORY if isinstance(error, torch.OutOfMemoryError) else None
+    return MeasureError(f"{label}: torch {torch.__version__}: {one_line(error)}", code=code)
 
 
 def _check_device(recipe: Recipe) -> None:
@@ -116,7 +121,7 @@ class TorchRuntime:
             with torch.inference_mode(), torch.cuda.stream(self._stream):
                 self._output.copy_(self._module(self._images))
         except RuntimeError as error:
-            raise MeasureError(f"{self._label}: {self.version}: {one_line(error)}") from error
+            raise _failure(self._label, error) from error
 
     def capturing(self) -> AbstractContextManager[None]:
         """Take the memory between kernels from a pool that lives as long as this runtime."""

@@ -1,6 +1,6 @@
 """What a user asks for. Specs are frozen, refuse unknown fields, and do no I/O."""
 
-from trtbench.specs.base import MAX_SEED, Scalar, Seed, Spec, canonical_hash, spec_id
+from trtbench.specs.base import MAX_SEED, Scalar, Seed, Spec, canonical_hash, first_problem, spec_id
 from trtbench.specs.bench import ArmEnvironment, ArmSpec, BenchSpec, L2Mode, Regime
 from trtbench.specs.build import (
     MAX_AUX_STREAMS,
@@ -8,6 +8,8 @@ from trtbench.specs.build import (
     MAX_WORKSPACE_BYTES,
     BuildBackend,
     BuilderOptions,
+    BuildPaths,
+    BuildRequest,
     BuildSpec,
     HardwareCompatibility,
     Shape,
@@ -15,6 +17,8 @@ from trtbench.specs.build import (
     TilingLevel,
     TimingCacheMode,
 )
+from trtbench.specs.environment import EnvironmentSpec
+from trtbench.specs.grid import Grid
 from trtbench.specs.model import (
     CalibrationSpec,
     CheckpointSpec,
@@ -34,11 +38,15 @@ __all__ = [
     "ArmSpec",
     "BenchSpec",
     "BuildBackend",
+    "BuildPaths",
+    "BuildRequest",
     "BuildSpec",
     "BuilderOptions",
     "CalibrationSpec",
     "CheckpointSpec",
+    "EnvironmentSpec",
     "ExportSpec",
+    "Grid",
     "HardwareCompatibility",
     "InputsSpec",
     "L2Mode",
@@ -54,5 +62,6 @@ __all__ = [
     "TilingLevel",
     "TimingCacheMode",
     "canonical_hash",
+    "first_problem",
     "spec_id",
 ]

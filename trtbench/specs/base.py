@@ -1,10 +1,11 @@
 """What all specs share: frozen, strict, and identified by the hash of their JSON."""
 
 import json
+import reprlib
 from hashlib import sha256
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Scalar = bool | int | float | str
 
@@ -27,6 +28,22 @@ def spec_id(spec: Spec, upstream_sha256: str, tool_versions: dict[str, str]) -> 
     return canonical_hash(
         {"spec": spec.model_dump(mode="json"), "upstream": upstream_sha256, "tools": tool_versions}
     )[:16]
+
+
+def first_problem(error: ValidationError, within: str = "") -> str:
+    """Describe the first field that is wrong in one line: ``field a.b: message, got value``.
+
+    ``within``: the field that holds what was validated.
+    """
+    first = error.errors()[0]
+    kind, value = first["type"], reprlib.repr(first["input"])
+    problem = first["msg"].removeprefix("Value error, ")
+    if kind == "enum":
+        problem = f"{value} is not known to this version of trtbench"  # pydantic lists all that are
+    elif kind not in ("missing", "value_error"):
+        problem += f", got {value}"
+    field = ".".join(filter(None, (within, *map(str, first["loc"]))))
+    return f"field {field}: {problem}" if field else problem
 
 
 def canonical_hash(value: Any) -> str:

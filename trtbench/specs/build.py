@@ -84,6 +84,24 @@ class BuildSpec(Spec, allow_inf_nan=False):
 _BUILD_DEFAULTS = {name: field.default for name, field in BuildSpec.model_fields.items()}
 
 
+class BuildRequest(Spec, allow_inf_nan=False):
+    """How engines are to be built, before it is known for which runtime and where.
+
+    Args:
+        backend: null: the namesake of the runtime, else the compiler of the environment.
+        targets: none: what the backend and the runtime need (``build_spec_for`` in trtbench/build/choice.py).
+        sparsity: allow kernels for 2:4 sparse weights in every engine; recipes with ``+sparse`` always do.
+        timeout_s, memory_limit_bytes, options: as in ``BuildSpec``.
+    """
+
+    backend: BuildBackend | None = None
+    targets: tuple[str, ...] = ()
+    sparsity: bool = False
+    timeout_s: float = Field(default=900.0, gt=0)
+    memory_limit_bytes: int | None = Field(default=None, gt=0, le=MAX_BYTES)
+    options: BuilderOptions = BuilderOptions()
+
+
 @dataclass(frozen=True)
 class BuildPaths:
     """Where a build reads and writes; ``timing_cache`` is where shared timings lie."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from trtbench.errors import ArtifactError, MeasureError
 from trtbench.results import TensorRecord
 from trtbench.specs import ArmSpec
-from trtbench.store.artifacts import file_record
+from trtbench.store.files import file_record
 
 
 def read_artifact(arm: ArmSpec) -> tuple[Path, bytes]:
@@ -33,7 +33,7 @@ def _sha256_of(path: Path) -> str:
     try:
         return file_record(path).sha256
     except ArtifactError as error:
-        raise MeasureError(str(error)) from error
+        raise MeasureError(str(error), code=error.code) from error
 
 
 def _check_sha256(path: Path, found: str, expected: str) -> None:

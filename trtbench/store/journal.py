@@ -1,17 +1,18 @@
 """A journal: finished pieces of work, one JSON line each, on the disk before the next begins."""
 
-import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from filelock import lock_descriptor
 from pydantic import ValidationError
 
 from trtbench.errors import ArtifactError, MeasureError
 from trtbench.results import TimedBlock
-from trtbench.specs import Spec
+from trtbench.specs import Spec, first_problem
+from trtbench.store.files import CHOOSE_STORE
 
 L = TypeVar("L", bound=Spec)
 
@@ -85,12 +86,13 @@ def check_once(path: Path, blocks: Iterable[TimedBlock]) -> None:
 
 
 def _lock(descriptor: int, path: Path) -> None:
+    # The journal itself is locked: a lock file beside it could be lost when its folder is copied or cleaned.
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise MeasureError(
-            f"{path}: another trtbench measures the same at this moment: wait for it"
-        ) from error
+        is_locked = lock_descriptor(descriptor, blocking=False)
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be locked: {error.strerror}; {CHOOSE_STORE}") from error
+    if not is_locked:
+        raise MeasureError(f"{path}: another trtbench measures the same at this moment: wait for it")
 
 
 def _whole_lines(path: Path) -> bytes:
@@ -117,7 +119,6 @@ def _parse_line(text: bytes, where: str, line_type: type[L]) -> L:
     try:
         return line_type.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        problem = f"field {field}: {first['msg']}" if field else first["msg"]
-        raise ArtifactError(f"{where} is damaged ({problem}): remove the folder and measure again") from error
+        raise ArtifactError(
+            f"{where} is damaged ({first_problem(error)}): remove the folder and measure again"
+        ) from error

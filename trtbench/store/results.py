@@ -1,7 +1,8 @@
-"""Results read back from files, with the raw blocks that belong to them.
+"""Results as files: saved, and read back.
 
 Format history of stored results:
-    1  first version; what came later has defaults (``Comparison.verdicts``, ``ComparisonRow.runtime``)
+    1  first version; what came later has defaults
+    2  of comparisons alone: ``trtbench/results/comparison.py``
 """
 
 import json
@@ -10,32 +11,29 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from trtbench.errors import IncompatibleResults, SpecError
-from trtbench.results import (
-    SCHEMA_VERSION,
-    AaReport,
-    ArmsComparison,
-    Comparison,
-    Measurement,
-    Sweep,
-)
-from trtbench.results.versions import VersionComparison
+from trtbench.progress import silent
+from trtbench.results import COMPARISON_SCHEMA_VERSION, SCHEMA_VERSION, AaReport, Comparison, Measurement
+from trtbench.specs import Spec, first_problem
+from trtbench.store.artifacts import Store
+from trtbench.store.files import remove, sync, write_json, writing
+from trtbench.store.locks import locked, remove_leftovers, work_path
+from trtbench.store.upgrade import OLD_KINDS, upgraded
 
-Stored = Measurement | Comparison | ArmsComparison | Sweep | AaReport
-"""What the commands that time print."""
-_Result = Stored | VersionComparison
+Stored = Measurement | Comparison | AaReport
+"""What the commands that time print and keep."""
 
-
-_KINDS: dict[str, type[_Result]] = {
+_KINDS: dict[str, type[Measurement] | type[Comparison] | type[AaReport]] = {
     "measurement": Measurement,
     "comparison": Comparison,
-    "version_comparison": VersionComparison,
-    "arms_comparison": ArmsComparison,
-    "sweep": Sweep,
     "aa_report": AaReport,
 }
+_NEWEST = {"comparison": COMPARISON_SCHEMA_VERSION}
+"""Schema version by kind, where it is not ``SCHEMA_VERSION``."""
+_OWNER = "results"
+"""Whose lock and work all results share."""
 
 
-def load_result(path: Path) -> Stored | VersionComparison:
+def load_result(path: Path) -> Stored:
     """Read a result of any kind.
 
     Raises:
@@ -53,25 +51,41 @@ def load_result(path: Path) -> Stored | VersionComparison:
     except (ValueError, RecursionError) as error:
         raise IncompatibleResults(f"{path}: not JSON: {error}") from error
     kind = raw.get("kind") if isinstance(raw, dict) else None
-    if not isinstance(kind, str) or kind not in _KINDS:
+    if kind not in (*_KINDS, *OLD_KINDS):
         raise IncompatibleResults(f"{path}: kind {kind!r}, a stored result is one of {', '.join(_KINDS)}")
-    _check_version(path, raw.get("schema_version"))
+    _check_version(path, kind, raw.get("schema_version"))
     try:
-        return _KINDS[kind].model_validate(raw)
+        if kind in OLD_KINDS and raw["schema_version"] == 1:
+            raw = upgraded(raw)
+        return _KINDS[raw["kind"]].model_validate(raw)
     except (ValidationError, SpecError) as error:
         problem = str(error) if isinstance(error, SpecError) else first_problem(error)
         raise IncompatibleResults(f"{path}: {problem}") from error
 
 
-def _check_version(path: Path, version: object) -> None:
-    if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+def save_result(store: Store, name: str, result: Spec) -> Path:
+    """Write ``results/<name>.json`` all at once, in place of an older one.
+
+    Raises:
+        ArtifactError: the store cannot be written, or is full.
+    """
+    path = store.result_path(name)
+    work = work_path(path, _OWNER)
+    with locked(store.results, _OWNER, "setup", silent), writing(path):
+        remove_leftovers(store.results, _OWNER)
+        try:
+            write_json(work, result)
+            sync(work)
+            work.replace(path)
+            sync(path.parent)
+        finally:
+            remove(work)
+    return path
+
+
+def _check_version(path: Path, kind: str, version: object) -> None:
+    newest = _NEWEST.get(kind, SCHEMA_VERSION)
+    if not isinstance(version, int) or not 1 <= version <= newest:
         raise IncompatibleResults(
-            f"{path}: schema_version {version}, this trtbench reads 1 to {SCHEMA_VERSION}: "
-            "use the one that wrote it"
+            f"{path}: schema_version {version}, this trtbench reads 1 to {newest}: use the one that wrote it"
         )
-
-
-def first_problem(error: ValidationError, within: str = "") -> str:
-    """The first field that is wrong, by its name within the field ``within``, and why."""
-    first = error.errors()[0]
-    return f"field {'.'.join(filter(None, (within, *map(str, first['loc']))))}: {first['msg']}"

@@ -93,7 +93,7 @@ class TrtexecArm:
         try:
             return measure(self._trtexec, self._spec, engine, directory, self._arm.options, profile)
         except SpecError as error:  # an input has a name that trtexec cannot be told
-            raise MeasureError(f"{engine.name}: {error}") from error
+            raise MeasureError(f"{engine.name}: {error}", code=error.code) from error
 
 
 def _notes(

@@ -4,8 +4,8 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from trtbench.errors import BuildError, MeasureError
-from trtbench.host.processes import LimitPassed, supervise
+from trtbench.errors import BuildError, Code, MeasureError
+from trtbench.host.processes import supervise
 from trtbench.results import LayerTime, Series
 from trtbench.specs import BenchSpec, BuilderOptions
 from trtbench.trtexec.command import Exports, bench_command
@@ -25,6 +25,8 @@ from trtbench.units import format_seconds
 _GRACE_S = 600.0
 """For loading the engine, the warm-up and the run that times layers."""
 _SUMMARY_MARGIN = 0.01
+_CODES = {Code.BUILD_TIME_LIMIT: Code.MEASURE_TIME_LIMIT, Code.BUILD_KILLED: Code.MEASURE_KILLED}
+"""How a program ended that was run, not to build, but to measure."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,13 @@ def measure(
     limit_s = spec.duration_s + spec.warmup_ms / 1e3 + _GRACE_S
     try:
         supervise(argv, log_path, limit_s, None, words=refusal_words)
-    except LimitPassed as error:
-        raise MeasureError(
-            f"trtexec {trtexec.version} did not end within {format_seconds(limit_s)}: does another process "
-            f"keep the GPU busy? (log: {log_path})"
-        ) from error
     except BuildError as error:
-        raise MeasureError(f"trtexec {trtexec.version} failed: {error} (log: {log_path})") from error
+        failed = f"failed: {error}"
+        if error.code == Code.BUILD_TIME_LIMIT:
+            failed = f"did not end within {format_seconds(limit_s)}: does another process keep the GPU busy?"
+        raise MeasureError(
+            f"trtexec {trtexec.version} {failed} (log: {log_path})", code=_CODES.get(error.code)
+        ) from error
     log = _read(log_path)
     protocol = read_protocol(log)
     _check_protocol(protocol, spec, log_path)
@@ -103,7 +105,8 @@ def _check_protocol(protocol: Protocol, spec: BenchSpec, log_path: Path) -> None
     if spec.cuda_graph and not protocol.cuda_graph_captured:
         raise MeasureError(
             f"trtexec could not capture a CUDA graph, and timed without one (log: {log_path}): measure with "
-            "--no-graph"
+            "--no-graph",
+            code=Code.GRAPH_CAPTURE_FAILED,
         )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trtbench.errors import ArtifactError
+from trtbench.host.memory import return_freed_memory
 from trtbench.store.artifacts import OnnxArtifact
 from trtbench.verify.blocks import block_outputs
 from trtbench.verify.images import ImageBatch, VerificationImages, load_batches
@@ -47,6 +48,8 @@ class EmulatedModel:
         self._blocks = block_outputs(graph)
         self._output = graph.output_name
         self._network = Network(graph, list(dict.fromkeys([*self._blocks.values(), self._output])))
+        del graph
+        return_freed_memory()  # several times the weights
 
     @property
     def batch(self) -> int:

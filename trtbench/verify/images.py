@@ -13,7 +13,7 @@ import numpy.typing as npt
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.export.calibration import IMAGE_SUFFIXES
 from trtbench.specs import InputsSpec, ModelSpec
-from trtbench.store.artifacts import file_record
+from trtbench.store.files import file_record
 
 CLASS_MAP = "class_map.txt"
 """Optional file beside the class folders, as timm takes it: a folder name a line, in the order of classes."""

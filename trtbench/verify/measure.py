@@ -8,10 +8,11 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from trtbench.errors import ArtifactError, SpecError
-from trtbench.progress import OnStep, silent
+from trtbench.progress import OnStep, Step, silent
 from trtbench.results import BlockFidelity, Fidelity, FidelityReference
 from trtbench.specs import canonical_hash
-from trtbench.store.artifacts import OnnxArtifact, Store, save_result
+from trtbench.store.artifacts import OnnxArtifact, Store
+from trtbench.store.results import save_result
 from trtbench.verify.emulation import Emulated, EmulatedModel, Reference
 from trtbench.verify.metrics import (
     ErrorSums,
@@ -40,7 +41,7 @@ def fidelity_of(onnx: OnnxArtifact, reference: Reference, store: Store, on_step:
     stored = _stored(store, name)
     if stored is not None:
         return stored.model_copy(update={"inputs": reference.images.spec})
-    on_step("load the model and its reference")
+    on_step(Step("verify", "load the model and its reference"))
     model = EmulatedModel(onnx, reference.model.batch)
     fidelity = _fidelity(model, reference, _compare(model, reference, on_step))
     save_result(store, name, fidelity)
@@ -61,7 +62,7 @@ def _identity(onnx: OnnxArtifact, reference: Reference) -> str:
 
 def _stored(store: Store, name: str) -> Fidelity | None:
     try:
-        return Fidelity.model_validate_json((store.root / "results" / f"{name}.json").read_bytes())
+        return Fidelity.model_validate_json(store.result_path(name).read_bytes())
     except (OSError, ValidationError):
         return None
 
@@ -81,7 +82,7 @@ def _compare(model: EmulatedModel, reference: Reference, on_step: OnStep) -> _Su
     sums, total = _Sums(), reference.images.count
     size = max(model.batch, reference.model.batch)
     seen = 0
-    on_step(f"compare {total} images")
+    on_step(Step("verify", "compare images", seen, total))
     for batch, wanted in reference.batches(size):
         sums.notes += batch.notes
         if wanted is not None:
@@ -91,7 +92,7 @@ def _compare(model: EmulatedModel, reference: Reference, on_step: OnStep) -> _Su
             if model.is_classifier:
                 _add_classes(sums, wanted.output, found.output, batch.labels)
         seen += len(batch.images) + len(batch.notes)
-        on_step(f"compared {seen} of {total} images")
+        on_step(Step("verify", "compare images", seen, total))
     if not sums.counts["images"]:
         folder = reference.images.spec.directory
         raise SpecError(f"image folder {folder}: none of the files is an image: {sums.notes[0]}")

@@ -46,14 +46,16 @@ class Network:
     """A graph that onnxruntime has loaded; ``run`` maps images to tensors."""
 
     def __init__(self, graph: StandardGraph, outputs: Sequence[str]) -> None:
-        self._graph, self._outputs = graph, tuple(outputs)
+        # Not the graph: onnxruntime packs the constants anew, and they take as much memory as the model.
+        self._input_name, self._input_shape = graph.input_name, graph.input_shape
+        self._outputs = tuple(outputs)
         large = {name: array for name, array in graph.constants.items() if _is_large(array)}
         self._loaded = _load(graph.model(self._outputs), large)
 
     @property
     def batch(self) -> int:
         """Images of one run."""
-        return self._graph.input_shape[0]
+        return self._input_shape[0]
 
     def run(self, images: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
         """Compute any number of images ``(N, C, H, W)``.
@@ -68,7 +70,7 @@ class Network:
         """Compute up to ``batch`` images; the first is repeated to fill the batch."""
         missing = self.batch - len(images)
         full = np.concatenate([images, np.repeat(images[:1], missing, axis=0)]) if missing else images
-        arrays = _run(self._loaded, self._outputs, {self._graph.input_name: full})
+        arrays = _run(self._loaded, self._outputs, {self._input_name: full})
         return {
             name: self._by_image(name, array)[: len(images)]
             for name, array in zip(self._outputs, arrays, strict=True)

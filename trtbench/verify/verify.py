@@ -1,11 +1,12 @@
 """The stage: how close each recipe of a model comes to its FP32 model, computed on a CPU from ONNX files."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from trtbench.errors import SpecError, TrtbenchError
 from trtbench.export import export
-from trtbench.progress import OnRecipeStep, OnStep
+from trtbench.progress import OnStep, Step, for_subject
 from trtbench.results import Verification, VerificationRow
 from trtbench.specs import ExportSpec, InputsSpec
 from trtbench.specs.recipe import Precision, Recipe
@@ -18,16 +19,14 @@ from trtbench.verify.standard_graph import runtime_name
 _FP32 = Recipe(Precision.FP32)
 
 
-def verify(
-    exports: Sequence[ExportSpec], store: Store, inputs: InputsSpec, on_step: OnRecipeStep
-) -> Verification:
+def verify(exports: Sequence[ExportSpec], store: Store, inputs: InputsSpec, on_step: OnStep) -> Verification:
     """Export each of ``exports`` and compare it with the FP32 model; a failure becomes a row with its reason.
 
     Args:
         exports: one spec a recipe, alike but for the recipe.
         store: where exported models and results are looked up and kept.
         inputs: the images to compare on.
-        on_step: told of each step.
+        on_step: progress callback; the subject of a step is its recipe.
 
     Raises:
         SpecError: the request is wrong for every recipe (unknown model, no images).
@@ -37,11 +36,11 @@ def verify(
     if not exports:
         raise SpecError("nothing to verify: name at least one recipe, such as nvfp4")
     runtime_name()  # before anything is exported
-    reference = load_reference(exports[0], store, inputs, lambda step: on_step(str(exports[0].recipe), step))
+    reference = load_reference(exports[0], store, inputs, for_subject(on_step, str(exports[0].recipe)))
     return Verification(
         model=exports[0].model.name,
         inputs=reference.images.spec,
-        rows=tuple(_row(spec, reference, store, on_step) for spec in exports),
+        rows=tuple(_row(spec, reference, store, for_subject(on_step, str(spec.recipe))) for spec in exports),
     )
 
 
@@ -55,19 +54,18 @@ def load_reference(spec: ExportSpec, store: Store, inputs: InputsSpec, on_step: 
     if inputs.directory is not None:
         class_folders(Path(inputs.directory))  # before minutes of work
     fp32 = spec.model_copy(update={"recipe": _FP32, "sparsity_method": None, "calibration": None})
-    onnx, _ = export(fp32, store, lambda step: on_step(f"export the reference: {step}"))
-    on_step("choose the images")
+    onnx, _ = export(fp32, store, lambda step: on_step(replace(step, text=f"reference: {step.text}")))
+    on_step(Step("verify", "choose the images"))
     output = onnx.manifest.outputs[0]
     return Reference(onnx, choose_images(inputs, output.shape[-1] if output.name == LOGITS else None))
 
 
-def _row(spec: ExportSpec, reference: Reference, store: Store, on_step: OnRecipeStep) -> VerificationRow:
-    name = str(spec.recipe)
+def _row(spec: ExportSpec, reference: Reference, store: Store, on_step: OnStep) -> VerificationRow:
     try:
-        onnx, _ = export(spec, store, lambda step: on_step(name, f"export: {step}"))
-        fidelity = fidelity_of(onnx, reference, store, lambda step: on_step(name, f"verify: {step}"))
+        onnx, _ = export(spec, store, on_step)
+        fidelity = fidelity_of(onnx, reference, store, on_step)
     except SpecError:
         raise
     except TrtbenchError as error:
-        return VerificationRow(recipe=spec.recipe, status="failed", reason=str(error))
+        return VerificationRow(recipe=spec.recipe, status="failed", reason=str(error), code=error.code)
     return VerificationRow(recipe=spec.recipe, status="ok", fidelity=fidelity)

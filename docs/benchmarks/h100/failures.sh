@@ -10,7 +10,7 @@ model=(--model vit_base_patch16_224 --runtime torch --store "$store" --processes
 
 show() {
   echo "\$ $*"
-  "$@" 2>&1 | grep --invert-match '^measure: '
+  "$@" 2>&1 | grep --invert-match '^fp16: measure: '
   echo "exit code ${PIPESTATUS[0]}"
   echo
 }

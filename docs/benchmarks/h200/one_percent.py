@@ -4,7 +4,7 @@
 
 Needs an NVIDIA GPU and torch. The delay is set so that it costs 1 % of the whole; what it really costs is
 measured over all comparisons together. Each comparison draws fresh groups of processes, as
-``trtbench compare --aa`` does.
+``trtbench bench --aa`` does.
 """
 
 import argparse

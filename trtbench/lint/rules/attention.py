@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from trtbench.audit.precision import QUANTIZED
+from trtbench.errors import Code
 from trtbench.lint.subject import BLOCK_SIZE, FORMAT_NAME, Attention, LintSubject
 from trtbench.lint.wording import blocks_of, count, names, numbers_of
 from trtbench.results import Finding, Severity
@@ -28,7 +29,7 @@ def head_dim_not_fused(subject: LintSubject) -> Iterator[Finding]:
         if alike:
             effect = "it cannot be built as one operator" if is_operator else "they run as separate products"
             yield _finding(
-                "HEAD_DIM_NOT_FUSED",
+                Code.HEAD_DIM_NOT_FUSED,
                 "error" if is_operator else "warning",
                 alike,
                 f"with heads of {numbers_of(each.head_dim for each in alike)}: {effect}",
@@ -51,7 +52,7 @@ def head_dim_padded(subject: LintSubject) -> Iterator[Finding]:
     wrong = [each for each in _not_in_blocks(subject) if _is_fused(each) and _is_padded(each)]
     if wrong:
         yield _finding(
-            "HEAD_DIM_PADDED",
+            Code.HEAD_DIM_PADDED,
             "info",
             wrong,
             f"with heads of {numbers_of(each.head_dim for each in wrong)}: Q, K, V and the result are copied "
@@ -77,7 +78,7 @@ def few_keys(subject: LintSubject) -> Iterator[Finding]:
     ]
     if wrong:
         yield _finding(
-            "FEW_KEYS",
+            Code.FEW_KEYS,
             "warning",
             wrong,
             f"in FP8 over {numbers_of(each.keys for each in wrong)} keys, fewer than 32: they run as "
@@ -95,7 +96,7 @@ def single_query(subject: LintSubject) -> Iterator[Finding]:
     wrong = [each for each in subject.attentions if each.is_fp8 and each.queries == 1]
     if wrong:
         yield _finding(
-            "SINGLE_QUERY",
+            Code.SINGLE_QUERY,
             "info",
             wrong,
             "in FP8 with a single query will run in 16 bits",
@@ -115,7 +116,7 @@ def fp32_attention(subject: LintSubject) -> Iterator[Finding]:
         if alike:
             effect = "it cannot be built as one operator" if is_operator else "they run as separate products"
             yield _finding(
-                "FP32_ATTENTION",
+                Code.FP32_ATTENTION,
                 "error" if is_operator else "warning",
                 alike,
                 f"in FP32: {effect}",
@@ -132,7 +133,7 @@ def int8_attention(subject: LintSubject) -> Iterator[Finding]:
     wrong = [each for each in subject.attentions if "int8" in each.precisions]
     if wrong:
         yield _finding(
-            "INT8_ATTENTION",
+            Code.INT8_ATTENTION,
             "warning",
             wrong,
             "in INT8: they run as separate products",
@@ -152,7 +153,7 @@ def block_attention(subject: LintSubject) -> Iterator[Finding]:
         wrong = [each for each in subject.attentions if precision in each.precisions]
         if wrong:
             yield _finding(
-                "BLOCK_ATTENTION",
+                Code.BLOCK_ATTENTION,
                 "warning",
                 wrong,
                 f"in {name}: they run as separate products, with the scores in memory",
@@ -173,7 +174,7 @@ def partly_fp8_attention(subject: LintSubject) -> Iterator[Finding]:
         if alike:
             reason = "the operator Attention computes in 16 bits" if is_operator else _kernel_of_part(alike)
             yield _finding(
-                "PARTLY_FP8_ATTENTION",
+                Code.PARTLY_FP8_ATTENTION,
                 "warning",
                 alike,
                 f"with FP8 for some operands: {reason}",
@@ -198,7 +199,7 @@ def _not_in_blocks(subject: LintSubject) -> list[Attention]:
 
 
 def _finding(
-    code: str,
+    code: Code,
     severity: Severity,
     attentions: Sequence[Attention],
     evidence: str,

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from trtbench.errors import Code
 from trtbench.lint.subject import (
     BLOCK_SIZE,
     FORMAT_NAME,
@@ -30,7 +31,7 @@ def quantizer_rank(subject: LintSubject) -> Iterator[Finding]:
         ranks = numbers_of(len(quantizer.shape) for quantizer in wrong)
         yield _refused(
             subject,
-            "QUANTIZER_RANK",
+            Code.QUANTIZER_RANK,
             wrong,
             f"read tensors of {ranks} dimensions, and TensorRT quantises dynamically 2 or 3 alone",
             "reshape the activation to 2 or 3 dimensions in front of the quantiser",
@@ -52,7 +53,7 @@ def block_does_not_divide(subject: LintSubject) -> Iterator[Finding]:
         block = alike[0].block
         yield _refused(
             subject,
-            "BLOCK_DOES_NOT_DIVIDE",
+            Code.BLOCK_DOES_NOT_DIVIDE,
             alike,
             f"have {extents} elements along the quantised axis, which blocks of {block} do not divide",
             f"make it a multiple of {block}, or take fp8, which has one scale a tensor",
@@ -69,7 +70,7 @@ def block_size(subject: LintSubject) -> Iterator[Finding]:
     if wrong:
         yield _refused(
             subject,
-            "BLOCK_SIZE",
+            Code.BLOCK_SIZE,
             wrong,
             f"have blocks of {numbers_of(q.block for q in wrong)}: NVFP4 has 16, MXFP8 has 32",
             "quantise with the block size of the format",
@@ -87,7 +88,7 @@ def block_axis(subject: LintSubject) -> Iterator[Finding]:
     if wrong:
         yield _refused(
             subject,
-            "BLOCK_AXIS",
+            Code.BLOCK_AXIS,
             wrong,
             "have blocks along an axis other than the last two",
             "quantise along K, the last axis of an activation",
@@ -108,7 +109,7 @@ def single_block(subject: LintSubject) -> Iterator[Finding]:
             refused = precision == "mxfp8"
             effect = "the compiler fails" if refused else "they are dequantised and multiply in 16 bits"
             yield Finding(
-                code="SINGLE_BLOCK",
+                code=Code.SINGLE_BLOCK,
                 severity="error" if refused else "warning",
                 message=(
                     f"{count(layers, 'Linear layer')} ({places(layers)}) in {FORMAT_NAME[precision]} with K "
@@ -138,7 +139,7 @@ def odd_outputs(subject: LintSubject) -> Iterator[Finding]:
     else:
         effect = "it cannot be built" if refused else "kernels pad the weight whenever the engine runs"
     yield Finding(
-        code="ODD_OUTPUTS",
+        code=Code.ODD_OUTPUTS,
         severity="error" if refused else "info",
         message=(
             f"{count(layers, 'Linear layer')} ({places(layers)}) with an odd number of outputs "
@@ -160,7 +161,7 @@ def fused_qkv(subject: LintSubject) -> Iterator[Finding]:
     if layers:
         share = subject.linear_share(layers)
         yield Finding(
-            code="FUSED_QKV",
+            code=Code.FUSED_QKV,
             severity="warning",
             message=(
                 f"{count(layers, 'product')} ({places(layers)}; {share:.1%} of the FLOPs of Linear layers) "
@@ -182,7 +183,7 @@ def quantizer_reads_fp32(subject: LintSubject) -> Iterator[Finding]:
     if wrong:
         extra_bytes = sum(2 * 2 * math.prod(quantizer.shape) for quantizer in wrong)
         yield Finding(
-            code="QUANTIZER_READS_FP32",
+            code=Code.QUANTIZER_READS_FP32,
             severity="warning",
             message=(
                 f"{count(wrong, 'dynamic quantiser')} ({places(wrong)}) read FP32: activations are written "
@@ -207,7 +208,7 @@ def rows_not_128(subject: LintSubject) -> Iterator[Finding]:
     wrong = [quantizer for quantizer in subject.fp4_quantizers if quantizer.rows % _SCALE_ROWS]
     if wrong:
         yield Finding(
-            code="ROWS_NOT_128",
+            code=Code.ROWS_NOT_128,
             severity="info",
             message=(
                 f"{count(wrong, 'NVFP4 quantiser')} ({places(wrong)}) of {numbers_of(q.rows for q in wrong)} "
@@ -254,7 +255,7 @@ def columns_not_64(subject: LintSubject) -> Iterator[Finding]:
     ]
     if wrong:
         yield Finding(
-            code="COLUMNS_NOT_64",
+            code=Code.COLUMNS_NOT_64,
             severity="info",
             message=(
                 f"{count(wrong, 'NVFP4 quantiser')} ({places(wrong)}) with K of "
@@ -280,7 +281,7 @@ def batched_quantizer(subject: LintSubject) -> Iterator[Finding]:
     ]
     if wrong:
         yield Finding(
-            code="BATCHED_QUANTIZER",
+            code=Code.BATCHED_QUANTIZER,
             severity="info",
             message=(
                 f"{count(wrong, 'NVFP4 quantiser')} ({places(wrong)}) of activations with "
@@ -298,7 +299,7 @@ def _of_right_rank(subject: LintSubject) -> list[Quantizer]:
 
 def _refused(
     subject: LintSubject,
-    code: str,
+    code: Code,
     wrong: Sequence[Quantizer],
     evidence: str,
     hint: str,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from trtbench.audit.precision import QUANTIZED
+from trtbench.errors import Code
 from trtbench.lint.subject import Convolution, LintSubject
 from trtbench.lint.wording import count, names, places
 from trtbench.results import Finding
@@ -20,7 +21,7 @@ def dynamic_shape(subject: LintSubject) -> Iterator[Finding]:
     if subject.dynamic_inputs:
         shown = ", ".join(f"{name} {shape}" for name, shape in subject.dynamic_inputs[:_SHOWN])
         yield Finding(
-            code="DYNAMIC_SHAPE",
+            code=Code.DYNAMIC_SHAPE,
             severity="error",
             message=f"{count(subject.dynamic_inputs, 'input')} of dynamic shape ({shown}): it does not build",
             hint=(
@@ -40,7 +41,7 @@ def foreign_type(subject: LintSubject) -> Iterator[Finding]:
     if subject.foreign_tensors:
         types = ", ".join(sorted({kind for _, kind in subject.foreign_tensors}))
         yield Finding(
-            code="FOREIGN_TYPE",
+            code=Code.FOREIGN_TYPE,
             severity="error",
             message=(
                 f"{count(subject.foreign_tensors, 'input or constant')} of type {types}: the parser refuses "
@@ -60,7 +61,7 @@ def asymmetric_quantizer(subject: LintSubject) -> Iterator[Finding]:
     """
     if subject.asymmetric_quantizers:
         yield Finding(
-            code="ASYMMETRIC_QUANTIZER",
+            code=Code.ASYMMETRIC_QUANTIZER,
             severity="error",
             message=(
                 f"{count(subject.asymmetric_quantizers, 'quantiser')} with a zero point other than 0 or "
@@ -80,7 +81,7 @@ def unsigned_quantizer(subject: LintSubject) -> Iterator[Finding]:
     """
     if subject.unsigned_quantizers:
         yield Finding(
-            code="UNSIGNED_QUANTIZER",
+            code=Code.UNSIGNED_QUANTIZER,
             severity="warning",
             message=(
                 f"{count(subject.unsigned_quantizers, 'quantiser')} to uint8 will run as int8: codes above "
@@ -100,7 +101,7 @@ def integer_operator(subject: LintSubject) -> Iterator[Finding]:
     """
     if subject.integer_operators:
         yield Finding(
-            code="INTEGER_OPERATOR",
+            code=Code.INTEGER_OPERATOR,
             severity="error",
             message=f"{count(subject.integer_operators, 'integer operator')}: the parser refuses the model",
             hint="quantise with pairs of QuantizeLinear and DequantizeLinear (onnxruntime: QuantFormat.QDQ)",
@@ -116,7 +117,7 @@ def int32_bias(subject: LintSubject) -> Iterator[Finding]:
     """
     if subject.int32_dequantizers:
         yield Finding(
-            code="INT32_BIAS",
+            code=Code.INT32_BIAS,
             severity="error",
             message=f"{count(subject.int32_dequantizers, 'int32 bias tensor')}: the parser refuses the model",
             hint="leave biases in floating point (onnxruntime: extra_options QuantizeBias=False)",
@@ -139,7 +140,7 @@ def convolution_precision(subject: LintSubject) -> Iterator[Finding]:
     if layers:
         kinds = " and ".join(sorted({f"{layer.activation} x {layer.weight}" for layer in layers}))
         yield Finding(
-            code="CONVOLUTION_PRECISION",
+            code=Code.CONVOLUTION_PRECISION,
             severity="warning",
             message=(
                 f"{count(layers, 'convolution')} ({places(layers)}) in {kinds} will multiply in 16 bits, "
@@ -162,7 +163,7 @@ def patch_embedding_in_16_bits(subject: LintSubject) -> Iterator[Finding]:
     if wide and subject.origin == "model" and subject.precisions & QUANTIZED:
         share = sum(layer.flops for layer in wide) / total
         yield Finding(
-            code="PATCH_EMBEDDING_IN_16_BITS",
+            code=Code.PATCH_EMBEDDING_IN_16_BITS,
             severity="info",
             message=f"the patch embedding stays in {wide[0].activation} ({share:.1%} of the FLOPs of layers)",
             hint="nothing to do: no block format has a convolution",
@@ -180,7 +181,7 @@ def pixels_dropped(subject: LintSubject) -> Iterator[Finding]:
     for layer in layers:
         height, width = _left_over(layer)
         yield Finding(
-            code="PIXELS_DROPPED",
+            code=Code.PIXELS_DROPPED,
             severity="warning",
             message=(
                 f"{layer.name} takes patches of {layer.kernel[0]} x {layer.kernel[1]} from an image of "
@@ -206,7 +207,7 @@ def products_not_judged(subject: LintSubject) -> Iterator[Finding]:
     """
     if subject.unjudged:
         yield Finding(
-            code="PRODUCTS_NOT_JUDGED",
+            code=Code.PRODUCTS_NOT_JUDGED,
             severity="info",
             message=f"{count(subject.unjudged, 'product')} of unknown shape: no rule has judged them",
             hint="simplify the graph (onnxslim), or give the dynamic inputs a static shape",

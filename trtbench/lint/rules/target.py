@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from trtbench.errors import Code
 from trtbench.lint.subject import LintSubject
 from trtbench.lint.wording import count, names, places
 from trtbench.results import Finding
@@ -20,7 +21,7 @@ def target_lacks_type(subject: LintSubject) -> Iterator[Finding]:
         lacking = [name for name in subject.targets if int(name[2:]) < _FIRST_TARGET[precision]]
         if lacking:
             yield Finding(
-                code="TARGET_LACKS_TYPE",
+                code=Code.TARGET_LACKS_TYPE,
                 severity="error",
                 message=f"{', '.join(lacking)} cannot compute in {precision}: the compiler refuses the model",
                 hint=f"build for sm{_FIRST_TARGET[precision]} or later, or take another precision",
@@ -37,7 +38,7 @@ def mxfp8_emulated(subject: LintSubject) -> Iterator[Finding]:
     if layers:
         share = subject.linear_share(layers)
         yield Finding(
-            code="MXFP8_EMULATED",
+            code=Code.MXFP8_EMULATED,
             severity="warning",
             message=(
                 f"{count(layers, 'Linear layer')} ({places(layers)}; {share:.1%} of the FLOPs of Linear "
@@ -59,7 +60,7 @@ def sparsity_ignored(subject: LintSubject) -> Iterator[Finding]:
     """
     if subject.recipe is not None and subject.recipe.sparse:
         yield Finding(
-            code="SPARSITY_IGNORED",
+            code=Code.SPARSITY_IGNORED,
             severity="warning",
             message="2:4 sparse weights compile to the same kernels as dense ones with TensorRT-RTX",
             hint="drop +sparse with TensorRT-RTX: pruning costs accuracy and gains nothing here",

@@ -7,8 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from trtbench.audit.precision import QUANTIZED
-from trtbench.report.text.comparison import format_shares
+from trtbench.report.text.compiled_table import format_shares
 from trtbench.report.text.findings import render_findings
+from trtbench.report.text.tables import table_of
 from trtbench.report.text.tactics import render_tactics
 from trtbench.results import Audit, AuditedLayer, RoleCoverage
 from trtbench.units import format_bytes, format_flops
@@ -21,7 +22,7 @@ _MIN_WIDTH_OF_NAMES = 20
 def render_audit(audit: Audit, console: Console, verbose: bool) -> None:
     """Print ``audit``; ``verbose`` lists every layer, else those that do the same work are one line."""
     console.print(_headline(audit), soft_wrap=True)
-    console.print(_role_table(audit))
+    console.print(_role_table(audit, console))
     console.print(_totals(audit), end="\n\n")
     console.print(
         _layer_table(audit, console, verbose), end="\n\n" if audit.tactics or audit.findings else "\n"
@@ -40,12 +41,9 @@ def _headline(audit: Audit) -> str:
     return f"{recipe} compiled by {audit.backend}; {timed}"
 
 
-def _role_table(audit: Audit) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("role")
-    table.add_column("FLOPs", justify="right")
-    for header in ("asked", "in the ONNX", "compiled"):
-        table.add_column(header)
+def _role_table(audit: Audit, console: Console) -> Table:
+    text = ("role", "asked", "in the ONNX", "compiled")
+    table = table_of(console, "role", "FLOPs", *text[1:], text=text, wraps=text, gap=2)
     for role in audit.by_role:
         share = role.flops / audit.onnx_flops if audit.onnx_flops else 0.0
         table.add_row(
@@ -88,12 +86,8 @@ def _totals(audit: Audit) -> str:
 
 def _layer_table(audit: Audit, console: Console, verbose: bool) -> Table:
     width_of_names = console.width - _WIDTH_OF_NUMBERS if verbose else 0
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    table.add_column("block" if verbose else "", justify="right")
-    for header in ("role", "op", "in", "out"):
-        table.add_column(header, no_wrap=True)
-    for header in ("M", "N", "K", "GFLOP", "MB"):
-        table.add_column(header, justify="right", no_wrap=True)
+    text, numbers = ("role", "op", "in", "out"), ("M", "N", "K", "GFLOP", "MB")
+    table = table_of(console, "block" if verbose else "", *text, *numbers, text=text, gap=1)
     if width_of_names >= _MIN_WIDTH_OF_NAMES:
         table.add_column("layer", no_wrap=True, overflow="ellipsis", max_width=width_of_names)
     for first, layer in _rows(audit, verbose):

@@ -1,170 +1,95 @@
-"""A comparison as text for people: one table of recipes, one of roles, then the findings."""
+"""A comparison as text for people: what was compared, compiled and timed, then what failed and was found."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from trtbench.report.text.findings import render_noted
-from trtbench.report.text.measurement import render_failure, render_measured_findings, render_times
-from trtbench.results import (
-    Comparison,
-    ComparisonRow,
-    CompiledSummary,
-    EngineSummary,
-    Fidelity,
-    RoleCoverage,
-)
-from trtbench.runtimes import runtime_entry
-from trtbench.units import format_bytes
-
-Cell = Callable[[ComparisonRow, CompiledSummary, EngineSummary], str]
-_WIDE = 100  # columns from which the table of recipes has room for two blanks between its own
+from trtbench.report.text.compiled_table import render_compiled, to_compile
+from trtbench.report.text.diff import render_difference
+from trtbench.report.text.findings import render_findings, render_noted
+from trtbench.report.text.keys import environment_line, environment_names, keyed, telling
+from trtbench.report.text.measurement import render_failure
+from trtbench.report.text.times import render_times
+from trtbench.results import Comparison
+from trtbench.results.comparison import row_name
+from trtbench.units import format_count
 
 
 def render_comparison(comparison: Comparison, raw_files: Sequence[Path], console: Console) -> None:
-    """Print ``comparison``: what the compiler made of each recipe, then what was timed, and where."""
-    named = [(row_name(row, comparison.rows), row) for row in comparison.rows]
-    render_head([comparison], console)
-    if comparison.target["sm"]:
-        built = built_rows(comparison.rows)
-        lines = [((row_name(row, built),), row) for row in built]
-        render_recipes(("recipe",), lines, console)
-    if any(row.compiled for row in comparison.rows):
-        console.print(_role_table(comparison))
-    measured = [row.measured for row in comparison.rows if row.measured]
-    if measured:
-        render_times(measured, comparison.verdicts, raw_files, console)
-    for name, row in named:
-        render_failure(name, row.reason, console)
-    render_row_findings(named, console)
+    """Print ``comparison``; ``raw_files``: where every sample is kept."""
+    versions = environment_names(comparison.rows)
+    comparison = comparison.model_copy(update={"rows": keyed(comparison.rows, versions).rows})
+    _render_head(comparison, console)
+    render_compiled(comparison.rows, versions, console)
+    render_times(comparison, versions, raw_files, console)
+    _render_failures(comparison, console)
+    _render_differences(comparison, versions, console)
+    _render_findings(comparison, console)
 
 
-def render_head(comparisons: Sequence[Comparison], console: Console) -> None:
-    """Print what was compared, at one batch or several, and why nothing was timed."""
-    console.print(_headline(comparisons), soft_wrap=True)
-    for reason in dict.fromkeys(each.not_timed for each in comparisons if each.not_timed):
-        console.print(Text(f"not timed: {reason}", style="dim"), soft_wrap=True)
+def _render_head(comparison: Comparison, console: Console) -> None:
+    console.print(_headline(comparison), soft_wrap=True)
+    if comparison.not_timed is not None:
+        console.print(Text(f"not timed: {comparison.not_timed}", style="dim"), soft_wrap=True)
+    for record in comparison.environments:
+        style = "dim" if record.contents else "red"
+        console.print(Text(environment_line(record), style=style), soft_wrap=True)
+    if comparison.environments:
+        console.print()
 
 
-def render_recipes(
-    headers: Sequence[str], lines: Sequence[tuple[tuple[str, ...], ComparisonRow]], console: Console
-) -> None:
-    """Print what the compiler made of each row, behind its cells under ``headers``, and what SQNR is."""
-    console.print(_recipe_table(headers, lines, is_narrow=console.width < _WIDE))
-    for fidelity in [row.fidelity for _, row in lines if row.fidelity][:1]:
-        console.print(Text(_what_sqnr_is(fidelity), style="dim"), soft_wrap=True)
-
-
-def row_name(row: ComparisonRow, rows: Iterable[ComparisonRow]) -> str:
-    """The recipe, with the runtime where ``rows`` are in several."""
-    return f"{row.recipe} on {row.runtime}" if len({each.runtime for each in rows}) > 1 else str(row.recipe)
-
-
-def _headline(comparisons: Sequence[Comparison]) -> str:
-    rows = [row for each in comparisons for row in each.rows]
-    backends = sorted({f"{r.engine.backend} {r.engine.backend_version}" for r in rows if r.engine})
-    is_timed = any(row.measured and row.measured.series for row in rows)
-    first, batches = comparisons[0], list(dict.fromkeys(str(each.batch) for each in comparisons))
-    sizes = dict.fromkeys(str(each.img_size) for each in comparisons if each.img_size)
-    return (
-        f"[bold]{first.model}[/bold], batch{'es' * (len(batches) > 1)} {', '.join(batches)}"
-        + (f", images of {', '.join(sizes)} pixels" if sizes else "")
-        + (f", compiled for {first.target['sm']}" if first.target["sm"] else "")
-        + (f" by {', '.join(backends)}" if backends else "")
-        + ("" if is_timed else "; nothing here was timed on a GPU")
+def _headline(comparison: Comparison) -> Text:
+    rows = comparison.rows
+    batches = sorted({row.batch for row in rows if row.batch})
+    sizes = sorted({row.img_size for row in rows if row.img_size})
+    targets = dict.fromkeys(target for row in rows for target in row.targets)
+    compilers = dict.fromkeys(
+        f"{row.engine.backend} {row.engine.backend_version}" for row in rows if row.engine
     )
+    parts: list[tuple[str, Collection[object], str]] = [
+        (f", batch{'es' * (len(batches) > 1)} ", batches, ""),
+        (", images of ", sizes, " pixels"),
+        (", compiled for ", targets, ""),
+        (" by ", compilers, ""),
+    ]
+    told = [f"{before}{', '.join(map(str, each))}{after}" for before, each, after in parts if each]
+    files = format_count(len({row.subject for row in rows}), "file")
+    subject = f"from {', '.join(comparison.sources)}" if comparison.sources else comparison.model or files
+    return Text.assemble((subject, "bold"), *told, *_what_is_missing(comparison))
 
 
-def _recipe_table(
-    headers: Sequence[str], lines: Sequence[tuple[tuple[str, ...], ComparisonRow]], is_narrow: bool
-) -> Table:
-    """One line a row; a narrow console has no room for the activations."""
-    columns = {header: cell for header, cell in _CELLS.items() if not (is_narrow and "activa" in header)}
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1 if is_narrow else 2, 0, 0))
-    for header in headers:
-        table.add_column(header, justify="left" if header == "recipe" else "right", no_wrap=True)
-    table.add_column("GEMM FLOPs run in", min_width=len("fp16 25.5%"))
-    table.add_column("attn", no_wrap=True)
-    for header in columns:
-        table.add_column(header, justify="right", no_wrap=True)
-    for names, row in lines:
-        table.add_row(*names, *_recipe_cells(row, columns.values()))
-    return table
+def _what_is_missing(comparison: Comparison) -> tuple[str, ...]:
+    is_timed = any(row.measured and row.measured.series for row in comparison.rows)
+    is_built = any(row.engine for row in comparison.rows)
+    nothing = "; nothing was compiled" * (bool(to_compile(comparison.rows)) and not is_built)
+    return (nothing, "; nothing here was timed on a GPU" * (not is_timed))
 
 
-def built_rows(rows: Iterable[ComparisonRow]) -> list[ComparisonRow]:
-    """Rows with an engine, or that failed to get one; other runtimes load nothing that was compiled."""
-    return [row for row in rows if row.runtime is None or runtime_entry(row.runtime).loads == "engine"]
+def _render_failures(comparison: Comparison, console: Console) -> None:
+    told = {record.reason for record in comparison.environments if record.reason}
+    for row in comparison.rows:
+        render_failure(row.key, "the environment is not ready" if row.reason in told else row.reason, console)
 
 
-def _recipe_cells(row: ComparisonRow, cells: Iterable[Cell]) -> tuple[str, ...]:
-    if row.compiled is None or row.engine is None:
-        return ("[red]failed[/red]",)
-    precisions = (format_shares(row.compiled.gemm_flops_share), row.compiled.attention_precision or "none")
-    return (*precisions, *(cell(row, row.compiled, row.engine) for cell in cells))
+def _render_differences(comparison: Comparison, versions: Mapping[str, str], console: Console) -> None:
+    rows = {row.key: row for row in comparison.rows}
+    fields = telling(comparison.rows) - {"environment"}
+    for each in comparison.differences:
+        before, after = rows[each.before], rows[each.after]
+        names = (versions[before.environment], versions[after.environment])
+        render_difference(row_name(before, fields), names, each.diff, console)
 
 
-def _what_sqnr_is(fidelity: Fidelity) -> str:
-    images = "images" if fidelity.inputs.directory else "synthetic images"
-    return f"SQNR of the logits against the FP32 model: emulated on a CPU, {fidelity.samples} {images}"
-
-
-def _format_sqnr(fidelity: Fidelity | None) -> str:
-    if fidelity is None:
-        return "-"
-    return "exact" if fidelity.sqnr_db is None else f"{fidelity.sqnr_db:.1f}"
-
-
-_CELLS: dict[str, Cell] = {
-    "SQNR\ndB": lambda row, compiled, engine: _format_sqnr(row.fidelity),
-    "GEMM\nkernels": lambda row, compiled, engine: str(compiled.gemm_kernels),
-    "other\nkernels": lambda row, compiled, engine: str(compiled.other_kernels),
-    "bytes of\nothers": lambda row, compiled, engine: format_bytes(compiled.other_bytes),
-    "weights": lambda row, compiled, engine: format_bytes(compiled.weight_bytes),
-    "activa-\ntions": lambda row, compiled, engine: format_bytes(compiled.activation_bytes),
-    "engine": lambda row, compiled, engine: format_bytes(engine.size_bytes),
-}
-
-
-def _role_table(comparison: Comparison) -> Table:
-    """One line a role, one column a recipe: what it compiled to, and what was asked if that differs."""
-    rows = [row for row in comparison.rows if row.compiled]
-    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-    table.add_column("role")
-    table.add_column("FLOPs", justify="right")
-    for row in rows:
-        table.add_column(row_name(row, rows))
-    coverages = [row.compiled.by_role for row in rows if row.compiled]
-    total = sum(role.flops for role in coverages[0].values()) if coverages else 0
-    for name in dict.fromkeys(role for coverage in coverages for role in coverage):
-        cells = [_role_cell(coverage.get(name)) for coverage in coverages]
-        flops = next(coverage[name].flops for coverage in coverages if name in coverage)
-        table.add_row(name, f"{flops / total:.1%}", *cells)
-    return table
-
-
-def _role_cell(role: RoleCoverage | None) -> str:
-    if role is None or not role.compiled:
-        return "-"
-    ran = format_shares(role.compiled)
-    if role.asked is None or set(role.compiled) == {role.asked}:
-        return ran
-    return f"[yellow]{ran}[/yellow] (asked {role.asked})"
-
-
-def format_shares(shares: dict[str, float]) -> str:
-    """``{"fp4": 0.75, "fp16": 0.25}`` as ``fp4 75.0% fp16 25.0%``; a single precision without its 100 %."""
-    ranked = sorted(shares.items(), key=lambda item: -item[1])
-    if len(ranked) == 1:
-        return ranked[0][0]
-    return ", ".join(f"{name} {share:.1%}" for name, share in ranked)
-
-
-def render_row_findings(named: Sequence[tuple[str, ComparisonRow]], console: Console) -> None:
-    """Print the findings on measurements, then those on engines, of rows that are called by their names."""
-    render_measured_findings([(name, row.measured) for name, row in named if row.measured], console)
-    findings = [(name, finding) for name, row in named for finding in row.findings]
-    render_noted(findings, console, "trtbench inspect")
+def _render_findings(comparison: Comparison, console: Console) -> None:
+    rows = comparison.rows
+    timed = [(row.key, finding) for row in rows if row.measured for finding in row.measured.findings]
+    render_noted(timed, console, "--json")
+    render_noted(
+        [(row.key, finding) for row in rows for finding in row.findings], console, "trtbench inspect"
+    )
+    of_environments = [
+        (each.environment, found) for each in comparison.environments for found in each.findings
+    ]
+    render_findings(of_environments, console)

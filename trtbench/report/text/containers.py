@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trtbench.report.text.tables import table_of
 from trtbench.results.containers import ContainerEntry, ContainerList
 from trtbench.results.environments import ExpectedVersion
 
@@ -23,7 +24,7 @@ def render_containers(containers: ContainerList, console: Console) -> None:
         for entry in containers.containers:
             _print_commands(entry, console)
         return
-    console.print(_table(containers))
+    console.print(_table(containers, console))
     for line in _NOTES:
         console.print(Text(line), soft_wrap=True)
 
@@ -35,11 +36,9 @@ def _print_commands(entry: ContainerEntry, console: Console) -> None:
     console.print()
 
 
-def _table(containers: ContainerList) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("image", no_wrap=True)
-    for header in ("TensorRT expected", "CUDA expected", "driver", "oldest\ndriver", "here"):
-        table.add_column(header, overflow="fold")
+def _table(containers: ContainerList, console: Console) -> Table:
+    wraps = ("TensorRT expected", "CUDA expected", "driver", "oldest\ndriver", "here")
+    table = table_of(console, "image", *wraps, text=("image", *wraps), wraps=wraps, gap=2)
     for entry in containers.containers:
         image = entry.image
         table.add_row(

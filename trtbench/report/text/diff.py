@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from trtbench.report.text.tables import table_of
 from trtbench.results.diff import DiffedEngine, DiffedLayer, EngineDiff, LayerChange
 from trtbench.units import format_bytes
 
@@ -17,8 +19,18 @@ def render_diff(diff: EngineDiff, console: Console) -> None:
     for name, engine in (("before", diff.before), ("after ", diff.after)):
         console.print(f"[bold]{name}[/bold] {escape(_engine(engine))}", soft_wrap=True)
     console.print("compiled layers; nothing here was timed", end="\n\n")
-    console.print(_role_table(diff), end="\n\n")
+    console.print(_role_table(diff, console), end="\n\n")
     _render_changes(diff, console)
+
+
+def render_difference(subject: str, names: tuple[str, str], diff: EngineDiff, console: Console) -> None:
+    """Print what changes between two engines of ``subject``, which are called by ``names``."""
+    reasons = explanations(diff)
+    total = headline(diff) if reasons else "the same kernels in the same precisions"
+    console.print()
+    console.print(Text.assemble((subject, "bold"), f", {' -> '.join(names)}: {total}"))
+    for reason in reasons:
+        console.print(Padding(Text(reason), (0, 0, 0, 2)))
 
 
 def headline(diff: EngineDiff) -> str:
@@ -72,11 +84,9 @@ def _engine(engine: DiffedEngine) -> str:
     )
 
 
-def _role_table(diff: EngineDiff) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("role")
-    for header in ("kernels", "", "", "bytes", "", ""):
-        table.add_column(header, justify="right", no_wrap=True)
+def _role_table(diff: EngineDiff, console: Console) -> Table:
+    headers = ("role", "kernels", "", "", "bytes", "", "")
+    table = table_of(console, *headers, text=("role",), wraps=("role",), gap=2)
     for role in diff.by_role:
         table.add_row(
             role.role, *_total(role.kernels_before, role.kernels_after, role.bytes_before, role.bytes_after)
@@ -104,12 +114,8 @@ def _render_changes(diff: EngineDiff, console: Console) -> None:
     console.print(f"{same} kernels are the same in both")
     if not changes:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("change", no_wrap=True)
-    table.add_column("where")
-    table.add_column("kernels", justify="right", no_wrap=True)
-    table.add_column("bytes", justify="right", no_wrap=True)
-    table.add_column("before -> after", ratio=1)
+    headers, wraps = ("change", "where", "kernels", "bytes", "before -> after"), ("where", "before -> after")
+    table = table_of(console, *headers, text=("change", *wraps), wraps=wraps, gap=2)
     for change in changes:
         table.add_row(
             change.kind,

@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trtbench.report.text.findings import render_findings
+from trtbench.report.text.tables import table_of
 from trtbench.results.doctor import Backend, Capability, Diagnosis
 from trtbench.results.environments import Environment
 from trtbench.units import format_bytes
@@ -15,12 +16,12 @@ _STYLES = {"ok": "green", "missing": "yellow", "broken": "red"}
 def render_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
     """Print the machine, its capabilities, the cost and the remedy of each absent one, and the backends."""
     console.print(_machine(diagnosis.environment))
-    console.print(_capabilities(diagnosis.capabilities))
+    console.print(_capabilities(diagnosis.capabilities, console))
     for capability in diagnosis.capabilities:
         if capability.status != "ok":
             _render_remedy(capability, console)
     console.print()
-    console.print(_backends(diagnosis.backends))
+    console.print(_backends(diagnosis.backends, console))
     render_findings([("", finding) for finding in diagnosis.findings], console)
 
 
@@ -32,8 +33,9 @@ def _machine(environment: Environment) -> Text:
     )
 
 
-def _capabilities(capabilities: tuple[Capability, ...]) -> Table:
-    table = Table("capability", "status", "found", box=None, header_style="bold")
+def _capabilities(capabilities: tuple[Capability, ...], console: Console) -> Table:
+    headers = ("capability", "status", "found")
+    table = table_of(console, *headers, text=headers, wraps=headers, gap=2)
     for capability in capabilities:
         # Text, because markup would swallow the brackets of 'trtbench[rtx]'.
         status = Text(capability.status, style=_STYLES[capability.status])
@@ -49,8 +51,9 @@ def _render_remedy(capability: Capability, console: Console) -> None:
     console.print(Text(f"  {capability.command}"), soft_wrap=True)
 
 
-def _backends(backends: tuple[Backend, ...]) -> Table:
-    table = Table("backend", "builds for", "runs on", "", box=None, header_style="bold")
+def _backends(backends: tuple[Backend, ...], console: Console) -> Table:
+    headers = ("backend", "builds for", "runs on", "")
+    table = table_of(console, *headers, text=headers, wraps=headers, gap=2)
     for backend in backends:
         cells = (
             backend.name,

@@ -1,6 +1,5 @@
 """Measurements as text for people. Every text names the GPU, or says that none computed it."""
 
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -8,36 +7,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from trtbench.measure.stop import relative_half_width
-from trtbench.progress import OnProgress, OnStep, RunProgress
-from trtbench.report.text.findings import render_findings, render_noted
+from trtbench.report.text.findings import render_findings
+from trtbench.report.text.tables import table_of
 from trtbench.results import (
     AaReport,
-    ArmsComparison,
     LayerTime,
     Measurement,
     Statistic,
     TelemetrySummary,
-    Verdict,
-    VerdictWord,
 )
 from trtbench.runtimes import runtime_entry
 from trtbench.units import format_bytes, format_count, format_seconds
 
-_TELL_S = 2.0
 _SLOWEST_LAYERS = 3
-_WIDE = 100  # columns from which there is room for two blanks between those of a table
 _PLACES = {
     "cuda": "on a GPU that NVML cannot name",
     "cpu": "on a CPU",
     "script": "by no clock: times are scripted",
-}
-_STYLES: dict[VerdictWord, str] = {
-    "FASTER": "green",
-    "SLOWER": "red",
-    "SAME": "cyan",
-    "AMBIGUOUS": "yellow",
-    "INCOMPARABLE": "yellow",
 }
 
 
@@ -45,7 +31,10 @@ def render_measurement(measurement: Measurement, raw_files: Iterable[Path], cons
     """Print one arm: its series, its rate, the state of the GPU, and the findings."""
     head = f", batch {measurement.batch}" if measurement.batch else ""
     console.print(
-        Text.assemble((measurement.arm.label, "bold"), f"{head}: {evidence([measurement])}"), soft_wrap=True
+        Text.assemble(
+            (measurement.arm.label, "bold"), f"{head}: {evidence([(measurement.arm.label, measurement)])}"
+        ),
+        soft_wrap=True,
     )
     if measurement.series:
         console.print(_series_table(measurement, console))
@@ -54,54 +43,6 @@ def render_measurement(measurement: Measurement, raw_files: Iterable[Path], cons
     render_raw_files(raw_files, console)
     render_failure(measurement.arm.label, measurement.reason, console)
     render_findings([("", finding) for finding in measurement.findings], console)
-
-
-def render_times(
-    measurements: Sequence[Measurement],
-    verdicts: Sequence[Verdict],
-    raw_files: Iterable[Path],
-    console: Console,
-) -> None:
-    """Print one line an arm, then each verdict with its reason, then where the samples are."""
-    console.print(Text(evidence(measurements)), soft_wrap=True)
-    table = table_of(console, "arm", *TIME_COLUMNS)
-    for measurement in measurements:
-        table.add_row(Text(measurement.arm.label), *time_cells(measurement, verdicts))
-    console.print(table)
-    render_verdicts(measurements, verdicts, console)
-    render_raw_files(raw_files, console)
-
-
-def render_verdicts(
-    measurements: Sequence[Measurement], verdicts: Iterable[Verdict], console: Console, where: str = ""
-) -> None:
-    """Print each verdict with its reason; that of a failed arm is its own."""
-    failed = {each.arm.label for each in measurements if each.status == "failed"}
-    for verdict in verdicts:
-        if verdict.arm in failed:
-            continue
-        word = (verdict.verdict, _STYLES[verdict.verdict])
-        console.print(
-            Text.assemble(f"{verdict.arm} against {verdict.baseline}{where}: ", word, f", {verdict.reason}"),
-            soft_wrap=True,
-        )
-
-
-def render_arms(comparison: ArmsComparison, raw_files: Iterable[Path], console: Console) -> None:
-    """Print arms that are no recipes of one model."""
-    if comparison.sources:
-        console.print(Text(f"from {', '.join(comparison.sources)}"), soft_wrap=True)
-    measured = comparison.measurements
-    render_times(measured, comparison.verdicts, raw_files, console)
-    for measurement in measured:
-        render_failure(measurement.arm.label, measurement.reason, console)
-    render_measured_findings([(each.arm.label, each) for each in measured], console)
-
-
-def render_measured_findings(measured: Iterable[tuple[str, Measurement]], console: Console) -> None:
-    """Print what the checks found in measurements, each called by its name."""
-    found = [(name, finding) for name, each in measured for finding in each.findings]
-    render_noted(found, console, "--json")
 
 
 def render_aa(report: AaReport, raw_files: Iterable[Path], console: Console) -> None:
@@ -128,45 +69,20 @@ def render_aa(report: AaReport, raw_files: Iterable[Path], console: Console) -> 
     render_findings([("", finding) for finding in report.findings], console)
 
 
-def evidence(measurements: Sequence[Measurement]) -> str:
-    """Name what computed the times, and the series that speeds are told in."""
-    timed = [each for each in measurements if each.series]
+def evidence(named: Sequence[tuple[str, Measurement]]) -> str:
+    """Name what computed the times of arms that are called by these names, and the series they are of."""
+    timed = [(name, each) for name, each in named if each.series]
     if not timed:
         return "nothing was measured"
-    by_place: dict[str, list[str]] = {}
-    for each in timed:
+    by_place: dict[str, dict[str, None]] = {}
+    for name, each in timed:
         place = f"on {each.gpu}" if each.gpu else _without_gpu(each.arm.runtime)
-        by_place.setdefault(place, []).append(each.arm.label)
-    series = {each.facts.main_series for each in timed if each.facts}
+        by_place.setdefault(place, {})[name] = None
+    series = {each.facts.main_series for _, each in timed if each.facts}
     places = [
-        place if len(by_place) == 1 else f"{', '.join(dict.fromkeys(labels))} {place}"
-        for place, labels in by_place.items()
+        place if len(by_place) == 1 else f"{', '.join(names)} {place}" for place, names in by_place.items()
     ]
     return f"measured {'; '.join(places)} ({', '.join(sorted(series))})"
-
-
-def progress_line(progress: RunProgress) -> str:
-    """What a run is doing, in one line."""
-    parts = [progress.step]
-    if progress.blocks:
-        parts.append(format_count(progress.blocks, "block"))
-    parts += [f"{label} {median_ms:.4g} ms" for label, median_ms in progress.medians_ms.items()]
-    if progress.left_s is not None:
-        parts.append(f"at most {format_seconds(progress.left_s)} of blocks left")
-    return ", ".join(parts)
-
-
-def told_as_steps(on_step: OnStep) -> OnProgress:
-    """Tell a run's progress as steps: each that is new, and every ``_TELL_S`` how far it is."""
-    last: list[tuple[str, float]] = [("", 0.0)]
-
-    def tell(progress: RunProgress) -> None:
-        now_s = time.monotonic()
-        if progress.step != last[0][0] or now_s - last[0][1] >= _TELL_S:
-            last[0] = (progress.step, now_s)
-            on_step(progress_line(progress))
-
-    return tell
 
 
 def _without_gpu(runtime: str) -> str:
@@ -174,7 +90,9 @@ def _without_gpu(runtime: str) -> str:
 
 
 def _series_table(measurement: Measurement, console: Console) -> Table:
-    table = table_of(console, "ms", "median", "95 % interval", "p90", "p99", "min", "max", "samples")
+    table = table_of(
+        console, "ms", "median", "95 % interval", "p90", "p99", "min", "max", "samples", text=("ms",)
+    )
     for name, each in measurement.series.items():
         cells = (each.p90, each.p99, each.minimum, each.maximum)
         table.add_row(
@@ -186,9 +104,11 @@ def _series_table(measurement: Measurement, console: Console) -> Table:
 def _facts(measurement: Measurement) -> Iterable[str]:
     """Rate, repetition, GPU, and notes, one line each."""
     if measurement.queries_per_s is not None:
-        images = "" if measurement.images_per_s is None else f", {_rate(measurement.images_per_s)} images/s"
+        images = (
+            "" if measurement.images_per_s is None else f", {format_rate(measurement.images_per_s)} images/s"
+        )
         yield (
-            f"{_rate(measurement.queries_per_s)} queries/s{images}; "
+            f"{format_rate(measurement.queries_per_s)} queries/s{images}; "
             f"{format_count(measurement.blocks, 'block')} of {format_count(measurement.processes, 'process')}"
         )
     if measurement.facts is not None:
@@ -228,35 +148,8 @@ def _telemetry_line(telemetry: TelemetrySummary) -> str:
     return ", ".join(form.format(value) for form, value in told.items() if value is not None)
 
 
-TIME_COLUMNS = ("median ms", "95 %", "images/s", "speed-up", "95 % interval", "verdict")
-"""Headers of ``time_cells``."""
-
-
-def time_cells(measurement: Measurement, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    """Time and rate of an arm, and the verdict on it if there is one."""
-    main = measurement.series.get(measurement.facts.main_series) if measurement.facts else None
-    verdict = next((each for each in verdicts if each.arm == measurement.arm.label), None)
-    times = ("[red]failed[/red]", "") if main is None else (f"{main.median:.4f}", _half_width(main))
-    rate = "" if measurement.images_per_s is None else _rate(measurement.images_per_s)
-    return (*times, rate, *_verdict_cells(verdict))
-
-
-def _half_width(main: Statistic) -> str:
-    """Relative to the median, as far as that says something: the interval is symmetric in the logarithm."""
-    half_width = relative_half_width(main)
-    return f"+-{half_width:.2%}" if half_width < 1 else "over 100%"
-
-
-def _verdict_cells(verdict: Verdict | None) -> tuple[str, str, str]:
-    if verdict is None:
-        return ("", "", "")
-    word = f"[{_STYLES[verdict.verdict]}]{verdict.verdict}[/]"
-    if verdict.ratio is None or verdict.ci95 is None:
-        return ("", "", word)
-    return (f"{verdict.ratio:.3f}x", f"{verdict.ci95[0]:.3f} to {verdict.ci95[1]:.3f}", word)
-
-
-def _rate(per_s: float) -> str:
+def format_rate(per_s: float) -> str:
+    """Write a rate with four digits, or whole."""
     return f"{per_s:.0f}" if per_s >= 1000 else f"{per_s:.4g}"
 
 
@@ -274,16 +167,3 @@ def render_failure(subject: str, reason: str | None, console: Console) -> None:
     """Print why something failed, if it did."""
     if reason is not None:
         console.print(Text.assemble((f"{subject} failed", "red"), f": {reason}"), soft_wrap=True)
-
-
-def table_of(console: Console, *headers: str) -> Table:
-    """A table without lines; only the names of arms may wrap."""
-    gap = 1 if console.width < _WIDE else 2
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
-    for header in headers:
-        is_text = header in ("ms", "arm", "verdict", "")
-        # Folded, since what tells two arms apart may be at the end of their names.
-        table.add_column(
-            header, justify="left" if is_text else "right", no_wrap=header != "arm", overflow="fold"
-        )
-    return table

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from trtbench.report.text.tables import table_of
 from trtbench.results import Fidelity, Verification, VerificationRow
 from trtbench.specs import InputsSpec
 
@@ -11,13 +12,13 @@ from trtbench.specs import InputsSpec
 def render_verification(verification: Verification, console: Console) -> None:
     """Print ``verification``; its evidence: ONNX files, computed on a CPU in the number formats they name."""
     console.print(_headline(verification), soft_wrap=True)
-    console.print(_recipe_table(verification))
+    console.print(_recipe_table(verification, console))
     compared = [row for row in verification.rows if row.fidelity and row.fidelity.per_block]
     if compared:
         console.print(
             "\nSQNR (dB) of the residual stream behind each block; yellow: where most of the noise enters"
         )
-        console.print(_block_table(compared))
+        console.print(_block_table(compared, console))
     for row in verification.rows:
         if row.status == "failed":
             console.print(f"[red]{row.recipe} failed[/red]: ", end="")
@@ -44,14 +45,13 @@ def _source(inputs: InputsSpec) -> str:
     return f"images of {inputs.directory}" if inputs.directory else f"synthetic images (seed {inputs.seed})"
 
 
-def _recipe_table(verification: Verification) -> Table:
+def _recipe_table(verification: Verification, console: Console) -> Table:
     fidelities = [row.fidelity for row in verification.rows if row.fidelity]
     is_labelled = any(fidelity.top1 is not None for fidelity in fidelities)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("recipe")
     headers = ["cosine", "SQNR", "max error", "same top-1", "KL (nats)"]
-    for header in headers + ["top-1", "top-5"] * is_labelled:
-        table.add_column(header, justify="right")
+    accuracies = ["top-1", "top-5"] * is_labelled
+    wraps = ("recipe", *headers)
+    table = table_of(console, "recipe", *headers, *accuracies, text=("recipe",), wraps=wraps, gap=2)
     for row in verification.rows:
         cells = _cells(row.fidelity, is_labelled) if row.fidelity else ("[red]failed[/red]",)
         table.add_row(str(row.recipe), *cells)
@@ -73,11 +73,9 @@ def _cells(fidelity: Fidelity, is_labelled: bool) -> tuple[str, ...]:
     return (*cells, _percent(fidelity.top1), _percent(fidelity.top5)) if is_labelled else cells
 
 
-def _block_table(rows: list[VerificationRow]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("block")
-    for row in rows:
-        table.add_column(str(row.recipe), justify="right")
+def _block_table(rows: list[VerificationRow], console: Console) -> Table:
+    recipes = [str(row.recipe) for row in rows]
+    table = table_of(console, "block", *recipes, text=("block",), wraps=recipes, gap=2)
     columns = [_block_column(row.fidelity) for row in rows if row.fidelity]
     for block in sorted({block for column in columns for block in column}):
         table.add_row(str(block), *(column.get(block, "-") for column in columns))

@@ -1,0 +1,12 @@
+import os
+
+import pytest
+
+from trtbench.store.artifacts import Store
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """One store for all workers and files: a model is exported and built once, whoever needs it."""
+    folder = tmp_path_factory.getbasetemp()
+    return Store((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "store")

@@ -1,0 +1,74 @@
+"""Groups of options: a command takes a dataclass, and typer sees its fields as options."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any
+
+from typer import Context
+
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
+
+class Given(tuple[str, ...]):
+    """The options on the command line, such as ``--batch``, whether or not their values are the defaults."""
+
+    __slots__ = ()
+
+
+def expanded(command: Callable[..., None]) -> Callable[..., None]:
+    """Make the callback of a command for typer.
+
+    A parameter annotated with a dataclass becomes the options of its fields, and one annotated with ``Given``
+    is filled in. Annotations are not to be strings.
+    """
+    parameters = inspect.signature(command).parameters
+    groups: dict[str, Any] = {
+        name: each.annotation for name, each in parameters.items() if is_dataclass(each.annotation)
+    }
+    wants_given = [name for name, each in parameters.items() if each.annotation is Given]
+
+    def callback(context: Context, **values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
+        command(**values, **{name: _given(context) for name in wants_given})
+
+    own = [each for name, each in parameters.items() if name not in (*groups, *wants_given)]
+    shared = [option for group in groups.values() for option in _options(group)]
+    flat = [inspect.Parameter("context", _KEYWORD, annotation=Context), *own, *shared]
+    callback.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [each.replace(kind=_KEYWORD) for each in flat]
+    )
+    callback.__annotations__ = {each.name: each.annotation for each in flat}
+    callback.__doc__ = command.__doc__
+    return callback
+
+
+def option_names(*groups: Any) -> frozenset[str]:
+    """The options of these groups, such as ``--batch``."""
+    return frozenset(_name(each) for group in groups for each in _options(group))
+
+
+def _name(option: inspect.Parameter) -> str:
+    # Until typer reads the annotation, the first word of Option("--set") is where a default would be.
+    declared = option.annotation.__metadata__[0].default
+    return declared if isinstance(declared, str) else f"--{option.name.replace('_', '-')}"
+
+
+def _given(context: Context) -> Given:
+    sources = (
+        (each.opts[0], context.get_parameter_source(each.name or "")) for each in context.command.params
+    )
+    return Given(option for option, source in sources if source and source.name == "COMMANDLINE")
+
+
+def _options(group: Any) -> list[inspect.Parameter]:
+    return [
+        inspect.Parameter(
+            field.name,
+            _KEYWORD,
+            annotation=field.type,
+            default=field.default if field.default_factory is MISSING else field.default_factory(),
+        )
+        for field in fields(group)
+    ]

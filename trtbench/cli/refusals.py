@@ -1,0 +1,126 @@
+"""Options that have no effect given what was asked, or exclude each other: one table for all commands."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trtbench.cli.groups import Given, option_names
+from trtbench.cli.options import BuildOptions, ModelOptions, ShapesOptions, TimingOptions
+from trtbench.compare.files import open_files
+from trtbench.errors import SpecError
+from trtbench.export.calibration import needs_calibration
+from trtbench.runtimes import runtime_entry
+from trtbench.specs.recipe import Recipe
+
+TIMING = option_names(TimingOptions)
+_BUILD = option_names(BuildOptions) | {"--rebuilds"}
+_MODEL = option_names(ModelOptions, ShapesOptions)
+_GRID = _MODEL | _BUILD | TIMING | {"--runtime", "--env"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the effect of options depends on.
+
+    Args:
+        recipes: the subjects, unless they are files.
+        files: the subjects, unless they are recipes.
+        graph: the ONNX file that is linted in place of a model.
+        runtimes: what times; none: the namesake of the compiler.
+        stored: the subjects are results.
+        aa: an arm is compared with itself.
+        shapes: how many shapes there are.
+        sparsity_method: how sparse recipes are pruned.
+        shares_timings: builds share a timing cache.
+    """
+
+    recipes: Sequence[Recipe] = ()
+    files: Sequence[str] = ()
+    graph: Path | None = None
+    runtimes: Sequence[str] = ()
+    stored: bool = False
+    aa: bool = False
+    shapes: int = 1
+    sparsity_method: str | None = None
+    shares_timings: bool = False
+
+
+def refuse(asked: Asked, given: Given) -> None:
+    """Refuse the first option in the table that was given and is wrong.
+
+    Raises:
+        SpecError: there is one, or a runtime is unknown.
+        ArtifactError: a file among the subjects is damaged.
+    """
+    for options, is_wrong, reason in _table(asked, given):
+        for option in given:
+            if is_wrong and option in options:
+                raise SpecError(f"{option} {reason}")
+
+
+def _table(asked: Asked, given: Given) -> tuple[tuple[Collection[str], bool, str], ...]:
+    """Options, whether they are wrong here, and why."""
+    named = f"({', '.join(map(str, asked.recipes))})"
+    file = asked.files[0] if asked.files else ""
+    runtimes = f"runtime {', '.join(asked.runtimes)}"
+    times_in = [runtime_entry(runtime) for runtime in asked.runtimes]
+    no_engine = bool(times_in) and all(entry.loads != "engine" for entry in times_in)
+    no_gpu = bool(times_in) and all(entry.device != "cuda" for entry in times_in)
+    no_graph = bool(times_in) and not any(entry.may_have_graph for entry in times_in)
+    return (
+        (_GRID, asked.stored, _excludes("--from", "stored results are not timed again")),
+        (
+            ["--pretrained"],
+            "--checkpoint" in given,
+            _excludes("--checkpoint", "the weights come from one of them"),
+        ),
+        (
+            ["--sparsity-method"],
+            bool(asked.recipes) and not any(recipe.sparse for recipe in asked.recipes),
+            _no_effect(f"recipes that prune nothing {named}"),
+        ),
+        (
+            ["--calib", "--calib-samples"],
+            bool(asked.recipes)
+            and not any(needs_calibration(recipe, asked.sparsity_method) for recipe in asked.recipes),
+            _no_effect(f"recipes that take no calibration images {named}"),
+        ),
+        (
+            ["--precision", "--set"],
+            asked.graph is not None,
+            _no_effect(f"{asked.graph}, whose layers and precisions are fixed"),
+        ),
+        # The seed is that of the inputs, too.
+        (_MODEL - {"--seed"}, bool(asked.files), _no_effect(f"{file}, whose model and shape are fixed")),
+        (_BUILD, no_engine, _no_effect(f"{runtimes}, which loads no engine")),
+        (_BUILD, _nothing_to_build(asked, given), _no_effect(f"{file}, from which nothing is built")),
+        (["--trust"], no_engine, _no_effect(f"{runtimes}, which loads no engine")),
+        (["--exclusive"], no_gpu, _no_effect(f"{runtimes}, which runs on no GPU")),
+        (["--no-graph"], no_graph, _no_effect(f"{runtimes}, which never has a CUDA graph")),
+        (
+            ["--rebuilds"],
+            asked.shares_timings,
+            _excludes("--timing-cache shared", "builds that share timings choose the same tactics"),
+        ),
+        (["--rebuilds"], asked.aa, _excludes("--aa", "one engine is compared with itself")),
+        (
+            ["--batch", "--img-size"],
+            asked.aa and asked.shapes > 1,
+            _excludes("--aa", f"it compares one arm with itself, and these are {asked.shapes} shapes"),
+        ),
+    )
+
+
+def _no_effect(what: str) -> str:
+    return f"has no effect with {what}; remove it"
+
+
+def _excludes(other: str, why: str) -> str:
+    return f"and {other} exclude each other: {why}"
+
+
+def _nothing_to_build(asked: Asked, given: Given) -> bool:
+    """Whether no file is a model; only looked up where it matters, for it verifies artifacts."""
+    if not asked.files or _BUILD.isdisjoint(given):
+        return False
+    return not any(file.is_model for file in open_files([Path(path) for path in asked.files]))

@@ -1,0 +1,104 @@
+"""The cells of a grid: what each is, and what is known of it so far."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from trtbench.build.compiler import Compiler
+from trtbench.compare.files import File, open_files
+from trtbench.compare.places import Place
+from trtbench.errors import SpecError, TrtbenchError
+from trtbench.measure.run import Arm
+from trtbench.results import Audit, ComparisonRow
+from trtbench.results.comparison import with_keys
+from trtbench.specs import BuildSpec, ExportSpec, Grid
+from trtbench.store.artifacts import EngineArtifact, OnnxArtifact
+
+
+@dataclass
+class Cell:
+    """One subject in one environment and runtime, on its way; ``row`` is what is found of it.
+
+    Args:
+        row: with the key; its runtime is None until something can be timed in it.
+        asked_runtime: the runtime that was named, if any.
+        export: the model and the recipe, unless it is a file.
+        file: the file, unless it is a recipe.
+        place: where it is built and timed.
+        build, compiler: how its engine is built, where it needs one.
+        onnx, engines, audit, arm: what was made; ``engines`` are several with ``--rebuilds``.
+        not_timed: why it has no times, although nothing failed.
+        error: what it failed with.
+    """
+
+    row: ComparisonRow
+    asked_runtime: str | None
+    export: ExportSpec | None
+    file: File | None
+    place: Place
+    build: BuildSpec | None = None
+    compiler: Compiler | None = None
+    onnx: OnnxArtifact | None = None
+    engines: list[EngineArtifact] = field(default_factory=list)
+    audit: Audit | None = None
+    arm: Arm | None = None
+    not_timed: str | None = None
+    error: TrtbenchError | None = None
+
+    @property
+    def key(self) -> str:
+        """What the cell is called, in the row, the arm and the progress."""
+        return self.row.key
+
+    @property
+    def is_live(self) -> bool:
+        """Whether nothing failed so far."""
+        return self.row.status == "ok"
+
+    @property
+    def shape(self) -> tuple[int | None, int | None]:
+        """Batch and image size, by which recipes are compared; files are compared whatever theirs is."""
+        return (self.row.batch, self.row.img_size) if self.export else (None, None)
+
+    def tell(self, **fields: Any) -> None:
+        """Write something into the row."""
+        self.row = self.row.model_copy(update=fields)
+
+    def fail(self, error: TrtbenchError) -> None:
+        """Keep what is there, and give the reason why there is no more."""
+        self.error = error
+        self.tell(status="failed", reason=str(error), code=error.code)
+
+
+def cells_of(grid: Grid, places: list[Place]) -> list[Cell]:
+    """All cells, subject by subject, in each runtime and place.
+
+    Raises:
+        SpecError: there is no subject, or a file is neither an artifact nor a model.
+        ArtifactError: an artifact is missing or damaged.
+    """
+    subjects: list[tuple[ExportSpec | None, File | None]] = [(export, None) for export in grid.exports]
+    subjects += [(None, file) for file in open_files([Path(path) for path in grid.files])]
+    if not subjects:
+        raise SpecError("nothing to compare: name at least one recipe, such as fp16")
+    cells = [
+        Cell(_row(export, file, place, runtime), runtime, export, file, place)
+        for export, file in subjects
+        for runtime in grid.runtimes or (None,)
+        for place in places
+    ]
+    keyed = with_keys([cell.row for cell in cells])
+    return [replace(cell, row=row) for cell, row in zip(cells, keyed, strict=True)]
+
+
+def _row(export: ExportSpec | None, file: File | None, place: Place, runtime: str | None) -> ComparisonRow:
+    spec = export or (file.export if file else None)
+    return ComparisonRow(
+        key="",
+        subject=file.label if file else str(export.recipe) if export else "",
+        recipe=spec.recipe if spec else None,
+        batch=spec.batch if spec else None,
+        img_size=spec.model.img_size if spec else None,
+        environment=place.word,
+        runtime=runtime,
+    )

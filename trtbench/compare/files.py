@@ -1,0 +1,78 @@
+"""Files in place of recipes: artifacts of a store, and bare files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trtbench.results import EngineManifest, OnnxManifest
+from trtbench.specs import ExportSpec
+from trtbench.store.artifacts import Artifact, EngineArtifact, OnnxArtifact, load_artifact
+
+
+@dataclass(frozen=True)
+class File:
+    """A subject that exists already: an exported model, an engine, or (both None) a bare file."""
+
+    label: str
+    path: Path
+    onnx: OnnxArtifact | None = None
+    engine: EngineArtifact | None = None
+
+    @property
+    def export(self) -> ExportSpec | None:
+        """What it was exported from, where that is known."""
+        if self.onnx is not None:
+            return self.onnx.manifest.spec
+        return self.engine.manifest.export if self.engine is not None else None
+
+    @property
+    def is_model(self) -> bool:
+        """Whether an engine can be built from it."""
+        return self.onnx is not None or (self.engine is None and self.path.suffix == ".onnx")
+
+
+def open_files(paths: Sequence[Path]) -> list[File]:
+    """Look what each path is, and verify artifacts.
+
+    Raises:
+        SpecError: nothing is at a path, or a folder is no artifact.
+        ArtifactError: an artifact is damaged.
+    """
+    return [_open(label, path) for label, path in zip(labels_of_paths(paths), paths, strict=True)]
+
+
+def labels_of_paths(paths: Sequence[Path]) -> list[str]:
+    """Call each path by its name, a file of an artifact by the artifact's; in full where names are alike."""
+    names = [_name_of(path.absolute()) for path in paths]  # "." and what is in it have no other folder's name
+    return [str(path) if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
+
+
+def engine_backend(path: Path) -> str | None:
+    """The compiler of an engine in the store; None for models and bare files.
+
+    Raises:
+        ArtifactError: an artifact is missing or damaged.
+    """
+    engine = _open("", path).engine
+    return None if engine is None else engine.manifest.backend
+
+
+def _open(label: str, path: Path) -> File:
+    if _is_bare(path):
+        return File(label, path)
+    artifact = load_artifact(path)
+    if isinstance(artifact.manifest, EngineManifest):
+        return File(label, path, engine=Artifact(artifact.directory, artifact.manifest))
+    manifest: OnnxManifest = artifact.manifest
+    return File(label, path, onnx=Artifact(artifact.directory, manifest))
+
+
+def _name_of(path: Path) -> str:
+    if _is_bare(path):
+        return path.stem
+    return path.parent.name if path.is_file() else path.name
+
+
+def _is_bare(path: Path) -> bool:
+    """Whether a file is no part of an artifact."""
+    return path.is_file() and not (path.parent / "manifest.json").is_file()

@@ -1,0 +1,140 @@
+"""Make what cells lack, each thing once: export, build, audit."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from trtbench.audit.inspect import inspect_engine
+from trtbench.build import build
+from trtbench.compare.cells import Cell
+from trtbench.errors import SpecError, TrtbenchError
+from trtbench.export import export
+from trtbench.progress import OnStep, Step, for_subject
+from trtbench.results import Audit, CompiledSummary, EngineSummary, OnnxSummary
+from trtbench.runtimes import runtime_entry
+from trtbench.store.artifacts import EngineArtifact, OnnxArtifact, Store
+
+K = TypeVar("K")
+
+
+def make(cells: Sequence[Cell], store: Store, rebuilds: Callable[[Cell], int], on_step: OnStep) -> None:
+    """Export, build and audit what the cells need; what fails is told in the rows of its cells.
+
+    Args:
+        cells: those that failed already are left alone.
+        store: where artifacts are looked up and kept.
+        rebuilds: how many more engines a cell is to have.
+        on_step: told of each step, by key of the first cell that it is for.
+
+    Raises:
+        SpecError: the request is wrong for every cell.
+    """
+    for group in _grouped(cells, lambda cell: cell.export or (cell.file and cell.file.path)).values():
+        _export(group, store, on_step)
+        for built in _grouped(
+            filter(_awaits_engine, group), lambda cell: (cell.place.word, cell.build)
+        ).values():
+            _build(built, store, max(map(rebuilds, built)), on_step)
+
+
+def _grouped(cells: Iterable[Cell], key: Callable[[Cell], K]) -> Mapping[K, list[Cell]]:
+    groups: dict[K, list[Cell]] = {}
+    for cell in cells:
+        if cell.is_live:
+            groups.setdefault(key(cell), []).append(cell)
+    return groups
+
+
+def _export(cells: Sequence[Cell], store: Store, on_step: OnStep) -> None:
+    """Export the model of these cells, unless each runtime makes its own."""
+    needing = [cell for cell in cells if _needs_onnx(cell)]
+    if not needing:
+        return
+    first = needing[0]
+    spec = first.export
+    onnx: OnnxArtifact | None = first.file.onnx if first.file else None
+    try:
+        if spec is not None:
+            onnx, _ = export(spec, store, for_subject(on_step, first.key))
+    except SpecError:
+        raise
+    except TrtbenchError as error:
+        for cell in needing:
+            cell.fail(error)
+        return
+    for cell in needing:
+        cell.onnx = onnx
+        if onnx is not None:
+            cell.tell(onnx=_onnx_summary(onnx))
+
+
+def _needs_onnx(cell: Cell) -> bool:
+    runtime = cell.row.runtime
+    return runtime is None or runtime_entry(runtime).loads in ("engine", "onnx")
+
+
+def _awaits_engine(cell: Cell) -> bool:
+    return cell.build is not None and not cell.engines
+
+
+def _build(cells: Sequence[Cell], store: Store, rebuilds: int, on_step: OnStep) -> None:
+    first = cells[0]
+    tell = for_subject(on_step, first.key)
+    model: OnnxArtifact | Path | None = first.onnx or (first.file.path if first.file else None)
+    if model is None or first.build is None:
+        raise ValueError(f"{first.key} has nothing to build from")
+    try:
+        engines = [
+            build(model, first.build, store, tell, number, first.compiler)[0]
+            for number in range(1 + rebuilds)
+        ]
+        tell(Step("audit", "read the compiled layers"))
+        audit = inspect_engine(engines[0])
+    except SpecError:
+        raise
+    except TrtbenchError as error:
+        for cell in cells:
+            cell.fail(error)
+        return
+    for cell in cells:
+        cell.engines, cell.audit = engines, audit
+        cell.tell(
+            targets=engines[0].manifest.spec.targets,
+            engine=_engine_summary(engines[0]),
+            compiled=_compiled_summary(engines[0], audit),
+            findings=audit.findings,
+        )
+
+
+def _onnx_summary(onnx: OnnxArtifact) -> OnnxSummary:
+    record = onnx.manifest.files[0]
+    return OnnxSummary(
+        path=str(onnx.payload), sha256=record.sha256, size_bytes=record.size_bytes, nodes=onnx.manifest.nodes
+    )
+
+
+def _engine_summary(engine: EngineArtifact) -> EngineSummary:
+    record, manifest = engine.manifest.files[0], engine.manifest
+    return EngineSummary(
+        path=str(engine.payload),
+        sha256=record.sha256,
+        size_bytes=record.size_bytes,
+        backend=manifest.backend,
+        backend_version=manifest.backend_version,
+        build_s=manifest.build_s,
+    )
+
+
+def _compiled_summary(engine: EngineArtifact, audit: Audit) -> CompiledSummary:
+    return CompiledSummary(
+        gemm_flops_share=audit.gemm_flops_share,
+        attention_precision=audit.attention_precision,
+        gemm_kernels=audit.gemm_kernels,
+        attention_kernels=audit.attention_kernels,
+        quantize_kernels=audit.quantize_kernels,
+        other_kernels=audit.other_kernels,
+        other_bytes=audit.other_bytes,
+        weight_bytes=engine.manifest.weight_bytes,
+        activation_bytes=engine.manifest.activation_bytes,
+        by_role={role.role: role for role in audit.by_role},
+    )

@@ -1,0 +1,35 @@
+"""What is compared: every subject in every environment and runtime."""
+
+from pydantic import Field
+
+from trtbench.specs.base import Spec
+from trtbench.specs.bench import BenchSpec
+from trtbench.specs.build import BuildRequest
+from trtbench.specs.environment import EnvironmentSpec
+from trtbench.specs.model import ExportSpec
+
+
+class Grid(Spec):
+    """Cells: model shape x recipe x environment x runtime; or files in place of models and recipes.
+
+    Args:
+        exports: one a shape and recipe, shape by shape; the first of a shape is its baseline.
+        files: paths of artifacts or bare files, in place of ``exports``.
+        environments: where engines are built and timed; none: here. Others are compared with the first.
+        runtimes: what times; none: the namesake of the compiler, where its engines run.
+        build: how engines are built for runtimes that load them.
+        bench: the protocol.
+        rebuilds: engines built anew from each model, besides the first.
+        exclusive: refuse to start while another process has the GPU open.
+        trust: load engines that the store did not build.
+    """
+
+    exports: tuple[ExportSpec, ...] = ()
+    files: tuple[str, ...] = ()
+    environments: tuple[EnvironmentSpec, ...] = ()
+    runtimes: tuple[str, ...] = ()
+    build: BuildRequest = BuildRequest()
+    bench: BenchSpec = BenchSpec()
+    rebuilds: int = Field(default=0, ge=0)
+    exclusive: bool = False
+    trust: bool = False

@@ -1,0 +1,69 @@
+"""Work in progress in a folder that several processes use, and the locks that say whose it is.
+
+``.tmp-<owner>-<random>`` is work for ``owner``, which only the process that holds ``.lock-<owner>`` does;
+when nobody holds that lock, it is what a dead process left. The kernel frees the lock of a process that ends,
+even by kill -9. A lock file is never removed: a process that waits for it would then hold another lock than
+newcomers.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from trtbench.progress import OnStep, Stage, Step
+from trtbench.store.files import CHOOSE_STORE, remove, writing
+
+
+@contextmanager
+def locked(
+    folder: Path, owner: str, stage: Stage, on_step: OnStep, advice: str = CHOOSE_STORE
+) -> Iterator[None]:
+    """Hold the lock of ``owner`` in ``folder``, made if missing; a wait for another process is reported.
+
+    Raises:
+        ArtifactError: the lock file cannot be made or opened, or the file system has no locks.
+    """
+    lock = _lock(folder, owner)
+    with writing(Path(lock.lock_file), advice):
+        is_free = _try(lock)
+    if not is_free:
+        on_step(Step(stage, "wait for another process that is making the same"))
+        with writing(Path(lock.lock_file), advice):
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def work_path(path: Path, owner: str) -> Path:
+    """Name a path on the same file system (mkdtemp would make a directory that shuts out other users)."""
+    return path.with_name(f".tmp-{owner}-{secrets.token_hex(4)}")
+
+
+def remove_leftovers(folder: Path, owner: str) -> None:
+    """Remove what dead processes left: of ``owner``, whose lock is held, and of every lock that is free."""
+    for path in folder.glob(".tmp-*"):
+        path_owner = path.name.removeprefix(".tmp-").rpartition("-")[0]
+        if path_owner == owner:
+            remove(path)
+            continue
+        with suppress(OSError), _lock(folder, path_owner).acquire(blocking=False):
+            remove(path)
+
+
+def _lock(folder: Path, owner: str) -> FileLock:
+    # preserve_lock_file: a file system without flock is an error, not a reason to lock by a file's presence,
+    # which a killed process leaves behind.
+    return FileLock(folder / f".lock-{owner}", preserve_lock_file=True)
+
+
+def _try(lock: FileLock) -> bool:
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return False
+    return True
