@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ import pytest
 from support.waiting import is_alive, number_in, wait_for_the_end_of
 
 from trtbench.errors import BuildError, Code
-from trtbench.host.processes import Usage, supervise
+from trtbench.host.processes import Usage, supervise, supervising_thread
 from trtbench.progress import Step
 
 MB = 1_000_000
@@ -216,3 +217,18 @@ def test_the_build_dies_with_a_killed_parent(tmp_path: Path) -> None:
         pid = number_in(pid_path)
         process.kill()
     wait_for_the_end_of(pid)
+
+
+def test_a_thread_that_supervises_ends_its_command_when_this_one_is_interrupted(tmp_path: Path) -> None:
+    log_path = tmp_path / "log"
+    command = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(600)"]
+    with suppress(KeyboardInterrupt), supervising_thread() as thread:
+        first = thread.submit(supervise, command, log_path, 600.0, None)
+        second = thread.submit(supervise, command, tmp_path / "never", 600.0, None)
+        number_in(log_path)
+        raise KeyboardInterrupt
+    assert first.exception().code == Code.BUILD_KILLED
+    assert (second.cancelled(), (tmp_path / "never").exists()) == (True, False)
+    assert not is_alive(int(log_path.read_text()))
+    with supervising_thread() as thread:  # the next one is not affected
+        thread.submit(supervise, [sys.executable, "-c", ""], log_path, 600.0, None).result()

@@ -9,6 +9,7 @@ from trtbench.build import build
 from trtbench.compare.cells import Cell
 from trtbench.errors import SpecError, TrtbenchError
 from trtbench.export import export
+from trtbench.host.processes import supervising_thread
 from trtbench.progress import OnStep, Step, for_subject
 from trtbench.results import Audit, CompiledSummary, EngineSummary, OnnxSummary
 from trtbench.runtimes import runtime_entry
@@ -29,12 +30,18 @@ def make(cells: Sequence[Cell], store: Store, rebuilds: Callable[[Cell], int], o
     Raises:
         SpecError: the request is wrong for every cell.
     """
-    for group in _grouped(cells, lambda cell: cell.export or (cell.file and cell.file.path)).values():
-        _export(group, store, on_step)
-        for built in _grouped(
-            filter(_awaits_engine, group), lambda cell: (cell.place.word, cell.build)
-        ).values():
-            _build(built, store, max(map(rebuilds, built)), on_step)
+    with supervising_thread() as thread:
+        builds = []
+        for group in _grouped(cells, lambda cell: cell.export or (cell.file and cell.file.path)).values():
+            _export(group, store, on_step)
+            awaiting = _grouped(filter(_awaits_engine, group), lambda cell: (cell.place.word, cell.build))
+            builds += [
+                # The compiler is a process of its own: meanwhile the next model can be exported.
+                thread.submit(_build, built, store, max(map(rebuilds, built)), on_step)
+                for built in awaiting.values()
+            ]
+        for each in builds:
+            each.result()
 
 
 def _grouped(cells: Iterable[Cell], key: Callable[[Cell], K]) -> Mapping[K, list[Cell]]:

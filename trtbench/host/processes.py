@@ -3,8 +3,11 @@
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +28,27 @@ class Usage:
 
     duration_s: float
     peak_rss_bytes: int
+
+
+_cancelled = threading.Event()
+"""Set while ``supervising_thread`` ends what it runs."""
+
+
+@contextmanager
+def supervising_thread() -> Iterator[Executor]:
+    """A thread that supervises one command after another while this thread works on.
+
+    When this thread fails or is interrupted, the command at work is ended and the others never start.
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        try:
+            yield thread
+        except BaseException:
+            _cancelled.set()
+            thread.shutdown(cancel_futures=True)
+            raise
+        finally:
+            _cancelled.clear()
 
 
 def supervise(
@@ -68,7 +92,8 @@ def supervise(
             duration_s = time.monotonic() - start_s
             _check_limits(log_path, duration_s, timeout_s, rss_bytes, memory_limit_bytes)
             tail.tell_news(duration_s)
-            time.sleep(_POLL_S)
+            if _cancelled.wait(_POLL_S):
+                raise BuildError("interrupted", code=Code.BUILD_KILLED)
     finally:
         # Before the child is reaped: after that its number may belong to another process.
         if child.returncode is None:
