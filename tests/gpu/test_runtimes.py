@@ -5,7 +5,7 @@ and cuda-bindings; without onnxruntime-gpu its part is skipped. What torch compi
 """
 
 import time
-from functools import cache
+from functools import cache, partial
 from statistics import median
 
 import numpy as np
@@ -298,7 +298,10 @@ BLOCKS = [
 @pytest.mark.parametrize(("word", "use", "l2"), BLOCKS)
 def test_a_block(word, use, l2, folder, tmp_path, record_property):
     bench = BENCH.model_copy(update={"l2": l2})
-    _check_block(word, InProcessArm(_whole(word, folder), bench, tmp_path / "log"), use, record_property)
+    # cuSPARSELt and the compiler have state of their own in a process; here sparse layers hung behind others.
+    is_apart = "sparse" in word or "compile" in word
+    make = partial(ArmProcess, prepare_timeout_s=180) if is_apart else InProcessArm
+    _check_block(word, make(_whole(word, folder), bench, tmp_path / "log"), use, record_property)
 
 
 def test_a_block_in_a_worker(folder, tmp_path, record_property):
