@@ -22,6 +22,7 @@ from trtbench.specs import (
 )
 from trtbench.specs.build import BuildRequest
 from trtbench.specs.environment import EnvironmentSpec
+from trtbench.specs.gpu import FIGURES, FigureSource, GpuSpec
 from trtbench.specs.grid import Grid
 from trtbench.specs.recipe import parse_recipe
 
@@ -117,6 +118,42 @@ COMPILED_ENGINE = results.CompiledEngine(
 )
 AUDITED = results.AuditedLayer(
     name="q", role="qkv", op="gemm", block=0, precision_in="fp4", precision_out="fp16", m=1576, n=192, k=192
+)
+FIGURE = FigureSource(certainty="datasheet", source="a data sheet")
+GPU_SPEC = GpuSpec(
+    name="h200",
+    title="H200 SXM",
+    chip="GH100",
+    calibrated_on="h200",
+    target="sm90",
+    sms=132,
+    clock_mhz=1830,
+    flop_per_clock_sm={"fp16": 4096},
+    l2_bytes=50e6,
+    dram_gb_per_s=4800,
+    power_w=700,
+    sparse_factor=2,
+    figures=dict.fromkeys(FIGURES, FIGURE),
+)
+LAYER_PREDICTION = results.LayerPrediction(
+    name="q", role="qkv", kernel="gemm", predicted_ms=0.1, interval_ms=(0.09, 0.12), bound="compute"
+)
+PREDICTION = results.Prediction(
+    gpu="h200",
+    target="sm90",
+    clock_mhz=1830,
+    level="measured",
+    batch=8,
+    gpu_compute_ms=0.1,
+    interval_ms=(0.09, 0.12),
+    coverage=0.9,
+    error_pct=20.0,
+    images_per_s=80000.0,
+    by_role_ms={"qkv": 0.1},
+    by_kernel_ms={"gemm": 0.1},
+    layers=(LAYER_PREDICTION,),
+    assumptions=("2:4 sparse weights run as dense ones",),
+    calibration={"gemm fp16": "h200"},
 )
 COVERAGE = results.RoleCoverage(
     role="qkv", flops=10**12, asked="nvfp4", onnx={"fp4": 1.0}, compiled={"fp4": 0.75, "fp16": 0.25}
@@ -371,6 +408,10 @@ EXAMPLES: tuple[Spec, ...] = (
     COMPILED_LAYER,
     COMPILED_ENGINE,
     AUDITED,
+    FIGURE,
+    GPU_SPEC,
+    LAYER_PREDICTION,
+    PREDICTION,
     COVERAGE,
     TACTIC,
     TACTICS,

@@ -217,6 +217,10 @@ def _layer(
         flops=flops,
         bytes=layer_bytes(kernel),
         onnx_nodes=kernel.onnx_nodes,
+        tactic_name=kernel.tactic_name,
+        inputs=kernel.inputs,
+        constants=kernel.constants,
+        outputs=kernel.outputs,
     )
 
 

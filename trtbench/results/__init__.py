@@ -50,6 +50,7 @@ from trtbench.results.measurement import (
     Verdict,
     VerdictWord,
 )
+from trtbench.results.prediction import Bound, LayerPrediction, Prediction
 from trtbench.results.run import (
     AaBlock,
     AaBlocks,
@@ -73,6 +74,7 @@ __all__ = [
     "Audit",
     "AuditedLayer",
     "BlockFidelity",
+    "Bound",
     "CalibrationRecord",
     "Comparison",
     "ComparisonRow",
@@ -90,6 +92,7 @@ __all__ = [
     "Finding",
     "Gpu",
     "GraphUse",
+    "LayerPrediction",
     "LayerTensor",
     "LayerTime",
     "LintReport",
@@ -99,6 +102,7 @@ __all__ = [
     "OnnxSummary",
     "PassDescription",
     "PassList",
+    "Prediction",
     "ProcessRecord",
     "RoleCoverage",
     "RoundRecord",

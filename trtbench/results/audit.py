@@ -50,6 +50,7 @@ class AuditedLayer(Spec):
 
     ``m, n, k``: the matrix product ``(m, k) x (k, n)``, batch folded into ``m``; absent elsewhere.
     ``bytes``: inputs, outputs and constants, each counted once: an upper bound on the DRAM traffic.
+    ``inputs``, ``constants`` and ``outputs`` are those of the compiled layer; empty for a layer of a graph.
     """
 
     name: str
@@ -64,6 +65,10 @@ class AuditedLayer(Spec):
     flops: int = 0
     bytes: int = 0
     onnx_nodes: tuple[str, ...] = ()
+    tactic_name: str = ""
+    inputs: tuple[LayerTensor, ...] = ()
+    constants: tuple[LayerTensor, ...] = ()
+    outputs: tuple[LayerTensor, ...] = ()
 
 
 class RoleCoverage(Spec):

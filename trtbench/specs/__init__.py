@@ -18,6 +18,7 @@ from trtbench.specs.build import (
     TimingCacheMode,
 )
 from trtbench.specs.environment import EnvironmentSpec
+from trtbench.specs.gpu import FigureSource, GpuSpec
 from trtbench.specs.grid import Grid
 from trtbench.specs.model import (
     CalibrationSpec,
@@ -46,6 +47,8 @@ __all__ = [
     "CheckpointSpec",
     "EnvironmentSpec",
     "ExportSpec",
+    "FigureSource",
+    "GpuSpec",
     "Grid",
     "HardwareCompatibility",
     "InputsSpec",

@@ -1,0 +1,140 @@
+"""Predictions of engines that the real compiler made."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from trtbench.audit import audit_engine, audit_onnx
+from trtbench.errors import SpecError
+from trtbench.predict.engine import predict_engine
+from trtbench.predict.gpus import find_gpu
+from trtbench.predict.residency import dram_traffic
+from trtbench.predict.work import work_of
+from trtbench.results import AuditedLayer, CompiledEngine, LayerTensor
+from trtbench.specs.recipe import parse_recipe
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "audit"
+
+
+def engine(name, recipe=None):
+    compiled = CompiledEngine.model_validate_json((GOLDEN / f"{name}.layers.json").read_bytes())
+    return audit_engine(
+        GOLDEN / f"{name}.onnx", compiled.layers, recipe and parse_recipe(recipe), "rtx", None
+    )
+
+
+FP16, NVFP4, FP8 = engine("fp16", "fp16"), engine("nvfp4_stock", "nvfp4@stock"), engine("fp8_stock")
+
+
+def tensor(name, elements, dtype="Half"):
+    return LayerTensor(name=name, dimensions=(elements,), strides=(1,), dtype=dtype, format="row major")
+
+
+def layer(inputs=(), outputs=(), **changes):
+    facts = {"name": "layer", "role": "other", "op": "pointwise", "block": None}
+    facts |= {"precision_in": "fp16", "precision_out": "fp16", **changes}
+    return AuditedLayer(inputs=inputs, outputs=outputs, **facts)
+
+
+def chain(*sizes):
+    """Kernels in a row, each reading what the one before it wrote."""
+    names = [tensor(f"t{index}", size // 2) for index, size in enumerate(sizes)]
+    return tuple(layer((a,), (b,)) for a, b in pairwise(names))
+
+
+@pytest.mark.parametrize("audit", [FP16, NVFP4, FP8], ids=["fp16", "nvfp4", "fp8"])
+def test_sums_of_layers_roles_and_kernels_agree(audit):
+    prediction = predict_engine(audit, find_gpu("rtx-pro-6000"), 8)
+    assert [each.name for each in prediction.layers] == [each.name for each in audit.layers]
+    total = prediction.gpu_compute_ms
+    assert sum(each.predicted_ms for each in prediction.layers) == pytest.approx(total)
+    assert sum(prediction.by_role_ms.values()) == pytest.approx(total)
+    assert sum(prediction.by_kernel_ms.values()) == pytest.approx(total)
+    assert prediction.images_per_s == pytest.approx(8e3 / total)
+    assert prediction.interval_ms[0] < total < prediction.interval_ms[1]
+    assert prediction.error_pct >= 100 * (1 - prediction.interval_ms[0] / total)
+
+
+def test_it_is_labelled_as_predicted_and_names_its_sources():
+    prediction = predict_engine(NVFP4, find_gpu("5090"), 8)
+    assert prediction.kind == "prediction"
+    assert prediction.level == "unmeasured"
+    assert "aiconfigurator-core 0.12.0" in prediction.calibration["gemm fp4"]
+    assert any("GeForce RTX 5090" in each for each in prediction.assumptions)
+    assert type(prediction).model_validate_json(prediction.model_dump_json()) == prediction
+
+
+def test_a_slower_clock_takes_longer():
+    fast, slow = (predict_engine(FP16, find_gpu("h200", clock), 8) for clock in (1800, 900))
+    assert fast.gpu_compute_ms < slow.gpu_compute_ms < 2 * fast.gpu_compute_ms
+
+
+def test_an_accumulator_in_fp16_is_read_from_the_name_of_the_tactic():
+    gpu = find_gpu("5090")
+    product = layer((tensor("a", 64),), (tensor("c", 64),), op="gemm", m=8, n=8, k=8)
+    half = product.model_copy(update={"tactic_name": "sm80_xmma_gemm_f16f16_f16f16_f16_tn_n"})
+    assert work_of(half).peak(gpu) == 2 * work_of(product).peak(gpu)
+
+
+def test_operands_of_two_precisions_multiply_in_the_wider_one():
+    product = layer(
+        (tensor("a", 64),), (tensor("c", 64),), op="gemm", precision_in="fp16 x fp4", m=8, n=8, k=8
+    )
+    assert work_of(product).precision == "fp16"
+
+
+def test_attention_is_read_from_its_result_and_its_flops():
+    out = LayerTensor(name="o", dimensions=(24, 197, 64), strides=(1, 1, 1), dtype="Half", format="")
+    work = work_of(layer((), (out,), op="attention", flops=4 * 24 * 197 * 197 * 64))
+    assert work.sizes == (24, 197, 197, 64)
+    packed = out.model_copy(update={"dimensions": (8, 197, 192)})
+    assert work_of(layer((), (packed,), op="attention", flops=4 * 24 * 197 * 197 * 64)).sizes == (
+        24,
+        197,
+        197,
+        64,
+    )
+
+
+def test_fp8_attention_takes_the_bounds_of_what_nobody_measured():
+    prediction = predict_engine(engine("fp8_stock"), find_gpu("rtx-pro-6000-se"), 8)
+    assert not any("attention in fp8" in each for each in prediction.assumptions)
+    quantised = NVFP4.model_copy(
+        update={
+            "layers": tuple(
+                each.model_copy(update={"precision_in": "fp8"}) if each.op == "attention" else each
+                for each in NVFP4.layers
+            )
+        }
+    )
+    prediction = predict_engine(quantised, find_gpu("rtx-pro-6000-se"), 8)
+    assert any("attention in fp8" in each for each in prediction.assumptions)
+
+
+def test_what_is_read_at_once_stays_in_l2_and_a_long_way_back_does_not():
+    def missed(distance):
+        return float(distance > 1000)
+
+    assert dram_traffic(chain(100, 100, 100, 100), missed, 1000) == [0.0, 0.0, 0.0]
+    # The second kernel writes so much that its own input is gone, and its result before the third reads it.
+    assert dram_traffic(chain(100, 100, 5000, 100), missed, 1000) == [100 + 100, 100 + 5000, 5000]
+
+
+def test_a_graph_alone_is_refused():
+    with pytest.raises(SpecError, match="build it first"):
+        predict_engine(audit_onnx(GOLDEN / "fp16.onnx"), find_gpu("h200"), 8)
+
+
+@pytest.mark.parametrize(
+    ("audit", "gpu", "batch", "reason"),
+    [
+        (FP16, "h200", 0, "batch 0"),
+        (NVFP4, "l40s", 8, "L40S has no tensor cores for fp4"),
+        (FP16, "thor", 8, "no prediction for Jetson Thor"),
+    ],
+)
+def test_what_cannot_be_predicted_says_so_in_a_line(audit, gpu, batch, reason):
+    with pytest.raises(SpecError, match=reason) as error:
+        predict_engine(audit, find_gpu(gpu), batch)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,1 @@
+"""How long an engine takes on a named GPU, from its compiled layers alone. Evidence kind: predicted."""

@@ -1,0 +1,198 @@
+"""The time of a whole engine on a GPU, from its audit alone."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from trtbench.errors import SpecError
+from trtbench.predict.arrays import Array
+from trtbench.predict.attention import AttentionWork, attention_time
+from trtbench.predict.fitted import Calibration, calibration_of
+from trtbench.predict.gemm import GemmWork, gemm_time
+from trtbench.predict.intervals import COVERAGE
+from trtbench.predict.memory import dram_us, l2_us, miss_share, pointwise_us
+from trtbench.predict.residency import dram_traffic
+from trtbench.predict.work import KernelWork, work_of
+from trtbench.results import Audit, Bound, LayerPrediction, Prediction
+from trtbench.specs import GpuSpec
+
+Parts = dict[Bound, Array]
+"""Parts of the time of each kernel in us, and ``total``."""
+
+
+def predict_engine(audit: Audit, gpu: GpuSpec, batch: int) -> Prediction:
+    """Predict the GPU time of one inference from the compiled layers of an engine.
+
+    Args:
+        audit: of an engine, not of a graph alone.
+        gpu: where it would run; see ``find_gpu``.
+        batch: images an inference, for the rate of images.
+
+    Raises:
+        SpecError: the audit is of a graph, the batch is not positive, no rates fit the GPU, or it has no
+            tensor cores for a layer.
+    """
+    if audit.compiled_flops is None or not audit.layers:
+        raise SpecError(
+            "prediction needs a compiled engine, and this audit is of a graph alone: build it first"
+        )
+    if batch < 1:
+        raise SpecError(f"batch {batch}: give at least 1")
+    calibration = calibration_of(gpu)
+    works = [work_of(layer) for layer in audit.layers]
+    dram = _dram_bytes(audit, gpu, calibration)
+    layers = _predict_layers(works, dram, gpu, calibration)
+    total = sum(layer.predicted_ms for layer in layers)
+    interval = _total_interval(works, layers, calibration)
+    return Prediction(
+        gpu=gpu.name,
+        target=gpu.target,
+        clock_mhz=gpu.clock_mhz,
+        level=calibration.level,
+        batch=batch,
+        gpu_compute_ms=total,
+        interval_ms=interval,
+        coverage=COVERAGE,
+        error_pct=100 * max(interval[1] / total - 1, 1 - interval[0] / total),
+        images_per_s=1e3 * batch / total,
+        by_role_ms=_sums(layers, lambda layer: layer.role),
+        by_kernel_ms=_sums(layers, lambda layer: layer.kernel),
+        layers=layers,
+        assumptions=_assumptions(audit, works, gpu, calibration),
+        calibration={f"{work.kind} {work.precision}": _source(work, calibration) for work in works},
+    )
+
+
+def _dram_bytes(audit: Audit, gpu: GpuSpec, calibration: Calibration) -> list[float]:
+    memory = calibration.rates.memory
+
+    def missed(distance: float) -> float:
+        return float(miss_share(np.array(distance), gpu, memory))
+
+    return dram_traffic(audit.layers, missed, gpu.l2_bytes * (memory.l2_kept + memory.l2_lost))
+
+
+def _predict_layers(
+    works: list[KernelWork], dram: list[float], gpu: GpuSpec, calibration: Calibration
+) -> tuple[LayerPrediction, ...]:
+    """Predict all kernels that share rates at once, then put them in execution order."""
+    groups: dict[tuple[str, str, float], list[int]] = {}
+    for index, work in enumerate(works):
+        peak = work.peak(gpu) if work.kind != "pointwise" else 0.0
+        groups.setdefault((work.kind, work.precision if peak else "", peak), []).append(index)
+    found: dict[int, LayerPrediction] = {}
+    for (_, _, peak), members in groups.items():
+        chosen = [works[index] for index in members]
+        total, parts = _time(chosen, np.array([dram[index] for index in members]), peak, gpu, calibration)
+        for place, index in enumerate(members):
+            bound = max(parts, key=lambda part: parts[part][place])
+            found[index] = _layer(works[index], float(total[place]), bound, calibration)
+    return tuple(found[index] for index in range(len(works)))
+
+
+def _time(
+    works: list[KernelWork], dram: Array, peak: float, gpu: GpuSpec, calibration: Calibration
+) -> tuple[Array, Parts]:
+    """Total and parts, in us, of kernels of one kind and precision."""
+    kind, rates = works[0].kind, calibration.rates
+    traffic = np.array([float(work.layer.bytes) for work in works])
+    if kind == "pointwise":
+        floor = np.full_like(dram, rates.memory.floor_us)
+        parts: Parts = {
+            "l2": l2_us(traffic, gpu, rates.memory),
+            "dram": dram_us(dram, gpu, rates.memory),
+            "floor": floor,
+        }
+        return pointwise_us(traffic, dram, gpu, rates.memory), parts
+    sizes = np.array([work.sizes for work in works]).T
+    if kind == "attention":
+        heads, queries, keys, width = sizes
+        attention = attention_time(
+            AttentionWork(heads, queries, keys, width, traffic, dram),
+            peak,
+            gpu,
+            rates.attention,
+            rates.memory,
+        )
+        floor = np.full_like(dram, rates.attention.floor_us)
+        parts = {
+            "compute": attention.tiles_us,
+            "l2": l2_us(traffic, gpu, rates.memory),
+            "dram": dram_us(dram, gpu, rates.memory),
+            "floor": floor,
+        }
+        return attention.total_us, parts
+    m, n, k = sizes
+    operands = np.array([work.operand_bytes for work in works])
+    epilogue = np.array([work.epilogue_bytes for work in works])
+    gemm_rates = rates.gemm[works[0].fitted_precision]
+    gemm = gemm_time(GemmWork(m, n, k, operands, epilogue, dram), peak, gpu, gemm_rates, rates.memory)
+    floor = np.full_like(dram, gemm_rates.floor_us)
+    return gemm.total_us, {"compute": gemm.tiles_us, "dram": gemm.dram_us, "floor": floor}
+
+
+def _layer(work: KernelWork, total_us: float, bound: Bound, calibration: Calibration) -> LayerPrediction:
+    bounds = calibration.bounds(work.kind, work.fitted_precision, work.precision_measured).kernel
+    milliseconds = total_us / 1e3
+    return LayerPrediction(
+        name=work.layer.name,
+        role=work.layer.role,
+        kernel=work.layer.op,
+        predicted_ms=milliseconds,
+        interval_ms=(milliseconds * bounds.low, milliseconds * bounds.high),
+        bound=bound,
+    )
+
+
+def _total_interval(
+    works: list[KernelWork], layers: tuple[LayerPrediction, ...], calibration: Calibration
+) -> tuple[float, float]:
+    """Ends for the sum: errors add, since all kernels may be off in the same direction."""
+    low = high = 0.0
+    for work, layer in zip(works, layers, strict=True):
+        bounds = calibration.bounds(work.kind, work.fitted_precision, work.precision_measured).total
+        low += bounds.low * layer.predicted_ms
+        high += bounds.high * layer.predicted_ms
+    return low, high
+
+
+def _sums(layers: tuple[LayerPrediction, ...], key: Callable[[LayerPrediction], str]) -> dict[str, float]:
+    """Milliseconds by ``key``, the longest first."""
+    sums: dict[str, float] = {}
+    for layer in layers:
+        sums[key(layer)] = sums.get(key(layer), 0.0) + layer.predicted_ms
+    return dict(sorted(sums.items(), key=lambda item: -item[1]))
+
+
+def _source(work: KernelWork, calibration: Calibration) -> str:
+    fitted_as = "" if work.precision_measured else f", rates of {work.fitted_precision}"
+    return f"{calibration.measured_gpu}{fitted_as}: {calibration.source}"
+
+
+def _assumptions(
+    audit: Audit, works: list[KernelWork], gpu: GpuSpec, calibration: Calibration
+) -> tuple[str, ...]:
+    """What the prediction takes for granted, the weightier first."""
+    clock = gpu.figures["clock_mhz"].source
+    found = [
+        f"the clock stays at {gpu.clock_mhz:.0f} MHz ({clock}), whatever the power limit",
+        "kernels run in sequence in a CUDA graph, as fast as those of cuBLAS, CUTLASS, FlashAttention",
+    ]
+    found.append(f"the layers as they were compiled, even if for another target than {gpu.target}")
+    if calibration.level != "measured":
+        found.append(
+            f"efficiencies of {calibration.measured_gpu}: no kernel times of {gpu.title} are published"
+        )
+    unmeasured = sorted({f"{work.kind} in {work.precision}" for work in works if not work.precision_measured})
+    if unmeasured:
+        found.append(
+            f"no kernel times for {', '.join(unmeasured)}: peaks of that precision, efficiency of another"
+        )
+    if any(
+        work.kind == "gemm" and work.precision == "fp16" and "f16f16" not in work.layer.tactic_name
+        for work in works
+    ):
+        found.append("FP16 products accumulate in FP32, unless the name of the tactic says otherwise")
+    if audit.recipe is not None and audit.recipe.sparse:
+        found.append("2:4 sparse weights run as dense ones")
+    return tuple(found)
