@@ -155,6 +155,22 @@ PREDICTION = results.Prediction(
     assumptions=("2:4 sparse weights run as dense ones",),
     calibration={"gemm fp16": "h200"},
 )
+GPU_ENTRY = results.GpuEntry(
+    name="h200",
+    title="H200 SXM",
+    target="sm90",
+    sms=132,
+    clock_mhz=1830,
+    dram_gb_per_s=4800,
+    dense_tflops={"fp16": 989.0, "fp8": 1979.0, "fp4": None},
+    level="measured",
+    calibrated_on="h200",
+    not_predicted=None,
+)
+SPEEDUP = results.PredictedSpeedup(baseline="fp16", ratio=1.5, interval=(1.0, 2.1), coverage=0.8)
+PREDICTION_ROW = results.PredictionRow(
+    key="nvfp4", recipe=NVFP4, batch=8, targets=("sm90",), prediction=PREDICTION, speedup=SPEEDUP
+)
 COVERAGE = results.RoleCoverage(
     role="qkv", flops=10**12, asked="nvfp4", onnx={"fp4": 1.0}, compiled={"fp4": 0.75, "fp16": 0.25}
 )
@@ -412,6 +428,11 @@ EXAMPLES: tuple[Spec, ...] = (
     GPU_SPEC,
     LAYER_PREDICTION,
     PREDICTION,
+    GPU_ENTRY,
+    results.GpuList(gpus=(GPU_ENTRY,)),
+    SPEEDUP,
+    PREDICTION_ROW,
+    results.Predictions(model="vit", gpu=GPU_ENTRY, rows=(PREDICTION_ROW,)),
     COVERAGE,
     TACTIC,
     TACTICS,

@@ -10,11 +10,9 @@ from trtbench.predict.gemm import GemmRates
 from trtbench.predict.gpus import find_gpu
 from trtbench.predict.intervals import Bounds
 from trtbench.predict.memory import MemoryRates
+from trtbench.results import Level
 from trtbench.specs import GpuSpec, Spec
 from trtbench.specs.yaml_text import load_yaml
-
-Level = Literal["measured", "same_chip", "unmeasured"]
-"""How far the GPU is from one that was measured: itself, another board with its chip, another chip."""
 
 Kind = Literal["gemm", "attention", "pointwise"]
 

@@ -50,7 +50,17 @@ from trtbench.results.measurement import (
     Verdict,
     VerdictWord,
 )
-from trtbench.results.prediction import Bound, LayerPrediction, Prediction
+from trtbench.results.prediction import (
+    Bound,
+    GpuEntry,
+    GpuList,
+    LayerPrediction,
+    Level,
+    PredictedSpeedup,
+    Prediction,
+    PredictionRow,
+    Predictions,
+)
 from trtbench.results.run import (
     AaBlock,
     AaBlocks,
@@ -91,10 +101,13 @@ __all__ = [
     "FileRecord",
     "Finding",
     "Gpu",
+    "GpuEntry",
+    "GpuList",
     "GraphUse",
     "LayerPrediction",
     "LayerTensor",
     "LayerTime",
+    "Level",
     "LintReport",
     "LintSection",
     "Measurement",
@@ -102,7 +115,10 @@ __all__ = [
     "OnnxSummary",
     "PassDescription",
     "PassList",
+    "PredictedSpeedup",
     "Prediction",
+    "PredictionRow",
+    "Predictions",
     "ProcessRecord",
     "RoleCoverage",
     "RoundRecord",
