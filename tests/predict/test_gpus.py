@@ -5,6 +5,8 @@ from pydantic import ValidationError
 
 from trtbench.errors import SpecError
 from trtbench.predict.gpus import find_gpu, known_gpus
+from trtbench.predict.listing import list_gpus
+from trtbench.results import GpuList
 from trtbench.specs import GpuSpec
 from trtbench.specs.gpu import FIGURES
 
@@ -85,3 +87,24 @@ def test_a_clock_that_is_none_is_refused(clock):
 def test_a_missing_precision_names_those_there_are():
     with pytest.raises(SpecError, match="L40S has no tensor cores for fp4, only for fp32, tf32, fp16"):
         find_gpu("l40s").rate("fp4")
+
+
+def test_the_list_has_every_gpu_with_what_is_known_of_it():
+    entries = {entry.name: entry for entry in list_gpus().gpus}
+    assert list(entries) == [gpu.name for gpu in known_gpus()]
+    levels = {name: entry.level for name, entry in entries.items()}
+    assert (levels["h200"], levels["rtx-pro-6000-ws"], levels["rtx-5090"]) == (
+        "measured",
+        "same_chip",
+        "unmeasured",
+    )
+    assert (levels["thor"], bool(entries["thor"].not_predicted)) == (None, True)
+    assert entries["h100"].dense_tflops["fp4"] is None
+    assert entries["h100"].dense_tflops["fp16"] == pytest.approx(989, abs=1)
+
+
+def test_the_list_is_a_command(trtbench):
+    code, out, _ = trtbench("gpus")
+    assert code == 0
+    assert all(gpu.name in out for gpu in known_gpus())
+    assert GpuList.model_validate_json(trtbench("gpus", "--json")[1]) == list_gpus()

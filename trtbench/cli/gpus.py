@@ -1,0 +1,19 @@
+"""``trtbench gpus``."""
+
+from trtbench.cli.options import JsonOption
+from trtbench.cli.output import print_result
+
+
+def command(json: JsonOption = False) -> None:
+    """List the GPUs that times can be predicted for, and how well each is known.
+
+    For example, to predict on one of them:
+
+    trtbench gpus
+
+    trtbench predict fp16 nvfp4 --gpu rtx-5090
+    """
+    from trtbench.predict.listing import list_gpus
+    from trtbench.report.text.gpus import render_gpus
+
+    print_result(list_gpus(), json, render_gpus)
