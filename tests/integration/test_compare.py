@@ -99,6 +99,18 @@ def test_the_second_time_nothing_is_made_again(first, store, run):
     assert "build:" not in again.stderr
 
 
+def test_predictions_take_the_engines_that_are_there(first, store, run):
+    process = run("predict", "fp16", "mxfp8", "--json", store=store)
+    assert process.returncode == 0, process.stderr
+    assert "export:" not in process.stderr
+    assert "build:" not in process.stderr
+    fp16, mxfp8 = (rows_of(process)[recipe] for recipe in ("fp16", "mxfp8"))
+    assert fp16["targets"] == rows_of(first)["fp16"]["targets"]
+    low, high = fp16["prediction"]["interval_ms"]
+    assert 0 < low < fp16["prediction"]["gpu_compute_ms"] < high
+    assert (fp16["speedup"], mxfp8["speedup"]["baseline"]) == (None, "fp16")
+
+
 def test_an_altered_engine_is_found_and_built_again(first, store, run, trtbench):
     engine = Path(rows_of(first)["fp16"]["engine"]["path"])
     content = bytearray(engine.read_bytes())

@@ -20,6 +20,7 @@ from trtbench.host.signals import Stopped, signal_name, stopped_by_signals
 COMMANDS = {
     "compare": "Compare recipes, runtimes, environments or stored results.",
     "bench": "Time one model in one runtime.",
+    "predict": "Predict the times of recipes on a GPU that need not be here.",
     "gpus": "List the GPUs that times can be predicted for.",
     "export": "Quantise a model and write it as ONNX.",
     "build": "Compile an ONNX model to an engine.",

@@ -78,8 +78,8 @@ class ShapeOptions:
 class ShapesOptions:
     """One shape, or all combinations of several batches and image sizes."""
 
-    batch: Annotated[str, Option(metavar="N[,N...]", help="Static batch; several are timed one by one.")] = (
-        str(_BATCH)
+    batch: Annotated[str, Option(metavar="N[,N...]", help="Static batch; several give a row each.")] = str(
+        _BATCH
     )
     img_size: Annotated[str | None, Option(metavar="N[,N...]", help=_IMG_SIZE)] = None
 
@@ -171,6 +171,19 @@ class GridOptions(TimingOptions, CompilerOptions, ShapesOptions, ModelOptions):
 @dataclass(frozen=True)
 class CompareOptions(BuildOptions, GridOptions):
     """All that ``compare`` has beyond ``bench``: ``--target``."""
+
+
+@dataclass(frozen=True)
+class PredictOptions(BuildOptions, ShapesOptions, ModelOptions):
+    """What ``predict`` shares with ``compare``; engines are built for the GPU that is predicted."""
+
+    target: Annotated[
+        list[str],
+        Option(
+            help="Compute capability to compile for; repeatable or comma-separated. Default: that of --gpu; "
+            "with backends tensorrt and trtexec, that of the local GPU."
+        ),
+    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from trtbench.cli.groups import Given
-from trtbench.cli.options import CompilerOptions, GridOptions, TimingOptions
-from trtbench.cli.parse_model import checked_spec, export_specs, parse_recipes
+from trtbench.cli.options import CompilerOptions, GridOptions, PredictOptions, ShapesOptions, TimingOptions
+from trtbench.cli.parse_model import Shape, checked_spec, export_specs, parse_recipes
 from trtbench.cli.refusals import Asked, refuse
 from trtbench.errors import SpecError
 from trtbench.specs import (
@@ -46,8 +46,7 @@ def parse_grid(
         ArtifactError: a file among the words is damaged.
     """
     recipes, files = _subjects(words)
-    sizes = (None,) if options.img_size is None else _integers("--img-size", options.img_size)
-    shapes = [(batch, size) for size in sizes for batch in _integers("--batch", options.batch)]
+    shapes = _shapes(options)
     asked = Asked(
         recipes=recipes,
         files=files,
@@ -68,6 +67,23 @@ def parse_grid(
         build=build_request(options),
         bench=bench_spec(options, options.seed),
     )
+
+
+def parse_predicted(words: Sequence[str], options: PredictOptions, given: Given) -> Grid:
+    """Read what is predicted: recipes and shapes.
+
+    Raises:
+        SpecError: a word or an option is wrong, or an option has no effect.
+    """
+    recipes = parse_recipes(words)
+    refuse(Asked(recipes=recipes, sparsity_method=options.sparsity_method), given)
+    return Grid(exports=export_specs(recipes, options, _shapes(options)), build=build_request(options))
+
+
+def _shapes(options: ShapesOptions) -> list[Shape]:
+    """All combinations of batches and image sizes."""
+    sizes = (None,) if options.img_size is None else _integers("--img-size", options.img_size)
+    return [(batch, size) for size in sizes for batch in _integers("--batch", options.batch)]
 
 
 def _subjects(words: Sequence[str]) -> tuple[tuple[Recipe, ...], tuple[str, ...]]:

@@ -1,10 +1,12 @@
 """One grid: cells of model shape x recipe x environment x runtime, made once, timed, judged.
 
-``compare`` and ``bench`` are the stages; ``compare_stored`` compares results that are kept already.
+``compare`` and ``bench`` are the stages; ``predict`` makes the same cells and times none of them.
+``compare_stored`` compares results that are kept already.
 """
 
 from trtbench.compare.bench import bench, bench_against_itself
 from trtbench.compare.grid import compare
+from trtbench.compare.predict import predict
 from trtbench.compare.stored import compare_stored
 
-__all__ = ["bench", "bench_against_itself", "compare", "compare_stored"]
+__all__ = ["bench", "bench_against_itself", "compare", "compare_stored", "predict"]
