@@ -3,10 +3,12 @@
 import pytest
 from support.grids import grid_of, install_exports, install_timers
 from support.scripted import BENCH
+from support.tensorrt_machine import write_model
 
 from trtbench.compare import bench, compare
 from trtbench.errors import ExportError
 from trtbench.results import Measurement, RoundRecord
+from trtbench.specs import Grid
 from trtbench.store.artifacts import Store
 from trtbench.store.results import load_result
 
@@ -89,3 +91,10 @@ def test_shapes_take_turns_round_by_round(monkeypatch, tmp_path, store):
     rounds = [RoundRecord.model_validate_json(line) for line in (raw.parent / "rounds.jsonl").open()]
     assert [each.group for each in rounds] == ["b1", "b4"] * BENCH.processes
     assert len({each.process for each in rounds}) == len(rounds)
+
+
+def test_files_are_compared_whatever_their_batch_is(tmp_path, store, monkeypatch):
+    paths = [str(write_model(tmp_path / f"{name}.onnx", batch)) for name, batch in (("one", 1), ("two", 2))]
+    result = compare(Grid(files=tuple(paths), bench=BENCH, **CPU), store)
+    assert [row.key for row in result.rows] == ["one", "two"]
+    assert [(verdict.arm, verdict.baseline) for verdict in result.verdicts] == [("two", "one")]

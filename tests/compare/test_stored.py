@@ -60,7 +60,7 @@ def comparison_of(measured: list[Measurement], **fields: object) -> Comparison:
         )
         for each in measured
     )
-    return Comparison(environment=ENVIRONMENT, model=None, rows=rows, **fields)
+    return Comparison.model_validate({"environment": ENVIRONMENT, "model": None, "rows": rows, **fields})
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ def test_what_is_no_json_or_not_there_is_refused(tmp_path):
 def test_several_batches_are_refused(tmp_path, slow):
     small = load_result(slow)
     large = small.model_copy(update={"batch": 64, "arm": small.arm.model_copy(update={"label": "fp16 b64"})})
-    path = save_result(Store(tmp_path), "shapes", comparison_of([small, large]))
+    path = save_result(Store(tmp_path), "shapes", comparison_of([small, large], model="vit"))
     with pytest.raises(IncompatibleResults, match="several batches or image sizes; name results of one"):
         stored_arms(path)
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 from support.waiting import is_alive, number_in
@@ -11,7 +12,7 @@ from support.waiting import is_alive, number_in
 from trtbench.environments.cache import get_or_make_folder, identity_of_folder, remove_folder
 from trtbench.errors import RuntimeUnavailable
 from trtbench.host.commands import run_command
-from trtbench.host.signals import Stopped, signal_name, stopped_by_signals
+from trtbench.host.signals import Stopped, deferred_signals, signal_name, stopped_by_signals
 from trtbench.progress import silent
 
 # A build of a compiler that never ends, in a command of ours; its process id is written once it is watched.
@@ -87,3 +88,35 @@ def test_a_damaged_folder_that_another_process_has_made_again_stays(tmp_path):
     get_or_make_folder(folder, lambda path: path.mkdir(), silent)  # by another process
     remove_folder(folder, seen, silent)
     assert folder.exists()
+
+
+def deferred(*steps: signal.Signals | str) -> list[str]:
+    """Send signals in a block that holds them back; give the words behind each that were reached."""
+    reached = []
+    with suppress(KeyboardInterrupt, Stopped), stopped_by_signals():
+        with deferred_signals() as deliver:
+            for step in steps:
+                if isinstance(step, signal.Signals):
+                    os.kill(os.getpid(), step)
+                elif step == "safe point":
+                    deliver()
+                reached.append(str(step))
+        reached.append("after")
+    return reached
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_held_back_until_a_safe_point(number: signal.Signals) -> None:
+    assert deferred(number, "work", "safe point", "more work") == [str(number), "work"]
+
+
+def test_a_signal_that_is_held_back_arrives_at_the_end_at_the_latest() -> None:
+    assert deferred(signal.SIGTERM, "work") == [str(signal.SIGTERM), "work"]
+
+
+def test_a_second_signal_is_not_held_back() -> None:
+    assert deferred(signal.SIGTERM, signal.SIGTERM, "work") == [str(signal.SIGTERM)]
+
+
+def test_without_a_signal_nothing_is_raised() -> None:
+    assert deferred("work", "safe point") == ["work", "safe point", "after"]

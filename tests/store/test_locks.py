@@ -8,13 +8,15 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from trtbench.errors import ArtifactError
+from trtbench.errors import ArtifactError, Code
+from trtbench.host.processes import supervising_thread
 from trtbench.progress import silent
 from trtbench.store.locks import locked, remove_leftovers, work_path
 
@@ -182,3 +184,21 @@ def test_a_file_system_without_locks_is_one_line(
     assert str(caught.value) == (
         f"{tmp_path}/.lock-{OWNER}: cannot be written: {os.strerror(code)}; choose another store with --store"
     )
+
+
+def test_waiting_for_a_lock_ends_when_the_command_is_interrupted(tmp_path: Path) -> None:
+    waiting = threading.Event()
+
+    def take() -> None:
+        with locked(tmp_path, OWNER, "build", lambda step: waiting.set()):
+            pytest.fail("another holds the lock")
+
+    with (
+        locked(tmp_path, OWNER, "build", silent),
+        suppress(KeyboardInterrupt),
+        supervising_thread() as thread,
+    ):
+        second = thread.submit(take)
+        assert waiting.wait(60)
+        raise KeyboardInterrupt
+    assert second.exception().code == Code.BUILD_KILLED

@@ -140,13 +140,10 @@ def _check_gpu(runtime: str) -> None:
 def _needs_engine(cell: Cell) -> bool:
     """Whether an engine is built for the cell; an engine that was named is checked against its runtime."""
     runtime, file = cell.row.runtime, cell.file
-    if runtime is not None and runtime_entry(runtime).loads != "engine":
-        if file is not None and file.engine is not None:
-            check_loads(runtime, file.engine.manifest.backend, str(file.path))
-        return False
-    if file is not None and file.engine is not None and runtime is not None:
+    if runtime is not None and file is not None and file.engine is not None:
         check_loads(runtime, file.engine.manifest.backend, str(file.path))
-    return file is None or file.is_model
+    loads_engines = runtime is None or runtime_entry(runtime).loads == "engine"
+    return loads_engines and (file is None or file.is_model)
 
 
 def _choose_compiler(cell: Cell, grid: Grid, compilers: _Compilers) -> None:

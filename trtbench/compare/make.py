@@ -28,7 +28,7 @@ def make(cells: Sequence[Cell], store: Store, rebuilds: Callable[[Cell], int], o
         on_step: told of each step, by key of the first cell that it is for.
 
     Raises:
-        SpecError: the request is wrong for every cell.
+        SpecError: the request is wrong.
     """
     with supervising_thread() as thread:
         builds = []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trtbench.errors import ArtifactError, IncompatibleResults
 from trtbench.measure.summarise import statistic_of
-from trtbench.results.comparison import Comparison, varying
+from trtbench.results.comparison import Comparison, ComparisonRow, varying
 from trtbench.results.measurement import Measurement, TimedBlock
 from trtbench.results.run import AaReport
 from trtbench.runtimes import RUNTIMES
@@ -37,7 +37,7 @@ def stored_arms(path: Path) -> list[StoredArm]:
     result = load_result(path)
     if isinstance(result, AaReport):
         raise IncompatibleResults(f"{path}: compares an arm with itself; name measurements or comparisons")
-    if isinstance(result, Comparison) and varying(result.rows) & {"batch", "img_size"} and not result.sources:
+    if isinstance(result, Comparison) and varying(_of_recipes(result)) & {"batch", "img_size"}:
         raise IncompatibleResults(f"{path}: has several batches or image sizes; name results of one")
     arms = [StoredArm(path, each, _blocks_of(path, each)) for each in result.measurements()]
     if not arms:
@@ -49,6 +49,11 @@ def stored_arms(path: Path) -> list[StoredArm]:
             "trtbench; use the one that wrote it"
         )
     return arms
+
+
+def _of_recipes(comparison: Comparison) -> list[ComparisonRow]:
+    """Rows that were compared shape by shape; files are compared whatever theirs is."""
+    return [] if comparison.model is None else list(comparison.rows)
 
 
 def _blocks_of(path: Path, measurement: Measurement) -> tuple[TimedBlock, ...]:

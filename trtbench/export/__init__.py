@@ -16,6 +16,7 @@ from trtbench.export.calibration import CalibrationImages, needs_calibration, re
 from trtbench.export.capture import captured_output
 from trtbench.host.hardware import package_versions
 from trtbench.host.memory import return_freed_memory
+from trtbench.host.signals import deferred_signals
 from trtbench.progress import OnStep, Step, silent
 from trtbench.results import CalibrationRecord, OnnxManifest
 from trtbench.specs import CalibrationSpec, ExportSpec, ModelSpec, spec_id
@@ -177,10 +178,11 @@ def _run(
     spec: ExportSpec, images: CalibrationImages | None, directory: Path, log_path: Path, on_step: OnStep
 ) -> "Exported":
     """Run the pipeline with all that libraries print in the log, and their errors as ours."""
-    with captured_output(log_path) as capture:
+    with deferred_signals() as deliver, captured_output(log_path) as capture:
 
         def tell(step: Step) -> None:
             with capture.released():
+                deliver()
                 on_step(step)
 
         try:

@@ -40,6 +40,7 @@ def supervising_thread() -> Iterator[Executor]:
 
     When this thread fails or is interrupted, the command at work is ended and the others never start.
     """
+    _cancelled.clear()
     with ThreadPoolExecutor(max_workers=1) as thread:
         try:
             yield thread
@@ -47,8 +48,16 @@ def supervising_thread() -> Iterator[Executor]:
             _cancelled.set()
             thread.shutdown(cancel_futures=True)
             raise
-        finally:
-            _cancelled.clear()
+
+
+def raise_if_cancelled() -> None:
+    """End what waits for something else in a supervising thread.
+
+    Raises:
+        BuildError: the program was interrupted.
+    """
+    if _cancelled.is_set() and threading.current_thread() is not threading.main_thread():
+        raise BuildError("interrupted", code=Code.BUILD_KILLED)
 
 
 def supervise(

@@ -1,7 +1,8 @@
 """Signals: their names, and those that end the program as Ctrl-C does."""
 
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -39,6 +40,40 @@ def stopped_by_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def deferred_signals() -> Iterator[Callable[[], None]]:
+    """Hold back signals that raise until the function that this gives is called, or the block ends.
+
+    An exception that arises inside compiled code, as of torch's tracer, may abort the program. A second
+    signal is not held back.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, *_ENDING)}
+    arrived: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        arrived.append(number)
+        if len(arrived) > 1:
+            deliver()
+
+    def deliver() -> None:
+        handler = before[arrived[0]] if arrived else None
+        if callable(handler):
+            handler(arrived[0], None)
+
+    for number, handler in before.items():
+        if callable(handler):
+            signal.signal(number, hold)
+    try:
+        yield deliver
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    deliver()
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:

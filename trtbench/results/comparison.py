@@ -168,7 +168,7 @@ class Comparison(Spec):
 
 
 _PARTS: dict[str, Callable[[ComparisonRow], str]] = {
-    "batch": lambda row: f" b{row.batch}",
+    "batch": lambda row: f" b{row.batch}" if row.batch else "",
     "img_size": lambda row: f" {row.img_size}px" if row.img_size else "",
     "environment": lambda row: f" in {row.environment}",
     "runtime": lambda row: f" on {row.runtime}" if row.runtime else "",
@@ -179,7 +179,8 @@ _PARTS: dict[str, Callable[[ComparisonRow], str]] = {
 def varying(rows: Iterable[ComparisonRow]) -> frozenset[str]:
     """The fields of the grid that are not the same in all rows: batch, img_size, environment, runtime."""
     listed = list(rows)
-    return frozenset(name for name in _PARTS if len({getattr(row, name) for row in listed}) > 1)
+    values = {name: {getattr(row, name) for row in listed} - {None} for name in _PARTS}
+    return frozenset(name for name, found in values.items() if len(found) > 1)
 
 
 def row_name(row: ComparisonRow, fields: Iterable[str]) -> str:

@@ -13,8 +13,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from trtbench.host.processes import raise_if_cancelled
 from trtbench.progress import OnStep, Stage, Step
 from trtbench.store.files import CHOOSE_STORE, remove, writing
+
+_POLL_S = 0.5
 
 
 @contextmanager
@@ -32,7 +35,8 @@ def locked(
     if not is_free:
         on_step(Step(stage, "wait for another process that is making the same"))
         with writing(Path(lock.lock_file), advice):
-            lock.acquire()
+            while not _try(lock, _POLL_S):
+                raise_if_cancelled()
     try:
         yield
     finally:
@@ -61,9 +65,9 @@ def _lock(folder: Path, owner: str) -> FileLock:
     return FileLock(folder / f".lock-{owner}", preserve_lock_file=True)
 
 
-def _try(lock: FileLock) -> bool:
+def _try(lock: FileLock, timeout_s: float = 0.0) -> bool:
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=timeout_s)
     except Timeout:
         return False
     return True
