@@ -76,11 +76,11 @@ def run(arguments: str, limit_s: float, store: str = "", label: str = "") -> Tim
 
 def measure() -> list[Timing]:
     """All commands, one after the other."""
-    timings = [run("--help", 0.3) for _ in range(3)][-1:]
+    timings = [run("--help", 0.2) for _ in range(3)][-1:]
     with tempfile.TemporaryDirectory() as store:
         compare = "compare fp16 mxfp8 nvfp4"
-        timings.append(run(compare, 120, store, "empty"))
-        timings.append(run(compare, 3, store, "all there"))
+        timings.append(run(compare, 45, store, "empty"))
+        timings.append(run(compare, 1.2, store, "all there"))
     cells = [(precision, batch) for precision in PRECISIONS for batch in (1, 64)]
     for recipe, batch in [*cells, *((variant, 64) for variant in VARIANTS)]:
         with tempfile.TemporaryDirectory() as store:
