@@ -230,5 +230,6 @@ def test_a_thread_that_supervises_ends_its_command_when_this_one_is_interrupted(
     assert first.exception().code == Code.BUILD_KILLED
     assert (second.cancelled(), (tmp_path / "never").exists()) == (True, False)
     assert not is_alive(int(log_path.read_text()))
-    with supervising_thread() as thread:  # the next one is not affected
+    supervise([sys.executable, "-c", ""], log_path, 600.0, None)  # this thread is not affected
+    with supervising_thread() as thread:  # nor is the next one
         thread.submit(supervise, [sys.executable, "-c", ""], log_path, 600.0, None).result()

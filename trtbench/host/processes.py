@@ -30,8 +30,8 @@ class Usage:
     peak_rss_bytes: int
 
 
-_cancelled = threading.Event()
-"""Set while ``supervising_thread`` ends what it runs."""
+_thread = threading.local()
+"""In a supervising thread: ``cancelled``, the event that ends what it runs."""
 
 
 @contextmanager
@@ -40,23 +40,25 @@ def supervising_thread() -> Iterator[Executor]:
 
     When this thread fails or is interrupted, the command at work is ended and the others never start.
     """
-    _cancelled.clear()
-    with ThreadPoolExecutor(max_workers=1) as thread:
+    cancelled = threading.Event()
+    mark = (_thread, "cancelled", cancelled)
+    with ThreadPoolExecutor(max_workers=1, initializer=setattr, initargs=mark) as thread:
         try:
             yield thread
         except BaseException:
-            _cancelled.set()
+            cancelled.set()
             thread.shutdown(cancel_futures=True)
             raise
 
 
 def raise_if_cancelled() -> None:
-    """End what waits for something else in a supervising thread.
+    """End what a supervising thread runs or waits for.
 
     Raises:
         BuildError: the program was interrupted.
     """
-    if _cancelled.is_set() and threading.current_thread() is not threading.main_thread():
+    cancelled: threading.Event | None = getattr(_thread, "cancelled", None)
+    if cancelled is not None and cancelled.is_set():
         raise BuildError("interrupted", code=Code.BUILD_KILLED)
 
 
@@ -101,8 +103,8 @@ def supervise(
             duration_s = time.monotonic() - start_s
             _check_limits(log_path, duration_s, timeout_s, rss_bytes, memory_limit_bytes)
             tail.tell_news(duration_s)
-            if _cancelled.wait(_POLL_S):
-                raise BuildError("interrupted", code=Code.BUILD_KILLED)
+            raise_if_cancelled()
+            time.sleep(_POLL_S)
     finally:
         # Before the child is reaped: after that its number may belong to another process.
         if child.returncode is None:
