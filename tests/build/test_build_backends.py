@@ -84,7 +84,7 @@ def test_trtexec_builds_an_artifact(
     layers = CompiledEngine.model_validate_json((engine.directory / "layers.json").read_bytes())
     assert [layer.inputs[0].dtype for layer in layers.layers] == ["Half"]
     assert build(model, BuildSpec(backend="trtexec"), store) == (engine, False)
-    with pytest.raises(SpecError, match="TensorRT builds for the GPU at hand, RTX PRO 6000"):
+    with pytest.raises(SpecError, match="TensorRT builds for the local GPU, RTX PRO 6000"):
         build(model, BuildSpec(backend="trtexec", targets=("sm90",)), store)
 
 

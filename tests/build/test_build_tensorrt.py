@@ -500,7 +500,7 @@ def test_tensorrt_builds_for_the_gpu_at_hand_alone() -> None:
     check_target(("sm90",), h200)
     for targets in (("sm120",), ("sm90", "sm120")):
         with pytest.raises(
-            SpecError, match=r"sm120: TensorRT builds for the GPU at hand, NVIDIA H200 \(sm90\): leave"
+            SpecError, match=r"sm120: TensorRT builds for the local GPU, NVIDIA H200 \(sm90\): leave"
         ):
             check_target(targets, h200)
 

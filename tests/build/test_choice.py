@@ -128,7 +128,7 @@ def test_tensorrt_in_a_container_needs_the_gpu_of_this_machine(no_gpu):
     with pytest.raises(RuntimeUnavailable) as caught:
         compiler_of(place(tensorrt="10.14.1.48"), TENSORRT)
     assert str(caught.value) == (
-        f"docker:{IMAGE} has TensorRT 10.14.1.48, which builds for the GPU at hand: no NVIDIA driver "
+        f"docker:{IMAGE} has TensorRT 10.14.1.48, which builds for the local GPU: no NVIDIA driver "
         "answers: NVML Shared Library Not Found"
     )
 
@@ -138,7 +138,7 @@ def test_tensorrt_in_a_container_needs_the_gpu_of_this_machine(no_gpu):
     [
         (
             TENSORRT.model_copy(update={"targets": ("sm89",)}),
-            "target sm89: TensorRT builds for the GPU at hand",
+            "target sm89: TensorRT builds for the local GPU",
         ),
         (BuildSpec(backend="trtexec"), "--backend trtexec builds here, not in docker:"),
         (

@@ -233,7 +233,7 @@ def test_with_tensorrt_only_the_gpu_is_missing(
     install_tensorrt(monkeypatch, tmp_path, "tensorrt-10.14.1.48.post1")
     code, _, err = trtbench("compare", "fp16", "--backend", "tensorrt")
     assert (code, len(err.splitlines())) == (1, 1), err
-    assert "TensorRT 10.14.1.48.post1 builds for the GPU at hand: nvidia-ml-py is not installed" in err
+    assert "TensorRT 10.14.1.48.post1 builds for the local GPU: nvidia-ml-py is not installed" in err
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ Ranges = Mapping[str, Sequence[Sequence[int]]]
 class BuildJob:
     """What to compile, and where to write the engine and the log.
 
-    ``targets`` such as ``sm120``: none, where the engine is for the GPU at hand. ``network_flags`` and
+    ``targets`` such as ``sm120``: none, where the engine is for the local GPU. ``network_flags`` and
     ``flags``: members of ``NetworkDefinitionCreationFlag`` and ``BuilderFlag``. ``settings``: attributes of
     the configuration, each a number or a member of an enum by name (``TilingOptimizationLevel.FULL``).
     ``inspector_path``: file for the engine inspector's JSON, which takes a GPU. ``timing_cache_path``: file

@@ -29,7 +29,7 @@ class Compiler:
 
     ``python``: what stands in front of a script; ``container``: the one that this command starts, if it does;
     ``image_digest``: of the image that the compiler comes in, if in any. ``targets``: those it compiles for,
-    which for TensorRT and trtexec is the GPU at hand; they time tactics on it, so its name (``gpu``) has a
+    which for TensorRT and trtexec is the local GPU; they time tactics on it, so its name (``gpu``) has a
     say in the engine, too.
     """
 
@@ -133,7 +133,7 @@ def _gpu_of(environment: Prepared, version: str, spec: BuildSpec) -> Gpu:
         gpu = first_gpu()
     except RuntimeUnavailable as error:
         raise RuntimeUnavailable(
-            f"{environment.spec} has TensorRT {version}, which builds for the GPU at hand: {error}"
+            f"{environment.spec} has TensorRT {version}, which builds for the local GPU: {error}"
         ) from error
     check_target(spec.targets, gpu)
     return gpu
@@ -168,7 +168,7 @@ def _missing_here(backend: BuildBackend, no_gpu: RuntimeUnavailable) -> str:
         version, _ = _find_tool(backend)
     except RuntimeUnavailable as no_tool:
         return f"{no_tool}; or name {instead}; {backend} also needs a GPU to build for: {no_gpu}"
-    return f"{PRODUCTS[backend]} {version} builds for the GPU at hand: {no_gpu}; or name {instead}"
+    return f"{PRODUCTS[backend]} {version} builds for the local GPU: {no_gpu}; or name {instead}"
 
 
 def _instead(environment: Prepared, backend: BuildBackend) -> str:

@@ -55,7 +55,7 @@ def build_job(spec: BuildSpec, version: str, paths: BuildPaths) -> BuildJob:
         onnx_path=str(paths.onnx),
         engine_path=str(paths.engine.absolute()),
         log_path=str(paths.log.absolute()),
-        # TensorRT builds for the GPU at hand, and for no other.
+        # TensorRT builds for the local GPU, and for no other.
         targets=spec.targets if is_rtx else (),
         sparsity=spec.sparsity,
         module=spec.backend,
@@ -130,14 +130,14 @@ def _check_options_of_version(options: BuilderOptions, version: str) -> None:
 
 
 def check_target(targets: Sequence[str], gpu: Gpu) -> None:
-    """Refuse other targets than the GPU at hand, the only one that TensorRT and trtexec build for.
+    """Refuse other targets than the local GPU, the only one that TensorRT and trtexec build for.
 
     Raises:
         SpecError: another one is asked for.
     """
     if tuple(targets) != (gpu.target,):
         raise SpecError(
-            f"target {', '.join(targets)}: TensorRT builds for the GPU at hand, {gpu.name} ({gpu.target}): "
+            f"target {', '.join(targets)}: TensorRT builds for the local GPU, {gpu.name} ({gpu.target}): "
             "leave --target out, or take --backend tensorrt_rtx, which compiles for GPUs that are elsewhere"
         )
 

@@ -48,7 +48,7 @@ def build(
     """Compile for ``spec.targets`` unless the store has the engine; also tell whether it was built now.
 
     The artifact holds ``model.engine``, ``build.log``, ``layers.json`` (``CompiledEngine``) and, unless
-    TensorRT-RTX built it, ``inspector.json``. TensorRT and trtexec build for the GPU at hand, an engine of
+    TensorRT-RTX built it, ``inspector.json``. TensorRT and trtexec build for the local GPU, an engine of
     its own for each model of GPU.
 
     TensorRT-RTX takes several targets: they make one engine with one program for all of them, and
