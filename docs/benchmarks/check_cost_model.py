@@ -22,7 +22,7 @@ from trtbench.predict.fitted import calibration_of
 from trtbench.predict.gemm import GemmWork, gemm_time
 from trtbench.predict.gpus import find_gpu
 from trtbench.predict.intervals import Bounds
-from trtbench.predict.memory import miss_share, pointwise_us
+from trtbench.predict.memory import gelu_us, miss_share, pointwise_us
 from trtbench.results import LayerPrediction, Prediction
 
 GPU = "rtx-pro-6000-se"
@@ -36,8 +36,11 @@ FP16_KERNELS = {
 }
 """us each, 12 of each; kernel sum 7.6 ms. ViT-B/16, batch 64, RTX PRO 6000, TensorRT 10.11."""
 MEGABYTE = 1e6
-# Moved bytes and us of kernels in the published NVFP4 engine.
-MOVERS = {"LayerNorm, 77 MB": (77 * MEGABYTE, 17.2), "GELU, 155 MB": (155 * MEGABYTE, 44.4)}
+# Moved bytes, elements that GELU is taken of, and us of kernels in the published NVFP4 engine.
+MOVERS = {
+    "LayerNorm, 77 MB": (77 * MEGABYTE, 0.0, 17.2),
+    "GELU, 155 MB": (155 * MEGABYTE, 64 * 197 * 3072.0, 44.4),
+}
 # GPU, precision, M, N, K, us, source.
 UNFITTED = (
     ("gb10", "fp4", 4096, 14336, 4096, 1351.0, "356 TFLOPS, NVIDIA forum 359960"),
@@ -85,16 +88,18 @@ def kernel_table(found: dict[str, Prediction]) -> Iterator[str]:
     ends = Bounds(low=mean(each.low for _, each in fp4), high=mean(each.high for _, each in fp4))
     yield _row("NVFP4 engine: proj, fc1, fc2 in FP4, mean", 38.1, mean(time for time, _ in fp4), ends)
     yield _row("NVFP4 engine: attention", 44.0, *_average(stock, "attention", "attention"))
-    for name, (moved, published) in MOVERS.items():
-        predicted, ends = _moved(moved)
+    for name, (moved, gelu, published) in MOVERS.items():
+        predicted, ends = _moved(moved, gelu)
         yield _row(f"NVFP4 engine: {name}", published, predicted, ends)
 
 
-def _moved(moved_bytes: float) -> tuple[float, Bounds]:
+def _moved(moved_bytes: float, gelu_elements: float) -> tuple[float, Bounds]:
     """Time of a kernel whose tensors are all in L2, and its interval."""
     gpu = find_gpu(GPU)
     calibration = calibration_of(gpu)
-    time = float(pointwise_us(np.array(moved_bytes), np.array(0.0), gpu, calibration.rates.memory))
+    arithmetic = gelu_us(np.array(gelu_elements), gpu, calibration.gelu_clocks)
+    moved, memory = np.array(moved_bytes), calibration.rates.memory
+    time = float(pointwise_us(moved, np.array(0.0), gpu, memory, arithmetic))
     bounds = calibration.bounds("pointwise", "any").kernel
     return time, Bounds(low=time * bounds.low, high=time * bounds.high)
 
@@ -125,8 +130,10 @@ def listed_kernels(stock: Prediction) -> tuple[float, float]:
         (12, 120.8, _average(stock.layers, "gemm", "qkv")[0]),
         (36, 38.1, fp4),
         (12, 44.0, _average(stock.layers, "attention", "attention")[0]),
-        (22, 17.2, _moved(77 * MEGABYTE)[0]),
-        (12, 44.4, _moved(155 * MEGABYTE)[0]),
+        *(
+            (count, us, _moved(moved, gelu)[0])
+            for count, (moved, gelu, us) in zip((22, 12), MOVERS.values(), strict=True)
+        ),
     )
     return sum(n * us for n, us, _ in counts) / 1e3, sum(n * us for n, _, us in counts) / 1e3
 

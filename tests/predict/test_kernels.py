@@ -8,7 +8,7 @@ from trtbench.predict.attention import AttentionWork, attention_time
 from trtbench.predict.fitted import calibration_of
 from trtbench.predict.gemm import GemmWork, gemm_time
 from trtbench.predict.gpus import find_gpu, known_gpus
-from trtbench.predict.memory import miss_share, pointwise_us
+from trtbench.predict.memory import gelu_us, miss_share, pointwise_us
 
 OPERAND_BYTES = {"fp16": 2.0, "fp8": 1.0, "fp4": 0.5625}
 PREDICTED = [gpu.name for gpu in known_gpus() if gpu.calibrated_on]
@@ -96,6 +96,18 @@ def test_an_empty_kernel_takes_the_floor():
     for name in PREDICTED:
         gpu = find_gpu(name)
         assert moved_us(gpu, [0.0])[0] == calibration_of(gpu).rates.memory.floor_us
+
+
+def test_a_gelu_takes_its_arithmetic_where_that_is_longer_than_its_bytes():
+    gpu = find_gpu("rtx-pro-6000-se")
+    calibration = calibration_of(gpu)
+    moved, elements = np.array([4e6]), np.array([1e6])
+    arithmetic = gelu_us(elements, gpu, calibration.gelu_clocks)
+    assert arithmetic[0] == pytest.approx(1e6 * calibration.gelu_clocks / (gpu.sms * gpu.clock_mhz))
+    plain = moved_us(gpu, moved)
+    taken = pointwise_us(moved, np.zeros(1), gpu, calibration.rates.memory, arithmetic)
+    assert taken > max(plain, arithmetic)
+    assert gelu_us(elements, gpu.at_clock(gpu.clock_mhz / 2), calibration.gelu_clocks) == 2 * arithmetic
 
 
 def test_a_narrower_precision_is_faster_where_there_is_work():

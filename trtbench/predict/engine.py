@@ -10,7 +10,7 @@ from trtbench.predict.attention import AttentionWork, attention_time
 from trtbench.predict.fitted import Calibration, calibration_of
 from trtbench.predict.gemm import GemmWork, gemm_time
 from trtbench.predict.intervals import COVERAGE
-from trtbench.predict.memory import dram_us, l2_us, miss_share, pointwise_us
+from trtbench.predict.memory import dram_us, gelu_us, l2_us, miss_share, pointwise_us
 from trtbench.predict.residency import dram_traffic
 from trtbench.predict.work import KernelWork, work_of
 from trtbench.results import Audit, Bound, LayerPrediction, Prediction
@@ -97,13 +97,14 @@ def _time(
     kind, rates = works[0].kind, calibration.rates
     traffic = np.array([float(work.layer.bytes) for work in works])
     if kind == "pointwise":
-        floor = np.full_like(dram, rates.memory.floor_us)
+        elements = np.array([work.gelu_elements for work in works])
         parts: Parts = {
+            "compute": gelu_us(elements, gpu, calibration.gelu_clocks),
             "l2": l2_us(traffic, gpu, rates.memory),
             "dram": dram_us(dram, gpu, rates.memory),
-            "floor": floor,
+            "floor": np.full_like(dram, rates.memory.floor_us),
         }
-        return pointwise_us(traffic, dram, gpu, rates.memory), parts
+        return pointwise_us(traffic, dram, gpu, rates.memory, parts["compute"]), parts
     sizes = np.array([work.sizes for work in works]).T
     if kind == "attention":
         heads, queries, keys, width = sizes

@@ -4,6 +4,8 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
+from pydantic import Field
+
 from trtbench.errors import SpecError
 from trtbench.predict.attention import AttentionRates
 from trtbench.predict.gemm import GemmRates
@@ -58,6 +60,7 @@ class Fitted(Spec):
     source: str
     licence: str
     coverage: float
+    gelu_clocks: float = Field(gt=0, description="of one SM for an element; measured on an H200")
     gpus: dict[str, GpuRates]
     same_chip: Errors
     unmeasured: Errors
@@ -69,6 +72,7 @@ class Calibration(Spec):
     level: Level
     measured_gpu: str
     source: str
+    gelu_clocks: float
     rates: GpuRates
     errors: Errors
     unmeasured: Errors
@@ -100,6 +104,7 @@ def calibration_of(gpu: GpuSpec) -> Calibration:
         level=level,
         measured_gpu=measured.name,
         source=fit.source,
+        gelu_clocks=fit.gelu_clocks,
         rates=rates,
         errors=_errors(fit, level, rates.errors),
         unmeasured=fit.unmeasured,

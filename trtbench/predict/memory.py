@@ -37,6 +37,18 @@ def dram_us(traffic_bytes: Array, gpu: GpuSpec, rates: MemoryRates) -> Array:
     return np.asarray(traffic_bytes / (rates.dram_share * gpu.dram_gb_per_s * 1e3))
 
 
-def pointwise_us(traffic_bytes: Array, dram_bytes: Array, gpu: GpuSpec, rates: MemoryRates) -> Array:
-    """Time of a kernel that only moves data: normalisation, activation, quantiser, reformat."""
-    return rates.floor_us + slower_of(l2_us(traffic_bytes, gpu, rates), dram_us(dram_bytes, gpu, rates))
+def gelu_us(elements: Array, gpu: GpuSpec, clocks: float) -> Array:
+    """Arithmetic of GELUs, at ``clocks`` of one SM an element: all GPUs here have 128 FP32 lanes an SM."""
+    return np.asarray(elements * clocks / (gpu.sms * gpu.clock_mhz))
+
+
+def pointwise_us(
+    traffic_bytes: Array,
+    dram_bytes: Array,
+    gpu: GpuSpec,
+    rates: MemoryRates,
+    arithmetic_us: Array | float = 0.0,
+) -> Array:
+    """Time of a kernel without products: normalisation, activation, quantiser, reformat."""
+    moving = slower_of(l2_us(traffic_bytes, gpu, rates), dram_us(dram_bytes, gpu, rates))
+    return rates.floor_us + slower_of(moving, np.broadcast_to(arithmetic_us, moving.shape))

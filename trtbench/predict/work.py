@@ -61,6 +61,13 @@ class KernelWork:
         read = sum(map(tensor_bytes, self.layer.inputs)) - m * k * self.operand_bytes
         return (written + max(read, 0.0)) / (m * n)
 
+    @property
+    def gelu_elements(self) -> float:
+        """Elements that a pointwise kernel takes the GELU of."""
+        if self.layer.op != "gelu":
+            return 0.0
+        return float(max(math.prod(tensor.dimensions) for tensor in self.layer.outputs))
+
     def peak(self, gpu: GpuSpec) -> float:
         """FLOP per clock and SM of the products on ``gpu``.
 
