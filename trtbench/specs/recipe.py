@@ -75,6 +75,11 @@ class Recipe:
         return dict(self.roles).get(role, self.precision)
 
     @property
+    def unquantized(self) -> str:
+        """Element type of what the recipe does not quantise."""
+        return Precision.FP16.math if self.is_quantized else self.precision.math
+
+    @property
     def precisions(self) -> tuple[Precision, ...]:
         """All precisions of Linear layers, each once, the main one first."""
         return tuple(dict.fromkeys((self.precision, *(precision for _, precision in self.roles))))
