@@ -359,6 +359,43 @@ ENVIRONMENT_RECORD = results.EnvironmentRecord(
 )
 GOLDEN = Path(__file__).parents[1] / "golden" / "versions" / "comparison.json"
 ENGINE_DIFFERENCE = results.Comparison.model_validate_json(GOLDEN.read_bytes()).differences[0]
+ROOF = results.RooflineKernel(
+    name="attention",
+    kind="attention",
+    count=12,
+    precision="fp16",
+    m=3072.0,
+    n=1024,
+    k=64,
+    flops=8e8,
+    bytes=1.6e6,
+    intensity=500.0,
+    ridge=281.2,
+    bound="compute",
+    attainable_tflops=504.0,
+    roof_us=1.6,
+    compute_bound_from=1,
+)
+ROOFS = results.RooflineBatch(batch=20.48, kernels=(ROOF,), roof_ms=0.02, per_s=1e6, compute_bound_share=1.0)
+L2_STAY = results.L2Stay(l2_bytes=1e8, image_bytes=1e6, weight_bytes=1e7, batch=90)
+ROOFLINE_SECTION = results.RooflineSection(
+    recipe=NVFP4,
+    tokens=1024,
+    is_images=True,
+    img_size=512,
+    batches=(ROOFS,),
+    gemms_compute_bound_from=None,
+    l2=L2_STAY,
+)
+EQUAL_M = results.EqualM(recipe=NVFP4, m=1024, tokens=(1024, 50), batches=(ROOFS, ROOFS))
+ROOFLINE = (
+    ROOF,
+    ROOFS,
+    L2_STAY,
+    ROOFLINE_SECTION,
+    EQUAL_M,
+    results.Roofline(model=MODEL, gpu=GPU_ENTRY, sections=(ROOFLINE_SECTION,), equal_m=(EQUAL_M,)),
+)
 GRID = Grid(exports=(EXPORT,), runtimes=("tensorrt",), build=BuildRequest(backend="tensorrt"), rebuilds=2)
 RUN = results.RunRecord(purpose="measure", arms=(ARM,), protocol=BenchSpec(), machine={"gpu": None})
 ROUND = results.RoundRecord(process=3)
@@ -433,6 +470,7 @@ EXAMPLES: tuple[Spec, ...] = (
     SPEEDUP,
     PREDICTION_ROW,
     results.Predictions(model="vit", gpu=GPU_ENTRY, rows=(PREDICTION_ROW,)),
+    *ROOFLINE,
     COVERAGE,
     TACTIC,
     TACTICS,

@@ -51,7 +51,7 @@ class KernelWork:
     @property
     def operand_bytes(self) -> float:
         """Bytes of one element of an operand, with its share of a block's scale."""
-        return element_bits(self.precision) / 8 + _SCALE_BYTES.get(self.precision, 0.0)
+        return element_bytes(self.precision)
 
     @property
     def epilogue_bytes(self) -> float:
@@ -74,10 +74,18 @@ class KernelWork:
         Raises:
             SpecError: the GPU has no tensor cores for them.
         """
-        if self.precision == "fp32":
-            return gpu.rate("tf32")
         half = self.precision == "fp16" and _HALF_ACCUMULATOR in self.layer.tactic_name
-        return gpu.rate("fp16_fp16" if half else self.precision)
+        return gpu.rate("fp16_fp16" if half else tensor_core_key(self.precision))
+
+
+def element_bytes(precision: str) -> float:
+    """Bytes of one element, with its share of a block's scale."""
+    return element_bits(precision) / 8 + _SCALE_BYTES.get(precision, 0.0)
+
+
+def tensor_core_key(precision: str) -> str:
+    """The key of a GPU's peaks that products in ``precision`` have: FP32 products run in TF32."""
+    return "tf32" if precision == "fp32" else precision
 
 
 def work_of(layer: AuditedLayer) -> KernelWork:

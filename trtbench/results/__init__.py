@@ -61,6 +61,15 @@ from trtbench.results.prediction import (
     PredictionRow,
     Predictions,
 )
+from trtbench.results.roofline import (
+    EqualM,
+    L2Stay,
+    RoofBound,
+    Roofline,
+    RooflineBatch,
+    RooflineKernel,
+    RooflineSection,
+)
 from trtbench.results.run import (
     AaBlock,
     AaBlocks,
@@ -96,6 +105,7 @@ __all__ = [
     "EngineSummary",
     "Environment",
     "EnvironmentRecord",
+    "EqualM",
     "Fidelity",
     "FidelityReference",
     "FileRecord",
@@ -104,6 +114,7 @@ __all__ = [
     "GpuEntry",
     "GpuList",
     "GraphUse",
+    "L2Stay",
     "LayerPrediction",
     "LayerTensor",
     "LayerTime",
@@ -121,6 +132,11 @@ __all__ = [
     "Predictions",
     "ProcessRecord",
     "RoleCoverage",
+    "RoofBound",
+    "Roofline",
+    "RooflineBatch",
+    "RooflineKernel",
+    "RooflineSection",
     "RoundRecord",
     "RunRecord",
     "Series",
