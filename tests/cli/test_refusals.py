@@ -49,6 +49,11 @@ REFUSED = [
     ("export --checkpoint w.pt", "--pretrained", ONE_SOURCE),
     ("lint m.onnx", "--precision fp8", no_effect("m.onnx, whose layers and precisions are fixed")),
     ("lint gone.onnx", "--set depth=2", no_effect("gone.onnx, whose layers and precisions are fixed")),
+    (
+        "roofline vit_tiny_patch16_224 --tokens 50",
+        "--img-size 224",
+        "and --tokens exclude each other: the size of an image sets its number of tokens",
+    ),
     # Files in place of recipes
     (BENCH_FAKE, "--batch 8", no_effect(f"a.json, {FIXED}")),
     (BENCH_FAKE, "--batch 64", no_effect(f"a.json, {FIXED}")),

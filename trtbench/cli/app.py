@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": "Compare recipes, runtimes, environments or stored results.",
     "bench": "Time one model in one runtime.",
     "predict": "Predict the times of recipes on a GPU that need not be here.",
+    "roofline": "Show what bounds each kernel, over batch, image size and precision.",
     "gpus": "List the GPUs that times can be predicted for.",
     "export": "Quantise a model and write it as ONNX.",
     "build": "Compile an ONNX model to an engine.",

@@ -8,7 +8,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from trtbench.cli.groups import Given
-from trtbench.cli.options import CompilerOptions, GridOptions, PredictOptions, ShapesOptions, TimingOptions
+from trtbench.cli.options import (
+    CompilerOptions,
+    GridOptions,
+    ModelOptions,
+    PredictOptions,
+    ShapesOptions,
+    TimingOptions,
+)
 from trtbench.cli.parse_model import Shape, checked_spec, export_specs, parse_recipes
 from trtbench.cli.refusals import Asked, refuse
 from trtbench.errors import SpecError
@@ -18,6 +25,7 @@ from trtbench.specs import (
     BenchSpec,
     BuilderOptions,
     BuildRequest,
+    ExportSpec,
     Grid,
     InputsSpec,
     ShapeRange,
@@ -78,6 +86,24 @@ def parse_predicted(words: Sequence[str], options: PredictOptions, given: Given)
     recipes = parse_recipes(words)
     refuse(Asked(recipes=recipes, sparsity_method=options.sparsity_method), given)
     return Grid(exports=export_specs(recipes, options, _shapes(options)), build=build_request(options))
+
+
+def parse_roofline(
+    model: str, overrides: Sequence[str], precisions: str, shapes: ShapesOptions, tokens: str, given: Given
+) -> tuple[tuple[ExportSpec, ...], tuple[int, ...]]:
+    """Read what to put under the roofs: one export for each shape and recipe, and lengths of sequences.
+
+    Raises:
+        SpecError: a word or an option is wrong, or two options set the number of tokens.
+    """
+    refuse(Asked(), given)
+    lengths = _integers("--tokens", tokens) if tokens else ()
+    if lengths and min(lengths) < 1:
+        raise SpecError(f"--tokens {tokens}: expected at least 1")
+    # A comma also separates the roles of a recipe: nvfp4:qkv=fp8,head=fp16.
+    recipes = parse_recipes(re.split(r",(?!\w+=)", precisions))
+    options = ModelOptions(model=model, overrides=list(overrides))
+    return export_specs(recipes, options, _shapes(shapes)), lengths
 
 
 def _shapes(options: ShapesOptions) -> list[Shape]:

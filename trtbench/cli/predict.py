@@ -5,10 +5,8 @@ from typing import Annotated
 import typer
 
 from trtbench.cli.groups import Given
-from trtbench.cli.options import OutputOptions, PredictOptions
+from trtbench.cli.options import DEFAULT_GPU, OutputOptions, PredictOptions
 from trtbench.cli.output import exit_if, print_result
-
-_DEFAULT_GPU = "rtx-pro-6000-ws"
 
 
 def command(
@@ -20,7 +18,7 @@ def command(
     given: Given,
     gpu: Annotated[
         str, typer.Option(help="Where the engines would run; trtbench gpus lists the names.")
-    ] = _DEFAULT_GPU,
+    ] = DEFAULT_GPU,
 ) -> None:
     """Predict how long each recipe takes on a GPU; no GPU is needed, and nothing is timed.
 

@@ -104,6 +104,11 @@ def _table(asked: Asked, given: Given) -> tuple[tuple[Collection[str], bool, str
         ),
         (["--rebuilds"], asked.aa, _excludes("--aa", "one engine is compared with itself")),
         (
+            ["--img-size"],
+            "--tokens" in given,
+            _excludes("--tokens", "the size of an image sets its number of tokens"),
+        ),
+        (
             ["--batch", "--img-size"],
             asked.aa and asked.shapes > 1,
             _excludes("--aa", f"it compares one arm with itself, and these are {asked.shapes} shapes"),
