@@ -41,6 +41,7 @@ PAGE = Path(__file__).resolve().parents[1] / "prediction.md"
 Terms = Callable[[Array], Array]
 """What a time is proportional to, by rows and columns, or M, N and K: one row a kernel."""
 
+CONVOLUTIONS = ("conv2d", "convolution", "Conv")
 ELEMENTS: Terms = lambda s: np.c_[np.ones(len(s)), s[:, 0] * s[:, 1]]  # noqa: E731
 OWN_KERNELS: dict[str, tuple[str, Terms]] = {
     "layer_norm": ("norm", lambda s: np.c_[np.ones(len(s)), s[:, 0], s[:, 0] * s[:, 1]]),
@@ -124,16 +125,18 @@ def kind_of(operation: dict[str, Any]) -> tuple[str, tuple[int, ...]]:
     name, shapes = operation["op"], [shape for _, shape, _, _ in operation["inputs"]]
     if name == "linear":
         return "gemm", (math.prod(shapes[0][:-1]), *shapes[1])
+    if name in ("Gemm", "MatMul"):
+        return "gemm", (math.prod(shapes[0][:-1]), operation["outputs"][0][1][-1], shapes[0][-1])
     if name in ("addmm", "mm"):
         rows, weights = shapes[-2:]
         return "gemm", (rows[0], weights[1], weights[0])
     if "attention" in name:
         batch, heads, sequence, width = shapes[0]
         return "attention", (batch * heads, sequence, sequence, width)
-    if name in ("conv2d", "convolution"):
+    if name in CONVOLUTIONS:
         weights, made = shapes[1], operation["outputs"][0][1]
         return "conv", (math.prod(made) // made[1], weights[0], math.prod(weights[1:]))
-    words = {"gelu": "gelu", "layer_nor": "norm"}
+    words = {"gelu": "gelu", "layer_nor": "norm", "Gelu": "gelu", "LayerNormalization": "norm"}
     return next((kind for word, kind in words.items() if word in name), "pointwise"), ()
 
 
@@ -161,7 +164,7 @@ def own_rates() -> dict[str, Array]:
 def own_us(operation: dict[str, Any], rates: dict[str, Array]) -> float | None:
     """Time of a kernel of torch's own; None of any other."""
     name = operation["op"]
-    if name in ("conv2d", "convolution"):
+    if name in CONVOLUTIONS:
         name, sizes = "convolution", kind_of(operation)[1]
     else:
         shape = operation["outputs"][0][1]
@@ -203,6 +206,7 @@ def main() -> None:
         ("h200 kernels", kernel_table()),
         ("h200 compiled", model_table("compiled_models.json")),
         ("h200 eager", model_table("models.json")),
+        ("h200 onnxruntime", model_table("onnxruntime_models.json")),
     ):
         text = "\n".join(lines)
         print(f"{text}\n")
