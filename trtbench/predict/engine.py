@@ -1,6 +1,6 @@
 """The time of a whole engine on a GPU, from its audit alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -8,12 +8,13 @@ from trtbench.errors import SpecError
 from trtbench.predict.arrays import Array
 from trtbench.predict.attention import AttentionWork, attention_time
 from trtbench.predict.fitted import Calibration, calibration_of
-from trtbench.predict.gemm import GemmWork, gemm_time
+from trtbench.predict.gemm import gemm_time
 from trtbench.predict.intervals import COVERAGE
 from trtbench.predict.memory import dram_us, gelu_us, l2_us, miss_share, pointwise_us
+from trtbench.predict.products import product_of, stacked
 from trtbench.predict.residency import dram_traffic
 from trtbench.predict.work import KernelWork, work_of
-from trtbench.results import Audit, Bound, LayerPrediction, Prediction
+from trtbench.results import Audit, AuditedLayer, Bound, LayerPrediction, Prediction
 from trtbench.specs import GpuSpec
 
 Parts = dict[Bound, Array]
@@ -40,8 +41,8 @@ def predict_engine(audit: Audit, gpu: GpuSpec, batch: int) -> Prediction:
         raise SpecError(f"batch {batch}: give at least 1")
     calibration = calibration_of(gpu)
     works = [work_of(layer) for layer in audit.layers]
-    dram = _dram_bytes(audit, gpu, calibration)
-    layers = _predict_layers(works, dram, gpu, calibration)
+    dram = dram_bytes(audit.layers, gpu, calibration)
+    layers = predict_layers(works, dram, gpu, calibration)
     total = sum(layer.predicted_ms for layer in layers)
     interval = _total_interval(works, layers, calibration)
     return Prediction(
@@ -63,17 +64,18 @@ def predict_engine(audit: Audit, gpu: GpuSpec, batch: int) -> Prediction:
     )
 
 
-def _dram_bytes(audit: Audit, gpu: GpuSpec, calibration: Calibration) -> list[float]:
+def dram_bytes(layers: tuple[AuditedLayer, ...], gpu: GpuSpec, calibration: Calibration) -> list[float]:
+    """Bytes that each layer moves between L2 and DRAM, in execution order."""
     memory = calibration.rates.memory
 
     def missed(distance: float) -> float:
         return float(miss_share(np.array(distance), gpu, memory))
 
-    return dram_traffic(audit.layers, missed, gpu.l2_bytes * (memory.l2_kept + memory.l2_lost))
+    return dram_traffic(layers, missed, gpu.l2_bytes * (memory.l2_kept + memory.l2_lost))
 
 
-def _predict_layers(
-    works: list[KernelWork], dram: list[float], gpu: GpuSpec, calibration: Calibration
+def predict_layers(
+    works: Sequence[KernelWork], dram: Sequence[float], gpu: GpuSpec, calibration: Calibration
 ) -> tuple[LayerPrediction, ...]:
     """Predict all kernels that share rates at once, then put them in execution order."""
     groups: dict[tuple[str, str, float], list[int]] = {}
@@ -105,9 +107,8 @@ def _time(
             "floor": np.full_like(dram, rates.memory.floor_us),
         }
         return pointwise_us(traffic, dram, gpu, rates.memory, parts["compute"]), parts
-    sizes = np.array([work.sizes for work in works]).T
     if kind == "attention":
-        heads, queries, keys, width = sizes
+        heads, queries, keys, width = np.array([work.sizes for work in works]).T
         attention = attention_time(
             AttentionWork(heads, queries, keys, width, traffic, dram),
             peak,
@@ -123,11 +124,9 @@ def _time(
             "floor": floor,
         }
         return attention.total_us, parts
-    m, n, k = sizes
-    operands = np.array([work.operand_bytes for work in works])
-    epilogue = np.array([work.epilogue_bytes for work in works])
+    products = [product_of(work, each, gpu) for work, each in zip(works, dram, strict=True)]
     gemm_rates = rates.gemm[works[0].fitted_precision]
-    gemm = gemm_time(GemmWork(m, n, k, operands, epilogue, dram), peak, gpu, gemm_rates, rates.memory)
+    gemm = gemm_time(stacked(products), peak, gpu, gemm_rates, rates.memory)
     floor = np.full_like(dram, gemm_rates.floor_us)
     return gemm.total_us, {"compute": gemm.tiles_us, "dram": gemm.dram_us, "floor": floor}
 
