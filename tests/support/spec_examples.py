@@ -171,6 +171,40 @@ SPEEDUP = results.PredictedSpeedup(baseline="fp16", ratio=1.5, interval=(1.0, 2.
 PREDICTION_ROW = results.PredictionRow(
     key="nvfp4", recipe=NVFP4, batch=8, targets=("sm90",), prediction=PREDICTION, speedup=SPEEDUP
 )
+WATERFALL = results.Waterfall(
+    recipe=NVFP4,
+    ideal_ms=0.04,
+    steps=(results.WaterfallStep(step="misses", ms=0.06, kernels=3),),
+    predicted_ms=0.1,
+    interval_ms=(0.09, 0.12),
+    coverage=0.9,
+    gemm_ms=0.05,
+)
+CEILING = results.Ceiling(math="fp4", peak_ratio=4.0, fp16_others=2.7, own_others=1.9, no_gemms=3.2)
+LEVER = results.Lever(
+    name="recipe fp8",
+    evidence="compiled",
+    saves_ms=0.01,
+    at_most=False,
+    speedup=1.6,
+    basis="built and predicted",
+)
+BATCH_RATE = results.BatchRate(batch=8, images_per_s=80000.0, fp16_images_per_s=40000.0)
+EXPLANATION = results.Explanation(
+    model="vit_tiny_patch16_224",
+    batch=8,
+    img_size=None,
+    gpu=GPU_ENTRY,
+    waterfall=WATERFALL,
+    fp16=WATERFALL,
+    ceiling=CEILING,
+    levers=(LEVER,),
+    least_share=0.01,
+    batches=(BATCH_RATE,),
+    not_compiled={"nvfp4": "no room"},
+    notes=(),
+    assumptions=("2:4 sparse weights run as dense ones",),
+)
 COVERAGE = results.RoleCoverage(
     role="qkv", flops=10**12, asked="nvfp4", onnx={"fp4": 1.0}, compiled={"fp4": 0.75, "fp16": 0.25}
 )
@@ -488,6 +522,12 @@ EXAMPLES: tuple[Spec, ...] = (
     TELEMETRY_SUMMARY,
     MEASUREMENT,
     VERDICT,
+    WATERFALL,
+    WATERFALL.steps[0],
+    CEILING,
+    LEVER,
+    BATCH_RATE,
+    EXPLANATION,
     PASS,
     results.PassList(passes=(PASS,)),
     LINT_SECTION,

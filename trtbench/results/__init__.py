@@ -28,6 +28,15 @@ from trtbench.results.comparison import (
     OnnxSummary,
 )
 from trtbench.results.environments import Environment, EnvironmentRecord, Gpu
+from trtbench.results.explanation import (
+    BatchRate,
+    Ceiling,
+    Explanation,
+    Lever,
+    Step,
+    Waterfall,
+    WaterfallStep,
+)
 from trtbench.results.fidelity import (
     BlockFidelity,
     Fidelity,
@@ -92,9 +101,11 @@ __all__ = [
     "ArmFacts",
     "Audit",
     "AuditedLayer",
+    "BatchRate",
     "BlockFidelity",
     "Bound",
     "CalibrationRecord",
+    "Ceiling",
     "Comparison",
     "ComparisonRow",
     "CompiledEngine",
@@ -106,6 +117,7 @@ __all__ = [
     "Environment",
     "EnvironmentRecord",
     "EqualM",
+    "Explanation",
     "Fidelity",
     "FidelityReference",
     "FileRecord",
@@ -119,6 +131,7 @@ __all__ = [
     "LayerTensor",
     "LayerTime",
     "Level",
+    "Lever",
     "LintReport",
     "LintSection",
     "Measurement",
@@ -143,6 +156,7 @@ __all__ = [
     "Severity",
     "SparsityRecord",
     "Statistic",
+    "Step",
     "Tactic",
     "TacticChoice",
     "Telemetry",
@@ -154,4 +168,6 @@ __all__ = [
     "VerdictWord",
     "Verification",
     "VerificationRow",
+    "Waterfall",
+    "WaterfallStep",
 ]
