@@ -22,6 +22,7 @@ COMMANDS = {
     "bench": "Time one model in one runtime.",
     "predict": "Predict the times of recipes on a GPU that need not be here.",
     "roofline": "Show what bounds each kernel, over batch, image size and precision.",
+    "explain": "Show why a recipe is no faster, and what would make it so.",
     "gpus": "List the GPUs that times can be predicted for.",
     "export": "Quantise a model and write it as ONNX.",
     "build": "Compile an ONNX model to an engine.",

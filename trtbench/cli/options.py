@@ -30,6 +30,7 @@ _BATCH: int = ExportSpec.model_fields["batch"].default
 DEFAULT_GPU = "rtx-pro-6000-ws"
 """Of predictions."""
 
+GpuOption = Annotated[str, Option(help="Where the engines would run; trtbench gpus lists the names.")]
 JsonOption = Annotated[bool, Option("--json", help="Print the result as JSON and nothing else on stdout.")]
 SET = Option("--set", metavar="NAME=VALUE", help="Constructor argument, such as depth=2; repeatable.")
 
@@ -177,8 +178,8 @@ class CompareOptions(BuildOptions, GridOptions):
 
 
 @dataclass(frozen=True)
-class PredictOptions(BuildOptions, ShapesOptions, ModelOptions):
-    """What ``predict`` shares with ``compare``; engines are built for the GPU that is predicted."""
+class PredictedBuildOptions(BuildOptions):
+    """How engines are built that are predicted: for the GPU of the prediction."""
 
     target: Annotated[
         list[str],
@@ -187,6 +188,16 @@ class PredictOptions(BuildOptions, ShapesOptions, ModelOptions):
             "with backends tensorrt and trtexec, that of the local GPU."
         ),
     ] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PredictOptions(PredictedBuildOptions, ShapesOptions, ModelOptions):
+    """What ``predict`` shares with ``compare``."""
+
+
+@dataclass(frozen=True)
+class ExplainOptions(PredictedBuildOptions, ShapeOptions, ModelOptions):
+    """What ``explain`` shares with ``predict``: one shape."""
 
 
 @dataclass(frozen=True)

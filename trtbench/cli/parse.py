@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from trtbench.cli.groups import Given
 from trtbench.cli.options import (
     CompilerOptions,
+    ExplainOptions,
     GridOptions,
     ModelOptions,
     PredictOptions,
@@ -104,6 +105,17 @@ def parse_roofline(
     recipes = parse_recipes(re.split(r",(?!\w+=)", precisions))
     options = ModelOptions(model=model, overrides=list(overrides))
     return export_specs(recipes, options, _shapes(shapes)), lengths
+
+
+def parse_explained(recipes: Sequence[Recipe], options: ExplainOptions, given: Given) -> Grid:
+    """Read what is explained: the first of the recipes, and those that it is compared with.
+
+    Raises:
+        SpecError: an option is wrong, or has no effect on any of the recipes.
+    """
+    refuse(Asked(recipes=recipes, sparsity_method=options.sparsity_method), given)
+    exports = export_specs(recipes, options, [(options.batch, options.img_size)])
+    return Grid(exports=exports, build=build_request(options))
 
 
 def _shapes(options: ShapesOptions) -> list[Shape]:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from trtbench.cli.groups import Given
-from trtbench.cli.options import DEFAULT_GPU, OutputOptions, PredictOptions
+from trtbench.cli.options import DEFAULT_GPU, GpuOption, OutputOptions, PredictOptions
 from trtbench.cli.output import exit_if, print_result
 
 
@@ -16,9 +16,7 @@ def command(
     options: PredictOptions,
     output: OutputOptions,
     given: Given,
-    gpu: Annotated[
-        str, typer.Option(help="Where the engines would run; trtbench gpus lists the names.")
-    ] = DEFAULT_GPU,
+    gpu: GpuOption = DEFAULT_GPU,
 ) -> None:
     """Predict how long each recipe takes on a GPU; no GPU is needed, and nothing is timed.
 

@@ -1,12 +1,14 @@
 """One grid: cells of model shape x recipe x environment x runtime, made once, timed, judged.
 
-``compare`` and ``bench`` are the stages; ``predict`` makes the same cells and times none of them.
+``compare`` and ``bench`` are the stages; ``predict`` makes the same cells and times none of them,
+and ``explain`` says where the predicted time of one recipe goes.
 ``compare_stored`` compares results that are kept already.
 """
 
 from trtbench.compare.bench import bench, bench_against_itself
+from trtbench.compare.explain import explain
 from trtbench.compare.grid import compare
 from trtbench.compare.predict import predict
 from trtbench.compare.stored import compare_stored
 
-__all__ = ["bench", "bench_against_itself", "compare", "compare_stored", "predict"]
+__all__ = ["bench", "bench_against_itself", "compare", "compare_stored", "explain", "predict"]

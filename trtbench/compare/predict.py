@@ -33,10 +33,10 @@ def predict(grid: Grid, gpu: GpuSpec, store: Store, on_step: OnStep = silent) ->
     if not grid.exports:
         raise SpecError("nothing to predict: name at least one recipe, such as fp16")
     calibration_of(gpu)  # refuses a GPU without rates before anything is exported
-    _check_targets(gpu, grid.build.targets)
-    cells = prepared_cells(_built_for(gpu, grid), store, on_step)
+    check_targets(gpu, grid.build.targets)
+    cells = prepared_cells(built_for(gpu, grid), store, on_step)
     for cell in cells:
-        _check_targets(gpu, cell.build.targets if cell.build else ())
+        check_targets(gpu, cell.build.targets if cell.build else ())
     make(cells, store, lambda cell: 0, on_step)
     return Predictions(
         model=grid.exports[0].model.name,
@@ -70,14 +70,14 @@ def _speedup(key: str, baseline: Prediction, other: Prediction) -> PredictedSpee
     )
 
 
-def _built_for(gpu: GpuSpec, grid: Grid) -> Grid:
+def built_for(gpu: GpuSpec, grid: Grid) -> Grid:
     """The grid with its engines built for ``gpu``, where it leaves that open."""
     if grid.build.targets or grid.build.backend not in (None, "tensorrt_rtx"):
         return grid
     return grid.model_copy(update={"build": grid.build.model_copy(update={"targets": (gpu.target,)})})
 
 
-def _check_targets(gpu: GpuSpec, targets: tuple[str, ...]) -> None:
+def check_targets(gpu: GpuSpec, targets: tuple[str, ...]) -> None:
     """Refuse targets without that of ``gpu``; none are still open."""
     if targets and gpu.target not in targets:
         raise SpecError(

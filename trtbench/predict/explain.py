@@ -114,7 +114,7 @@ def _recipe_gain(own: _Subject, recipe: Recipe, audit: Audit, gpu: GpuSpec) -> G
     return Gain(
         f"recipe {recipe}",
         own.engine.total_ms - other_ms,
-        f"built and predicted to take {other_ms:.2f} ms; its accuracy differs",
+        f"built and predicted to take {other_ms:.3f} ms; its accuracy differs",
     )
 
 

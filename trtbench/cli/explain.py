@@ -1,0 +1,46 @@
+"""``trtbench explain``."""
+
+from typing import Annotated
+
+import typer
+
+from trtbench.cli.groups import Given
+from trtbench.cli.options import DEFAULT_GPU, ExplainOptions, GpuOption, OutputOptions
+from trtbench.cli.output import print_result
+
+
+def command(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Such as nvfp4 or nvfp4@stock.")],
+    options: ExplainOptions,
+    output: OutputOptions,
+    given: Given,
+    gpu: GpuOption = DEFAULT_GPU,
+) -> None:
+    """Show why a recipe is no faster on a GPU: where its predicted time goes, and what would shorten it.
+
+    Steps lead from the GEMMs alone, at the peak of the recipe's format, to the predicted time, with FP16
+    beside them. Then come Amdahl's ceiling and the levers, the best first: other recipes, which are built for
+    that, and changes whose kernels are priced again. No GPU is needed, and nothing is timed.
+
+    Existing artifacts are reused. docs/prediction.md says how wrong predictions are.
+
+    For example:
+
+    trtbench explain nvfp4@stock
+
+    trtbench explain nvfp4+fp8attn --batch 8 --gpu rtx-5090
+    """
+    from trtbench.cli.parse import parse_explained
+    from trtbench.compare import explain
+    from trtbench.compare.explain import recipes_to_explain
+    from trtbench.predict.gpus import find_gpu
+    from trtbench.report.text.explanation import render_explanation
+    from trtbench.report.text.progress import progress_display
+    from trtbench.specs.recipe import parse_recipe
+    from trtbench.store.artifacts import Store
+
+    found = find_gpu(gpu)
+    grid = parse_explained(recipes_to_explain(parse_recipe(recipe), found), options, given)
+    with progress_display(()) as on_step:
+        explanation = explain(grid, found, Store(output.store), on_step)
+    print_result(explanation, output.json, render_explanation)
