@@ -97,6 +97,21 @@ def test_attention_is_read_from_its_result_and_its_flops():
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "op", "elements"),
+    [
+        ("__myl_AddDivCastErfCastAddMulMulAbsMaxrMulCast_myl0_81", "quantize", 4096),
+        ("__myl_MulAddTanhMulCast_myl0_3", "gelu", 4096),
+        ("__myl_MulReplDivCast_myl0_9", "gelu", 0),
+        ("/blocks/blocks.0/mlp/act/Gelu", "gelu", 4096),
+        ("/blocks/blocks.0/norm1", "norm", 0),
+    ],
+)
+def test_whatever_takes_the_gelu_pays_for_its_arithmetic(name, op, elements):
+    narrow = tensor("scales", 256, "FP8")
+    assert work_of(layer((tensor("x", 4096),), (narrow,), name=name, op=op)).gelu_elements == elements
+
+
 def test_fp8_attention_takes_the_bounds_of_what_nobody_measured():
     prediction = predict_engine(engine("fp8_stock"), find_gpu("rtx-pro-6000-se"), 8)
     assert not any("attention in fp8" in each for each in prediction.assumptions)

@@ -63,7 +63,7 @@ def audit_kernels(kernels: tuple[CompiledLayer, ...], facts: GraphFacts) -> tupl
     )
 
 
-def steps_of(kernel: CompiledLayer) -> list[str]:
+def steps_of(kernel: CompiledLayer | AuditedLayer) -> list[str]:
     """Steps in the name of a generated kernel, cut to four letters each; empty for any other."""
     match = _GENERATED.match(kernel.name)
     return re.findall(r"[A-Z][a-z]*", match[1]) if match else []

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from trtbench.audit.kernel_shapes import tensor_bytes
+from trtbench.audit.kernels import steps_of
 from trtbench.audit.precision import element_bits
 from trtbench.errors import SpecError
 from trtbench.predict.fitted import Kind
@@ -23,6 +24,7 @@ _FITTED_AS = {
 _MEASURED = frozenset({"fp16", "bf16", "fp8", "fp4"})
 _WIDEST_HEAD = 128
 _USUAL_HEAD = 64
+_GELU_STEPS = frozenset({"Erf", "Tanh"})
 _HALF_ACCUMULATOR = "f16f16_f16f16_f16"
 """In the name of a tactic: FP16 operands that accumulate in FP16."""
 
@@ -63,10 +65,12 @@ class KernelWork:
 
     @property
     def gelu_elements(self) -> float:
-        """Elements that a pointwise kernel takes the GELU of."""
-        if self.layer.op != "gelu":
+        """Elements that a pointwise kernel takes the GELU of; one that only finds scales of it does so, too."""
+        steps = set(steps_of(self.layer))
+        if not (steps & _GELU_STEPS if steps else self.layer.op == "gelu"):
             return 0.0
-        return float(max(math.prod(tensor.dimensions) for tensor in self.layer.outputs))
+        tensors = (*self.layer.inputs, *self.layer.outputs)
+        return float(max(math.prod(tensor.dimensions) for tensor in tensors))
 
     def peak(self, gpu: GpuSpec) -> float:
         """FLOP per clock and SM of the products on ``gpu``.
