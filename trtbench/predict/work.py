@@ -65,7 +65,7 @@ class KernelWork:
 
     @property
     def gelu_elements(self) -> float:
-        """Elements that a pointwise kernel takes the GELU of; one that only finds scales of it does so, too."""
+        """Elements that a pointwise kernel takes the GELU of, if only to find scales of it."""
         steps = set(steps_of(self.layer))
         if not (steps & _GELU_STEPS if steps else self.layer.op == "gelu"):
             return 0.0
