@@ -20,6 +20,10 @@ class Code(str, Enum):
     RUNTIME_UNAVAILABLE = "RUNTIME_UNAVAILABLE"
     SPEC_ERROR = "SPEC_ERROR"
 
+    # export: findings on weights and activations.
+    ACTIVATION_BEYOND_FP16 = "ACTIVATION_BEYOND_FP16"
+    WEIGHT_BELOW_FP16 = "WEIGHT_BELOW_FP16"
+
     # build: how a compiler ended that did not refuse the model.
     BUILD_KILLED = "BUILD_KILLED"
     BUILD_MEMORY_LIMIT = "BUILD_MEMORY_LIMIT"

@@ -207,7 +207,8 @@ def test_stock_is_what_modelopt_exports_at_that_batch(precision: str, store: Sto
     spec, images = resolve(artifact.manifest.spec)
     model = build_model(spec.model)
     pixels = None if images is None else load_images(images, model)[0]
-    model, _ = quantize_as_stock(model, spec.recipe.precision, pixels, input_ranks(meta_model(spec.model)))
+    ranks = input_ranks(meta_model(spec.model))
+    model = quantize_as_stock(model, spec.recipe.precision, pixels, ranks).model
     batch = torch.zeros((2, *image_shape(model)))
     with captured_output(tmp_path / "log"):
         result, _ = get_onnx_bytes_and_metadata(model, (batch,), weights_dtype="fp16")

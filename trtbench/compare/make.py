@@ -72,7 +72,7 @@ def _export(cells: Sequence[Cell], store: Store, on_step: OnStep) -> None:
     for cell in needing:
         cell.onnx = onnx
         if onnx is not None:
-            cell.tell(onnx=_onnx_summary(onnx))
+            cell.tell(onnx=_onnx_summary(onnx), findings=onnx.manifest.findings)
 
 
 def _needs_onnx(cell: Cell) -> bool:
@@ -109,7 +109,7 @@ def _build(cells: Sequence[Cell], store: Store, rebuilds: int, on_step: OnStep) 
             targets=engines[0].manifest.spec.targets,
             engine=_engine_summary(engines[0]),
             compiled=_compiled_summary(engines[0], audit),
-            findings=audit.findings,
+            findings=(*cell.row.findings, *audit.findings),
         )
 
 

@@ -32,7 +32,7 @@ _ONNXRUNTIMES = ("onnxruntime", "onnxruntime-gpu")  # ModelOpt's exporters impor
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 # Part of every model's identity: raise it when the same spec shall give another graph or other files.
-_EXPORT_REVISION = "6"
+_EXPORT_REVISION = "7"
 
 
 def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[OnnxArtifact, bool]:
@@ -168,6 +168,7 @@ def _make_or_keep_log(
         calibration=_calibration_record(images, exported.calibration_samples),
         sparsity=exported.sparsity,
         notes=(*(images.notes if images is not None else ()), *exported.notes),
+        findings=exported.findings,
         tool_versions=versions,
         created_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         duration_s=round(time.perf_counter() - started, 3),

@@ -27,8 +27,7 @@ def load_images(images: CalibrationImages, model: nn.Module) -> tuple[Tensor, tu
         ExportError: none of the files is an image.
     """
     if not images.paths:
-        generator = torch.Generator().manual_seed(images.spec.seed)
-        return torch.randn((images.spec.samples, *image_shape(model)), generator=generator), ()
+        return synthetic_images(model, images.spec.samples, images.spec.seed), ()
     channels = image_shape(model)[0]
     if channels != _CHANNELS:
         raise SpecError(
@@ -43,6 +42,12 @@ def load_images(images: CalibrationImages, model: nn.Module) -> tuple[Tensor, tu
     if not tensors:
         raise ExportError(f"calibration folder {images.spec.directory}: no file is an image: {notes[0]}")
     return torch.stack(tensors), notes
+
+
+def synthetic_images(model: nn.Module, samples: int, seed: int) -> Tensor:
+    """Normal noise ``(N, C, H, W)`` of mean 0 and deviation 1, which is what timm normalises photos to."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn((samples, *image_shape(model)), generator=generator)
 
 
 def _read(path: Path, transform: Callable[[Image.Image], Tensor]) -> Tensor | str:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from trtbench.export.calibration import CalibrationImages
 from trtbench.export.flops import analytic_flops
+from trtbench.export.fp16_range import activation_findings, recorded_magnitudes, weight_findings
 from trtbench.export.graph.interface import with_interface
 from trtbench.export.graph.names import with_module_names
 from trtbench.export.graph.opset import with_sufficient_opset
@@ -20,14 +21,13 @@ from trtbench.export.graph.standard_domains import with_standard_domains
 from trtbench.export.graph.static_batch import with_static_batch
 from trtbench.export.graph.tensor_types import with_tensor_types
 from trtbench.export.graph.write import write_model
-from trtbench.export.images import load_images
+from trtbench.export.images import batches, load_images, synthetic_images
 from trtbench.export.linear_layers import call_all_linear_layers, input_ranks
 from trtbench.export.model import build_model, image_shape, meta_model
 from trtbench.export.passes import apply_graph_passes
-from trtbench.export.passes.fp8_attention import AttentionRange
-from trtbench.export.trace import trace
+from trtbench.export.trace import Graph, trace
 from trtbench.progress import OnStep, Step
-from trtbench.results import SparsityRecord, TensorRecord
+from trtbench.results import Finding, SparsityRecord, TensorRecord
 from trtbench.specs import ExportSpec
 from trtbench.specs.recipe import Precision
 
@@ -35,6 +35,7 @@ INPUT_NAME = "images"
 LOGITS_NAME, FEATURES_NAME = "logits", "features"
 
 _TYPE_OF_MODEL = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}  # FP16 for all others
+_RANGE_IMAGES = 2
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Exported:
     calibration_samples: int
     sparsity: SparsityRecord | None
     notes: tuple[str, ...]
+    findings: tuple[Finding, ...]
 
 
 def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_step: OnStep) -> Exported:
@@ -69,14 +71,15 @@ def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_
     if spec.recipe.sparse:
         model, dense_notes = _prune(model, spec, pixels, begin)
         notes += dense_notes
-    graph, ranges, quantization_notes = _graph(model, blueprint, spec, pixels, begin)
+    findings = _range_findings(model, spec, pixels)
+    made = _graph(model, blueprint, spec, pixels, begin)
     begin("set the batch and clean the graph")
     output_name = LOGITS_NAME if getattr(model, "num_classes", 0) > 0 else FEATURES_NAME
     del model  # its weights are in the graph
-    graph = with_sufficient_opset(with_standard_domains(graph), spec.recipe)
+    graph = with_sufficient_opset(with_standard_domains(made.model), spec.recipe)
     graph = with_interface(graph, INPUT_NAME, output_name)
     graph = with_module_names(with_static_batch(graph, spec.batch))
-    graph = with_tensor_types(apply_graph_passes(graph, spec.recipe, spec.passes, ranges))
+    graph = with_tensor_types(apply_graph_passes(graph, spec.recipe, spec.passes, made.ranges))
     begin("check and write")
     return Exported(
         files=write_model(graph, directory),
@@ -87,7 +90,8 @@ def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_
         analytic_flops=analytic_flops(blueprint, spec.batch),
         calibration_samples=0 if pixels is None else len(pixels),
         sparsity=count_sparsity(graph, spec.sparsity_method) if spec.sparsity_method is not None else None,
-        notes=(*notes, *quantization_notes),
+        notes=(*notes, *made.notes),
+        findings=(*findings, *made.findings),
     )
 
 
@@ -109,14 +113,31 @@ def _prune(
     return sparsify(model, spec.sparsity_method, pixels)
 
 
+def _range_findings(model: nn.Module, spec: ExportSpec, pixels: Tensor | None) -> tuple[Finding, ...]:
+    """What of a model with weights of its own FP16 cannot hold; calibration looks at activations itself.
+
+    Raises:
+        ExportError: a weight is infinite in FP16.
+    """
+    is_random = spec.model.checkpoint is None and not spec.model.pretrained
+    if is_random or spec.recipe.precision in _TYPE_OF_MODEL:
+        return ()
+    findings = weight_findings(model)
+    if spec.recipe.is_quantized and pixels is not None:
+        return findings
+    with torch.inference_mode(), recorded_magnitudes(model) as largest:
+        model(synthetic_images(model, _RANGE_IMAGES, seed=0) if pixels is None else next(batches(pixels)))
+    return (*findings, *activation_findings(largest))
+
+
 def _graph(
     model: nn.Module,
     blueprint: nn.Module,
     spec: ExportSpec,
     pixels: Tensor | None,
     begin: Callable[[str], None],
-) -> tuple[onnx.ModelProto, tuple[AttentionRange, ...], tuple[str, ...]]:
-    """Graph in the precision asked for, with a symbolic batch, ranges of its attentions, and notes."""
+) -> Graph:
+    """Graph in the precision asked for, with a symbolic batch."""
     recipe = spec.recipe
     if recipe.is_quantized:
         # ModelOpt takes seconds to import.
@@ -128,7 +149,7 @@ def _graph(
         return quantized_graph(model, recipe, spec.passes, pixels, ranks, begin)
     begin("trace to ONNX")
     dtype = _TYPE_OF_MODEL.get(recipe.precision, torch.float16)
-    return trace(model.to(dtype), image_shape(model), dtype), (), ()
+    return Graph(trace(model.to(dtype), image_shape(model), dtype))
 
 
 def _tensor_record(value: ValueInfoProto) -> TensorRecord:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import modelopt.torch.quantization as mtq
@@ -12,7 +13,10 @@ from modelopt.torch.quantization.nn import TensorQuantizer
 from torch import Tensor, nn
 
 from trtbench.export import cpu_kernels
+from trtbench.export.fp16_range import activation_findings, recorded_magnitudes
 from trtbench.export.images import batches
+from trtbench.export.scales import fit_range
+from trtbench.results import Finding
 from trtbench.specs.recipe import Precision, Recipe
 from trtbench.vit import role_of
 
@@ -26,9 +30,16 @@ _QUANTIZERS = ("input_quantizer", "weight_quantizer", "output_quantizer")
 _STOCK_LEFT_OUT = re.compile(r"patch_embed|pos_embed|norm_out|conv_in|conv_out|maxpool|global_pool|cpb_mlp")
 
 
-def quantize(
-    model: nn.Module, recipe: Recipe, images: Tensor | None, ranks: dict[str, int]
-) -> tuple[nn.Module, tuple[str, ...]]:
+@dataclass(frozen=True)
+class Quantized:
+    """A model with quantizers, a note for each that is off, and what calibration found."""
+
+    model: nn.Module
+    notes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def quantize(model: nn.Module, recipe: Recipe, images: Tensor | None, ranks: dict[str, int]) -> Quantized:
     """Quantise inputs and weights of the Linear layers; convolutions stay as they are.
 
     The patch embedding is the only convolution of a ViT. TensorRT has FP8 and INT8 convolutions only, and
@@ -39,9 +50,6 @@ def quantize(
         recipe: tells the precision of each layer by its role.
         images: ``(N, C, H, W)`` that show the range of the activations; MXFP8 does without.
         ranks: of the inputs of the Linear layers, by name.
-
-    Returns:
-        The model with quantizers, and a note for each Linear layer that is left alone.
     """
     precisions = {
         name: recipe.precision_of(role_of(name))
@@ -51,7 +59,7 @@ def quantize(
     entries: list[dict[str, Any]] = [{"quantizer_name": "*", "enable": False}]
     for name, precision in precisions.items():
         entries += _entries_for(name, precision) if precision.is_quantized else []
-    quantized = _calibrate(model, {"quant_cfg": entries, "algorithm": "max"}, images)
+    quantized, findings = _calibrate(model, {"quant_cfg": entries, "algorithm": "max"}, images)
     notes = []
     for name, layer in _quantized_linears(quantized):
         if not layer.weight_quantizer.is_enabled:
@@ -60,12 +68,12 @@ def quantize(
         if reason is not None:
             _disable(layer)
             notes.append(f"{name}: left in FP16: {reason}")
-    return quantized, tuple(notes)
+    return Quantized(quantized, tuple(notes), findings)
 
 
 def quantize_as_stock(
     model: nn.Module, precision: Precision, images: Tensor | None, ranks: dict[str, int]
-) -> tuple[nn.Module, tuple[str, ...]]:
+) -> Quantized:
     """Quantise as ``examples/torch_onnx/torch_quant_to_onnx.py`` of Model-Optimizer 0.47 does.
 
     Arguments and result are those of ``quantize``, with one precision for all.
@@ -83,21 +91,20 @@ def quantize_as_stock(
             {"parent_class": "nn.LayerNorm", "quantizer_name": "*output_quantizer", "cfg": fp8},
             {"parent_class": "nn.LayerNorm", "quantizer_name": "*input_quantizer", "enable": False},
         ]
-    quantized = _calibrate(model, config, images)
+    quantized, findings = _calibrate(model, config, images)
     mtq.disable_quantizer(quantized, lambda name: _STOCK_LEFT_OUT.search(name) is not None)
     notes = []
+    for name, quantizer in quantized.named_modules():
+        if isinstance(quantizer, TensorQuantizer) and (reason := _why_dead(quantizer)) is not None:
+            quantizer.disable()
+            notes.append(f"{name}: off: {reason}")
     for name, layer in _quantized_linears(quantized):
         if name not in ranks:
             notes.append(f"{name}: left in FP16: {_NOT_CALLED}")
-        for quantizer_name in _QUANTIZERS:
-            quantizer = getattr(layer, quantizer_name)
-            if quantizer.is_enabled and _is_dead(quantizer):
-                quantizer.disable()
-                notes.append(f"{name}.{quantizer_name}: off: it saw nothing but zeros or NaN")
         if ranks.get(name, 0) > _MAX_RANK and precision in BLOCK_SIZE:
             layer.input_quantizer.disable()
             notes.append(f"{name}.input_quantizer: off: its input has more than 3 dimensions")
-    return quantized, tuple(notes)
+    return Quantized(quantized, tuple(notes), findings)
 
 
 def _entries_for(layer_name: str, precision: Precision) -> list[dict[str, Any]]:
@@ -115,16 +122,18 @@ def _entries_for(layer_name: str, precision: Precision) -> list[dict[str, Any]]:
     ]
 
 
-def _calibrate(model: nn.Module, config: dict[str, Any], images: Tensor | None) -> nn.Module:
+def _calibrate(
+    model: nn.Module, config: dict[str, Any], images: Tensor | None
+) -> tuple[nn.Module, tuple[Finding, ...]]:
     cpu_kernels.register()
 
     def forward_loop(calibrated: nn.Module) -> None:
         for batch in batches(images) if images is not None else ():
             calibrated(batch)
 
-    with torch.no_grad():
+    with torch.no_grad(), recorded_magnitudes(model) as largest:
         quantized: nn.Module = mtq.quantize(model, config, forward_loop)
-    return quantized
+    return quantized, activation_findings(largest)
 
 
 def _quantized_linears(model: nn.Module) -> Iterator[tuple[str, Any]]:
@@ -145,14 +154,19 @@ def _reason_against(layer: Any, rank: int | None, block: int | None) -> str | No
         return f"N = {layer.out_features} is odd"  # FP4 is packed in pairs, MXFP8 does not compile for N = 1
     if block is not None and rank > _MAX_RANK:
         return "its input has more than 3 dimensions, TensorRT's dynamic quantization takes 2 or 3"
-    dead = [quantizer for quantizer in _QUANTIZERS if _is_dead(getattr(layer, quantizer))]
-    return f"its {dead[0]} saw nothing but zeros or NaN" if dead else None
+    reasons = ((name, _why_dead(getattr(layer, name))) for name in _QUANTIZERS)
+    return next((f"its {name}: {reason}" for name, reason in reasons if reason is not None), None)
 
 
-def _is_dead(quantizer: Any) -> bool:
-    """Whether there is no scale to quantise with: the largest magnitude is 0 or NaN."""
+def _why_dead(quantizer: Any) -> str | None:
+    """Why there is no scale to quantise with, if there is none; FP16 holds it otherwise."""
     amax = quantizer.amax if quantizer.is_enabled else None
-    return amax is not None and bool(torch.isnan(amax).any() or (amax <= 0).all())
+    if amax is None or fit_range(quantizer):
+        return None
+    largest = float(amax.max())
+    if not largest > 0:
+        return "it saw nothing but zeros or NaN"
+    return f"the scale of a value of {largest:.3g} is infinite in FP16"
 
 
 def _disable(layer: Any) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,8 +11,21 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from trtbench.export.passes.fp8_attention import AttentionRange
+from trtbench.results import Finding
+
 OPSET = 20  # what ModelOpt 0.47 exports with
 _INPUT, _OUTPUT = "x", "y"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph with a symbolic batch, the ranges of its attentions, a note for each deviation, findings."""
+
+    model: onnx.ModelProto
+    ranges: tuple[AttentionRange, ...] = ()
+    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def trace(model: nn.Module, image_shape: tuple[int, int, int], dtype: torch.dtype) -> onnx.ModelProto:

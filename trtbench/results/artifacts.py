@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from trtbench.results.base import SCHEMA_VERSION, FileRecord, TensorRecord
+from trtbench.results.base import SCHEMA_VERSION, FileRecord, Finding, TensorRecord
 from trtbench.specs import BuildSpec, ExportSpec, Spec
 
 
@@ -51,6 +51,7 @@ class OnnxManifest(Spec):
     calibration: CalibrationRecord | None
     sparsity: SparsityRecord | None
     notes: tuple[str, ...] = Field(default=(), description="deviations, such as layers left unquantized")
+    findings: tuple[Finding, ...] = ()
     tool_versions: dict[str, str]
     created_utc: str
     duration_s: float

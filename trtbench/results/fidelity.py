@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from trtbench.errors import Code
-from trtbench.results.base import SCHEMA_VERSION
+from trtbench.results.base import SCHEMA_VERSION, Finding
 from trtbench.specs import InputsSpec, RecipeField, Spec
 
 
@@ -57,13 +57,14 @@ class Fidelity(Spec):
 
 
 class VerificationRow(Spec):
-    """One recipe. A failed row has a ``reason`` and its ``code``."""
+    """One recipe. A failed row has a ``reason`` and its ``code``; ``findings`` are those of the export."""
 
     recipe: RecipeField
     status: Literal["ok", "failed"]
     reason: str | None = None
     code: Code | None = None
     fidelity: Fidelity | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 class Verification(Spec):

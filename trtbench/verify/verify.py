@@ -7,7 +7,7 @@ from pathlib import Path
 from trtbench.errors import SpecError, TrtbenchError
 from trtbench.export import export
 from trtbench.progress import OnStep, Step, for_subject
-from trtbench.results import Verification, VerificationRow
+from trtbench.results import Finding, Verification, VerificationRow
 from trtbench.specs import ExportSpec, InputsSpec
 from trtbench.specs.recipe import Precision, Recipe
 from trtbench.store.artifacts import Store
@@ -61,11 +61,15 @@ def load_reference(spec: ExportSpec, store: Store, inputs: InputsSpec, on_step: 
 
 
 def _row(spec: ExportSpec, reference: Reference, store: Store, on_step: OnStep) -> VerificationRow:
+    findings: tuple[Finding, ...] = ()
     try:
         onnx, _ = export(spec, store, on_step)
+        findings = onnx.manifest.findings
         fidelity = fidelity_of(onnx, reference, store, on_step)
     except SpecError:
         raise
     except TrtbenchError as error:
-        return VerificationRow(recipe=spec.recipe, status="failed", reason=str(error), code=error.code)
-    return VerificationRow(recipe=spec.recipe, status="ok", fidelity=fidelity)
+        return VerificationRow(
+            recipe=spec.recipe, status="failed", reason=str(error), code=error.code, findings=findings
+        )
+    return VerificationRow(recipe=spec.recipe, status="ok", fidelity=fidelity, findings=findings)

@@ -15,6 +15,7 @@ import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 
+from trtbench.export.fp16 import fp16_scales
 from trtbench.export.passes.graph import initializer, numpy_type, only_user
 
 _E4M3_MAX = 448.0
@@ -50,7 +51,7 @@ def run(model: ir.Model, ranges: Sequence[AttentionRange], quantize_result: bool
             ("result_quantizer", result, users, limits.value),
         ):
             if readers:
-                scale = np.array(amax / _E4M3_MAX).astype(dtype)
+                scale = fp16_scales(np.array(amax / _E4M3_MAX)).astype(dtype)
                 _quantize(model.graph, value, readers, f"{path}/{name}", scale)
     return len(attentions)
 

@@ -5,6 +5,7 @@ and writes. Two standard quantisers in its place, one for the scales of the bloc
 fold into the kernels before them.
 """
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +16,7 @@ from trtbench.export.passes.graph import add_node, constant, initializer, numpy_
 
 BLOCK = 16
 _E2M1_MAX = 6.0
-_LARGE = 2.0**14  # it and its inverse are normal numbers of FP16
+_LARGE_EXPONENT = 14  # 2**14 and its inverse are normal numbers of FP16
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,11 @@ def _quantizer(node: ir.Node) -> Quantizer | None:
 
 def _in_range(factor: float, dtype: np.dtype) -> tuple[np.ndarray, ...]:
     """``factor`` as a product of normal numbers of ``dtype``: powers of two, which are exact, and a rest."""
-    factors = []
-    for power in (_LARGE, 1 / _LARGE):
-        while (factor > _LARGE) if power > 1 else (factor < 1 / _LARGE):
-            factors.append(np.array(power, dtype))
-            factor /= power
-    return (*factors, np.array(factor, dtype))
+    _, exponent = math.frexp(factor)
+    count = abs(exponent - 1) // _LARGE_EXPONENT
+    step = _LARGE_EXPONENT if exponent > 0 else -_LARGE_EXPONENT
+    powers = [np.array(math.ldexp(1.0, step), dtype) for _ in range(count)]
+    return (*powers, np.array(math.ldexp(factor, -step * count), dtype))
 
 
 def _graph_of(node: ir.Node) -> ir.Graph:

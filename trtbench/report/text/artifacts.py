@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from trtbench.report.text.findings import render_findings
 from trtbench.results import TensorRecord
 from trtbench.store.artifacts import EngineArtifact, OnnxArtifact
 from trtbench.units import format_bytes
@@ -29,6 +30,7 @@ def render_onnx(onnx: OnnxArtifact, console: Console) -> None:
         )
     for note in manifest.notes:
         console.print(f"  note: {note}", soft_wrap=True, markup=False)
+    render_findings([("", finding) for finding in manifest.findings], console)
 
 
 def render_engine(engine: EngineArtifact, console: Console) -> None:

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from trtbench.report.text.findings import render_findings
 from trtbench.report.text.tables import table_of
 from trtbench.results import Fidelity, Verification, VerificationRow
 from trtbench.specs import InputsSpec
@@ -27,6 +28,9 @@ def render_verification(verification: Verification, console: Console) -> None:
         note for row in verification.rows if row.fidelity for note in row.fidelity.notes
     ):
         console.print(f"note: {note}", markup=False, soft_wrap=True)
+    render_findings(
+        [(str(row.recipe), found) for row in verification.rows for found in row.findings], console
+    )
 
 
 def _headline(verification: Verification) -> str:
