@@ -127,3 +127,16 @@ def test_missing_packages_are_named_with_the_command(tmp_path: Path, monkeypatch
     monkeypatch.setattr("trtbench.export.package_versions", lambda names: {})
     with pytest.raises(RuntimeUnavailable, match=r"nvidia-modelopt.*torch.*pip install 'trtbench\[export"):
         export(ExportSpec(recipe="nvfp4"), Store(tmp_path))
+
+
+def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
+    write_files(tmp_path / "there", "a.png", "deep/b.png")
+    here = write_files(tmp_path / "here", "c.png")
+    (here / "linked").symlink_to(tmp_path / "there")
+    (here / "self").symlink_to(here)
+    found = resolve_calibration(of(here)).paths
+    assert [path.relative_to(here).as_posix() for path in found] == [
+        "c.png",
+        "linked/a.png",
+        "linked/deep/b.png",
+    ]

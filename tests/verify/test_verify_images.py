@@ -1,3 +1,4 @@
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,10 +45,78 @@ def test_synthetic_images_follow_the_seed_and_not_the_batch() -> None:
     assert abs(one.std() - 1) < 0.02
 
 
-def test_classes_are_the_sorted_folders(tmp_path: Path) -> None:
-    images = choose_images(spec(write_images(tmp_path, ["zebra", "ant", "cat"])), classes=3)
-    assert labels(images) == {"ant": 0, "cat": 1, "zebra": 2}
-    assert images.count == 6
+def test_classes_are_the_folders_in_natural_order(tmp_path: Path) -> None:
+    images = choose_images(spec(write_images(tmp_path, ["zebra", "ant", "Cat", "ant10", "ant9"])), classes=5)
+    assert labels(images) == {"ant": 0, "ant9": 1, "ant10": 2, "Cat": 3, "zebra": 4}
+    assert images.count == 10
+    assert images.notes == ()
+
+
+def test_the_order_is_that_of_timm(tmp_path: Path) -> None:
+    from timm.data.readers.reader_image_folder import find_images_and_targets
+
+    write_images(tmp_path, [*map(str, range(12)), "B2", "b10", "c 1"])
+    theirs = {Path(path).parent.name: label for path, label in find_images_and_targets(str(tmp_path))[0]}
+    assert labels(choose_images(spec(tmp_path), classes=15)) == theirs
+
+
+@pytest.mark.parametrize("classes", [21_843, 21_842, 21_841, 11_821, 11_221])
+def test_synsets_have_the_place_of_the_imagenet_that_has_so_many_classes(
+    tmp_path: Path, classes: int
+) -> None:
+    from timm.data import ImageNetInfo, infer_imagenet_subset
+
+    known = ImageNetInfo(infer_imagenet_subset({"num_classes": classes})).label_names()
+    names = [known[-1], known[77], known[1]]
+    images = choose_images(spec(write_images(tmp_path, names)), classes=classes)
+    assert labels(images) == {names[0]: len(known) - 1, names[1]: 77, names[2]: 1}
+    assert images.notes == ()
+
+
+def test_hidden_and_empty_folders_are_no_classes(tmp_path: Path) -> None:
+    write_images(tmp_path, ["b", "c"])
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    (tmp_path / "a").mkdir()
+    assert labels(choose_images(spec(tmp_path), classes=2)) == {"b": 0, "c": 1}
+
+
+def test_an_empty_folder_keeps_its_place_among_as_many_folders_as_classes(tmp_path: Path) -> None:
+    write_images(tmp_path, ["b", "c"])
+    (tmp_path / "a").mkdir()
+    assert labels(choose_images(spec(tmp_path), classes=3)) == {"b": 1, "c": 2}
+
+
+@pytest.mark.parametrize(
+    ("folders", "classes", "words"),
+    [
+        (
+            ["cat", "dog"],
+            1000,
+            r"not named as imagenet-1k's classes for a model of 1000 classes: cat is taken",
+        ),
+        (
+            ["3", "20"],
+            25,
+            r"2 class folders for a model of 25 classes: 3 is taken as class 0 and 20 as class 1",
+        ),
+        (["n01440764", "n15075141"], 25, r"2 class folders for a model of 25 classes"),
+    ],
+)
+def test_a_class_that_is_guessed_is_noted(
+    tmp_path: Path, folders: list[str], classes: int, words: str
+) -> None:
+    (note,) = choose_images(spec(write_images(tmp_path, folders)), classes=classes).notes
+    assert re.search(words, note)
+    assert note.endswith("name all classes in class_map.txt if that is wrong")
+
+
+def test_linked_class_folders_are_followed(tmp_path: Path) -> None:
+    write_images(tmp_path / "there", ["a", "b/deeper"])
+    for name in ("a", "b"):
+        (tmp_path / "here").mkdir(exist_ok=True)
+        (tmp_path / "here" / name).symlink_to(tmp_path / "there" / name)
+    (tmp_path / "there" / "a" / "again").symlink_to(tmp_path / "there" / "a")
+    assert [label for _, label in choose_images(spec(tmp_path / "here"), classes=2).files] == [0, 0, 1, 1]
 
 
 def test_a_class_map_names_the_classes_in_order(tmp_path: Path) -> None:
@@ -78,7 +147,9 @@ def test_synsets_of_a_smaller_data_set_are_sorted(tmp_path: Path) -> None:
         (["a", "b"], "x\ny\nz\na\nb\n", 4, r"gives b the class 4, but the model has 4 classes"),
         (["a"], "a\na\n", 4, "names 'a' twice"),
         (["a"], "a\n\nb\n", 4, "has an empty line"),
-        (["n00000000"], None, 1000, "no class of ImageNet: n00000000"),
+        (["n00000000"], None, 1000, "no class of imagenet-1k: n00000000"),
+        (["n01440764", "cat"], None, 1000, "no class of imagenet-1k: cat"),
+        (["n00000000"], None, 21_843, "no class of imagenet-21k-goog: n00000000"),
         ([], None, 4, "holds no folders"),
     ],
 )

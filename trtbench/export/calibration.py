@@ -1,5 +1,6 @@
 """Which images calibrate the quantizers; finds and hashes files, imports no torch."""
 
+import os
 import random
 from dataclasses import dataclass
 from hashlib import sha256
@@ -38,7 +39,7 @@ def resolve_calibration(spec: CalibrationSpec) -> CalibrationImages:
     if spec.directory is None:
         return CalibrationImages(spec.model_copy(update={"sha256": None}), ())
     folder = Path(spec.directory)
-    chosen = _choose(_image_files(folder), spec)
+    chosen = _choose(_images_in(folder), spec)
     digest, unreadable = sha256(), []
     for path in chosen:
         try:
@@ -62,14 +63,36 @@ def resolve_calibration(spec: CalibrationSpec) -> CalibrationImages:
     )
 
 
-def _image_files(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
+    """Files below a folder whose names end like images, sorted; linked folders are followed, each once.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    found: list[Path] = []
+    seen: set[str] = set()
+    for root, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(root)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        found += [Path(root, name) for name in files]
+    return sorted(path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+
+
+def _images_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise SpecError(f"calibration folder {folder}: no such directory")
     try:
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        images = image_files(folder)
     except OSError as error:
         raise SpecError(f"calibration folder {folder}: cannot be listed: {error.strerror}") from error
-    images = [path for path in files if path.is_file()]
     if not images:
         raise SpecError(
             f"calibration folder {folder}: holds no image (looked for {', '.join(sorted(IMAGE_SUFFIXES))})"

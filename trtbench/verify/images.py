@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trtbench.errors import ArtifactError, SpecError
-from trtbench.export.calibration import IMAGE_SUFFIXES
+from trtbench.export.calibration import IMAGE_SUFFIXES, image_files
 from trtbench.specs import InputsSpec, ModelSpec
 from trtbench.store.files import file_record
 
@@ -24,10 +24,14 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class VerificationImages:
-    """The chosen images: files with their classes, none for synthetic images; ``spec`` carries their hash."""
+    """The chosen images: files with their classes, none for synthetic images; ``spec`` carries their hash.
+
+    ``notes`` say where the class of a folder is a guess.
+    """
 
     spec: InputsSpec
     files: tuple[tuple[Path, int], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -45,14 +49,14 @@ class ImageBatch:
 
 
 def class_folders(directory: Path) -> tuple[Path, ...]:
-    """Folders of a directory in ImageNet's layout, one a class, sorted by name.
+    """Folders of a directory in ImageNet's layout, one a class, sorted by name; hidden ones are no classes.
 
     Raises:
         SpecError: no such directory, or it holds no folder.
     """
     if not directory.is_dir():
         raise SpecError(f"image folder {directory}: no such directory")
-    folders = tuple(sorted(path for path in directory.iterdir() if path.is_dir()))
+    folders = tuple(sorted(path for path in directory.iterdir() if path.is_dir() and path.name[0] != "."))
     if not folders:
         raise SpecError(f"image folder {directory}: holds no folders: it needs one of images for each class")
     return folders
@@ -72,13 +76,13 @@ def choose_images(spec: InputsSpec, classes: int | None) -> VerificationImages:
     if spec.directory is None:
         return VerificationImages(spec.model_copy(update={"sha256": None}))
     directory = Path(spec.directory)
-    folders = class_folders(directory)
-    index_of = _class_indices(directory, [folder.name for folder in folders], classes)
-    files = [(path, index_of[folder.name]) for folder in folders for path in _image_files(folder)]
-    if not files:
+    images = {folder.name: _image_files(folder) for folder in class_folders(directory)}
+    if not any(images.values()):
         raise SpecError(
             f"image folder {directory}: no image in it (looked for {', '.join(sorted(IMAGE_SUFFIXES))})"
         )
+    index_of, notes = _class_indices(directory, images, classes)
+    files = [(path, index_of[name]) for name, paths in images.items() for path in paths]
     if len(files) > spec.samples:
         files = sorted(random.Random(spec.seed).sample(files, spec.samples))  # noqa: S311
     found = _hash(directory, files)
@@ -87,7 +91,7 @@ def choose_images(spec: InputsSpec, classes: int | None) -> VerificationImages:
             f"image folder {directory}: its images have the sha256 {found}, the spec says {spec.sha256}: "
             "they are others than before; leave sha256 out to use them"
         )
-    return VerificationImages(spec.model_copy(update={"sha256": found}), tuple(files))
+    return VerificationImages(spec.model_copy(update={"sha256": found}), tuple(files), notes)
 
 
 def load_batches(
@@ -124,28 +128,62 @@ def _read_batches(
         )
 
 
-def _class_indices(directory: Path, names: Sequence[str], classes: int | None) -> dict[str, int]:
-    """Class of each folder: by the class map, by ImageNet's synsets, or else by the sorted order of names."""
+def _class_indices(
+    directory: Path, images: Mapping[str, Sequence[Path]], classes: int | None
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Class of each folder, and a note if it is a guess.
+
+    A class map names the classes, or else ImageNet's synsets do, as far as the number of classes tells which
+    ImageNet it is. All other folders are classes in the natural order of their names, as timm counts them.
+    """
+    names = [name for name, paths in images.items() if paths]
     if classes is None:
-        return dict.fromkeys(names, 0)
+        return dict.fromkeys(names, 0), ()
+    if len(images) == classes:
+        names = list(images)  # a class without an image is one, too
     if len(names) > classes:
         raise SpecError(
             f"image folder {directory}: {len(names)} class folders, but the model has {classes} classes"
         )
-    known = _class_map(directory) or _imagenet_synsets(names, classes) or sorted(names)
+    source, known = CLASS_MAP, _class_map(directory)
+    if not known:
+        source, known = _imagenet(names, classes)
+    if not known:
+        return _by_position(directory, names, classes)
     index_of = {name: index for index, name in enumerate(known)}
     unknown = [name for name in names if name not in index_of]
     if unknown:
         shown = ", ".join(unknown[:_SHOWN]) + (", ..." if len(unknown) > _SHOWN else "")
-        where = CLASS_MAP if _class_map(directory) else "ImageNet"
-        raise SpecError(f"image folder {directory}: folders that are no class of {where}: {shown}")
+        raise SpecError(f"image folder {directory}: folders that are no class of {source}: {shown}")
     beyond = [name for name in names if index_of[name] >= classes]
     if beyond:
         raise SpecError(
             f"image folder {directory}: {CLASS_MAP} gives {beyond[0]} the class {index_of[beyond[0]]}, "
             f"but the model has {classes} classes, counted from 0"
         )
-    return index_of
+    return index_of, ()
+
+
+def _by_position(
+    directory: Path, names: Sequence[str], classes: int
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    from timm.data import infer_imagenet_subset
+    from timm.utils.misc import natural_key
+
+    ordered = sorted(names, key=natural_key)
+    index_of = {name: index for index, name in enumerate(ordered)}
+    subset = infer_imagenet_subset({"num_classes": classes})
+    if len(names) == classes and subset is None:
+        return index_of, ()
+    what = (
+        f"{len(names)} class folders"
+        if subset is None
+        else f"folders that are not named as {subset}'s classes"
+    )
+    return index_of, (
+        f"image folder {directory}: {what} for a model of {classes} classes: {ordered[0]} is taken as class 0"
+        f" and {ordered[-1]} as class {len(ordered) - 1}; name all classes in {CLASS_MAP} if that is wrong",
+    )
 
 
 def _class_map(directory: Path) -> list[str]:
@@ -160,19 +198,19 @@ def _class_map(directory: Path) -> list[str]:
     return names
 
 
-def _imagenet_synsets(names: Sequence[str], classes: int) -> list[str]:
-    """All classes of ImageNet-1k in order, if that is what the folders are some of."""
-    if not all(_SYNSET.fullmatch(name) for name in names):
-        return []
-    from timm.data import ImageNetInfo
+def _imagenet(names: Sequence[str], classes: int) -> tuple[str, list[str]]:
+    """Name of the ImageNet of so many classes and its synsets in order; none if no folder is a synset."""
+    from timm.data import ImageNetInfo, infer_imagenet_subset
 
-    info = ImageNetInfo("imagenet-1k")
-    return list(info.label_names()) if classes == info.num_classes() else []
+    subset = infer_imagenet_subset({"num_classes": classes})
+    if subset is None or not any(_SYNSET.fullmatch(name) for name in names):
+        return "", []
+    return subset, list(ImageNetInfo(subset).label_names())
 
 
 def _image_files(folder: Path) -> list[Path]:
     try:
-        return sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+        return image_files(folder)
     except OSError as error:
         raise SpecError(f"image folder {folder}: cannot be listed: {error.strerror}") from error
 

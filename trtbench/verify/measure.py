@@ -38,14 +38,14 @@ def fidelity_of(onnx: OnnxArtifact, reference: Reference, store: Store, on_step:
         SpecError: none of the files is an image.
     """
     name = f"fidelity-{_identity(onnx, reference)}"
-    stored = _stored(store, name)
-    if stored is not None:
-        return stored.model_copy(update={"inputs": reference.images.spec})
-    on_step(Step("verify", "load the model and its reference"))
-    model = EmulatedModel(onnx, reference.model.batch)
-    fidelity = _fidelity(model, reference, _compare(model, reference, on_step))
-    save_result(store, name, fidelity)
-    return fidelity
+    fidelity = _stored(store, name)
+    if fidelity is None:
+        on_step(Step("verify", "load the model and its reference"))
+        model = EmulatedModel(onnx, reference.model.batch)
+        fidelity = _fidelity(model, reference, _compare(model, reference, on_step))
+        save_result(store, name, fidelity)
+    images = reference.images  # where they lie and are called has no part in what is stored
+    return fidelity.model_copy(update={"inputs": images.spec, "notes": (*images.notes, *fidelity.notes)})
 
 
 def _identity(onnx: OnnxArtifact, reference: Reference) -> str:
