@@ -1,3 +1,5 @@
+import argparse
+import json
 import os
 import pickle
 import sys
@@ -5,20 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
 from safetensors.torch import save_file  # noqa: E402
+from timm.data import resolve_model_data_config  # noqa: E402
 
 from trtbench.errors import ExportError, SpecError  # noqa: E402
 from trtbench.export import check_model  # noqa: E402
+from trtbench.export.checkpoint_files import weights_sha256  # noqa: E402
 from trtbench.export.flops import analytic_flops  # noqa: E402
 from trtbench.export.linear_layers import call_all_linear_layers, input_ranks  # noqa: E402
-from trtbench.export.model import build_model, image_shape, meta_model  # noqa: E402
+from trtbench.export.model import build_model, image_shape, meta_model, weight_notes  # noqa: E402
 from trtbench.specs import CheckpointSpec, ModelSpec, Scalar  # noqa: E402
-from trtbench.store.files import file_record  # noqa: E402
 
 State = dict[str, torch.Tensor]
 
@@ -119,7 +123,7 @@ def save_as_deit_does(state: State, folder: Path) -> Path:
 
 
 def with_checkpoint(path: Path) -> ModelSpec:
-    return tiny(checkpoint=CheckpointSpec(path=str(path), sha256=file_record(path).sha256))
+    return tiny(checkpoint=CheckpointSpec(path=str(path), sha256=weights_sha256(path)))
 
 
 @pytest.mark.parametrize("save", [save_bare, save_safetensors, save_from_trainer, save_as_deit_does])
@@ -128,6 +132,193 @@ def test_checkpoints_load(save: Callable[[State, Path], Path], tmp_path: Path) -
     loaded = build_model(with_checkpoint(save(state, tmp_path))).state_dict()
     assert loaded.keys() == state.keys()
     assert all(torch.equal(loaded[key], state[key]) for key in state)
+
+
+def renamed(state: State, prefix: str) -> State:
+    return {f"{prefix}{key}": value for key, value in state.items()}
+
+
+def doubled(state: State) -> State:
+    return {key: value * 2 for key, value in state.items()}
+
+
+EXTRA = {"loss.weight": torch.ones(3)}
+WRAPPED: dict[str, tuple[Callable[[State], Any], str]] = {
+    "compiled in Lightning": (lambda s: {"state_dict": renamed(s, "model._orig_mod.")}, ""),
+    "DataParallel in a compiled one": (lambda s: renamed(s, "_orig_mod.module."), ""),
+    "a name of the user's": (lambda s: renamed(s, "student_net.vit."), ""),
+    "Lightning with a loss": (
+        lambda s: {"state_dict": {**renamed(s, "model."), **EXTRA}},
+        "left out: 1 more",
+    ),
+    "timm's train.py": (lambda s: {"state_dict": s, "args": argparse.Namespace(lr=0.1), "epoch": 3}, ""),
+    "DeepSpeed": (lambda s: {"module": s, "dtype": torch.float16}, ""),
+    "EMA alone": (lambda s: {"state_dict_ema": s, "epoch": 3}, ""),
+    "EMA beside plain": (
+        lambda s: {"state_dict": doubled(s), "state_dict_ema": s},
+        "'state_dict_ema' are taken",
+    ),
+    "EMA of another name": (
+        lambda s: {"model": doubled(s), "ema": {"module": s}, "decay": 0.9},
+        "in 'ema' are",
+    ),
+    "DINO": (lambda s: {"student": doubled(s), "teacher": renamed(s, "backbone.")}, "in 'teacher' are taken"),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_wrapped_weights_are_found_and_the_choice_is_noted(name: str, tmp_path: Path) -> None:
+    wrap, words = WRAPPED[name]
+    state = build_model(tiny(seed=7)).state_dict()
+    torch.save(wrap(state), tmp_path / "last.ckpt")
+    spec = with_checkpoint(tmp_path / "last.ckpt")
+    loaded = build_model(spec).state_dict()
+    assert all(torch.equal(loaded[key], state[key]) for key in state)
+    notes = " ".join(weight_notes(spec))
+    assert words in notes
+    assert bool(notes) == bool(words)
+
+
+def save_shards(state: State, folder: Path) -> None:
+    names = list(state)
+    shards = {"a.safetensors": names[::2], "b.safetensors": names[1::2]}
+    for shard, keys in shards.items():
+        save_file({key: state[key] for key in keys}, folder / shard)
+    index = {"weight_map": {key: shard for shard, keys in shards.items() for key in keys}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+@pytest.mark.parametrize("given", ["", "model.safetensors.index.json"])
+def test_shards_load(given: str, tmp_path: Path) -> None:
+    state = build_model(tiny(seed=7)).state_dict()
+    save_shards(state, tmp_path)
+    spec = with_checkpoint(tmp_path / given)
+    loaded = build_model(spec).state_dict()
+    assert all(torch.equal(loaded[key], state[key]) for key in state)
+    save_file({}, tmp_path / "b.safetensors")
+    with pytest.raises(ExportError, match="the spec says"):
+        build_model(tiny(checkpoint=spec.checkpoint, seed=1))
+    (tmp_path / "b.safetensors").unlink()
+    with pytest.raises(SpecError, match=r"b.safetensors is missing beside it"):
+        weights_sha256(tmp_path / given)
+
+
+def test_a_folder_of_hugging_face_brings_its_normalisation(tmp_path: Path) -> None:
+    state = build_model(tiny(seed=7)).state_dict()
+    save_file(state, tmp_path / "model.safetensors")
+    config = {"architecture": "vit_tiny_patch16_224", "pretrained_cfg": {"mean": [0.1, 0.2, 0.3]}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    spec = with_checkpoint(tmp_path)
+    assert torch.equal(build_model(spec).state_dict()["head.weight"], state["head.weight"])
+    for model in (build_model(spec), meta_model(spec)):
+        assert resolve_model_data_config(model)["mean"] == [0.1, 0.2, 0.3]
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": "vit_small_patch16_224"}))
+    with pytest.raises(ExportError, match=r"is a vit_small_patch16_224: use --model vit_small_patch16_224"):
+        build_model(with_checkpoint(tmp_path))
+
+
+def test_a_folder_without_weights_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"holds none of model.safetensors, .*name the file itself"):
+        weights_sha256(tmp_path)
+
+
+def test_positions_of_another_image_size_are_resampled_with_a_note(tmp_path: Path) -> None:
+    state = build_model(tiny(img_size=64)).state_dict()
+    spec = with_checkpoint(save_bare(state, tmp_path))
+    assert build_model(spec).state_dict()["pos_embed"].shape == (1, 5, 192)
+    (note,) = weight_notes(spec)
+    assert note.endswith("pos_embed is resampled from (1, 17, 192) to (1, 5, 192)")
+
+
+def test_the_original_layout_of_dinov2_is_converted(tmp_path: Path) -> None:
+    overrides = (("depth", 1), ("embed_dim", 64), ("num_heads", 1))
+    model = ModelSpec(name="vit_small_patch14_dinov2", overrides=overrides, img_size=28)
+    state = build_model(model).state_dict()
+    path = save_bare({**state, "mask_token": torch.zeros(1, 64)}, tmp_path)
+    checkpoint = CheckpointSpec(path=str(path), sha256=weights_sha256(path))
+    loaded = build_model(model.model_copy(update={"checkpoint": checkpoint})).state_dict()
+    assert all(torch.equal(loaded[key], state[key]) for key in state)
+
+
+def jax_archive(state: State, classes: int = 1000) -> dict[str, Any]:
+    """One block of 192 channels in the layout of Google's archives."""
+    numbers = {name: tensor.numpy() for name, tensor in state.items()}
+    block, ours = "Transformer/encoderblock_0/", "blocks.0."
+    archive = {
+        "cls": numbers["cls_token"],
+        "embedding/kernel": numbers["patch_embed.proj.weight"].transpose(2, 3, 1, 0),
+        "embedding/bias": numbers["patch_embed.proj.bias"],
+        "Transformer/posembed_input/pos_embedding": numbers["pos_embed"],
+        "head/kernel": numbers["head.weight"].T[:, :classes],
+        "head/bias": numbers["head.bias"][:classes],
+    }
+    for theirs, name in (("Transformer/encoder_norm", "norm"), (f"{block}LayerNorm_0", f"{ours}norm1")):
+        archive[f"{theirs}/scale"], archive[f"{theirs}/bias"] = (
+            numbers[f"{name}.weight"],
+            numbers[f"{name}.bias"],
+        )
+    archive[f"{block}LayerNorm_2/scale"] = numbers[f"{ours}norm2.weight"]
+    archive[f"{block}LayerNorm_2/bias"] = numbers[f"{ours}norm2.bias"]
+    attention = f"{block}MultiHeadDotProductAttention_1/"
+    weights = numbers[f"{ours}attn.qkv.weight"].reshape(3, 192, 192)
+    biases = numbers[f"{ours}attn.qkv.bias"].reshape(3, 192)
+    for part, weight, bias in zip(("query", "key", "value"), weights, biases, strict=True):
+        archive[f"{attention}{part}/kernel"] = weight.T.reshape(192, 3, 64)
+        archive[f"{attention}{part}/bias"] = bias.reshape(3, 64)
+    archive[f"{attention}out/kernel"] = numbers[f"{ours}attn.proj.weight"].T.reshape(3, 64, 192)
+    archive[f"{attention}out/bias"] = numbers[f"{ours}attn.proj.bias"]
+    for i in (0, 1):
+        archive[f"{block}MlpBlock_3/Dense_{i}/kernel"] = numbers[f"{ours}mlp.fc{i + 1}.weight"].T
+        archive[f"{block}MlpBlock_3/Dense_{i}/bias"] = numbers[f"{ours}mlp.fc{i + 1}.bias"]
+    return archive
+
+
+def test_a_jax_archive_loads_whole_or_not_at_all(tmp_path: Path) -> None:
+    state = build_model(tiny(seed=7)).state_dict()
+    np.savez(tmp_path / "vit.npz", **jax_archive(state))
+    loaded = build_model(with_checkpoint(tmp_path / "vit.npz")).state_dict()
+    assert all(torch.equal(loaded[key], state[key]) for key in state)
+    np.savez(tmp_path / "ten.npz", **jax_archive(state, classes=10))
+    with pytest.raises(ExportError, match=r"head.weight.*: try --set num_classes=10"):
+        build_model(with_checkpoint(tmp_path / "ten.npz"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "hint"),
+    [
+        ((("depth", 1), ("num_classes", 10)), "--set num_classes=10"),
+        ((("depth", 1), ("num_classes", 0)), "--set num_classes=0"),
+        ((("depth", 1), ("in_chans", 1)), "--set in_chans=1"),
+        ((("depth", 2), ("num_classes", 7)), "--set num_classes=7 --set depth=2"),
+    ],
+)
+def test_arguments_that_would_fit_are_suggested(
+    overrides: tuple[tuple[str, Scalar], ...], hint: str, tmp_path: Path
+) -> None:
+    path = save_bare(build_model(tiny(overrides=overrides)).state_dict(), tmp_path)
+    with pytest.raises(ExportError, match=f": try {hint}$"):
+        build_model(with_checkpoint(path))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(torch.int8, "int8"), (torch.complex64, "complex64"), (torch.float8_e4m3fn, "float8_e4m3fn")],
+)
+def test_numbers_that_are_no_weights_are_refused(kind: torch.dtype, name: str, tmp_path: Path) -> None:
+    state = build_model(tiny()).state_dict()
+    state["blocks.0.mlp.fc1.weight"] = state["blocks.0.mlp.fc1.weight"].to(kind)
+    with pytest.raises(ExportError, match=rf"blocks.0.mlp.fc1.weight is {name}, not a weight in 16 bits"):
+        build_model(with_checkpoint(save_bare(state, tmp_path)))
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_weights_that_are_not_finite_are_refused(value: float, tmp_path: Path) -> None:
+    state = build_model(tiny()).state_dict()
+    state["blocks.0.norm1.weight"][5] = value
+    with pytest.raises(
+        ExportError, match=r"1 of 192 values of blocks.0.norm1.weight are infinite or not a number"
+    ):
+        build_model(with_checkpoint(save_bare(state, tmp_path)))
 
 
 def test_a_checkpoint_that_does_not_fit_says_where(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def int8_graph(images):
     ranks, recipe = input_ranks(meta_model(SPEC)), parse_recipe("int8+fp8attn")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of tracing
-        graph, _, _ = quantized_graph(build_model(SPEC), recipe, None, images, ranks, silent)
+        graph = quantized_graph(build_model(SPEC), recipe, None, images, ranks, silent).model
     return with_static_batch(graph, BATCH)
 
 

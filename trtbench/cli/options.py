@@ -45,7 +45,10 @@ class ModelOptions:
     overrides: Annotated[list[str], SET] = field(default_factory=list)
     checkpoint: Annotated[
         Path | None,
-        Option(help="Weights: safetensors or a torch state dict (never unpickled).", callback=checked_names),
+        Option(
+            help="Weights: safetensors, a torch state dict (never unpickled), .npz or a folder.",
+            callback=checked_names,
+        ),
     ] = None
     pretrained: Annotated[
         bool, Option("--pretrained", help="Download timm's weights; default: random weights.")

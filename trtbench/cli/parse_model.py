@@ -23,7 +23,6 @@ from trtbench.specs import (
 )
 from trtbench.specs.recipe import Recipe, parse_recipe
 from trtbench.specs.yaml_text import load_yaml, yaml_problem
-from trtbench.store.files import file_record
 
 S = TypeVar("S", bound=Spec)
 Shape = tuple[int, int | None]
@@ -150,9 +149,9 @@ def _model_spec(options: ModelOptions) -> ModelSpec:
 
 
 def _checkpoint_spec(path: Path) -> CheckpointSpec:
-    if not path.is_file():
-        raise SpecError(f"--checkpoint {path}: no such file")
-    return CheckpointSpec(path=str(path.resolve()), sha256=file_record(path).sha256)
+    from trtbench.export.checkpoint_files import weights_sha256
+
+    return CheckpointSpec(path=str(path.resolve()), sha256=weights_sha256(path))
 
 
 def read_model_entry(path: Path) -> ModelSpec:

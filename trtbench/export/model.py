@@ -3,6 +3,7 @@
 import inspect
 from copy import deepcopy
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import timm
@@ -10,13 +11,15 @@ import torch
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from timm.layers import PatchEmbed
+from timm.models import _builder
 from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from trtbench.errors import ExportError, SpecError
-from trtbench.export.checkpoint import load_checkpoint
-from trtbench.specs import ModelSpec, Scalar, first_problem
+from trtbench.export.checkpoint import Filter, load_checkpoint
+from trtbench.export.checkpoint_files import configuration
+from trtbench.specs import CheckpointSpec, ModelSpec, Scalar, first_problem
 
 _SUPPORTED = (VisionTransformer, Eva)
 _SUPPORTED_TEXT = (
@@ -25,8 +28,10 @@ _SUPPORTED_TEXT = (
 )
 _SPREAD = 0.02  # as timm initialises the weight matrices of a ViT
 _NOT_SCALAR = frozenset({"device", "dtype", "kwargs"})
+_OF_IMAGES = ("mean", "std", "interpolation", "crop_pct", "crop_mode")
 _KEPT_BYTES = 2 << 30  # a ViT-L takes 1.2 GB
 _kept: dict[ModelSpec, nn.Module] = {}
+_notes: dict[ModelSpec, tuple[str, ...]] = {}
 
 
 def meta_model(spec: ModelSpec) -> nn.Module:
@@ -43,6 +48,7 @@ def meta_model(spec: ModelSpec) -> nn.Module:
             f"model {spec.name} cannot be constructed with {_shown(spec)}: {_why(error)}"
         ) from error
     _check_image_size(spec, model)
+    _take_configuration(model, spec)
     blueprint: nn.Module = model.eval().requires_grad_(False)
     return blueprint
 
@@ -68,13 +74,44 @@ def _constructed(spec: ModelSpec) -> nn.Module:
     arguments = _arguments(spec)
     if spec.pretrained:
         return _pretrained(spec, arguments)
+    if spec.checkpoint is not None:
+        return _from_checkpoint(spec, spec.checkpoint, arguments)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         model: nn.Module = timm.create_model(spec.name, **arguments)
         _vary_constant_parameters(model)
-    if spec.checkpoint is not None:
-        load_checkpoint(model, spec.checkpoint)
     return model
+
+
+def _from_checkpoint(spec: ModelSpec, checkpoint: CheckpointSpec, arguments: dict[str, Any]) -> nn.Module:
+    """Construct the model as with timm's own weights, since timm has a filter for each model; load ours."""
+
+    def load(model: nn.Module, filter_fn: Filter | None = None, **_: object) -> None:
+        _notes[spec] = load_checkpoint(model, spec.name, checkpoint, filter_fn)
+
+    original = _builder.load_pretrained
+    _builder.load_pretrained = load
+    try:
+        model: nn.Module = timm.create_model(spec.name, pretrained=True, **arguments)
+    finally:
+        _builder.load_pretrained = original
+    _take_configuration(model, spec)
+    return model
+
+
+def _take_configuration(model: Any, spec: ModelSpec) -> None:
+    """Prepare images as ``config.json`` beside the weights says, if there is one."""
+    if spec.checkpoint is None:
+        return
+    stated = configuration(Path(spec.checkpoint.path)).get("pretrained_cfg")
+    if isinstance(stated, dict):
+        of_images = {name: stated[name] for name in _OF_IMAGES if name in stated}
+        model.pretrained_cfg = {**model.pretrained_cfg, **of_images}
+
+
+def weight_notes(spec: ModelSpec) -> tuple[str, ...]:
+    """What is worth knowing of the weights of a model that was built."""
+    return _notes.get(spec, ())
 
 
 def _vary_constant_parameters(model: nn.Module) -> None:

@@ -23,7 +23,7 @@ from trtbench.export.graph.tensor_types import with_tensor_types
 from trtbench.export.graph.write import write_model
 from trtbench.export.images import batches, load_images, synthetic_images
 from trtbench.export.linear_layers import call_all_linear_layers, input_ranks
-from trtbench.export.model import build_model, image_shape, meta_model
+from trtbench.export.model import build_model, image_shape, meta_model, weight_notes
 from trtbench.export.passes import apply_graph_passes
 from trtbench.export.trace import Graph, trace
 from trtbench.progress import OnStep, Step
@@ -68,6 +68,7 @@ def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_
         call_all_linear_layers(blueprint)
         call_all_linear_layers(model)
     pixels, notes = (None, ()) if images is None else load_images(images, model)
+    notes = (*weight_notes(spec.model), *notes)
     if spec.recipe.sparse:
         model, dense_notes = _prune(model, spec, pixels, begin)
         notes += dense_notes
