@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trtbench.export.passes.fp8_attention import AttentionRange
+from trtbench.export.rms_norm import traceable_rms_norm
 from trtbench.results import Finding
 
 OPSET = 20  # what ModelOpt 0.47 exports with
@@ -52,7 +53,7 @@ def traceable(model: nn.Module) -> Iterator[None]:
 
     It makes a tensor of every flag that ``forward`` has besides the images, which attention refuses. It also
     confuses constants of some rotary embeddings; their tables depend on the image size alone, so they are
-    computed before tracing.
+    computed before tracing. RMSNorm it knows in later opsets only.
     """
     forward = model.forward
     rope: Any = getattr(model, "rope", None)
@@ -67,7 +68,8 @@ def traceable(model: nn.Module) -> Iterator[None]:
             tables = rope.get_embed(model.get_submodule("patch_embed").grid_size)
         rope.get_embed = lambda shape=None: tables
     try:
-        yield
+        with traceable_rms_norm(OPSET):
+            yield
     finally:
         del model.forward
         if rope is not None:
