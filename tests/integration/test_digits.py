@@ -20,7 +20,7 @@ from trtbench.cli.options import ModelOptions
 from trtbench.cli.parse import inputs_spec
 from trtbench.cli.parse_model import checked_exports
 from trtbench.export import export, resolve
-from trtbench.export.images import load_images as load_calibration_images
+from trtbench.export.images import ImageBatches
 from trtbench.export.linear_layers import input_ranks
 from trtbench.export.model import build_model, meta_model
 from trtbench.export.passes import GRAPH_PASSES, model_passes
@@ -218,10 +218,10 @@ def test_the_file_is_as_accurate_as_the_simulation(
 def simulation(recipe: str, options: ModelOptions) -> torch.nn.Module:
     spec, images = resolve(spec_of(recipe, options))
     model = build_model(spec.model)
-    pixels = None if images is None else load_calibration_images(images, model)[0]
+    pixels = None if images is None else ImageBatches(images, model)
     for model_pass in model_passes(spec.recipe, None):
         model_pass.run(model)
-    return quantize(model, spec.recipe, pixels, input_ranks(meta_model(spec.model)))[0]
+    return quantize(model, spec.recipe, pixels, input_ranks(meta_model(spec.model))).model
 
 
 def scale_weight(model: ModelProto, layer: str, factor: float) -> None:

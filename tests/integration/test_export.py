@@ -21,7 +21,7 @@ from trtbench.errors import ExportError, SpecError
 from trtbench.export import export, resolve
 from trtbench.export.capture import captured_output
 from trtbench.export.cpu_kernels import fake_quantize_mxfp8, fake_quantize_nvfp4
-from trtbench.export.images import load_images
+from trtbench.export.images import ImageBatches
 from trtbench.export.linear_layers import input_ranks
 from trtbench.export.model import build_model, image_shape, meta_model
 from trtbench.progress import Step
@@ -206,7 +206,7 @@ def test_stock_is_what_modelopt_exports_at_that_batch(precision: str, store: Sto
     artifact = exported(f"{precision}@stock", store)
     spec, images = resolve(artifact.manifest.spec)
     model = build_model(spec.model)
-    pixels = None if images is None else load_images(images, model)[0]
+    pixels = None if images is None else ImageBatches(images, model)
     ranks = input_ranks(meta_model(spec.model))
     model = quantize_as_stock(model, spec.recipe.precision, pixels, ranks).model
     batch = torch.zeros((2, *image_shape(model)))
@@ -266,6 +266,7 @@ MODELS: dict[str, tuple[str, dict[str, Scalar], int]] = {
     "bias past the qkv layer": ("eva_giant_patch14_224", {"embed_dim": 96, "num_heads": 4}, 28),
     "DINOv3": ("vit_base_patch16_dinov3", {"embed_dim": 96, "num_heads": 3}, 32),
     "rotary embedding per block": ("vit_base_patch16_rope_mixed_224", {"embed_dim": 96, "num_heads": 3}, 32),
+    "RMSNorm": ("aimv2_large_patch14_224", {"embed_dim": 96, "num_heads": 3}, 28),
     "dynamic image size": ("vit_tiny_patch16_224", {"dynamic_img_size": True}, 32),
 }
 

@@ -54,7 +54,7 @@ def int8_graph(images):
     ranks, recipe = input_ranks(meta_model(SPEC)), parse_recipe("int8+fp8attn")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of tracing
-        graph = quantized_graph(build_model(SPEC), recipe, None, images, ranks, silent).model
+        graph = quantized_graph(build_model(SPEC), recipe, None, [images], ranks, silent).model
     return with_static_batch(graph, BATCH)
 
 
@@ -162,7 +162,7 @@ def test_zero_kv_bias_drops_only_zeros(int8_graph):
 
 
 def test_fp8_attention_quantises_all_four_operands(int8_graph, images):
-    ranges = attention_ranges(build_model(SPEC), images)
+    ranges = attention_ranges(build_model(SPEC), [images])
     quantised, (count,) = applied(
         int8_graph, lambda graph: fp8_attention.run(graph, ranges, quantize_result=False)
     )
@@ -174,7 +174,7 @@ def test_fp8_attention_quantises_all_four_operands(int8_graph, images):
 
 
 def test_fp8_attention_quantises_its_result_within_the_range_of_v(int8_graph, images):
-    ranges = attention_ranges(build_model(SPEC), images)
+    ranges = attention_ranges(build_model(SPEC), [images])
     plain, _ = applied(int8_graph, lambda graph: fp8_attention.run(graph, ranges, quantize_result=False))
     whole, _ = applied(int8_graph, lambda graph: fp8_attention.run(graph, ranges, quantize_result=True))
     added = set(names(whole, "QuantizeLinear")) - set(names(plain, "QuantizeLinear"))
@@ -186,7 +186,7 @@ def test_fp8_attention_quantises_its_result_within_the_range_of_v(int8_graph, im
 def test_ranges_are_those_of_the_attention(images):
     model, seen = build_model(SPEC), []
     model.blocks[0].attn.qkv.register_forward_hook(lambda _, __, output: seen.append(output))
-    ranges = attention_ranges(model, images)
+    ranges = attention_ranges(model, [images])
     q, k, v = torch.cat(seen).chunk(3, -1)
     assert len(ranges) == 2
     assert ranges[0].query == pytest.approx(float(q.abs().max()) * 64**-0.5, rel=1e-5)
@@ -249,7 +249,7 @@ def test_class_token_norm_keeps_the_output_of_a_model_without_head(int8_graph, i
 
 
 def test_another_number_of_attentions_is_refused(int8_graph, images):
-    ranges = attention_ranges(build_model(SPEC), images)
+    ranges = attention_ranges(build_model(SPEC), [images])
     with pytest.raises(ValueError, match="1 attentions were calibrated, the graph has 2"):
         applied(int8_graph, lambda graph: fp8_attention.run(graph, ranges[:1], quantize_result=False))
 

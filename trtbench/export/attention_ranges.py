@@ -1,6 +1,6 @@
 """Largest magnitudes of Q, K and V in each attention, seen in a forward pass."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -8,15 +8,14 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
-from trtbench.export.images import batches
 from trtbench.export.passes.fp8_attention import AttentionRange
 
 
-def attention_ranges(model: nn.Module, images: Tensor) -> tuple[AttentionRange, ...]:
-    """Run ``images`` ``(N, C, H, W)`` through ``model`` and return one range for each call of attention."""
+def attention_ranges(model: nn.Module, images: Iterable[Tensor]) -> tuple[AttentionRange, ...]:
+    """Run batches ``(B, C, H, W)`` through ``model`` and return one range for each call of attention."""
     largest: list[AttentionRange] = []
     with torch.no_grad():
-        for batch in batches(images):
+        for batch in images:
             with _Recorder() as recorder:
                 model(batch)
             seen = recorder.ranges

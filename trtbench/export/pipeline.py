@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 import torch
 from onnx import ValueInfoProto
-from torch import Tensor, nn
+from torch import nn
 
 from trtbench.export.calibration import CalibrationImages
 from trtbench.export.flops import analytic_flops
@@ -21,7 +21,7 @@ from trtbench.export.graph.standard_domains import with_standard_domains
 from trtbench.export.graph.static_batch import with_static_batch
 from trtbench.export.graph.tensor_types import with_tensor_types
 from trtbench.export.graph.write import write_model
-from trtbench.export.images import batches, load_images, synthetic_images
+from trtbench.export.images import ImageBatches, synthetic_images
 from trtbench.export.linear_layers import call_all_linear_layers, input_ranks
 from trtbench.export.model import build_model, image_shape, meta_model, weight_notes
 from trtbench.export.passes import apply_graph_passes
@@ -67,11 +67,10 @@ def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_
     if not spec.recipe.stock:
         call_all_linear_layers(blueprint)
         call_all_linear_layers(model)
-    pixels, notes = (None, ()) if images is None else load_images(images, model)
-    notes = (*weight_notes(spec.model), *notes)
+    pixels = None if images is None else ImageBatches(images, model)
+    dense_notes: tuple[str, ...] = ()
     if spec.recipe.sparse:
         model, dense_notes = _prune(model, spec, pixels, begin)
-        notes += dense_notes
     findings = _range_findings(model, spec, pixels)
     made = _graph(model, blueprint, spec, pixels, begin)
     begin("set the batch and clean the graph")
@@ -89,9 +88,9 @@ def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_
         nodes=len(graph.graph.node),
         opset=next(entry.version for entry in graph.opset_import if entry.domain == ""),
         analytic_flops=analytic_flops(blueprint, spec.batch),
-        calibration_samples=0 if pixels is None else len(pixels),
+        calibration_samples=0 if pixels is None else pixels.samples,
         sparsity=count_sparsity(graph, spec.sparsity_method) if spec.sparsity_method is not None else None,
-        notes=(*notes, *made.notes),
+        notes=(*weight_notes(spec.model), *(pixels.notes if pixels else ()), *dense_notes, *made.notes),
         findings=(*findings, *made.findings),
     )
 
@@ -104,7 +103,7 @@ def _counted(spec: ExportSpec, on_step: OnStep) -> Callable[[str], None]:
 
 
 def _prune(
-    model: nn.Module, spec: ExportSpec, pixels: Tensor | None, begin: Callable[[str], None]
+    model: nn.Module, spec: ExportSpec, pixels: ImageBatches | None, begin: Callable[[str], None]
 ) -> tuple[nn.Module, tuple[str, ...]]:
     from trtbench.export.sparsify import sparsify
 
@@ -114,7 +113,7 @@ def _prune(
     return sparsify(model, spec.sparsity_method, pixels)
 
 
-def _range_findings(model: nn.Module, spec: ExportSpec, pixels: Tensor | None) -> tuple[Finding, ...]:
+def _range_findings(model: nn.Module, spec: ExportSpec, pixels: ImageBatches | None) -> tuple[Finding, ...]:
     """What of a model with weights of its own FP16 cannot hold; calibration looks at activations itself.
 
     Raises:
@@ -127,7 +126,7 @@ def _range_findings(model: nn.Module, spec: ExportSpec, pixels: Tensor | None) -
     if spec.recipe.is_quantized and pixels is not None:
         return findings
     with torch.inference_mode(), recorded_magnitudes(model) as largest:
-        model(synthetic_images(model, _RANGE_IMAGES, seed=0) if pixels is None else next(batches(pixels)))
+        model(next(iter(pixels or synthetic_images(model, _RANGE_IMAGES))))
     return (*findings, *activation_findings(largest))
 
 
@@ -135,7 +134,7 @@ def _graph(
     model: nn.Module,
     blueprint: nn.Module,
     spec: ExportSpec,
-    pixels: Tensor | None,
+    pixels: ImageBatches | None,
     begin: Callable[[str], None],
 ) -> Graph:
     """Graph in the precision asked for, with a symbolic batch."""

@@ -1,7 +1,7 @@
 """Fake quantizers of ModelOpt's in the torch model, calibrated."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from trtbench.export import cpu_kernels
 from trtbench.export.fp16_range import activation_findings, recorded_magnitudes
-from trtbench.export.images import batches
 from trtbench.export.scales import fit_range
 from trtbench.results import Finding
 from trtbench.specs.recipe import Precision, Recipe
@@ -39,7 +38,9 @@ class Quantized:
     findings: tuple[Finding, ...]
 
 
-def quantize(model: nn.Module, recipe: Recipe, images: Tensor | None, ranks: dict[str, int]) -> Quantized:
+def quantize(
+    model: nn.Module, recipe: Recipe, images: Iterable[Tensor] | None, ranks: dict[str, int]
+) -> Quantized:
     """Quantise inputs and weights of the Linear layers; convolutions stay as they are.
 
     The patch embedding is the only convolution of a ViT. TensorRT has FP8 and INT8 convolutions only, and
@@ -48,7 +49,7 @@ def quantize(model: nn.Module, recipe: Recipe, images: Tensor | None, ranks: dic
     Args:
         model: in float32.
         recipe: tells the precision of each layer by its role.
-        images: ``(N, C, H, W)`` that show the range of the activations; MXFP8 does without.
+        images: batches ``(B, C, H, W)`` that show the range of the activations; MXFP8 does without.
         ranks: of the inputs of the Linear layers, by name.
     """
     precisions = {
@@ -72,7 +73,7 @@ def quantize(model: nn.Module, recipe: Recipe, images: Tensor | None, ranks: dic
 
 
 def quantize_as_stock(
-    model: nn.Module, precision: Precision, images: Tensor | None, ranks: dict[str, int]
+    model: nn.Module, precision: Precision, images: Iterable[Tensor] | None, ranks: dict[str, int]
 ) -> Quantized:
     """Quantise as ``examples/torch_onnx/torch_quant_to_onnx.py`` of Model-Optimizer 0.47 does.
 
@@ -123,12 +124,12 @@ def _entries_for(layer_name: str, precision: Precision) -> list[dict[str, Any]]:
 
 
 def _calibrate(
-    model: nn.Module, config: dict[str, Any], images: Tensor | None
+    model: nn.Module, config: dict[str, Any], images: Iterable[Tensor] | None
 ) -> tuple[nn.Module, tuple[Finding, ...]]:
     cpu_kernels.register()
 
     def forward_loop(calibrated: nn.Module) -> None:
-        for batch in batches(images) if images is not None else ():
+        for batch in images or ():
             calibrated(batch)
 
     with torch.no_grad(), recorded_magnitudes(model) as largest:

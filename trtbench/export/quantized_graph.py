@@ -1,6 +1,6 @@
 """From a float32 torch model to an ONNX graph with quantised products; imports ModelOpt."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 
 import torch
@@ -25,7 +25,7 @@ def quantized_graph(
     model: nn.Module,
     recipe: Recipe,
     passes: Sequence[str] | None,
-    images: Tensor | None,
+    images: Iterable[Tensor] | None,
     ranks: dict[str, int],
     begin: Callable[[str], None],
 ) -> Graph:
@@ -35,7 +35,7 @@ def quantized_graph(
         model: in float32.
         recipe: one that quantises.
         passes: names of the passes to take of those on the model; ``None``: all that the recipe takes.
-        images: for calibration, ``(N, C, H, W)``.
+        images: for calibration, batches ``(B, C, H, W)``.
         ranks: of the inputs of the Linear layers, by name.
         begin: called with the name of each step.
     """
@@ -57,7 +57,7 @@ def quantized_graph(
 def stock_quantized_graph(
     model: nn.Module,
     recipe: Recipe,
-    images: Tensor | None,
+    images: Iterable[Tensor] | None,
     ranks: dict[str, int],
     begin: Callable[[str], None],
 ) -> Graph:

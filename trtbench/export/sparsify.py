@@ -1,22 +1,23 @@
 """2:4 sparse weights with ModelOpt, before anything is quantised."""
 
+from collections.abc import Iterable
+
 import modelopt.torch.sparsity as mts
 import torch
 from torch import Tensor, nn
 
-from trtbench.export.images import batches
 from trtbench.specs import SparsityMethod
 
 
 def sparsify(
-    model: nn.Module, method: SparsityMethod, images: Tensor | None
+    model: nn.Module, method: SparsityMethod, images: Iterable[Tensor] | None
 ) -> tuple[nn.Module, tuple[str, ...]]:
     """Set two of every four weights along K to zero in the Linear layers.
 
     Args:
         model: in float32.
         method: ``sparse_magnitude`` decides by the weights alone, ``sparsegpt`` also by what they multiply.
-        images: ``(N, C, H, W)`` for ``sparsegpt``.
+        images: batches ``(B, C, H, W)`` for ``sparsegpt``.
 
     Returns:
         The model with the zeros in its weights, and a note for each Linear layer that ModelOpt leaves dense.
@@ -25,7 +26,7 @@ def sparsify(
     def forward_loop(calibrated: nn.Module) -> None:
         if images is not None:
             with torch.inference_mode():
-                for batch in batches(images):
+                for batch in images:
                     calibrated(batch)
 
     rules: dict[str, dict[str, object] | None] = {"nn.Linear": {"*": {}}, "nn.Conv2d": None}

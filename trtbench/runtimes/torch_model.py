@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from trtbench.errors import MeasureError
 from trtbench.export.calibration import resolve_calibration
-from trtbench.export.images import batches, load_images
+from trtbench.export.images import ImageBatches
 from trtbench.export.linear_layers import call_all_linear_layers
 from trtbench.export.model import build_model, image_shape, meta_model
 from trtbench.specs import CalibrationSpec, ExportSpec
@@ -90,7 +90,7 @@ def load_model(spec: ExportSpec, device: torch.device) -> TorchModel:
     images = _calibration_images(spec, model) if is_fp8 else None
     model = model.to(device=device, dtype=dtype)
     if images is not None:
-        notes = use_fp8(model, recipe, images.to(device=device, dtype=dtype))
+        notes = use_fp8(model, recipe, images)
     if recipe.sparse:
         notes = use_sparse_kernels(model)
     name = "logits" if getattr(model, "num_classes", 0) > 0 else "features"  # as exported graphs name it
@@ -122,13 +122,13 @@ def use_sparse_kernels(model: nn.Module) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def use_fp8(model: nn.Module, recipe: Recipe, images: Tensor) -> tuple[str, ...]:
+def use_fp8(model: nn.Module, recipe: Recipe, images: ImageBatches) -> tuple[str, ...]:
     """Put ``Fp8Linear`` in the place of the Linear layers that the recipe wants in FP8.
 
     Args:
         model: on its device, in 16 bits.
         recipe: tells the precision of each layer by its role.
-        images: ``(N, C, H, W)`` that calibrate the scales of the inputs.
+        images: those that calibrate the scales of the inputs.
 
     Returns:
         Notes: how inputs are scaled, and which layers stay in 16 bits.
@@ -139,9 +139,9 @@ def use_fp8(model: nn.Module, recipe: Recipe, images: Tensor) -> tuple[str, ...]
         if isinstance(layer, nn.Linear) and recipe.precision_of(role_of(name)) is Precision.FP8
     }
     with _largest_inputs(layers) as largest, torch.inference_mode():
-        for batch in batches(images):
-            model(batch)
-    notes = [f"FP8 inputs: static scales from {len(images)} images; fast accumulation"]
+        for batch in images:
+            model(batch.to(next(model.parameters())))
+    notes = [f"FP8 inputs: static scales from {images.samples} images; fast accumulation"]
     for name, layer in layers.items():
         reason = _reason_against_fp8(layer, largest.get(name))
         if reason is None:
@@ -200,10 +200,9 @@ def _check_pruning(spec: ExportSpec) -> None:
         )
 
 
-def _calibration_images(spec: ExportSpec, model: nn.Module) -> Tensor:
-    """The images ``(N, C, H, W)`` that the export takes."""
-    images, _ = load_images(resolve_calibration(spec.calibration or CalibrationSpec()), model)
-    return images
+def _calibration_images(spec: ExportSpec, model: nn.Module) -> ImageBatches:
+    """The images that the export takes."""
+    return ImageBatches(resolve_calibration(spec.calibration or CalibrationSpec()), model)
 
 
 def _reason_against_fp8(layer: nn.Linear, largest_input: Tensor | None) -> str | None:
