@@ -2,8 +2,16 @@ import io
 
 from rich.console import Console
 
+from trtbench.errors import Code
 from trtbench.report.text.verify import render_verification
-from trtbench.results import BlockFidelity, Fidelity, FidelityReference, Verification, VerificationRow
+from trtbench.results import (
+    BlockFidelity,
+    Fidelity,
+    FidelityReference,
+    Finding,
+    Verification,
+    VerificationRow,
+)
 from trtbench.specs import InputsSpec
 from trtbench.specs.recipe import parse_recipe
 
@@ -91,3 +99,15 @@ def test_the_block_where_noise_enters_is_marked() -> None:
 def test_a_model_without_classifier_or_blocks() -> None:
     lines = rendered(row("fp8", 20.0, [], top1_agreement=None, kl_divergence=None))
     assert lines[-1] == "fp8     0.98765  20.0 dB       0.25           -          -"
+
+
+def test_findings_of_the_export_are_shown_of_failed_rows_too() -> None:
+    finding = Finding(
+        code=Code.ACTIVATION_BEYOND_FP16, severity="warning", message="it is infinite", hint="use bf16"
+    )
+    failed = VerificationRow(recipe=parse_recipe("int8"), status="failed", reason="no", findings=(finding,))
+    assert rendered(row("bf16", 43, []), failed)[-3:] == [
+        "int8 failed: no",
+        "warning ACTIVATION_BEYOND_FP16 int8: it is infinite",
+        "  -> use bf16",
+    ]
