@@ -1,7 +1,6 @@
 """What ``docs/benchmarks/fit_cost_model.py`` fitted: rates of measured GPUs, and held-out errors."""
 
 from functools import cache
-from importlib import resources
 from typing import Literal
 
 from pydantic import Field
@@ -14,7 +13,7 @@ from trtbench.predict.intervals import Bounds
 from trtbench.predict.memory import MemoryRates
 from trtbench.results import Level
 from trtbench.specs import GpuSpec, Spec
-from trtbench.specs.yaml_text import load_yaml
+from trtbench.specs.yaml_text import load_packaged_yaml
 
 Kind = Literal["gemm", "attention", "pointwise"]
 
@@ -86,8 +85,7 @@ class Calibration(Spec):
 @cache
 def fitted() -> Fitted:
     """The fit that comes with the package."""
-    text = resources.files("trtbench.predict").joinpath("fitted.yaml").read_text(encoding="utf-8")
-    return Fitted.model_validate(load_yaml(text))
+    return Fitted.model_validate(load_packaged_yaml("trtbench.predict", "fitted.yaml"))
 
 
 def calibration_of(gpu: GpuSpec) -> Calibration:

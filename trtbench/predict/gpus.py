@@ -2,12 +2,11 @@
 
 import re
 from functools import cache
-from importlib import resources
 from typing import Any
 
 from trtbench.errors import SpecError
 from trtbench.specs import FigureSource, GpuSpec
-from trtbench.specs.yaml_text import load_yaml
+from trtbench.specs.yaml_text import load_packaged_yaml
 
 _MEGABYTE = 1 << 20
 _FACTS = ("title", "aliases", "chip", "target", "calibrated_on", "not_predicted")
@@ -17,7 +16,7 @@ _PREFIXES = re.compile(r"^(nvidia|geforce|quadro|tesla)-")
 @cache
 def known_gpus() -> tuple[GpuSpec, ...]:
     """All GPUs of the table, in its order."""
-    table = load_yaml(resources.files("trtbench.predict").joinpath("gpus.yaml").read_text(encoding="utf-8"))
+    table = load_packaged_yaml("trtbench.predict", "gpus.yaml")
     return tuple(_gpu(name, entry, table) for name, entry in table["gpus"].items())
 
 

