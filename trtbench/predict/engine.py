@@ -64,18 +64,15 @@ def predict_engine(audit: Audit, gpu: GpuSpec, batch: int) -> Prediction:
     )
 
 
-def dram_bytes(layers: tuple[AuditedLayer, ...], gpu: GpuSpec, calibration: Calibration) -> list[float]:
+def dram_bytes(layers: tuple[AuditedLayer, ...], gpu: GpuSpec, calibration: Calibration) -> Array:
     """Bytes that each layer moves between L2 and DRAM, in execution order."""
     memory = calibration.rates.memory
-
-    def missed(distance: float) -> float:
-        return float(miss_share(np.array(distance), gpu, memory))
-
-    return dram_traffic(layers, missed, gpu.l2_bytes * (memory.l2_kept + memory.l2_lost))
+    forgotten_bytes = gpu.l2_bytes * (memory.l2_kept + memory.l2_lost)
+    return dram_traffic(layers, lambda distances: miss_share(distances, gpu, memory), forgotten_bytes)
 
 
 def predict_layers(
-    works: Sequence[KernelWork], dram: Sequence[float], gpu: GpuSpec, calibration: Calibration
+    works: Sequence[KernelWork], dram: Array, gpu: GpuSpec, calibration: Calibration
 ) -> tuple[LayerPrediction, ...]:
     """Predict all kernels that share rates at once, then put them in execution order."""
     groups: dict[tuple[str, str, float], list[int]] = {}
@@ -85,7 +82,7 @@ def predict_layers(
     found: dict[int, LayerPrediction] = {}
     for (_, _, peak), members in groups.items():
         chosen = [works[index] for index in members]
-        total, parts = _time(chosen, np.array([dram[index] for index in members]), peak, gpu, calibration)
+        total, parts = _time(chosen, dram[members], peak, gpu, calibration)
         for place, index in enumerate(members):
             bound = max(parts, key=lambda part: parts[part][place])
             found[index] = _layer(works[index], float(total[place]), bound, calibration)

@@ -50,4 +50,4 @@ def kernels_ms(
     works: Sequence[KernelWork], dram: Sequence[float], gpu: GpuSpec, calibration: Calibration
 ) -> Array:
     """Predicted time of each kernel in ms."""
-    return np.array([layer.predicted_ms for layer in predict_layers(works, dram, gpu, calibration)])
+    return np.array([layer.predicted_ms for layer in predict_layers(works, np.array(dram), gpu, calibration)])

@@ -6,35 +6,41 @@ either kernel and all tensors that the kernels between them touch; see ``memory`
 
 from collections.abc import Callable
 
+import numpy as np
+
 from trtbench.audit.kernel_shapes import tensor_bytes
+from trtbench.predict.arrays import Array
 from trtbench.results import AuditedLayer
 
 
 def dram_traffic(
-    layers: tuple[AuditedLayer, ...], miss_share: Callable[[float], float], forgotten_bytes: float
-) -> list[float]:
+    layers: tuple[AuditedLayer, ...], miss_share: Callable[[Array], Array], forgotten_bytes: float
+) -> Array:
     """Bytes that each layer moves between L2 and DRAM.
 
     A tensor that is gone when it is read was also written to DRAM, by the kernel that made it.
 
     Args:
         layers: in execution order.
-        miss_share: share of a tensor that is gone after so many bytes of other traffic.
+        miss_share: shares of tensors that are gone after so many bytes of other traffic.
         forgotten_bytes: traffic after which everything is gone.
     """
     touched = [_touched(layer) for layer in layers]
-    traffic = [0.0] * len(layers)
-    written: dict[tuple[int, str], float] = {}
+    reads: list[tuple[int, str, int | None]] = []
+    last: dict[str, int] = {}
     for index, layer in enumerate(layers):
-        for tensor in (*layer.inputs, *layer.constants):
-            maker, distance = _last_use(touched, index, tensor.name, forgotten_bytes)
-            missed = miss_share(distance) * tensor_bytes(tensor)
-            traffic[index] += missed
-            if maker is not None and any(out.name == tensor.name for out in layers[maker].outputs):
-                key = (maker, tensor.name)
-                written[key] = max(written.get(key, 0.0), missed)
-    for (maker, _), missed in written.items():
-        traffic[maker] += missed
+        reads += [(index, each.name, last.get(each.name)) for each in (*layer.inputs, *layer.constants)]
+        last.update(dict.fromkeys(touched[index], index))
+    distances = np.array([_distance(touched, index, name, forgotten_bytes) for index, name, _ in reads])
+    missed = miss_share(distances) * np.array([touched[index][name] for index, name, _ in reads])
+    traffic = np.zeros(len(layers))
+    written: dict[tuple[int, str], float] = {}
+    for (index, name, maker), gone in zip(reads, missed, strict=True):
+        traffic[index] += gone
+        if maker is not None and any(out.name == name for out in layers[maker].outputs):
+            written[maker, name] = max(written.get((maker, name), 0.0), gone)
+    for (maker, _), gone in written.items():
+        traffic[maker] += gone
     return traffic
 
 
@@ -43,22 +49,16 @@ def _touched(layer: AuditedLayer) -> dict[str, int]:
     return {tensor.name: tensor_bytes(tensor) for tensor in (*layer.inputs, *layer.constants, *layer.outputs)}
 
 
-def _last_use(
-    touched: list[dict[str, int]], index: int, name: str, forgotten_bytes: float
-) -> tuple[int | None, float]:
-    """Layer that touched a tensor last, and the traffic since; None if so much that nothing is left of it."""
+def _distance(touched: list[dict[str, int]], index: int, name: str, forgotten_bytes: float) -> float:
+    """Traffic since a tensor was touched, maybe by the inference before; infinite if all is forgotten."""
     distance = sum(touched[index].values()) / 2
-    between: dict[str, int] = {}
+    between: set[str] = set()
     for step in range(1, len(touched) + 1):
-        layer = (index - step) % len(touched)
-        if name in touched[layer]:
-            return layer, distance + sum(between.values()) + sum(touched[layer].values()) / 2
-        between.update(touched[layer])
-        if distance + sum(between.values()) > forgotten_bytes:
+        layer = touched[(index - step) % len(touched)]
+        if name in layer:
+            return distance + sum(layer.values()) / 2
+        distance += sum(size for other, size in layer.items() if other not in between)
+        between.update(layer)
+        if distance > forgotten_bytes:
             break
-    return _maker(touched, index, name), float("inf")
-
-
-def _maker(touched: list[dict[str, int]], index: int, name: str) -> int | None:
-    """The layer before ``index`` that touched a tensor last, in the same inference."""
-    return next((layer for layer in range(index - 1, -1, -1) if name in touched[layer]), None)
+    return float("inf")
