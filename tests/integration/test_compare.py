@@ -58,7 +58,10 @@ def test_json_follows_the_contract(first):
     assert (row["environment"], row["targets"]) == ("local", ["sm120"])
     assert set(row["onnx"]) == {"path", "sha256", "size_bytes", "nodes"}
     assert set(row["engine"]) == {"path", "sha256", "size_bytes", "backend", "backend_version", "build_s"}
-    assert row["measured"] is row["predicted"] is None
+    assert row["measured"] is None
+    assert (row["predicted"]["kind"], row["predicted"]["layers"]) == ("prediction", [])
+    assert comparison["predicted_on"]["name"] == row["predicted"]["gpu"]
+    assert {each["baseline"] for each in comparison["predicted_speedups"]} == {"fp16"}
     assert row["fidelity"]["onnx_sha256"] == row["onnx"]["sha256"]
     assert row["fidelity"]["samples"] == 8
 
@@ -106,9 +109,19 @@ def test_predictions_take_the_engines_that_are_there(first, store, run):
     assert "build:" not in process.stderr
     fp16, mxfp8 = (rows_of(process)[recipe] for recipe in ("fp16", "mxfp8"))
     assert fp16["targets"] == rows_of(first)["fp16"]["targets"]
-    low, high = fp16["prediction"]["interval_ms"]
-    assert 0 < low < fp16["prediction"]["gpu_compute_ms"] < high
-    assert (fp16["speedup"], mxfp8["speedup"]["baseline"]) == (None, "fp16")
+    for row in (fp16, mxfp8):
+        stored = rows_of(first)[row["recipe"]]["predicted"]
+        assert {**row["predicted"], "layers": []} == stored
+        assert len(row["predicted"]["layers"]) > 20
+
+
+def test_predictions_of_artifacts_are_those_of_their_recipes(first, store, trtbench):
+    row = rows_of(first)["fp16"]
+    for path in (row["engine"]["path"], row["onnx"]["path"]):
+        code, out, err = trtbench("predict", path, "--json", "--store", store)
+        assert code == 0, err
+        (found,) = json.loads(out)["rows"]
+        assert {**found["predicted"], "layers": []} == row["predicted"]
 
 
 def test_an_altered_engine_is_found_and_built_again(first, store, run, trtbench):
@@ -156,7 +169,13 @@ def test_several_batches_without_a_gpu_are_compiled_each(first, store, run):
     lines = run(*asked, store=store).stdout.splitlines()
     assert lines[0].startswith("vit_tiny_patch16_224, batches 1, 4, compiled for sm120 by tensorrt_rtx ")
     assert sum(line.startswith("not timed: ") for line in lines) == 1
-    table = [line.split()[:3] for line in lines if line.split()[1:2] == ["1"] or line.split()[:1] == ["4"]]
+    start = next(number for number, line in enumerate(lines) if line.startswith("predicted, not measured: "))
+    compiled, predicted = lines[:start], lines[start:]
+    assert [line.split()[:2] for line in predicted if line.startswith(("fp16", "nvfp4"))] == [
+        ["fp16", "1"],
+        ["nvfp4+fp8attn", "1"],
+    ]
+    table = [line.split()[:3] for line in compiled if line.split()[1:2] == ["1"] or line.split()[:1] == ["4"]]
     assert table == [
         ["fp16", "1", "fp16"],
         ["4", "fp16", "fp16"],

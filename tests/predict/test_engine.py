@@ -1,30 +1,21 @@
 """Predictions of engines that the real compiler made."""
 
+import json
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
+from support.audits import GOLDEN, audit_of
 
 from trtbench.audit import audit_engine, audit_onnx
+from trtbench.build.readers.inspector import read_inspector
 from trtbench.errors import SpecError
 from trtbench.predict.engine import predict_engine
 from trtbench.predict.gpus import find_gpu
 from trtbench.predict.residency import dram_traffic
 from trtbench.predict.work import work_of
 from trtbench.results import AuditedLayer, CompiledEngine, LayerTensor
-from trtbench.specs.recipe import parse_recipe
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "audit"
-
-
-def engine(name, recipe=None):
-    compiled = CompiledEngine.model_validate_json((GOLDEN / f"{name}.layers.json").read_bytes())
-    return audit_engine(
-        GOLDEN / f"{name}.onnx", compiled.layers, recipe and parse_recipe(recipe), "rtx", None
-    )
-
-
-FP16, NVFP4, FP8 = engine("fp16", "fp16"), engine("nvfp4_stock", "nvfp4@stock"), engine("fp8_stock")
+FP16, NVFP4, FP8 = audit_of("fp16"), audit_of("nvfp4@stock"), audit_of("fp8@stock")
 
 
 def tensor(name, elements, dtype="Half"):
@@ -51,6 +42,7 @@ def test_sums_of_layers_roles_and_kernels_agree(audit):
     assert sum(each.predicted_ms for each in prediction.layers) == pytest.approx(total)
     assert sum(prediction.by_role_ms.values()) == pytest.approx(total)
     assert sum(prediction.by_kernel_ms.values()) == pytest.approx(total)
+    assert sum(group.predicted_ms for group in prediction.groups.values()) == pytest.approx(total)
     assert prediction.images_per_s == pytest.approx(8e3 / total)
     assert prediction.interval_ms[0] < total < prediction.interval_ms[1]
     assert prediction.error_pct >= 100 * (1 - prediction.interval_ms[0] / total)
@@ -60,7 +52,8 @@ def test_it_is_labelled_as_predicted_and_names_its_sources():
     prediction = predict_engine(NVFP4, find_gpu("5090"), 8)
     assert prediction.kind == "prediction"
     assert prediction.level == "unmeasured"
-    assert "aiconfigurator-core 0.12.0" in prediction.calibration["gemm fp4"]
+    assert "aiconfigurator-core 0.12.0" in prediction.source
+    assert (prediction.calibrated_on, prediction.groups["gemm fp4"].rates) == ("rtx-pro-6000-se", "fp4")
     assert any("GeForce RTX 5090" in each for each in prediction.assumptions)
     assert type(prediction).model_validate_json(prediction.model_dump_json()) == prediction
 
@@ -113,7 +106,7 @@ def test_whatever_takes_the_gelu_pays_for_its_arithmetic(name, op, elements):
 
 
 def test_fp8_attention_takes_the_bounds_of_what_nobody_measured():
-    prediction = predict_engine(engine("fp8_stock"), find_gpu("rtx-pro-6000-se"), 8)
+    prediction = predict_engine(FP8, find_gpu("rtx-pro-6000-se"), 8)
     assert not any("attention in fp8" in each for each in prediction.assumptions)
     quantised = NVFP4.model_copy(
         update={
@@ -125,6 +118,46 @@ def test_fp8_attention_takes_the_bounds_of_what_nobody_measured():
     )
     prediction = predict_engine(quantised, find_gpu("rtx-pro-6000-se"), 8)
     assert any("attention in fp8" in each for each in prediction.assumptions)
+
+
+def test_the_inspector_of_tensorrt_gives_what_the_log_of_tensorrt_rtx_gives(tmp_path):
+    log = CompiledEngine.model_validate_json((GOLDEN / "nvfp4_stock.layers.json").read_bytes())
+    path = tmp_path / "layers.json"
+    path.write_text(json.dumps({"Layers": [inspected(each) for each in log.layers]}))
+    audit = audit_engine(GOLDEN / "nvfp4_stock.onnx", read_inspector(path).layers, NVFP4.recipe, "trt", None)
+    assert predict_engine(audit, find_gpu("rtx-pro-6000"), 8) == predict_engine(
+        NVFP4, find_gpu("rtx-pro-6000"), 8
+    )
+
+
+def inspected(layer):
+    """A layer as the engine inspector of TensorRT 11 writes it."""
+
+    def tensors(found):
+        return [
+            {"Name": t.name, "Dimensions": t.dimensions, "DataType": t.dtype, "Format": t.format}
+            for t in found
+        ]
+
+    return {
+        "Name": layer.name,
+        "LayerType": layer.layer_type,
+        "Inputs": tensors(layer.inputs),
+        "Constants": tensors(layer.constants),
+        "Outputs": tensors(layer.outputs),
+        "TacticName": layer.tactic_name,
+        "StreamId": layer.stream_id,
+        "Metadata": "\x1f".join(f"[ONNX Layer: {node}]" for node in layer.onnx_nodes),
+    }
+
+
+def test_layers_for_another_target_are_an_assumption():
+    def assumed(*targets):
+        audit = FP16.model_copy(update={"targets": targets})
+        return [line for line in predict_engine(audit, find_gpu("h200"), 8).assumptions if "layers" in line]
+
+    assert assumed("sm89", "sm120") == ["layers as compiled for sm89, sm120, not for sm90"]
+    assert assumed("sm90") == assumed() == []
 
 
 def test_what_is_read_at_once_stays_in_l2_and_a_long_way_back_does_not():

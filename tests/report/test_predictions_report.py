@@ -1,4 +1,8 @@
-"""What predictions and the table of GPUs look like: golden files at two widths."""
+"""What predictions and the table of GPUs look like: golden files at two widths.
+
+``predictions.json``: recipes of a ViT of two blocks at two batches, as TensorRT-RTX 1.7.1.116 compiled them
+without a GPU and ``compare`` gave them; fidelity and findings are left out.
+"""
 
 from io import StringIO
 from pathlib import Path
@@ -6,48 +10,110 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from trtbench.report.text.comparison import render_comparison
 from trtbench.report.text.explanation import render_explanation
 from trtbench.report.text.gpus import render_gpus
 from trtbench.report.text.predictions import render_predictions
-from trtbench.results import Explanation, GpuList, Predictions
+from trtbench.results import Comparison, Explanation, GpuList
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "predict"
-KINDS = {
-    "explanation": (Explanation, render_explanation),
-    "gpus": (GpuList, render_gpus),
-    "predictions": (Predictions, render_predictions),
+SHOWN = {
+    "explanation": (Explanation, "explanation", render_explanation),
+    "gpus": (GpuList, "gpus", render_gpus),
+    "predictions": (Comparison, "predictions", render_predictions),
+    "compared": (
+        Comparison,
+        "predictions",
+        lambda comparison, console: render_comparison(comparison, (), console),
+    ),
 }
 
 
 def render(name, width, change=lambda result: result):
-    kind, show = KINDS[name]
+    kind, file, show = SHOWN[name]
     console = Console(file=StringIO(), width=width, highlight=False)
-    show(change(kind.model_validate_json((GOLDEN / f"{name}.json").read_bytes())), console)
+    show(change(kind.model_validate_json((GOLDEN / f"{file}.json").read_bytes())), console)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 
 
-@pytest.mark.parametrize("name", KINDS)
+def with_rows(comparison, change, **fields):
+    rows = tuple(change(row) for row in comparison.rows)
+    return comparison.model_copy(update={"rows": rows, **fields})
+
+
+@pytest.mark.parametrize("name", SHOWN)
 @pytest.mark.parametrize("width", [110, 80])
 def test_text(name, width):
     assert render(name, width) == (GOLDEN / f"{name}_{width}.txt").read_text()
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", SHOWN)
 def test_predictions_are_said_not_to_be_measurements(name):
     assert any(
-        "predictions" in line and "not" in line and "measurements" in line and "docs/prediction.md" in line
+        "predict" in line and "not" in line and "measure" in line and "docs/prediction.md" in line
         for line in render(name, 80).splitlines()
     )
 
 
-def test_where_everything_failed_there_are_reasons_and_no_empty_table():
-    def fail(result):
-        lost = {"status": "failed", "reason": "no [room]", "prediction": None, "speedup": None}
-        return result.model_copy(update={"rows": tuple(row.model_copy(update=lost) for row in result.rows)})
+@pytest.mark.parametrize("name", ["predictions", "compared"])
+def test_where_everything_failed_there_are_reasons_and_no_empty_table(name):
+    def fail(comparison):
+        lost = {"status": "failed", "reason": "no [room]", "predicted": None}
+        return with_rows(
+            comparison, lambda row: row.model_copy(update=lost), predicted_on=None, predicted_speedups=()
+        )
 
-    text = render("predictions", 80, fail)
+    text = render(name, 80, fail)
     assert "fp16 b1 failed: no [room]" in text
-    assert "by kind of kernel" not in text
+    assert "predicted" not in text
+
+
+@pytest.mark.parametrize("name", ["predictions", "compared"])
+def test_a_reason_for_no_prediction_stands_once(name):
+    def lose(row):
+        gone = {"predicted": None, "not_predicted": "no tensor cores for [fp4]"}
+        return row.model_copy(update=gone) if "nvfp4@stock" in row.key else row
+
+    text = render(name, 80, lambda comparison: with_rows(comparison, lose, predicted_speedups=()))
+    assert "nvfp4@stock b1, nvfp4@stock b8 not predicted: no tensor cores for [fp4]\n" in text
+    assert text.count("no tensor cores") == 1
+    assert "speed-up" not in text
+
+
+@pytest.mark.parametrize("name", ["predictions", "compared"])
+def test_many_recipes_fit_a_narrow_terminal(name):
+    def many(comparison):
+        words = ["fp32", "bf16", "int8", "fp8", "mxfp8", "mxfp8+fp8attn", "fp8@stock", "nvfp4+sparse"]
+        rows = [
+            row.model_copy(update={"key": f"{word} b{row.batch}", "subject": word, "recipe": None})
+            for word in words
+            for row in comparison.rows[:1]
+        ]
+        return comparison.model_copy(update={"rows": (*comparison.rows, *rows)})
+
+    for line in render(name, 80, many).splitlines():
+        # Sentences are left to the terminal.
+        assert len(line) <= 80 or line.startswith(("vit_tiny", "predicted, not", "assumed", "interval of"))
+    if name == "predictions":
+        # A table that has no room for all columns goes on in another one.
+        assert render(name, 80, many).count("\nrole ") > 2
+
+
+def test_a_single_batch_has_no_curve():
+    def first(comparison):
+        rows = tuple(row for row in comparison.rows if row.batch == 1)
+        keys = {row.key for row in rows}
+        speedups = tuple(each for each in comparison.predicted_speedups if each.arm in keys)
+        return comparison.model_copy(update={"rows": rows, "predicted_speedups": speedups})
+
+    assert "by batch" in render("predictions", 80)
+    assert "by batch" not in render("predictions", 80, first)
+
+
+def test_what_only_some_rows_assume_names_them():
+    assert "assumed of fp16+sparse b1, fp16+sparse b8: 2:4 sparse" in render("compared", 80)
+    assert "CUDA graph" not in render("compared", 80)
+    assert "assumed: kernels run in sequence in a CUDA graph" in render("predictions", 80)
 
 
 def test_an_explanation_fits_80_columns_with_a_bar_a_step_and_a_bound_marked():

@@ -114,7 +114,7 @@ def install_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise RuntimeUnavailable("no NVIDIA driver answers: NVML Shared Library Not Found")
 
-    for module in ("build.compiler", "build.choice", "compare.timing", "host.hardware"):
+    for module in ("build.compiler", "build.choice", "compare.timing", "compare.predicted", "host.hardware"):
         monkeypatch.setattr(f"trtbench.{module}.first_gpu", fail)
     monkeypatch.setattr("trtbench.host.hardware._cuda_devices", lambda: 0)
 

@@ -138,6 +138,7 @@ GPU_SPEC = GpuSpec(
 LAYER_PREDICTION = results.LayerPrediction(
     name="q", role="qkv", kernel="gemm", predicted_ms=0.1, interval_ms=(0.09, 0.12), bound="compute"
 )
+PREDICTED_GROUP = results.PredictedGroup(predicted_ms=0.1, factor=(0.9, 1.2), rates="fp16")
 PREDICTION = results.Prediction(
     gpu="h200",
     target="sm90",
@@ -148,12 +149,14 @@ PREDICTION = results.Prediction(
     interval_ms=(0.09, 0.12),
     coverage=0.9,
     error_pct=20.0,
+    calibrated_on="h200",
+    source="kernel times",
     images_per_s=80000.0,
     by_role_ms={"qkv": 0.1},
     by_kernel_ms={"gemm": 0.1},
     layers=(LAYER_PREDICTION,),
     assumptions=("2:4 sparse weights run as dense ones",),
-    calibration={"gemm fp16": "h200"},
+    groups={"gemm fp16": PREDICTED_GROUP},
 )
 GPU_ENTRY = results.GpuEntry(
     name="h200",
@@ -167,10 +170,7 @@ GPU_ENTRY = results.GpuEntry(
     calibrated_on="h200",
     not_predicted=None,
 )
-SPEEDUP = results.PredictedSpeedup(baseline="fp16", ratio=1.5, interval=(1.0, 2.1), coverage=0.8)
-PREDICTION_ROW = results.PredictionRow(
-    key="nvfp4", recipe=NVFP4, batch=8, targets=("sm90",), prediction=PREDICTION, speedup=SPEEDUP
-)
+SPEEDUP = results.PredictedSpeedup(baseline="fp16", arm="nvfp4", ratio=1.5, interval=(1.0, 2.1))
 WATERFALL = results.Waterfall(
     recipe=NVFP4,
     ideal_ms=0.04,
@@ -502,9 +502,8 @@ EXAMPLES: tuple[Spec, ...] = (
     GPU_ENTRY,
     results.GpuList(gpus=(GPU_ENTRY,)),
     SPEEDUP,
-    PREDICTION_ROW,
-    results.Predictions(model="vit", gpu=GPU_ENTRY, rows=(PREDICTION_ROW,)),
     *ROOFLINE,
+    PREDICTED_GROUP,
     COVERAGE,
     TACTIC,
     TACTICS,

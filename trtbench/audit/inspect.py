@@ -43,7 +43,11 @@ def inspect_engine(engine: EngineArtifact) -> Audit:
     )
     tactics = read_tactics(engine.directory / "build.log")
     return audit.model_copy(
-        update={"findings": (*audit.findings, *tactic_findings(tactics)), "tactics": tactics.choices}
+        update={
+            "targets": engine.manifest.spec.targets,
+            "findings": (*audit.findings, *tactic_findings(tactics)),
+            "tactics": tactics.choices,
+        }
     )
 
 

@@ -47,7 +47,7 @@ def command(
         bool, typer.Option("--from", help="Compare stored results, the arguments; time nothing.")
     ] = False,
 ) -> None:
-    """Export, build and audit each recipe, and print them side by side.
+    """Export, build and audit each recipe, predict its time, and print them side by side.
 
     If this machine has a GPU that the engines are built for, they are also timed, in turns, and each gets a
     verdict against the first. --runtime times in other runtimes, --env in other environments.

@@ -28,7 +28,7 @@ _BUILD, _BUILDER = BuildRequest(), BuilderOptions()
 _BATCH: int = ExportSpec.model_fields["batch"].default
 
 DEFAULT_GPU = "rtx-pro-6000-ws"
-"""Of predictions."""
+"""Of roofs and explanations, which choose no GPU by engines."""
 
 GpuOption = Annotated[str, Option(help="Where the engines would run; trtbench gpus lists the names.")]
 JsonOption = Annotated[bool, Option("--json", help="Print the result as JSON and nothing else on stdout.")]
@@ -171,13 +171,29 @@ class TimingOptions:
 
 
 @dataclass(frozen=True)
+class PredictionOptions:
+    """Which GPU times are predicted on."""
+
+    gpu: Annotated[
+        str | None,
+        Option(
+            help="GPU to predict times on; trtbench gpus lists the names. Default: the local GPU if it is "
+            "listed, else one with published kernel times: for sm120 rtx-pro-6000-se."
+        ),
+    ] = None
+    clock_mhz: Annotated[
+        float | None, Option(help="SM clock to predict at; default: the one that trtbench gpus lists.")
+    ] = None
+
+
+@dataclass(frozen=True)
 class GridOptions(TimingOptions, CompilerOptions, ShapesOptions, ModelOptions):
     """All that ``bench`` and ``compare`` share."""
 
 
 @dataclass(frozen=True)
-class CompareOptions(BuildOptions, GridOptions):
-    """All that ``compare`` has beyond ``bench``: ``--target``."""
+class CompareOptions(PredictionOptions, BuildOptions, GridOptions):
+    """All that ``compare`` has beyond ``bench``: ``--target``, ``--gpu`` and ``--clock-mhz``."""
 
 
 @dataclass(frozen=True)
@@ -187,14 +203,14 @@ class PredictedBuildOptions(BuildOptions):
     target: Annotated[
         list[str],
         Option(
-            help="Compute capability to compile for; repeatable or comma-separated. Default: that of --gpu; "
-            "with backends tensorrt and trtexec, that of the local GPU."
+            help="Compute capability to compile for; repeatable or comma-separated. Default: that of --gpu, "
+            "else sm120; with backends tensorrt and trtexec, that of the local GPU."
         ),
     ] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class PredictOptions(PredictedBuildOptions, ShapesOptions, ModelOptions):
+class PredictOptions(PredictionOptions, PredictedBuildOptions, ShapesOptions, ModelOptions):
     """What ``predict`` shares with ``compare``."""
 
 

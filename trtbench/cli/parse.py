@@ -20,6 +20,7 @@ from trtbench.cli.options import (
 from trtbench.cli.parse_model import Shape, checked_spec, export_specs, parse_recipes
 from trtbench.cli.refusals import Asked, refuse
 from trtbench.errors import SpecError
+from trtbench.predict.gpus import find_gpu
 from trtbench.specs import (
     MAX_BYTES,
     MAX_WORKSPACE_BYTES,
@@ -27,6 +28,7 @@ from trtbench.specs import (
     BuilderOptions,
     BuildRequest,
     ExportSpec,
+    GpuSpec,
     Grid,
     InputsSpec,
     ShapeRange,
@@ -75,18 +77,31 @@ def parse_grid(
         runtimes=tuple(runtimes),
         build=build_request(options),
         bench=bench_spec(options, options.seed),
+        gpu=_gpu(getattr(options, "gpu", None)),
     )
 
 
 def parse_predicted(words: Sequence[str], options: PredictOptions, given: Given) -> Grid:
-    """Read what is predicted: recipes and shapes.
+    """Read what is predicted: recipes at some shapes, or artifacts.
 
     Raises:
         SpecError: a word or an option is wrong, or an option has no effect.
+        ArtifactError: a file among the words is damaged.
     """
-    recipes = parse_recipes(words)
-    refuse(Asked(recipes=recipes, sparsity_method=options.sparsity_method), given)
-    return Grid(exports=export_specs(recipes, options, _shapes(options)), build=build_request(options))
+    recipes, files = _subjects(words)
+    refuse(Asked(recipes, files, is_timed=False, sparsity_method=options.sparsity_method), given)
+    return checked_spec(
+        Grid,
+        options,
+        exports=export_specs(recipes, options, _shapes(options)) if recipes else (),
+        files=files,
+        build=build_request(options),
+        gpu=_gpu(options.gpu),
+    )
+
+
+def _gpu(name: str | None) -> GpuSpec | None:
+    return None if name is None else find_gpu(name)
 
 
 def parse_roofline(

@@ -5,18 +5,23 @@ from typing import Annotated
 import typer
 
 from trtbench.cli.groups import Given
-from trtbench.cli.options import DEFAULT_GPU, GpuOption, OutputOptions, PredictOptions
+from trtbench.cli.options import OutputOptions, PredictOptions
 from trtbench.cli.output import exit_if, print_result
+from trtbench.cli.path_names import checked_names
 
 
 def command(
-    recipes: Annotated[
-        list[str], typer.Argument(metavar="RECIPE...", help="Such as fp16 mxfp8 nvfp4+sparse nvfp4@stock.")
+    subjects: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ARTIFACT|RECIPE...",
+            help="Recipes such as fp16 mxfp8 nvfp4@stock; or engines, exported models and ONNX files.",
+            callback=checked_names,
+        ),
     ],
     options: PredictOptions,
     output: OutputOptions,
     given: Given,
-    gpu: GpuOption = DEFAULT_GPU,
 ) -> None:
     """Predict how long each recipe takes on a GPU; no GPU is needed, and nothing is timed.
 
@@ -29,18 +34,18 @@ def command(
 
     trtbench predict fp16 mxfp8 nvfp4
 
-    trtbench predict fp16 nvfp4 --batch 1,8,64 --gpu rtx-5090
+    trtbench predict fp16 nvfp4 --batch 1,8,64 --gpu rtx-5090 --clock-mhz 2600
+
+    trtbench predict engines/vit_base_patch16_224-fp16-*/ engines/vit_base_patch16_224-nvfp4-*/
     """
     from trtbench.cli.parse import parse_predicted
     from trtbench.compare import predict
-    from trtbench.predict.gpus import find_gpu
     from trtbench.report.text.predictions import render_predictions
     from trtbench.report.text.progress import progress_display
     from trtbench.store.artifacts import Store
 
-    found = find_gpu(gpu)
-    grid = parse_predicted(recipes, options, given)
+    grid = parse_predicted(subjects, options, given)
     with progress_display(()) as on_step:
-        predictions = predict(grid, found, Store(output.store), on_step)
-    print_result(predictions, output.json, render_predictions)
-    exit_if(predictions.has_failed)
+        comparison = predict(grid, Store(output.store), on_step)
+    print_result(comparison, output.json, render_predictions)
+    exit_if(any(row.predicted is None for row in comparison.rows))

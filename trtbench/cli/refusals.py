@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trtbench.cli.groups import Given, option_names
-from trtbench.cli.options import BuildOptions, ModelOptions, ShapesOptions, TimingOptions
+from trtbench.cli.options import BuildOptions, ModelOptions, PredictionOptions, ShapesOptions, TimingOptions
 from trtbench.compare.files import open_files
 from trtbench.errors import SpecError
 from trtbench.export.calibration import needs_calibration
@@ -15,7 +15,8 @@ from trtbench.specs.recipe import Recipe
 TIMING = option_names(TimingOptions)
 _BUILD = option_names(BuildOptions) | {"--rebuilds"}
 _MODEL = option_names(ModelOptions, ShapesOptions)
-_GRID = _MODEL | _BUILD | TIMING | {"--runtime", "--env"}
+_PREDICTION = option_names(PredictionOptions)
+_GRID = _MODEL | _BUILD | _PREDICTION | TIMING | {"--runtime", "--env"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Asked:
         files: the subjects, unless they are recipes.
         graph: the ONNX file that is linted in place of a model.
         runtimes: what times; none: the namesake of the compiler.
+        is_timed: the subjects are timed, not only predicted.
         stored: the subjects are results.
         aa: an arm is compared with itself.
         shapes: how many shapes there are.
@@ -38,6 +40,7 @@ class Asked:
     files: Sequence[str] = ()
     graph: Path | None = None
     runtimes: Sequence[str] = ()
+    is_timed: bool = True
     stored: bool = False
     aa: bool = False
     shapes: int = 1
@@ -91,9 +94,17 @@ def _table(asked: Asked, given: Given) -> tuple[tuple[Collection[str], bool, str
             _no_effect(f"{asked.graph}, whose layers and precisions are fixed"),
         ),
         # The seed is that of the inputs, too.
-        (_MODEL - {"--seed"}, bool(asked.files), _no_effect(f"{file}, whose model and shape are fixed")),
-        (_BUILD, no_engine, _no_effect(f"{runtimes}, which loads no engine")),
-        (_BUILD, _nothing_to_build(asked, given), _no_effect(f"{file}, from which nothing is built")),
+        (
+            _MODEL - {"--seed"} if asked.is_timed else _MODEL,
+            bool(asked.files),
+            _no_effect(f"{file}, whose model and shape are fixed"),
+        ),
+        (_BUILD | _PREDICTION, no_engine, _no_effect(f"{runtimes}, which loads no engine")),
+        (
+            _BUILD | _PREDICTION if asked.is_timed else _BUILD,
+            _nothing_to_build(asked, given),
+            _no_effect(f"{file}, from which nothing is built"),
+        ),
         (["--trust"], no_engine, _no_effect(f"{runtimes}, which loads no engine")),
         (["--exclusive"], no_gpu, _no_effect(f"{runtimes}, which runs on no GPU")),
         (["--no-graph"], no_graph, _no_effect(f"{runtimes}, which never has a CUDA graph")),
@@ -126,6 +137,6 @@ def _excludes(other: str, why: str) -> str:
 
 def _nothing_to_build(asked: Asked, given: Given) -> bool:
     """Whether no file is a model; only looked up where it matters, for it verifies artifacts."""
-    if not asked.files or _BUILD.isdisjoint(given):
+    if not asked.files or (_BUILD | _PREDICTION).isdisjoint(given):
         return False
     return not any(file.is_model for file in open_files([Path(path) for path in asked.files]))

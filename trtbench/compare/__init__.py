@@ -1,6 +1,6 @@
 """One grid: cells of model shape x recipe x environment x runtime, made once, timed, judged.
 
-``compare`` and ``bench`` are the stages; ``predict`` makes the same cells and times none of them,
+``compare`` and ``bench`` are the stages; ``predict`` makes the same cells and only predicts them,
 and ``explain`` says where the predicted time of one recipe goes.
 ``compare_stored`` compares results that are kept already.
 """

@@ -1,5 +1,6 @@
 """The cells of a grid: what each is, and what is known of it so far."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,14 @@ class Cell:
         """Batch and image size, by which recipes are compared; files are compared whatever theirs is."""
         return (self.row.batch, self.row.img_size) if self.export else (None, None)
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What its engine is or will be built for; empty where it has none."""
+        if self.build is not None:
+            return self.build.targets
+        engine = self.file.engine if self.file else None
+        return engine.manifest.spec.targets if engine else ()
+
     def tell(self, **fields: Any) -> None:
         """Write something into the row."""
         self.row = self.row.model_copy(update=fields)
@@ -89,6 +98,29 @@ def cells_of(grid: Grid, places: list[Place]) -> list[Cell]:
     ]
     keyed = with_keys([cell.row for cell in cells])
     return [replace(cell, row=row) for cell, row in zip(cells, keyed, strict=True)]
+
+
+def pairs_of(cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
+    """Each cell with its baseline, but for the baselines themselves.
+
+    In the first environment that is the first cell of the same shape; in others, the same subject and runtime
+    in the first environment.
+    """
+    first_place = cells[0].place
+    pairs = []
+    for cell in cells:
+        if cell.place is first_place:
+            baseline = next(each for each in cells if each.shape == cell.shape)
+        else:
+            baseline = next(each for each in cells if _is_same_elsewhere(each, cell))
+        if baseline is not cell:
+            pairs.append((cell, baseline))
+    return pairs
+
+
+def _is_same_elsewhere(one: Cell, other: Cell) -> bool:
+    same = one.row.subject == other.row.subject and one.shape == other.shape
+    return same and one.asked_runtime == other.asked_runtime
 
 
 def _row(export: ExportSpec | None, file: File | None, place: Place, runtime: str | None) -> ComparisonRow:

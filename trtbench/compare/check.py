@@ -12,6 +12,7 @@ from trtbench.export import check_model
 from trtbench.host.hardware import check_cuda
 from trtbench.measure.arms import check_loads
 from trtbench.measure.timers import check_protocol
+from trtbench.predict.fitted import calibration_of
 from trtbench.progress import OnStep, Step
 from trtbench.runtimes import missing_packages, runtime_entry
 from trtbench.specs import BuildSpec, Grid
@@ -27,10 +28,11 @@ def check_grid(grid: Grid) -> None:
     """Refuse what is wrong whatever this machine is.
 
     Raises:
-        SpecError: a runtime is missing, unknown, named twice, or cannot take recipes or the protocol.
+        SpecError: a runtime is unknown, named twice, or cannot take recipes or the protocol; or no rates fit
+            the GPU of the predictions.
     """
-    if grid.files and not grid.runtimes:
-        raise SpecError("name a --runtime to time files in, such as onnxruntime-cpu")
+    if grid.gpu is not None:
+        calibration_of(grid.gpu)
     for runtime in grid.runtimes:
         if grid.exports and runtime_entry(runtime).loads == "script":
             raise SpecError(f"runtime {runtime} takes script files, not recipes")

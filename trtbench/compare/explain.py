@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from trtbench.compare.grid import prepared_cells
 from trtbench.compare.make import make
-from trtbench.compare.predict import built_for, check_targets
+from trtbench.compare.predicted import built_for, check_targets
 from trtbench.predict.explain import FP16, explain_engine
 from trtbench.predict.fitted import calibration_of
 from trtbench.progress import OnStep, silent

@@ -8,7 +8,9 @@ from trtbench.compare.differences import differences_between
 from trtbench.compare.fidelity import verify_cells
 from trtbench.compare.make import make
 from trtbench.compare.places import places_of
+from trtbench.compare.predicted import predict_cells, predicted_gpu, with_predictions
 from trtbench.compare.timing import is_timed, make_arms, time_cells, verdicts_on
+from trtbench.errors import SpecError
 from trtbench.host.hardware import collect_environment
 from trtbench.progress import OnStep, silent
 from trtbench.results import Comparison, Environment
@@ -18,7 +20,7 @@ from trtbench.store.results import save_result
 
 
 def compare(grid: Grid, store: Store, on_step: OnStep = silent) -> Comparison:
-    """Export, build, audit and verify each cell, time those that can run here, and judge them.
+    """Export, build, audit, predict and verify each cell, time those that can run here, and judge them.
 
     What a cell lacks is known before anything is exported; whatever fails later is a row with its reason, and
     the others go on. All that is timed is timed in one run, which an interrupted command takes up again. The
@@ -35,15 +37,18 @@ def compare(grid: Grid, store: Store, on_step: OnStep = silent) -> Comparison:
         MeasureError: another process has the GPU, and ``grid.exclusive``.
         ArtifactError: the store cannot be read or written.
     """
+    if grid.files and not grid.runtimes:
+        raise SpecError("name a --runtime to time files in, such as onnxruntime-cpu")
     cells = prepared_cells(grid, store, on_step)
+    gpu = predicted_gpu(cells, grid)
     machine = collect_environment()
     make(cells, store, lambda cell: grid.rebuilds if is_timed(cell) else 0, on_step)
+    predict_cells(cells, gpu, has_layers=False)
     verify_cells(cells, store, on_step)
     make_arms(cells, grid, store)
     measured = time_cells(cells, grid, store, machine, title_of("compare", cells), on_step)
-    comparison = comparison_of(cells, machine).model_copy(
-        update={"differences": differences_between(cells, on_step)}
-    )
+    comparison = with_predictions(comparison_of(cells, machine), cells, gpu)
+    comparison = comparison.model_copy(update={"differences": differences_between(cells, on_step)})
     if measured is None:
         return comparison
     comparison = comparison.model_copy(update={"verdicts": verdicts_on(cells, measured), "gpu": measured.gpu})

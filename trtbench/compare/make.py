@@ -104,13 +104,27 @@ def _build(cells: Sequence[Cell], store: Store, rebuilds: int, on_step: OnStep) 
             cell.fail(error)
         return
     for cell in cells:
-        cell.engines, cell.audit = engines, audit
-        cell.tell(
-            targets=engines[0].manifest.spec.targets,
-            engine=_engine_summary(engines[0]),
-            compiled=_compiled_summary(engines[0], audit),
-            findings=(*cell.row.findings, *audit.findings),
-        )
+        _tell_engines(cell, engines, audit)
+
+
+def audit_files(cells: Sequence[Cell]) -> None:
+    """Audit the engines that cells were given as files; what fails is told in their rows."""
+    for cell in cells:
+        if cell.is_live and cell.file is not None and cell.file.engine is not None:
+            try:
+                _tell_engines(cell, [cell.file.engine], inspect_engine(cell.file.engine))
+            except TrtbenchError as error:
+                cell.fail(error)
+
+
+def _tell_engines(cell: Cell, engines: list[EngineArtifact], audit: Audit) -> None:
+    cell.engines, cell.audit = engines, audit
+    cell.tell(
+        targets=engines[0].manifest.spec.targets,
+        engine=_engine_summary(engines[0]),
+        compiled=_compiled_summary(engines[0], audit),
+        findings=(*cell.row.findings, *audit.findings),
+    )
 
 
 def _onnx_summary(onnx: OnnxArtifact) -> OnnxSummary:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from trtbench.compare.cells import Cell
+from trtbench.compare.cells import Cell, pairs_of
 from trtbench.errors import RuntimeUnavailable, SpecError, TrtbenchError
 from trtbench.host.hardware import first_gpu
 from trtbench.measure.arms import arm_of_engines, arm_of_file, arm_of_model, arm_of_onnx
@@ -70,7 +70,7 @@ def time_cells(
     arms = [cell.arm for cell in cells if cell.arm]
     if not arms:
         return None
-    against = {cell.key: baseline.key for cell, baseline in _pairs(cells)}
+    against = {cell.key: baseline.key for cell, baseline in pairs_of(cells)}
     measured = measure_side_by_side(arms, grid.bench, store, title, on_step, machine, grid.exclusive, against)
     by_label = {each.arm.label: each for each in measured.measurements}
     for cell in cells:
@@ -86,7 +86,7 @@ def verdicts_on(cells: Sequence[Cell], measured: Measured) -> tuple[Verdict, ...
     """One for each timed cell that has a baseline, also where that one was not timed."""
     decided: Mapping[str, Verdict] = {verdict.arm: verdict for verdict in measured.verdicts}
     verdicts = []
-    for cell, baseline in _pairs(cells):
+    for cell, baseline in pairs_of(cells):
         if cell.arm is not None and baseline.arm is not None:
             verdicts.append(decided[cell.key])
         elif cell.arm is not None:
@@ -95,29 +95,6 @@ def verdicts_on(cells: Sequence[Cell], measured: Measured) -> tuple[Verdict, ...
                 reason = baseline_failed(baseline.key)
             verdicts.append(incomparable(baseline.key, cell.key, reason))
     return tuple(verdicts)
-
-
-def _pairs(cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
-    """Each cell with its baseline, but for the baselines themselves.
-
-    In the first environment that is the first cell of the same shape; in others, the same subject and runtime
-    in the first environment.
-    """
-    first_place = cells[0].place
-    pairs = []
-    for cell in cells:
-        if cell.place is first_place:
-            baseline = next(each for each in cells if each.shape == cell.shape)
-        else:
-            baseline = next(each for each in cells if _is_same_elsewhere(each, cell))
-        if baseline is not cell:
-            pairs.append((cell, baseline))
-    return pairs
-
-
-def _is_same_elsewhere(one: Cell, other: Cell) -> bool:
-    same = one.row.subject == other.row.subject and one.shape == other.shape
-    return same and one.asked_runtime == other.asked_runtime
 
 
 def _groups(cells: Sequence[Cell]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from trtbench.predict.memory import dram_us, gelu_us, l2_us, miss_share, pointwi
 from trtbench.predict.products import product_of, stacked
 from trtbench.predict.residency import dram_traffic
 from trtbench.predict.work import KernelWork, work_of
-from trtbench.results import Audit, AuditedLayer, Bound, LayerPrediction, Prediction
+from trtbench.results import Audit, AuditedLayer, Bound, LayerPrediction, PredictedGroup, Prediction
 from trtbench.specs import GpuSpec
 
 Parts = dict[Bound, Array]
@@ -43,24 +43,28 @@ def predict_engine(audit: Audit, gpu: GpuSpec, batch: int) -> Prediction:
     works = [work_of(layer) for layer in audit.layers]
     dram = dram_bytes(audit.layers, gpu, calibration)
     layers = predict_layers(works, dram, gpu, calibration)
+    groups = _groups(works, layers, calibration)
     total = sum(layer.predicted_ms for layer in layers)
-    interval = _total_interval(works, layers, calibration)
+    # Errors add, since all kernels may be off in the same direction.
+    low, high = (sum(each.factor[end] * each.predicted_ms for each in groups.values()) for end in (0, 1))
     return Prediction(
         gpu=gpu.name,
         target=gpu.target,
         clock_mhz=gpu.clock_mhz,
         level=calibration.level,
+        calibrated_on=calibration.measured_gpu,
+        source=calibration.source,
         batch=batch,
         gpu_compute_ms=total,
-        interval_ms=interval,
+        interval_ms=(low, high),
         coverage=COVERAGE,
-        error_pct=100 * max(interval[1] / total - 1, 1 - interval[0] / total),
+        error_pct=100 * max(high / total - 1, 1 - low / total),
         images_per_s=1e3 * batch / total,
         by_role_ms=_sums(layers, lambda layer: layer.role),
         by_kernel_ms=_sums(layers, lambda layer: layer.kernel),
+        groups=groups,
         layers=layers,
         assumptions=_assumptions(audit, works, gpu, calibration),
-        calibration={f"{work.kind} {work.precision}": _source(work, calibration) for work in works},
     )
 
 
@@ -141,16 +145,22 @@ def _layer(work: KernelWork, total_us: float, bound: Bound, calibration: Calibra
     )
 
 
-def _total_interval(
+def _groups(
     works: list[KernelWork], layers: tuple[LayerPrediction, ...], calibration: Calibration
-) -> tuple[float, float]:
-    """Ends for the sum: errors add, since all kernels may be off in the same direction."""
-    low = high = 0.0
+) -> dict[str, PredictedGroup]:
+    """Kernels by ``KernelWork.group``, the longest first."""
+    sums: dict[str, float] = {}
     for work, layer in zip(works, layers, strict=True):
+        sums[work.group] = sums.get(work.group, 0.0) + layer.predicted_ms
+    works_of = {work.group: work for work in works}
+    groups = {}
+    for name, milliseconds in sorted(sums.items(), key=lambda item: -item[1]):
+        work = works_of[name]
         bounds = calibration.bounds(work.kind, work.fitted_precision, work.precision_measured).total
-        low += bounds.low * layer.predicted_ms
-        high += bounds.high * layer.predicted_ms
-    return low, high
+        groups[name] = PredictedGroup(
+            predicted_ms=milliseconds, factor=(bounds.low, bounds.high), rates=work.fitted_precision
+        )
+    return groups
 
 
 def _sums(layers: tuple[LayerPrediction, ...], key: Callable[[LayerPrediction], str]) -> dict[str, float]:
@@ -159,11 +169,6 @@ def _sums(layers: tuple[LayerPrediction, ...], key: Callable[[LayerPrediction], 
     for layer in layers:
         sums[key(layer)] = sums.get(key(layer), 0.0) + layer.predicted_ms
     return dict(sorted(sums.items(), key=lambda item: -item[1]))
-
-
-def _source(work: KernelWork, calibration: Calibration) -> str:
-    fitted_as = "" if work.precision_measured else f", rates of {work.fitted_precision}"
-    return f"{calibration.measured_gpu}{fitted_as}: {calibration.source}"
 
 
 def _assumptions(
@@ -175,7 +180,8 @@ def _assumptions(
         f"the clock stays at {gpu.clock_mhz:.0f} MHz ({clock}), whatever the power limit",
         "kernels run in sequence in a CUDA graph, as fast as those of cuBLAS, CUTLASS, FlashAttention",
     ]
-    found.append(f"the layers as they were compiled, even if for another target than {gpu.target}")
+    if audit.targets and gpu.target not in audit.targets:
+        found.append(f"layers as compiled for {', '.join(audit.targets)}, not for {gpu.target}")
     if calibration.level != "measured":
         found.append(
             f"efficiencies of {calibration.measured_gpu}: no kernel times of {gpu.title} are published"

@@ -51,6 +51,15 @@ class KernelWork:
         return self.kind == "pointwise" or self.precision in timed[self.kind]
 
     @property
+    def group(self) -> str:
+        """Kernels whose times are taken to be off by one factor.
+
+        Those that take the same fitted rates, apart from precisions that nobody timed: how far these are off
+        is not known to go with anything.
+        """
+        return f"{self.kind} {self.fitted_precision if self.precision_measured else self.precision}"
+
+    @property
     def operand_bytes(self) -> float:
         """Bytes of one element of an operand, with its share of a block's scale."""
         return element_bytes(self.precision)

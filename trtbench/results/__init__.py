@@ -65,10 +65,9 @@ from trtbench.results.prediction import (
     GpuList,
     LayerPrediction,
     Level,
+    PredictedGroup,
     PredictedSpeedup,
     Prediction,
-    PredictionRow,
-    Predictions,
 )
 from trtbench.results.roofline import (
     EqualM,
@@ -139,10 +138,9 @@ __all__ = [
     "OnnxSummary",
     "PassDescription",
     "PassList",
+    "PredictedGroup",
     "PredictedSpeedup",
     "Prediction",
-    "PredictionRow",
-    "Predictions",
     "ProcessRecord",
     "RoleCoverage",
     "RoofBound",

@@ -90,13 +90,15 @@ class Audit(Spec):
     ``gemm_kernels`` are those of the Linear layers, ``other_kernels`` those that multiply no matrices (so
     that the convolution of the patch embedding counts in neither); ``quantize_kernels`` are those of the
     others that only quantise, dequantise or arrange scales. Of a graph alone, all counts of kernels are 0.
-    ``tactics``: of the operators whose tactics the build listed (``--tactic-table``).
+    ``targets``: those that the engine was built for. ``tactics``: of the operators whose tactics the build
+    listed (``--tactic-table``).
     """
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["audit"] = "audit"
     recipe: RecipeField | None
     backend: str | None
+    targets: tuple[str, ...] = ()
     inputs: dict[str, tuple[int, ...]] = Field(default={}, description="shapes of the graph's, by name")
     layers: tuple[AuditedLayer, ...]
     by_role: tuple[RoleCoverage, ...]

@@ -18,6 +18,7 @@ from trtbench.results.diff import EngineDiff
 from trtbench.results.environments import Environment, EnvironmentRecord
 from trtbench.results.fidelity import Fidelity
 from trtbench.results.measurement import Measurement, Verdict, raw_files_of
+from trtbench.results.prediction import GpuEntry, PredictedSpeedup, Prediction
 from trtbench.specs.base import Spec
 from trtbench.specs.model import RecipeField
 
@@ -71,6 +72,7 @@ class ComparisonRow(Spec):
         runtime: what it was to be timed in; null where it was only compiled.
         code: what kind of failure it is.
         targets: what the engine was built for.
+        not_predicted: why there is no prediction, although there is an engine.
     """
 
     key: str
@@ -89,7 +91,8 @@ class ComparisonRow(Spec):
     compiled: CompiledSummary | None = None
     fidelity: Fidelity | None = None
     measured: Measurement | None = None
-    predicted: None = None
+    predicted: Prediction | None = None
+    not_predicted: str | None = None
     findings: tuple[Finding, ...] = ()
 
 
@@ -109,6 +112,8 @@ class Comparison(Spec):
         model: name of the model; null when the rows are files.
         environments: those that ``--env`` named, as they were found.
         differences: each engine against that of the same recipe in the first environment that has one.
+        predicted_on: the GPU of all predictions.
+        predicted_speedups: of each predicted row that is compared with another one.
         verdicts: on each timed row that is compared with another one.
         not_timed: why rows without ``measured`` have none.
         gpu: what queries ran on.
@@ -124,6 +129,8 @@ class Comparison(Spec):
     rows: tuple[ComparisonRow, ...] = Field(min_length=1)
     environments: tuple[EnvironmentRecord, ...] = ()
     differences: tuple[EngineDifference, ...] = ()
+    predicted_on: GpuEntry | None = None
+    predicted_speedups: tuple[PredictedSpeedup, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     not_timed: str | None = None
     gpu: str | None = None
@@ -134,8 +141,10 @@ class Comparison(Spec):
         keys = {row.key for row in self.rows}
         if len(keys) < len(self.rows):
             raise ValueError("field rows: two rows have the same key")
-        sides: list[tuple[str, Sequence[EngineDifference | Verdict], tuple[str, str]]] = [
+        entries_of = Sequence[EngineDifference | PredictedSpeedup | Verdict]
+        sides: list[tuple[str, entries_of, tuple[str, str]]] = [
             ("verdicts", self.verdicts, ("baseline", "arm")),
+            ("predicted_speedups", self.predicted_speedups, ("baseline", "arm")),
             ("differences", self.differences, ("before", "after")),
         ]
         for field, entries, names in sides:

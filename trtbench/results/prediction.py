@@ -4,9 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from trtbench.errors import Code
 from trtbench.results.base import SCHEMA_VERSION
-from trtbench.specs import RecipeField, Spec
+from trtbench.specs import Spec
 
 Level = Literal["measured", "same_chip", "unmeasured"]
 """How far a GPU is from one that was measured: itself, another board with its chip, another chip."""
@@ -26,12 +25,26 @@ class LayerPrediction(Spec):
     bound: Bound
 
 
+class PredictedGroup(Spec):
+    """Kernels of one kind and precision, which are taken to be off by one common factor.
+
+    ``factor`` holds measured over predicted time of the group, as often as the prediction's ``coverage``
+    says. ``rates``: the precision whose fitted rates they take, ``any`` where no product is.
+    """
+
+    predicted_ms: float
+    factor: tuple[float, float]
+    rates: str
+
+
 class Prediction(Spec):
     """Predicted GPU time of one inference of the whole batch.
 
     ``interval_ms`` holds the measured time in ``coverage`` of the cases, if the engine's kernels are as fast
     as those that the model was fitted to. ``error_pct`` is the larger distance of its ends from
-    ``gpu_compute_ms``. ``level``: whether the GPU was measured itself.
+    ``gpu_compute_ms``. ``level``: whether the GPU was measured itself; ``calibrated_on``: the GPU whose
+    kernel times were, and ``source`` where these come from. ``layers`` are empty in a comparison, which keeps
+    sums only: the engine and its audit give them again.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -40,6 +53,8 @@ class Prediction(Spec):
     target: str
     clock_mhz: float
     level: Level
+    calibrated_on: str
+    source: str
     batch: int
     gpu_compute_ms: float
     interval_ms: tuple[float, float]
@@ -48,9 +63,9 @@ class Prediction(Spec):
     images_per_s: float
     by_role_ms: dict[str, float]
     by_kernel_ms: dict[str, float]
+    groups: dict[str, PredictedGroup] = Field(description="by kind and precision, such as ``gemm fp8``")
     layers: tuple[LayerPrediction, ...]
     assumptions: tuple[str, ...]
-    calibration: dict[str, str] = Field(description="source of the rates, by kind of kernel and precision")
 
 
 class GpuEntry(Spec):
@@ -80,57 +95,13 @@ class GpuList(Spec):
 
 
 class PredictedSpeedup(Spec):
-    """How many times faster a row is than the first row of its shape: the ratio of both predicted times.
+    """How many times faster a row of a comparison is than its baseline, by both predicted times.
 
-    ``interval`` is the plain quotient of bounds, the pessimistic end of one row over the optimistic end of
-    the other: it holds whenever the intervals of both times do, so at least in ``coverage`` of the cases,
-    however their errors are correlated. As two recipes share their model and most of their kernels, errors
-    likely cancel in part, and the true interval is narrower; by how much is not known.
+    ``interval``: all ratios that the factors of the groups allow, if one factor holds for a group in both
+    rows. It is no wider than the quotient of the ends of both times' intervals.
     """
 
     baseline: str
+    arm: str
     ratio: float
     interval: tuple[float, float]
-    coverage: float
-
-
-class PredictionRow(Spec):
-    """One recipe and shape; a failed row has a ``reason``, and no prediction.
-
-    Args:
-        key: unique among the rows.
-        img_size: side of the images in pixels, where it was asked for; else the model's own.
-        targets: what the engine was built for.
-        speedup: over the first row of the shape; null for that row itself, and where either failed.
-    """
-
-    key: str
-    recipe: RecipeField
-    batch: int
-    img_size: int | None = None
-    status: Literal["ok", "failed"] = "ok"
-    reason: str | None = None
-    code: Code | None = None
-    targets: tuple[str, ...] = ()
-    prediction: Prediction | None = None
-    speedup: PredictedSpeedup | None = None
-
-    @property
-    def shape(self) -> tuple[int, int | None]:
-        """What rows share that are compared with each other."""
-        return self.batch, self.img_size
-
-
-class Predictions(Spec):
-    """Predicted times of recipes on one GPU, side by side. Evidence kind: predicted, never measured."""
-
-    schema_version: int = SCHEMA_VERSION
-    kind: Literal["predictions"] = "predictions"
-    model: str
-    gpu: GpuEntry
-    rows: tuple[PredictionRow, ...] = Field(min_length=1)
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether a row failed."""
-        return any(row.status == "failed" for row in self.rows)

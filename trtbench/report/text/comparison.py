@@ -1,4 +1,4 @@
-"""A comparison as text for people: what was compared, compiled and timed, then what failed and was found."""
+"""A comparison as text: what was compared, compiled, predicted and timed, then what failed and was found."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ from trtbench.report.text.diff import render_difference
 from trtbench.report.text.findings import render_findings, render_noted
 from trtbench.report.text.keys import environment_line, environment_names, keyed, telling
 from trtbench.report.text.measurement import render_failure
+from trtbench.report.text.predicted import render_assumptions, render_predicted
 from trtbench.report.text.times import render_times
 from trtbench.results import Comparison
 from trtbench.results.comparison import row_name
@@ -21,15 +22,18 @@ def render_comparison(comparison: Comparison, raw_files: Sequence[Path], console
     """Print ``comparison``; ``raw_files``: where every sample is kept."""
     versions = environment_names(comparison.rows)
     comparison = comparison.model_copy(update={"rows": keyed(comparison.rows, versions).rows})
-    _render_head(comparison, console)
+    render_head(comparison, console)
     render_compiled(comparison.rows, versions, console)
+    render_predicted(comparison, versions, console)
+    render_assumptions(comparison.rows, console, of_all=False)
     render_times(comparison, versions, raw_files, console)
-    _render_failures(comparison, console)
+    render_failures(comparison, console)
     _render_differences(comparison, versions, console)
     _render_findings(comparison, console)
 
 
-def _render_head(comparison: Comparison, console: Console) -> None:
+def render_head(comparison: Comparison, console: Console) -> None:
+    """Print what was compared, and where."""
     console.print(_headline(comparison), soft_wrap=True)
     if comparison.not_timed is not None:
         console.print(Text(f"not timed: {comparison.not_timed}", style="dim"), soft_wrap=True)
@@ -67,7 +71,8 @@ def _what_is_missing(comparison: Comparison) -> tuple[str, ...]:
     return (nothing, "; nothing here was timed on a GPU" * (not is_timed))
 
 
-def _render_failures(comparison: Comparison, console: Console) -> None:
+def render_failures(comparison: Comparison, console: Console) -> None:
+    """Print the reason of each failed row."""
     told = {record.reason for record in comparison.environments if record.reason}
     for row in comparison.rows:
         render_failure(row.key, "the environment is not ready" if row.reason in told else row.reason, console)

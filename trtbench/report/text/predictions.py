@@ -1,98 +1,73 @@
-"""Predicted times as text: one line a recipe, then what kinds of kernel the time goes into."""
+"""What ``trtbench predict`` prints: times, what they go into, and what they assume."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from trtbench.report.text.gpus import ERRORS, kernel_times
-from trtbench.report.text.tables import table_of
-from trtbench.results import Prediction, PredictionRow, Predictions
+from trtbench.report.text.comparison import render_failures, render_head
+from trtbench.report.text.keys import environment_names, keyed, telling
+from trtbench.report.text.predicted import format_ms, render_assumptions, render_predicted
+from trtbench.report.text.tables import print_columns
+from trtbench.results import Comparison, ComparisonRow, Prediction
+from trtbench.results.comparison import row_name
+
+_Predicted = Sequence[tuple[ComparisonRow, Prediction]]
+_NAMES = {"gemm": "GEMM"}
+_SPEEDUPS = (
+    "interval of a speed-up: kernels of one kind and precision are taken to be off by one factor in both rows"
+)
 
 
-def render_predictions(predictions: Predictions, console: Console) -> None:
-    """Print each row's predicted time, then, shape by shape, what kinds of kernel it goes into."""
-    gpu, batches = predictions.gpu, {row.batch for row in predictions.rows}
-    batch = f", batch {min(batches)}" * (len(batches) == 1)
-    console.print(
-        Text.assemble(
-            (predictions.model, "bold"),
-            f"{batch}: predicted on {gpu.title} ({gpu.target}) at {gpu.clock_mhz:.0f} MHz; "
-            f"kernel times: {kernel_times(gpu)}",
-        ),
-        soft_wrap=True,
-    )
-    console.print(
-        Text(f"predictions are not measurements: nothing was timed; {ERRORS}", style="yellow"),
-        soft_wrap=True,
-    )
-    console.print(_times(predictions.rows, console))
-    for shape in dict.fromkeys(row.shape for row in predictions.rows):
-        same = [(row.key, row.prediction) for row in predictions.rows if row.shape == shape]
-        columns = [(key, found) for key, found in same if found]
-        if columns:
-            console.print(Text("\npredicted ms by kind of kernel"))
-            console.print(_kernels(columns, console))
-    _render_notes(predictions, console)
-
-
-def _times(rows: Sequence[PredictionRow], console: Console) -> Table:
-    coverage = next((f"{row.prediction.coverage:.0%}" for row in rows if row.prediction), "")
-    columns = ("predicted\nms", f"{coverage} interval\nms".strip(), "predicted\nimages/s")
-    compared = ("predicted\nspeed-up", "interval") * any(row.speedup for row in rows)
-    table = table_of(console, "recipe", *columns, *compared, text=("recipe",), wraps=("recipe",))
-    for row in rows:
-        table.add_row(
-            Text(row.key), *(_cells(row, row.prediction) if row.prediction else ["[red]failed[/red]"])
-        )
-    return table
-
-
-def _cells(row: PredictionRow, prediction: Prediction) -> list[str]:
-    low, high = prediction.interval_ms
-    cells = [
-        _ms(prediction.gpu_compute_ms),
-        f"{_ms(low)} to {_ms(high)}",
-        f"{prediction.images_per_s:.0f}",
-    ]
-    if row.speedup is not None:
-        low, high = row.speedup.interval
-        cells += [f"{row.speedup.ratio:.2f}x", f"{low:.2f} to {high:.2f}"]
-    return cells
-
-
-def _ms(milliseconds: float) -> str:
-    return f"{milliseconds:.2f}" if milliseconds >= 1 else f"{milliseconds:.3f}"
-
-
-def _kernels(columns: Sequence[tuple[str, Prediction]], console: Console) -> Table:
-    """One line a kind of kernel, the longest in the first column first; one column a row."""
-    names = [key for key, _ in columns]
-    table = table_of(console, "kernel", *names, text=("kernel",), wraps=names)
-    for kernel in dict.fromkeys(kernel for _, found in columns for kernel in found.by_kernel_ms):
-        times = (found.by_kernel_ms.get(kernel) for _, found in columns)
-        table.add_row(
-            "GEMM" if kernel == "gemm" else kernel, *("-" if ms is None else _ms(ms) for ms in times)
-        )
-    return table
-
-
-def _render_notes(predictions: Predictions, console: Console) -> None:
-    """What failed, what a speed-up's interval is, and what the predictions assume."""
-    for row in predictions.rows:
-        if row.reason is not None:
-            console.print(Text.assemble((f"{row.key} failed", "red"), f": {row.reason}"), soft_wrap=True)
+def render_predictions(comparison: Comparison, console: Console) -> None:
+    """Print each predicted time, then what roles and kinds of kernel it goes into, and the assumptions."""
+    versions = environment_names(comparison.rows)
+    comparison = comparison.model_copy(update={"rows": keyed(comparison.rows, versions).rows})
+    predicted = [(row, row.predicted) for row in comparison.rows if row.predicted]
+    render_head(comparison, console)
+    render_predicted(comparison, versions, console)
+    _render_curves(predicted, console)
+    shapes = [(row.img_size, row.batch) for row, _ in predicted]
+    for shape in dict.fromkeys(shapes):
+        same = [pair for pair, its in zip(predicted, shapes, strict=True) if its == shape]
+        _render_parts("role", [(row.key, found.by_role_ms) for row, found in same], console)
+        _render_parts("kernel", [(row.key, found.by_kernel_ms) for row, found in same], console)
+    render_failures(comparison, console)
     console.print()
-    speedup = next((row.speedup for row in predictions.rows if row.speedup), None)
-    if speedup is not None:
-        console.print(
-            Text(
-                "speed-up: over the first of the shape; its interval is the quotient of both intervals' "
-                f"ends, and holds whenever both do: in at least {speedup.coverage:.0%} of the cases"
-            ),
-            soft_wrap=True,
-        )
-    found = [row.prediction for row in predictions.rows if row.prediction]
-    for line in dict.fromkeys(line for prediction in found for line in prediction.assumptions):
-        console.print(Text(f"assumes: {line}"), soft_wrap=True)
+    if comparison.predicted_speedups:
+        console.print(Text(_SPEEDUPS), soft_wrap=True)
+    render_assumptions(comparison.rows, console)
+
+
+def _render_curves(predicted: _Predicted, console: Console) -> None:
+    """One line a recipe, one column a batch."""
+    batches = sorted({found.batch for _, found in predicted})
+    if len(batches) < 2:
+        return
+    fields = telling(row for row, _ in predicted) - {"batch"}
+    by_name = {(row_name(row, fields), found.batch): found for row, found in predicted}
+    names = list(dict.fromkeys(name for name, _ in by_name))
+    rates = max(len(f"{found.images_per_s:.0f}") for _, found in predicted)
+
+    def cell(name: str, batch: int) -> str:
+        found = by_name.get((name, batch))
+        return f"{format_ms(found.gpu_compute_ms)} {found.images_per_s:{rates}.0f}" if found else "-"
+
+    columns = {f"batch {batch}": [cell(name, batch) for name in names] for batch in batches}
+    console.print(Text("\npredicted ms and images/s by batch"))
+    print_columns(console, "recipe", names, columns)
+
+
+def _render_parts(part: str, sums: Sequence[tuple[str, Mapping[str, float]]], console: Console) -> None:
+    """One line a role or kind of kernel, the longest of the first column first; one column a row."""
+    parts = list(dict.fromkeys(name for _, found in sums for name in found))
+    columns = {key: [_part(found, name) for name in parts] for key, found in sums}
+    heading = {"role": "role", "kernel": "kind of kernel"}[part]
+    console.print(Text(f"\npredicted ms by {heading}, and share"))
+    print_columns(console, part, [_NAMES.get(name, name) for name in parts], columns)
+
+
+def _part(found: Mapping[str, float], name: str) -> str:
+    if name not in found:
+        return "-"
+    return f"{format_ms(found[name])} {found[name] / sum(found.values()):4.0%}"

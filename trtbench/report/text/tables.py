@@ -1,9 +1,10 @@
 """Tables without lines, as narrow as the console needs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 _WIDE = 100  # columns from which there is room for two blanks between those of a table
 
@@ -48,3 +49,28 @@ def fits(table: Table, console: Console) -> bool:
     """Whether no cell of the table has to be wrapped."""
     unlimited = console.options.update(width=10_000)
     return console.measure(table, options=unlimited).maximum <= console.width
+
+
+def print_columns(
+    console: Console, header: str, labels: Sequence[str], columns: Mapping[str, Sequence[str]]
+) -> None:
+    """Print ``columns`` beside ``labels``; those for which there is no room follow in further tables.
+
+    Args:
+        console: where it is printed.
+        header: of the labels.
+        labels: one a line.
+        columns: cells, one a label, by the header of the column.
+    """
+    left = list(columns)
+    while left:
+        shown = left
+        while True:
+            table = table_of(console, header, *shown, text=(header,))
+            for label, *cells in zip(labels, *(columns[name] for name in shown), strict=True):
+                table.add_row(Text(label), *map(Text, cells))
+            if fits(table, console) or len(shown) == 1:
+                break
+            shown = shown[:-1]
+        console.print(table)
+        left = left[len(shown) :]
