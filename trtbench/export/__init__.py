@@ -58,7 +58,7 @@ def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[On
     """
     spec, images = resolve(spec)
     versions = _tool_versions(spec)
-    identity = spec_id(_determining(spec), "", versions)
+    identity = _identity(spec, versions)
     slug = f"{spec.model.name}-{spec.recipe}-{spec.shape_name}"
     make = partial(
         _make_or_keep_log,
@@ -70,6 +70,32 @@ def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[On
         on_step=on_step,
     )
     return store.get_or_make(OnnxManifest, slug, identity, make, on_step)
+
+
+def export_id(spec: ExportSpec) -> str:
+    """Identify the model that ``export`` makes of ``spec``: by all that determines it.
+
+    Raises:
+        SpecError: the calibration folder or a pass is wrong.
+        RuntimeUnavailable: a package is missing.
+    """
+    spec, _ = resolve(spec)
+    return _identity(spec, _tool_versions(spec))
+
+
+def _identity(spec: ExportSpec, versions: dict[str, str]) -> str:
+    return spec_id(_determining(spec), "", versions)
+
+
+def depth_of(spec: ModelSpec) -> int:
+    """Number of transformer blocks.
+
+    Raises:
+        SpecError: the model is unknown or cannot be constructed.
+    """
+    from trtbench.export.model import meta_model
+
+    return sum(1 for _ in meta_model(spec).get_submodule("blocks").children())
 
 
 def check_model(spec: ModelSpec) -> None:
