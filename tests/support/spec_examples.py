@@ -19,6 +19,7 @@ from trtbench.specs import (
     ModelSpec,
     ShapeRange,
     Spec,
+    TuneSpec,
 )
 from trtbench.specs.build import BuildRequest
 from trtbench.specs.environment import EnvironmentSpec
@@ -471,8 +472,46 @@ AA_REPORT = results.AaReport(
     findings=(FINDING,),
     raw="comparisons.jsonl",
 )
+ESTIMATE = results.Estimate(gpu_compute_ms=1.5, interval_ms=(1.0, 2.0), sqnr_db=None)
+BUILT_ENGINE = results.BuiltEngine(depth=12, blocks=3, audit=AUDIT, engine_bytes=7, activation_bytes=None)
+TUNED_ROW = results.TunedRow(
+    recipe=FP16,
+    estimate=ESTIMATE,
+    prediction=PREDICTION,
+    fidelity=FIDELITY,
+    engine_bytes=7,
+    activation_bytes=8,
+    measured=MEASUREMENT,
+    on_front=True,
+    meets=True,
+)
+TUNING = results.Tuning(
+    model="vit",
+    batch=8,
+    img_size=None,
+    weights="random",
+    inputs=InputsSpec(),
+    gpu=GPU_ENTRY,
+    min_sqnr_db=20,
+    max_top1_drop=None,
+    candidates=486,
+    engines_built=28,
+    errors_measured=11,
+    rows=(TUNED_ROW,),
+    time_error_pct=0.5,
+    sqnr_error_db=0.1,
+    winner=FP16,
+    not_searched=("int8",),
+    failures=(),
+)
 
 EXAMPLES: tuple[Spec, ...] = (
+    TuneSpec(export=EXPORT, max_top1_drop=0.5),
+    ESTIMATE,
+    BUILT_ENGINE,
+    results.TuneLine(part="whole", recipe=FP16, engine=BUILT_ENGINE, fidelity=FIDELITY),
+    TUNED_ROW,
+    TUNING,
     CHECKPOINT,
     MODEL,
     ModelSpec(),

@@ -49,6 +49,16 @@ def option_names(*groups: Any) -> frozenset[str]:
     return frozenset(_name(each) for group in groups for each in _options(group))
 
 
+def words_of(group: Any, given: Given) -> list[str]:
+    """The options of a group as they were given, to be pasted: ``--batch 8 --set depth=2``."""
+    words = []
+    for option in _options(type(group)):
+        name, value = _name(option), getattr(group, option.name)
+        for each in value if isinstance(value, list) else [value]:
+            words += ([name] if each is True else [name, str(each)]) if name in given else []
+    return words
+
+
 def _name(option: inspect.Parameter) -> str:
     # Until typer reads the annotation, the first word of Option("--set") is where a default would be.
     declared = option.annotation.__metadata__[0].default

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from typer import Option
+from typer import Argument, Option
 
 from trtbench.cli.path_names import checked_names
 from trtbench.specs import (
@@ -217,6 +217,15 @@ class PredictOptions(PredictionOptions, PredictedBuildOptions, ShapesOptions, Mo
 @dataclass(frozen=True)
 class ExplainOptions(PredictedBuildOptions, ShapeOptions, ModelOptions):
     """What ``explain`` shares with ``predict``: one shape."""
+
+
+@dataclass(frozen=True)
+class TuneOptions(CompilerOptions, ShapeOptions, ModelOptions):
+    """What ``tune`` shares with ``compare``; the model is an argument, since recipes are what is sought."""
+
+    model: Annotated[
+        str, Argument(metavar="MODEL", help="timm Vision Transformer, or a file such as models/*.yaml.")
+    ] = _MODEL.name
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from trtbench.cli.options import (
     PredictOptions,
     ShapesOptions,
     TimingOptions,
+    TuneOptions,
 )
 from trtbench.cli.parse_model import Shape, checked_spec, export_specs, parse_recipes
 from trtbench.cli.refusals import Asked, refuse
@@ -32,11 +33,14 @@ from trtbench.specs import (
     Grid,
     InputsSpec,
     ShapeRange,
+    TuneSpec,
 )
 from trtbench.specs.environment import parse_environments
-from trtbench.specs.recipe import Recipe, parse_recipe
+from trtbench.specs.recipe import Precision, Recipe, parse_recipe
 
 _GB = 1e9
+_BASELINE, _QUANTIZED = Recipe(Precision.FP16), Recipe(Precision.FP8)
+"""What a search compares with, and what stands for all that it makes."""
 _SHAPE = r"\d+(?:x\d+)*"
 # Names are those of the ONNX file, and may hold what separates them.
 _RANGE = re.compile(rf"(?P<input>.+?)=(?P<shapes>{_SHAPE}:{_SHAPE}:{_SHAPE})(?:,(?=.)|\Z)", re.DOTALL)
@@ -131,6 +135,17 @@ def parse_explained(recipes: Sequence[Recipe], options: ExplainOptions, given: G
     refuse(Asked(recipes=recipes, sparsity_method=options.sparsity_method), given)
     exports = export_specs(recipes, options, [(options.batch, options.img_size)])
     return Grid(exports=exports, build=build_request(options))
+
+
+def parse_tuned(options: TuneOptions, given: Given, **asked: object) -> TuneSpec:
+    """Read what is tuned; ``asked``: fields of the spec that are no options of a model or a compiler.
+
+    Raises:
+        SpecError: an option is wrong, or has no effect.
+    """
+    refuse(Asked(recipes=(_QUANTIZED,)), given)
+    exports = export_specs([_BASELINE], options, [(options.batch, options.img_size)])
+    return checked_spec(TuneSpec, export=exports[0], build=build_request(options), **asked)
 
 
 def _shapes(options: ShapesOptions) -> list[Shape]:

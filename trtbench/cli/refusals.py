@@ -93,6 +93,16 @@ def _table(asked: Asked, given: Given) -> tuple[tuple[Collection[str], bool, str
             asked.graph is not None,
             _no_effect(f"{asked.graph}, whose layers and precisions are fixed"),
         ),
+        (
+            ["--min-sqnr"],
+            "--max-top1-drop" in given,
+            _excludes("--max-top1-drop", "a recipe is chosen by one of them"),
+        ),
+        (
+            ["--max-top1-drop"],
+            "--data" not in given,
+            "needs --data, a folder with one folder of images per class; add it",
+        ),
         # The seed is that of the inputs, too.
         (
             _MODEL - {"--seed"} if asked.is_timed else _MODEL,

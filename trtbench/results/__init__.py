@@ -88,6 +88,7 @@ from trtbench.results.run import (
     RunRecord,
 )
 from trtbench.results.tactics import NEAR_TIE, Tactic, TacticChoice
+from trtbench.results.tuning import BuiltEngine, Estimate, TunedRow, TuneLine, Tuning
 
 __all__ = [
     "COMPARISON_SCHEMA_VERSION",
@@ -103,6 +104,7 @@ __all__ = [
     "BatchRate",
     "BlockFidelity",
     "Bound",
+    "BuiltEngine",
     "CalibrationRecord",
     "Ceiling",
     "Comparison",
@@ -116,6 +118,7 @@ __all__ = [
     "Environment",
     "EnvironmentRecord",
     "EqualM",
+    "Estimate",
     "Explanation",
     "Fidelity",
     "FidelityReference",
@@ -162,6 +165,9 @@ __all__ = [
     "TensorRecord",
     "ThrottleReason",
     "TimedBlock",
+    "TuneLine",
+    "TunedRow",
+    "Tuning",
     "Verdict",
     "VerdictWord",
     "Verification",

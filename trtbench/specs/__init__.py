@@ -29,6 +29,7 @@ from trtbench.specs.model import (
     RecipeField,
     SparsityMethod,
 )
+from trtbench.specs.tune import TuneSpec
 
 __all__ = [
     "MAX_AUX_STREAMS",
@@ -64,6 +65,7 @@ __all__ = [
     "Spec",
     "TilingLevel",
     "TimingCacheMode",
+    "TuneSpec",
     "canonical_hash",
     "first_problem",
     "spec_id",

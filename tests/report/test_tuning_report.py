@@ -1,0 +1,56 @@
+"""What a search over recipes looks like: golden files at two widths, and what each must say."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from trtbench.report.text.tuning import render_tuning
+from trtbench.results import Tuning
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "tune"
+TUNING = Tuning.model_validate_json((GOLDEN / "tuning.json").read_bytes())
+NEXT = "trtbench compare fp16 fp8 --target sm120"
+
+
+def render(width=80, following=NEXT, **changes):
+    console = Console(file=StringIO(), width=width, highlight=False)
+    render_tuning(TUNING.model_copy(update=changes), following, console)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+@pytest.mark.parametrize("width", [110, 80])
+def test_text(width):
+    assert render(width) == (GOLDEN / f"tuning_{width}.txt").read_text()
+
+
+def test_the_table_fits_its_width():
+    lines = render(80).splitlines()
+    (first,) = [index for index, line in enumerate(lines) if line.startswith("  recipe")]
+    assert all(len(line) <= 80 for line in lines[first - 1 : first + len(TUNING.rows)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, ": ranks recipes, says nothing about accuracy"),
+        ({"weights": "pretrained"}, "pretrained weights, 8 synthetic images: ranks recipes"),
+    ],
+)
+def test_what_errors_are_worth(changes, says):
+    assert says in render(**changes)
+
+
+def test_with_real_weights_and_images_errors_are_taken_at_their_word():
+    inputs = TUNING.inputs.model_copy(update={"directory": "/data/val"})
+    text = render(weights="checkpoint", inputs=inputs)
+    assert "weights of a checkpoint, 8 images of /data/val\n" in text
+    assert "says nothing about accuracy" not in text
+
+
+def test_without_a_winner_the_reason_is_given_and_no_command():
+    text = render(winner=None, following=None)
+    assert "no winner: none of" in text
+    assert "next:" not in text
+    assert "no winner: none of" in render(winner=None, max_top1_drop=None, min_sqnr_db=50.0)

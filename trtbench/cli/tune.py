@@ -1,0 +1,100 @@
+"""``trtbench tune``."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trtbench.cli.groups import Given, words_of
+from trtbench.cli.options import OutputOptions, TuneOptions
+from trtbench.cli.output import exit_if, print_result
+from trtbench.cli.path_names import checked_names
+
+if TYPE_CHECKING:
+    from trtbench.results import Tuning
+
+_DEFAULT_SAMPLES = 8
+
+
+def command(
+    options: TuneOptions,
+    output: OutputOptions,
+    given: Given,
+    gpu: Annotated[str, typer.Option(help="Where the engines would run; trtbench gpus lists the names.")],
+    min_sqnr: Annotated[
+        float | None, typer.Option(metavar="DB", help="Least SQNR of the output against FP32.")
+    ] = None,
+    max_top1_drop: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P", help="Most that top-1 accuracy may fall below FP32's, in points; with --data."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with one folder of images per class, as ImageNet; default: synthetic images.",
+            callback=checked_names,
+        ),
+    ] = None,
+    data_samples: Annotated[
+        int, typer.Option(help="Number of images to measure errors on.")
+    ] = _DEFAULT_SAMPLES,
+    runtime: Annotated[
+        str | None, typer.Option(help="Time the confirmed recipes in this runtime; needs its device.")
+    ] = None,
+) -> None:
+    """Search precisions by role for the fastest recipe on a GPU that keeps a bound on its error.
+
+    All recipes are estimated from parts; the best few are then exported, built, audited, verified and
+    predicted whole. No GPU is needed. If this machine has a GPU that the engines are built for, these few are
+    also timed, and the measured times decide.
+
+    Finished work is kept: an interrupted search resumes, and a second one takes seconds. If no recipe keeps
+    the bound, the exit code is 1.
+
+    For example:
+
+    trtbench tune vit_base_patch16_224 --gpu rtx-pro-6000
+
+    trtbench tune vit_small_patch16_224 --gpu rtx-5090 --batch 8 --min-sqnr 25
+
+    trtbench tune vit_small_patch16_224 --gpu rtx-5090 --pretrained --data imagenet/val --max-top1-drop 0.5
+    """
+    from trtbench.cli.parse import inputs_spec, parse_tuned
+    from trtbench.predict.gpus import find_gpu
+    from trtbench.report.text.progress import progress_display
+    from trtbench.report.text.tuning import render_tuning
+    from trtbench.store.artifacts import Store
+    from trtbench.tune import tune
+
+    found = find_gpu(gpu)
+    spec = parse_tuned(
+        options,
+        given,
+        inputs=inputs_spec(data, data_samples, options.seed),
+        min_sqnr_db=min_sqnr,
+        max_top1_drop=max_top1_drop,
+        runtime=runtime,
+    )
+    with progress_display(()) as on_step:
+        tuning = tune(spec, found, Store(output.store), on_step)
+    following = _next_command(tuning, options, output, given, runtime)
+    print_result(
+        tuning, output.json, lambda result, console: render_tuning(result, following, console), is_kept=True
+    )
+    exit_if(tuning.has_failed)
+
+
+def _next_command(
+    tuning: "Tuning", options: TuneOptions, output: OutputOptions, given: Given, runtime: str | None
+) -> str | None:
+    """What compares the baseline with the winner, with the same model, shape, compiler and store."""
+    if tuning.winner is None:
+        return None
+    recipes = dict.fromkeys(("fp16", str(tuning.winner)))
+    timed_in = [] if runtime is None else ["--runtime", runtime]
+    stored = [] if output.store == Path() else ["--store", str(output.store)]
+    words = ["--model", options.model, *words_of(options, given), "--target", tuning.gpu.target]
+    return shlex.join(["trtbench", "compare", *recipes, *words, *timed_in, *stored])

@@ -1,0 +1,154 @@
+"""What a search over recipes finds, and the lines of the journal that it resumes from.
+
+Times are predicted, errors emulated; both are of whole models in ``TunedRow``, and composed of parts in
+``Estimate``.
+"""
+
+import math
+from typing import Literal
+
+from pydantic import Field
+
+from trtbench.errors import Code
+from trtbench.results.audit import Audit
+from trtbench.results.base import SCHEMA_VERSION
+from trtbench.results.fidelity import Fidelity
+from trtbench.results.measurement import Measurement
+from trtbench.results.prediction import GpuEntry, Prediction
+from trtbench.specs import InputsSpec, RecipeField, Spec
+from trtbench.specs.recipe import Recipe
+
+
+class BuiltEngine(Spec):
+    """An engine of ``blocks`` of the ``depth`` blocks of a model; bytes as ``EngineManifest`` has them."""
+
+    depth: int
+    blocks: int
+    audit: Audit
+    engine_bytes: int
+    activation_bytes: int | None
+
+
+class TuneLine(Spec):
+    """A finished piece of work: a line of a journal. A failed one has a ``reason`` and is not kept.
+
+    ``part``: a shallow engine, the error of one role in the whole model, or a whole candidate with both.
+    """
+
+    part: Literal["shallow", "error", "whole"]
+    recipe: RecipeField
+    engine: BuiltEngine | None = None
+    fidelity: Fidelity | None = None
+    reason: str | None = None
+    code: Code | None = None
+
+
+class Estimate(Spec):
+    """What the parts of a recipe add up to, before it is made: it ranks recipes and chooses none.
+
+    ``sqnr_db`` is null where no part has any error.
+    """
+
+    gpu_compute_ms: float
+    interval_ms: tuple[float, float]
+    sqnr_db: float | None
+
+
+class TunedRow(Spec):
+    """A recipe of the whole model: exported, built, audited, verified, predicted; timed where a GPU is here.
+
+    Args:
+        estimate: null where a part of it failed.
+        prediction: without its layers.
+        on_front: no other row is at least as good in predicted time, SQNR, engine size and activation memory,
+            and better in one.
+        meets: whether it keeps what was asked for; null where nothing was asked.
+    """
+
+    recipe: RecipeField
+    status: Literal["ok", "failed"] = "ok"
+    reason: str | None = None
+    code: Code | None = None
+    estimate: Estimate | None = None
+    prediction: Prediction | None = None
+    fidelity: Fidelity | None = None
+    engine_bytes: int | None = None
+    activation_bytes: int | None = None
+    measured: Measurement | None = None
+    on_front: bool = False
+    meets: bool | None = None
+
+    @property
+    def sqnr_db(self) -> float:
+        """SQNR of the output; infinite without any error, minus infinity where it was not measured."""
+        if self.fidelity is None:
+            return -math.inf
+        return math.inf if self.fidelity.sqnr_db is None else self.fidelity.sqnr_db
+
+    @property
+    def predicted_ms(self) -> float:
+        """Predicted time of the whole model; infinite of a failed row."""
+        return self.prediction.gpu_compute_ms if self.prediction else math.inf
+
+    @property
+    def measured_ms(self) -> float | None:
+        """Median of the main series; None where nothing was timed, or timing failed."""
+        timed = self.measured
+        main = timed.series.get(timed.facts.main_series) if timed and timed.facts else None
+        return main.median if main and timed and not timed.has_failed else None
+
+    @property
+    def top1_drop(self) -> float | None:
+        """Top-1 accuracy below FP32's, in percentage points; None without labelled images."""
+        found = self.fidelity
+        if found is None or found.top1 is None or found.reference.top1 is None:
+            return None
+        return 100 * (found.reference.top1 - found.top1)
+
+
+class Tuning(Spec):
+    """A search over recipes of one model at one shape, for one GPU.
+
+    Args:
+        weights: whose errors these are: ``random`` ones rank recipes, and say nothing about accuracy.
+        candidates: recipes that were estimated.
+        engines_built: shallow engines that their times are composed of.
+        errors_measured: whole models that their errors are composed of.
+        rows: the confirmed recipes, by predicted time.
+        time_error_pct, sqnr_error_db: most that an estimate was off, over the confirmed recipes.
+        winner: recipe of the fastest row that keeps what was asked for; null where none does.
+        by: the evidence that the winner is the fastest by.
+        failures: parts of recipes that failed, so that no recipe with them was estimated.
+        not_searched: what recipes could also have, and why it was left out.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["tuning"] = "tuning"
+    model: str
+    batch: int
+    img_size: int | None
+    weights: Literal["random", "pretrained", "checkpoint"]
+    inputs: InputsSpec
+    gpu: GpuEntry
+    min_sqnr_db: float | None
+    max_top1_drop: float | None
+    candidates: int
+    engines_built: int
+    errors_measured: int
+    rows: tuple[TunedRow, ...] = Field(min_length=1)
+    time_error_pct: float
+    sqnr_error_db: float
+    winner: RecipeField | None = None
+    by: Literal["predicted", "measured"] = "predicted"
+    not_searched: tuple[str, ...]
+    failures: tuple[str, ...]
+    not_timed: str | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a confirmed recipe failed, or none keeps what was asked for."""
+        return self.winner is None or any(row.status == "failed" for row in self.rows)
+
+    def row_of(self, recipe: Recipe) -> TunedRow | None:
+        """The confirmed row of a recipe."""
+        return next((row for row in self.rows if row.recipe == recipe), None)

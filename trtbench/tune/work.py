@@ -1,0 +1,127 @@
+"""The pieces of work of a search: each makes models of one recipe, in a process of its own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import Literal
+
+from trtbench.audit.inspect import inspect_engine
+from trtbench.build import build
+from trtbench.build.compiler import Compiler
+from trtbench.errors import SpecError, TrtbenchError
+from trtbench.export import depth_of, export
+from trtbench.progress import silent
+from trtbench.results import BuiltEngine, Fidelity, TuneLine
+from trtbench.specs import BuildSpec, CalibrationSpec, ExportSpec, InputsSpec
+from trtbench.store.artifacts import OnnxArtifact, Store
+from trtbench.tune.depth import PROBE_DEPTH
+from trtbench.tune.space import BASELINE
+from trtbench.verify import fidelity_of, load_reference
+from trtbench.verify.emulation import Reference
+
+Part = Literal["shallow", "error", "whole"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of work.
+
+    Args:
+        part: as in ``TuneLine``.
+        export: the whole model in the recipe of this piece.
+        build, compiler: how engines are built.
+        inputs: the images that errors are measured on.
+        store: where whole candidates and the FP32 model are kept.
+        scratch: folder for models that nobody needs again.
+    """
+
+    part: Part
+    export: ExportSpec
+    build: BuildSpec
+    compiler: Compiler
+    inputs: InputsSpec
+    store: Store
+    scratch: Path
+
+
+def run_task(task: Task) -> TuneLine:
+    """Do one piece of work; what fails is a line with its reason.
+
+    Raises:
+        SpecError: the request is wrong for every recipe.
+    """
+    try:
+        return _PARTS[task.part](task)
+    except SpecError:
+        raise
+    except TrtbenchError as error:
+        return TuneLine(part=task.part, recipe=task.export.recipe, reason=str(error), code=error.code)
+
+
+def _shallow(task: Task) -> TuneLine:
+    """Build a few blocks alone, with random weights: which kernels there are does not depend on weights."""
+    model = task.export.model
+    depth = depth_of(model)
+    blocks = min(depth, PROBE_DEPTH)
+    overrides = tuple(sorted({**dict(model.overrides), "depth": blocks}.items()))
+    shallow = model.model_copy(update={"overrides": overrides, "pretrained": False, "checkpoint": None})
+    spec = task.export.model_copy(update={"model": shallow, "calibration": CalibrationSpec(samples=1)})
+    with _scratch(task) as store:
+        onnx, _ = export(spec, store)
+        return _line(task, engine=_built(onnx, task, store, depth, blocks))
+
+
+def _error(task: Task) -> TuneLine:
+    """Measure the error of the whole model, and keep nothing but the number."""
+    with _scratch(task) as store:
+        onnx, _ = export(task.export, store)
+        return _line(task, fidelity=fidelity_of(onnx, _reference_of(task), store))
+
+
+def _whole(task: Task) -> TuneLine:
+    """Make the candidate itself, and keep it for whoever compares it."""
+    depth = depth_of(task.export.model)
+    onnx, _ = export(task.export, task.store)
+    engine = _built(onnx, task, task.store, depth, depth)
+    return _line(task, engine=engine, fidelity=fidelity_of(onnx, _reference_of(task), task.store))
+
+
+_PARTS: dict[str, Callable[[Task], TuneLine]] = {"shallow": _shallow, "error": _error, "whole": _whole}
+
+
+def _line(task: Task, engine: BuiltEngine | None = None, fidelity: Fidelity | None = None) -> TuneLine:
+    return TuneLine(part=task.part, recipe=task.export.recipe, engine=engine, fidelity=fidelity)
+
+
+def _built(onnx: OnnxArtifact, task: Task, store: Store, depth: int, blocks: int) -> BuiltEngine:
+    engine, _ = build(onnx, task.build, store, compiler=task.compiler)
+    return BuiltEngine(
+        depth=depth,
+        blocks=blocks,
+        audit=inspect_engine(engine),
+        engine_bytes=engine.manifest.files[0].size_bytes,
+        activation_bytes=engine.manifest.activation_bytes,
+    )
+
+
+def _reference_of(task: Task) -> Reference:
+    return _reference(task.export.model_copy(update={"recipe": BASELINE}), task.store, task.inputs)
+
+
+@cache
+def _reference(export: ExportSpec, store: Store, inputs: InputsSpec) -> Reference:
+    """The FP32 model, loaded and computed once a process."""
+    return load_reference(export, store, inputs, silent)
+
+
+@contextmanager
+def _scratch(task: Task) -> Iterator[Store]:
+    """A store for this piece of work alone; after a failure it stays, for the log that the reason names."""
+    task.scratch.mkdir(parents=True, exist_ok=True)
+    folder = Path(mkdtemp(dir=task.scratch))
+    yield Store(folder)
+    rmtree(folder)
