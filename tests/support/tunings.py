@@ -36,7 +36,9 @@ def prediction(time_ms: float) -> Prediction:
         by_kernel_ms={},
         layers=(),
         assumptions=(),
-        calibration={},
+        calibrated_on="rtx-pro-6000-se",
+        source="scripted",
+        groups={},
     )
 
 
