@@ -254,6 +254,26 @@ def test_another_number_of_attentions_is_refused(int8_graph, images):
         applied(int8_graph, lambda graph: fp8_attention.run(graph, ranges[:1], quantize_result=False))
 
 
+def test_gelu_stays_flat_between_flat_products(nvfp4_graph):
+    flat, _ = applied(nvfp4_graph, flat_tokens.run)
+    shapes = {
+        value.name: len(value.type.tensor_type.shape.dim)
+        for value in with_tensor_types(flat).graph.value_info
+    }
+    gelus = [node for node in flat.graph.node if node.op_type == "Gelu"]
+    assert [shapes[node.input[0]] for node in gelus] == [2, 2]
+    quantised = {node.input[0] for node in flat.graph.node if node.op_type == "TRT_FP4DynamicQuantize"}
+    assert {node.output[0] for node in gelus} <= quantised  # without a Reshape between
+
+
+def test_gelu_is_computed_twice_on_flat_tokens_too(nvfp4_graph, images, tmp_path):
+    twice, _ = applied(nvfp4_graph, gelu_quantizer.run)
+    flat, (_, count) = applied(nvfp4_graph, flat_tokens.run, gelu_quantizer.run)
+    assert count == 2
+    before = emulated(twice, images, tmp_path / "before.onnx")
+    np.testing.assert_array_equal(before, emulated(flat, images, tmp_path / "after.onnx"))
+
+
 @pytest.mark.parametrize("word", ["fp16", "bf16+sparse", "nvfp4@stock"])
 def test_stock_and_casts_take_no_pass(word, int8_graph):
     recipe = parse_recipe(word)

@@ -91,6 +91,12 @@ def test_the_last_norm_passes_no_fp32_on(audit_of: AuditOf) -> None:
     assert before.other_bytes - after.other_bytes >= 2 * BYTES_OF_A_TENSOR
 
 
+def test_flat_gelu_is_not_written_once_more(audit_of: AuditOf) -> None:
+    recipe = "nvfp4:proj=fp8+fp8attn"
+    saved = audit_of(recipe, "flat_tokens").other_bytes - audit_of(recipe).other_bytes
+    assert saved >= 4 * BYTES_OF_A_TENSOR
+
+
 def test_fp8_attention_is_an_fp8_kernel(audit_of: AuditOf) -> None:
     assert audit_of("nvfp4").attention_precision == "fp16"
     assert audit_of("nvfp4+fp8attn").attention_precision == "fp8"

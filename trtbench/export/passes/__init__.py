@@ -65,19 +65,19 @@ GRAPH_PASSES = (
         f"{_QUANTIZED}, but not with +fp8attn",
     ),
     Pass("attention_scale", attention_scale.run, lambda recipe: recipe.is_quantized, _QUANTIZED),
-    Pass("gelu_quantizer", gelu_quantizer.run, lambda recipe: _is_nvfp4(recipe, "fc2"), f"{_NVFP4} in fc2"),
     Pass(
         "attention_quantizer",
         attention_quantizer.run,
         lambda recipe: _is_nvfp4(recipe, "proj"),
         f"{_NVFP4} in proj",
     ),
-    # Last of the quantisers' passes: it takes those that are still dynamic.
+    # Behind attention_quantizer, which reads the heads, and before gelu_quantizer, which follows its shape.
     Pass("flat_tokens", flat_tokens.run, lambda recipe: Precision.NVFP4 in recipe.precisions, _NVFP4),
     Pass("class_token_norm", class_token_norm.run, lambda recipe: recipe.is_quantized, _QUANTIZED),
 )
 _NAMES = tuple(candidate.name for candidate in (*MODEL_PASSES, *GRAPH_PASSES))
 
+    Pass("gelu_quantizer", gelu_quantizer.run, lambda recipe: _is_nvfp4(recipe, "fc2"), f"{_NVFP4} in fc2"),
 
 def choose_passes(recipe: Recipe, names: Sequence[str] | None) -> tuple[str, ...] | None:
     """Those of ``names`` that ``recipe`` takes, in the order they run; ``None``: all that it takes.
