@@ -281,9 +281,19 @@ def test_stock_and_casts_take_no_pass(word, int8_graph):
     assert apply_graph_passes(int8_graph, recipe, None, ()) is int8_graph
 
 
-def test_fp8_attention_keeps_the_biases():
-    assert [candidate.name for candidate in model_passes(parse_recipe("nvfp4"), None)] == ["fold_kv_bias"]
-    assert model_passes(parse_recipe("nvfp4+fp8attn"), None) == ()
+@pytest.mark.parametrize(
+    ("word", "is_folded"),
+    [
+        ("nvfp4", True),
+        ("fp8+fp8attn", True),
+        ("nvfp4:qkv=fp8+fp8attn", True),
+        ("nvfp4+fp8attn", False),
+        ("fp8:qkv=nvfp4+fp8attn", False),
+    ],
+)
+def test_fp8_attention_keeps_the_biases_unless_k_and_v_come_in_fp8(word, is_folded):
+    passes = [candidate.name for candidate in model_passes(parse_recipe(word), None)]
+    assert passes == ["fold_kv_bias"] * is_folded
 
 
 def test_all_passes_by_name_are_the_default():

@@ -91,6 +91,22 @@ def test_the_last_norm_passes_no_fp32_on(audit_of: AuditOf) -> None:
     assert before.other_bytes - after.other_bytes >= 2 * BYTES_OF_A_TENSOR
 
 
+def kernels_into_attention(audit: Audit) -> list[str]:
+    """Kernels other than products that give attention an operand."""
+    (attention,) = [layer for layer in audit.layers if layer.op == "attention"]
+    operands = {tensor.name for tensor in attention.inputs}
+    makers = [layer for layer in audit.layers if operands & {tensor.name for tensor in layer.outputs}]
+    return [layer.name for layer in makers if layer.op != "gemm"]
+
+
+def test_fp8_products_give_attention_k_and_v_in_fp8(audit_of: AuditOf) -> None:
+    before, after = audit_of("fp8+fp8attn", "fold_kv_bias"), audit_of("fp8+fp8attn")
+    assert len(kernels_into_attention(before)) == 3
+    assert len(kernels_into_attention(after)) == 1  # of Q, which has a bias
+    products = [layer for layer in after.layers if layer.op == "gemm" and layer.role == "qkv"]
+    assert sorted(layer.precision_out for layer in products) == ["fp16", "fp8", "fp8"]
+
+
 def test_flat_gelu_is_not_written_once_more(audit_of: AuditOf) -> None:
     recipe = "nvfp4:proj=fp8+fp8attn"
     saved = audit_of(recipe, "flat_tokens").other_bytes - audit_of(recipe).other_bytes

@@ -41,16 +41,18 @@ def _is_nvfp4(recipe: Recipe, role: str) -> bool:
     return recipe.precision_of(role) is Precision.NVFP4
 
 
+def _needs_no_kv_bias(recipe: Recipe) -> bool:
+    """Whether K and V go from the product to attention as they are.
+
+    FP8 attention takes them in FP8. An FP8 product writes that; behind any other a kernel quantises them, and
+    adds the bias on the way.
+    """
+    return recipe.is_quantized and (not recipe.fp8attn or recipe.precision_of("qkv") is Precision.FP8)
+
+
 _QUANTIZED, _NVFP4 = "all that quantize", "nvfp4"
-MODEL_PASSES = (
-    # With FP8 attention, K and V pass through a quantizing kernel that adds the bias on the way.
-    Pass(
-        "fold_kv_bias",
-        fold_kv_bias.run,
-        lambda recipe: recipe.is_quantized and not recipe.fp8attn,
-        f"{_QUANTIZED}, but not with +fp8attn",
-    ),
-)
+_NO_KV_BIAS = f"{_QUANTIZED}, with +fp8attn only fp8 in qkv"
+MODEL_PASSES = (Pass("fold_kv_bias", fold_kv_bias.run, _needs_no_kv_bias, _NO_KV_BIAS),)
 GRAPH_PASSES = (
     Pass(
         "split_qkv",
@@ -58,12 +60,7 @@ GRAPH_PASSES = (
         lambda recipe: recipe.precision_of("qkv").is_quantized,
         "all that quantize qkv",
     ),
-    Pass(
-        "zero_kv_bias",
-        zero_kv_bias.run,
-        lambda recipe: recipe.is_quantized and not recipe.fp8attn,
-        f"{_QUANTIZED}, but not with +fp8attn",
-    ),
+    Pass("zero_kv_bias", zero_kv_bias.run, _needs_no_kv_bias, _NO_KV_BIAS),
     Pass("attention_scale", attention_scale.run, lambda recipe: recipe.is_quantized, _QUANTIZED),
     Pass(
         "attention_quantizer",
@@ -73,11 +70,11 @@ GRAPH_PASSES = (
     ),
     # Behind attention_quantizer, which reads the heads, and before gelu_quantizer, which follows its shape.
     Pass("flat_tokens", flat_tokens.run, lambda recipe: Precision.NVFP4 in recipe.precisions, _NVFP4),
+    Pass("gelu_quantizer", gelu_quantizer.run, lambda recipe: _is_nvfp4(recipe, "fc2"), f"{_NVFP4} in fc2"),
     Pass("class_token_norm", class_token_norm.run, lambda recipe: recipe.is_quantized, _QUANTIZED),
 )
 _NAMES = tuple(candidate.name for candidate in (*MODEL_PASSES, *GRAPH_PASSES))
 
-    Pass("gelu_quantizer", gelu_quantizer.run, lambda recipe: _is_nvfp4(recipe, "fc2"), f"{_NVFP4} in fc2"),
 
 def choose_passes(recipe: Recipe, names: Sequence[str] | None) -> tuple[str, ...] | None:
     """Those of ``names`` that ``recipe`` takes, in the order they run; ``None``: all that it takes.

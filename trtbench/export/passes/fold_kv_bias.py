@@ -3,8 +3,8 @@
 The bias of K adds the same number to every score of a query, which softmax takes out again. The rows of
 its result add up to 1, so that the bias of V comes out as it went in and can join the bias of the
 projection that follows: ``proj(P (V + b)) = proj(P V) + W b``. Both hold exactly in real numbers, and
-only where nothing (a norm, a rotary embedding) stands between. Without them, FP16 K and V go from the
-product to attention without a kernel between.
+only where nothing (a norm, a rotary embedding) stands between. Without them, K and V go from the product to
+attention without a kernel between: in FP16, or in FP8 from an FP8 product to FP8 attention.
 """
 
 import torch
