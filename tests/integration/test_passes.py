@@ -30,6 +30,7 @@ from trtbench.export.passes import (
     gelu_quantizer,
     model_passes,
     split_qkv,
+    stack_qkv_bias,
     zero_kv_bias,
 )
 from trtbench.export.quantized_graph import quantized_graph
@@ -117,6 +118,39 @@ def test_split_products_read_one_quantised_input(int8_graph):
     split, _ = applied(int8_graph, split_qkv.run)
     inputs = {node.name: node.input[0] for node in split.graph.node if node.op_type == "MatMul"}
     assert inputs["/blocks/blocks.0/attn/q/MatMul"] == inputs["/blocks/blocks.0/attn/k/MatMul"]
+
+
+def with_qkv_biases(model, value_of_part):
+    """The same graph with a constant bias on each of Q, K and V."""
+    biased = onnx.ModelProto.FromString(model.SerializeToString())
+    for tensor in biased.graph.initializer:
+        part = tensor.name.removesuffix("/bias")[-1:]
+        if tensor.name.endswith(("/attn/q/bias", "/attn/k/bias", "/attn/v/bias")):
+            bias = np.full(tensor.dims, value_of_part[part], np.float16)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(bias, tensor.name))
+    return biased
+
+
+def test_stack_qkv_bias_changes_no_number(int8_graph, images):
+    split, _ = applied(int8_graph, split_qkv.run)
+    split = with_qkv_biases(split, {"q": 0.5, "k": -0.25, "v": 2.0})
+    stacked, (count,) = applied(split, stack_qkv_bias.run)
+    assert count == 2
+    additions = [name for name in names(stacked, "Add") if "/attn/" in name and "/proj/" not in name]
+    assert additions == [f"/blocks/blocks.{block}/attn/qkv/bias/Add" for block in range(2)]
+    np.testing.assert_array_equal(run(stacked, images), run(split, images))
+    _, (again,) = applied(stacked, stack_qkv_bias.run)
+    assert again == 0
+
+
+def test_stack_qkv_bias_leaves_a_norm_of_keys_alone(int8_graph):
+    split, _ = applied(int8_graph, split_qkv.run)
+    (heads,) = [n for n in split.graph.node if n.name == "/blocks/blocks.0/attn/k/heads/Transpose"]
+    heads.output[0], normalized = "raw_keys", heads.output[0]
+    norm = onnx.helper.make_node("Softmax", ["raw_keys"], [normalized], name="norm")
+    split.graph.node.insert(list(split.graph.node).index(heads) + 1, norm)
+    _, (count,) = applied(split, stack_qkv_bias.run)
+    assert count == 1
 
 
 def test_attention_scale_moves_to_the_query(int8_graph, images):
@@ -220,6 +254,26 @@ def test_flat_tokens_change_no_number(nvfp4_graph, images, tmp_path):
     assert again == 0
 
 
+def test_gelu_stays_flat_between_flat_products(nvfp4_graph):
+    flat, _ = applied(nvfp4_graph, flat_tokens.run)
+    shapes = {
+        value.name: len(value.type.tensor_type.shape.dim)
+        for value in with_tensor_types(flat).graph.value_info
+    }
+    gelus = [node for node in flat.graph.node if node.op_type == "Gelu"]
+    assert [shapes[node.input[0]] for node in gelus] == [2, 2]
+    quantised = {node.input[0] for node in flat.graph.node if node.op_type == "TRT_FP4DynamicQuantize"}
+    assert {node.output[0] for node in gelus} <= quantised  # without a Reshape between
+
+
+def test_gelu_is_computed_twice_on_flat_tokens_too(nvfp4_graph, images, tmp_path):
+    twice, _ = applied(nvfp4_graph, gelu_quantizer.run)
+    flat, (_, count) = applied(nvfp4_graph, flat_tokens.run, gelu_quantizer.run)
+    assert count == 2
+    before = emulated(twice, images, tmp_path / "before.onnx")
+    np.testing.assert_array_equal(before, emulated(flat, images, tmp_path / "after.onnx"))
+
+
 def test_zeros_keep_being_zeros(nvfp4_graph, images, tmp_path):
     written_out, _ = applied(nvfp4_graph, gelu_quantizer.run, attention_quantizer.run)
     for tensor in written_out.graph.initializer:
@@ -254,26 +308,6 @@ def test_another_number_of_attentions_is_refused(int8_graph, images):
         applied(int8_graph, lambda graph: fp8_attention.run(graph, ranges[:1], quantize_result=False))
 
 
-def test_gelu_stays_flat_between_flat_products(nvfp4_graph):
-    flat, _ = applied(nvfp4_graph, flat_tokens.run)
-    shapes = {
-        value.name: len(value.type.tensor_type.shape.dim)
-        for value in with_tensor_types(flat).graph.value_info
-    }
-    gelus = [node for node in flat.graph.node if node.op_type == "Gelu"]
-    assert [shapes[node.input[0]] for node in gelus] == [2, 2]
-    quantised = {node.input[0] for node in flat.graph.node if node.op_type == "TRT_FP4DynamicQuantize"}
-    assert {node.output[0] for node in gelus} <= quantised  # without a Reshape between
-
-
-def test_gelu_is_computed_twice_on_flat_tokens_too(nvfp4_graph, images, tmp_path):
-    twice, _ = applied(nvfp4_graph, gelu_quantizer.run)
-    flat, (_, count) = applied(nvfp4_graph, flat_tokens.run, gelu_quantizer.run)
-    assert count == 2
-    before = emulated(twice, images, tmp_path / "before.onnx")
-    np.testing.assert_array_equal(before, emulated(flat, images, tmp_path / "after.onnx"))
-
-
 @pytest.mark.parametrize("word", ["fp16", "bf16+sparse", "nvfp4@stock"])
 def test_stock_and_casts_take_no_pass(word, int8_graph):
     recipe = parse_recipe(word)
@@ -301,6 +335,8 @@ def test_all_passes_by_name_are_the_default():
     every = ("split_qkv", "fold_kv_bias", "zero_kv_bias", "attention_scale", "gelu_quantizer")
     every = (*every, "attention_quantizer", "flat_tokens", "class_token_norm")
     assert choose_passes(recipe, every) is None
+    assert "stack_qkv_bias" not in every  # of FP8 attention
+    assert choose_passes(parse_recipe("nvfp4+fp8attn"), ("stack_qkv_bias",)) == ("stack_qkv_bias",)
     assert choose_passes(recipe, every[:2]) == ("fold_kv_bias", "split_qkv")
     assert choose_passes(parse_recipe("nvfp4@stock"), ()) is None
     assert choose_passes(parse_recipe("fp8+fp8attn"), ("gelu_quantizer",)) == ()

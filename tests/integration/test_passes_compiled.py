@@ -99,6 +99,13 @@ def kernels_into_attention(audit: Audit) -> list[str]:
     return [layer.name for layer in makers if layer.op != "gemm"]
 
 
+def test_stacked_biases_leave_one_kernel_that_quantises_q_k_and_v(audit_of: AuditOf) -> None:
+    before, after = audit_of("nvfp4+fp8attn", "stack_qkv_bias"), audit_of("nvfp4+fp8attn")
+    assert before.other_kernels - after.other_kernels == 2
+    assert len(kernels_into_attention(before)) == 3
+    assert len(kernels_into_attention(after)) == 1
+
+
 def test_fp8_products_give_attention_k_and_v_in_fp8(audit_of: AuditOf) -> None:
     before, after = audit_of("fp8+fp8attn", "fold_kv_bias"), audit_of("fp8+fp8attn")
     assert len(kernels_into_attention(before)) == 3

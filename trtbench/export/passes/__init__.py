@@ -20,6 +20,7 @@ from trtbench.export.passes import (
     fp8_attention,
     gelu_quantizer,
     split_qkv,
+    stack_qkv_bias,
     zero_kv_bias,
 )
 from trtbench.export.passes.fp8_attention import AttentionRange
@@ -59,6 +60,12 @@ GRAPH_PASSES = (
         split_qkv.run,
         lambda recipe: recipe.precision_of("qkv").is_quantized,
         "all that quantize qkv",
+    ),
+    Pass(
+        "stack_qkv_bias",
+        stack_qkv_bias.run,
+        lambda recipe: recipe.fp8attn and _is_nvfp4(recipe, "qkv"),
+        f"{_NVFP4} in qkv with +fp8attn",
     ),
     Pass("zero_kv_bias", zero_kv_bias.run, _needs_no_kv_bias, _NO_KV_BIAS),
     Pass("attention_scale", attention_scale.run, lambda recipe: recipe.is_quantized, _QUANTIZED),
