@@ -80,6 +80,7 @@ RECIPES = (
     "nvfp4",
     "nvfp4+fp8attn",
     "nvfp4+sparse",
+    "nvfp4:proj=fp8+fp8attn",
     "nvfp4:qkv=fp8,proj=fp8",
     "nvfp4:fc2=fp8",
 )
@@ -92,6 +93,8 @@ ABLATED = (
     (VIT_B_2_BLOCKS, "fp8"),
     (VIT_B_2_BLOCKS, "mxfp8"),
     (VIT_B_2_BLOCKS, "int8"),
+    (VIT_B_2_BLOCKS, "nvfp4:proj=fp8+fp8attn"),
+    (VIT_B_2_BLOCKS, "fp8+fp8attn"),
 )
 
 
