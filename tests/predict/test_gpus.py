@@ -14,8 +14,8 @@ from trtbench.specs.gpu import FIGURES
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("rtx-pro-6000", "rtx-pro-6000-ws"),
-        ("RTX PRO 6000", "rtx-pro-6000-ws"),
+        ("rtx-pro-6000", "rtx-pro-6000-se"),
+        ("RTX PRO 6000", "rtx-pro-6000-se"),
         ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "rtx-pro-6000-se"),
         ("NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition", "rtx-pro-6000-max-q"),
         ("5090", "rtx-5090"),

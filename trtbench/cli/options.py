@@ -27,7 +27,7 @@ _MODEL, _CALIBRATION, _BENCH = ModelSpec(), CalibrationSpec(), BenchSpec()
 _BUILD, _BUILDER = BuildRequest(), BuilderOptions()
 _BATCH: int = ExportSpec.model_fields["batch"].default
 
-DEFAULT_GPU = "rtx-pro-6000-ws"
+DEFAULT_GPU = "rtx-pro-6000-se"
 """Of roofs and explanations, which choose no GPU by engines."""
 
 GpuOption = Annotated[str, Option(help="Where the engines would run; trtbench gpus lists the names.")]
