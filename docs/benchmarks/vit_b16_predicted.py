@@ -82,13 +82,13 @@ def in_words(best: Explanation) -> Iterator[str]:
     own, fp16, ceiling = best.waterfall, best.fp16, best.ceiling
     step, base = ({each.step: each.ms for each in waterfall.steps} for waterfall in (own, fp16))
     need = fp16.predicted_ms / HOPED
-    low, high = fp16.interval_ms[0] / own.interval_ms[1], fp16.interval_ms[1] / own.interval_ms[0]
+    low, high = best.speedup_interval
     yield (
         f"The best of the ten is `{own.recipe}`: {own.predicted_ms:.2f} ms, {best.speedup:.2f}x over FP16. "
         f"The best published NVFP4 engine has {PUBLISHED:.2f}x."
     )
     yield (
-        f"The ends of both intervals allow {low:.2f}x to {high:.2f}x, so which of them is faster is open. "
+        f"Its interval is {low:.2f}x to {high:.2f}x, so which of them is faster is open. "
         f"{HOPED}x would be {need:.2f} ms: {own.predicted_ms - need:.2f} ms less."
     )
     yield ""

@@ -198,6 +198,7 @@ EXPLANATION = results.Explanation(
     gpu=GPU_ENTRY,
     waterfall=WATERFALL,
     fp16=WATERFALL,
+    speedup_interval=(0.9, 1.1),
     ceiling=CEILING,
     levers=(LEVER,),
     least_share=0.01,

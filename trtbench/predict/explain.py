@@ -10,6 +10,7 @@ from trtbench.predict.levers import Gain, batch_gain, gains_of
 from trtbench.predict.listing import gpu_entry
 from trtbench.predict.pricing import PricedEngine, price
 from trtbench.predict.rescale import at_batch
+from trtbench.predict.speedup import predicted_speedup
 from trtbench.predict.waterfall import waterfall_of
 from trtbench.results import Audit, BatchRate, Ceiling, Explanation, Lever, Prediction, Waterfall
 from trtbench.specs import ExportSpec, GpuSpec
@@ -63,6 +64,7 @@ def explain_engine(
         gpu=gpu_entry(gpu),
         waterfall=own.waterfall,
         fp16=fp16.waterfall,
+        speedup_interval=predicted_speedup("", fp16.prediction, "", own.prediction).interval,
         ceiling=ceiling_of(own.waterfall, fp16.waterfall, gpu),
         levers=tuple(sorted(worth, key=lambda lever: -lever.saves_ms)),
         least_share=LEAST_SHARE,

@@ -123,6 +123,7 @@ class Explanation(Spec):
     gpu: GpuEntry
     waterfall: Waterfall
     fp16: Waterfall
+    speedup_interval: tuple[float, float] = Field(description="of ``speedup``, as comparisons have it")
     ceiling: Ceiling
     levers: tuple[Lever, ...]
     least_share: float = Field(description="of the predicted time, that a lever is worth to be listed")

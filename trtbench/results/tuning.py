@@ -14,7 +14,7 @@ from trtbench.results.audit import Audit
 from trtbench.results.base import SCHEMA_VERSION
 from trtbench.results.fidelity import Fidelity
 from trtbench.results.measurement import Measurement
-from trtbench.results.prediction import GpuEntry, Prediction
+from trtbench.results.prediction import GpuEntry, PredictedSpeedup, Prediction
 from trtbench.specs import InputsSpec, RecipeField, Spec
 from trtbench.specs.recipe import Recipe
 
@@ -118,6 +118,7 @@ class Tuning(Spec):
         time_error_pct, sqnr_error_db: most that an estimate was off, over the confirmed recipes.
         winner: recipe of the fastest row that keeps what was asked for; null where none does.
         by: the evidence that the winner is the fastest by.
+        speedup: predicted, of the winner over FP16; null where FP16 wins.
         failures: parts of recipes that failed, so that no recipe with them was estimated.
         not_searched: what recipes could also have, and why it was left out.
     """
@@ -140,6 +141,7 @@ class Tuning(Spec):
     sqnr_error_db: float
     winner: RecipeField | None = None
     by: Literal["predicted", "measured"] = "predicted"
+    speedup: PredictedSpeedup | None = None
     not_searched: tuple[str, ...]
     failures: tuple[str, ...]
     not_timed: str | None = None

@@ -10,6 +10,7 @@ from trtbench.compare.grid import prepared_cells
 from trtbench.compare.timing import why_not_timed
 from trtbench.predict.fitted import calibration_of
 from trtbench.predict.listing import gpu_entry
+from trtbench.predict.speedup import predicted_speedup
 from trtbench.progress import OnStep, silent
 from trtbench.results import TunedRow, Tuning
 from trtbench.runtimes import runtime_entry
@@ -131,4 +132,9 @@ def _with_winner(tuning: Tuning) -> Tuning:
         lambda row: row.measured_ms if is_timed and row.measured_ms else row.predicted_ms,
         lambda row: -row.sqnr_db,
     )
-    return tuning.model_copy(update={"winner": winner.recipe, "by": "measured" if is_timed else "predicted"})
+    base = tuning.row_of(BASELINE)
+    speedup = None
+    if base and base.prediction and winner.prediction and base is not winner:
+        speedup = predicted_speedup(str(BASELINE), base.prediction, str(winner.recipe), winner.prediction)
+    by = "measured" if is_timed else "predicted"
+    return tuning.model_copy(update={"winner": winner.recipe, "by": by, "speedup": speedup})

@@ -102,7 +102,9 @@ def _ceiling(explanation: Explanation, console: Console) -> Table:
     for label, ratio in _bounds(own, fp16, ceiling):
         table.add_row(label, f"{ratio:.2f}x")
     if own != fp16:
-        table.add_row("predicted", f"{explanation.speedup:.2f}x", style="bold")
+        low, high = explanation.speedup_interval
+        label = f"predicted ({low:.2f}x to {high:.2f}x)"
+        table.add_row(label, f"{explanation.speedup:.2f}x", style="bold")
     return table
 
 

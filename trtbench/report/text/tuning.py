@@ -103,7 +103,7 @@ def _verdict(tuning: Tuning) -> str:
 
 
 def _time_and_speedup(tuning: Tuning, row: TunedRow) -> str:
-    """Measured where that decided; of a predicted speed-up also the quotient of both intervals' ends."""
+    """Measured where that decided, else predicted."""
     base = tuning.row_of(_BASELINE)
     if tuning.by == "measured" and row.measured_ms:
         over = base.measured_ms if base and base is not row else None
@@ -111,12 +111,10 @@ def _time_and_speedup(tuning: Tuning, row: TunedRow) -> str:
             f", {over / row.measured_ms:.2f}x fp16" if over else ""
         )
     text = f"predicted {row.predicted_ms:.3g} ms"
-    if base is None or base is row or not base.prediction or not row.prediction:
+    if tuning.speedup is None:
         return text
-    (low, high), (least, most) = base.prediction.interval_ms, row.prediction.interval_ms
-    return (
-        f"{text}, {base.predicted_ms / row.predicted_ms:.2f}x fp16 ({low / most:.2f} to {high / least:.2f})"
-    )
+    low, high = tuning.speedup.interval
+    return f"{text}, {tuning.speedup.ratio:.2f}x fp16 ({low:.2f} to {high:.2f})"
 
 
 def _bound(tuning: Tuning) -> str:
