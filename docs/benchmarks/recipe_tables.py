@@ -17,13 +17,13 @@ from pathlib import Path
 
 from trtbench.audit.inspect import inspect_engine
 from trtbench.build import build
-from trtbench.cli.parse_model import read_model_entry
 from trtbench.errors import TrtbenchError
 from trtbench.export import export
 from trtbench.export.passes import GRAPH_PASSES, MODEL_PASSES
 from trtbench.host.hardware import package_versions
 from trtbench.progress import OnStep
 from trtbench.report.text.compiled_table import format_shares
+from trtbench.request import read_model_entry
 from trtbench.results import Audit, Fidelity, SparsityRecord
 from trtbench.specs import BuildSpec, ExportSpec, InputsSpec, ModelSpec
 from trtbench.specs.recipe import Recipe, parse_recipe

@@ -8,8 +8,8 @@ from onnx import TensorProto, helper
 
 from trtbench.build.profiles import check_profiles
 from trtbench.build.source import source_of
-from trtbench.cli.parse import parse_profile
 from trtbench.errors import ArtifactError, SpecError
+from trtbench.request import parse_profile
 from trtbench.specs import ShapeRange
 
 X = ShapeRange(input="x", min_shape=(1, 3), opt_shape=(8, 3), max_shape=(64, 3))
@@ -40,19 +40,17 @@ def test_other_words_are_refused_with_an_example(word: str) -> None:
     with pytest.raises(SpecError) as refused:
         parse_profile(word)
     assert str(refused.value) == (
-        f"--profile {word}: expected NAME=MIN:OPT:MAX, such as "
+        f"profile {word}: expected NAME=MIN:OPT:MAX, such as "
         "x=1x3x224x224:8x3x224x224:64x3x224x224; separate inputs by commas"
     )
 
 
 def test_an_input_that_comes_twice_and_a_side_that_is_too_long() -> None:
     with pytest.raises(
-        SpecError, match=r"^--profile x=1:2:3,x=1:2:3: x comes twice; give one range for each input$"
+        SpecError, match=r"^profile x=1:2:3,x=1:2:3: x comes twice; give one range for each input$"
     ):
         parse_profile("x=1:2:3,x=1:2:3")
-    with pytest.raises(
-        SpecError, match=r"^--profile x=1:2:99999999999: Input should be less than 2147483648$"
-    ):
+    with pytest.raises(SpecError, match=r"^profile x=1:2:99999999999: Input should be less than 2147483648$"):
         parse_profile("x=1:2:99999999999")
 
 

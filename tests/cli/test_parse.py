@@ -6,40 +6,13 @@ import numpy as np
 import pytest
 
 from trtbench.cli.groups import Given
-from trtbench.cli.options import BuildOptions, CompilerOptions, GridOptions, ModelOptions, TimingOptions
-from trtbench.cli.parse import bench_spec, build_request, inputs_spec, parse_grid
-from trtbench.cli.parse_model import checked_exports, parse_overrides, read_model_entry
+from trtbench.cli.options import BuildOptions, CompilerOptions, GridOptions, ModelOptions
+from trtbench.cli.parse import build_request, inputs_spec, parse_grid
+from trtbench.cli.parse_model import checked_exports, parse_overrides
 from trtbench.errors import SpecError
 from trtbench.specs import MAX_SEED
 
 NOWHERE = Path("/nowhere")
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("name: vit\nimg_size: 2024-13-45", "line 2, column 11: '2024-13-45' cannot be read as timestamp"),
-        (
-            "name: vit\nset: {depth: 2024-02-31}",
-            "line 2, column 14: '2024-02-31' cannot be read as timestamp",
-        ),
-        (f"name: {'1' * 5000}", f"line 1, column 7: '{'1' * 39} cannot be read as int"),
-        ("[" * 5000, "no YAML: lists and mappings are nested too deeply"),
-        ("name: [", "line 1, column 8: expected the node content, but found '<stream end>'"),
-        ("name: vit\noverrides: {1: 2, depth: 3}", "overrides: expected names with values"),
-    ],
-    ids=["month", "day", "digits", "brackets", "bracket", "number"],
-)
-def test_a_model_file_that_cannot_be_read_is_one_line_with_the_place(
-    tmp_path: Path, text: str, words: str
-) -> None:
-    (tmp_path / "vit.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(SpecError) as caught:
-        read_model_entry(tmp_path / "vit.yaml")
-    told = str(caught.value)
-    assert told.startswith(f"--model {tmp_path}/vit.yaml: ")
-    assert words in told
-    assert "\n" not in told
 
 
 @pytest.mark.parametrize("value", ["2024-13-45", "9" * 5000, "[" * 5000], ids=["month", "digits", "brackets"])
@@ -95,12 +68,13 @@ def test_a_seed_that_no_generator_takes_is_refused_with_the_range(seed: int) -> 
     with pytest.raises(SpecError, match=words):
         checked_exports(["fp16"], ModelOptions(seed=seed), (1, None), Given())
     with pytest.raises(SpecError, match=words):
-        bench_spec(TimingOptions(), seed)
+        parse_grid(["fp16"], GridOptions(seed=seed), Given())
 
 
 def test_the_greatest_seed_is_one_for_all_generators() -> None:
     torch = pytest.importorskip("torch")
-    assert bench_spec(TimingOptions(), MAX_SEED).seed == inputs_spec(None, 1, MAX_SEED).seed == MAX_SEED
+    grid = parse_grid(["fp16"], GridOptions(seed=MAX_SEED), Given())
+    assert grid.bench.seed == inputs_spec(None, 1, MAX_SEED).seed == MAX_SEED
     torch.Generator().manual_seed(MAX_SEED)
     np.random.default_rng((MAX_SEED, 0))
 

@@ -214,7 +214,7 @@ def test_the_command(monkeypatch, trtbench):
         (["--max-top1-drop", "1"], "--max-top1-drop needs --data"),
         (["--max-top1-drop", "1", "--min-sqnr", "3", "--data", "x"], "exclude each other"),
         (["--max-top1-drop", "-1", "--data", "."], "--max-top1-drop -1.0: "),
-        (["--min-sqnr", "nan"], "--min-sqnr-db nan: "),
+        (["--min-sqnr", "nan"], "--min-sqnr nan: "),
         (["--sparsity-method", "sparsegpt"], "--sparsity-method has no effect"),
         (["--data", "nowhere"], "nowhere: no such directory"),
     ],

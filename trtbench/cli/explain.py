@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from trtbench.cli.groups import Given
-from trtbench.cli.options import DEFAULT_GPU, ExplainOptions, GpuOption, OutputOptions
+from trtbench.cli.options import ExplainOptions, GpuOption, OutputOptions
 from trtbench.cli.output import print_result
+from trtbench.request import DEFAULT_GPU
 
 
 def command(

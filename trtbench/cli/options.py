@@ -27,9 +27,6 @@ _MODEL, _CALIBRATION, _BENCH = ModelSpec(), CalibrationSpec(), BenchSpec()
 _BUILD, _BUILDER = BuildRequest(), BuilderOptions()
 _BATCH: int = ExportSpec.model_fields["batch"].default
 
-DEFAULT_GPU = "rtx-pro-6000-se"
-"""Of roofs and explanations, which choose no GPU by engines."""
-
 GpuOption = Annotated[str, Option(help="Where the engines would run; trtbench gpus lists the names.")]
 JsonOption = Annotated[bool, Option("--json", help="Print the result as JSON and nothing else on stdout.")]
 SET = Option("--set", metavar="NAME=VALUE", help="Constructor argument, such as depth=2; repeatable.")

@@ -1,73 +1,50 @@
-"""From words and options to specs of models and exports."""
+"""From options to arguments, and from words and options to exports of models."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
+from trtbench import request
 from trtbench.cli.groups import Given
 from trtbench.cli.options import ModelOptions
 from trtbench.cli.refusals import Asked, refuse
 from trtbench.errors import SpecError
-from trtbench.specs import (
-    CalibrationSpec,
-    CheckpointSpec,
-    ExportSpec,
-    InputsSpec,
-    ModelSpec,
-    Scalar,
-    Spec,
-)
+from trtbench.request import DEFAULT_PRECISIONS, ArgumentError, Shape, is_model, parse_recipes
+from trtbench.specs import ExportSpec, Scalar
 from trtbench.specs.recipe import Recipe, parse_recipe
-from trtbench.specs.yaml_text import load_yaml, yaml_problem
+from trtbench.specs.yaml_text import load_yaml
 
-S = TypeVar("S", bound=Spec)
-Shape = tuple[int, int | None]
-"""Batch, and image size where it is not the model's own."""
-
-DEFAULT_PRECISIONS = ("fp8+fp8attn", "mxfp8", "nvfp4+fp8attn")
-"""What models are linted for: FP8 and the block formats, with attention in FP8 where it compiles so."""
-
-_OPTIONS = {
-    (ModelSpec, "name"): "model",
-    (ModelSpec, "overrides"): "set",
-    (CalibrationSpec, "samples"): "calib-samples",
-    (InputsSpec, "samples"): "data-samples",
-}
-"""Options with another name than the field that they fill."""
+_OPTIONS = {"overrides": "set", "min_sqnr_db": "min-sqnr"}
+"""Options with another name than the argument."""
 
 
-def checked_spec(spec_type: type[S], options: object = None, /, **fields: object) -> S:
-    """Make a spec of ``fields`` and, where these lack one, of the options with its name.
-
-    Raises:
-        SpecError: a value is wrong; the text names the option.
-    """
-    values = {} if options is None else vars(options)
-    same = {name: values[name] for name in values if name in spec_type.model_fields}
+@contextmanager
+def naming_options() -> Iterator[None]:
+    """Name the option where an argument is wrong: ``--calib-samples`` for ``calib_samples``."""
     try:
-        return spec_type(**{**same, **fields})
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = str(first["loc"][0])
-        option = _OPTIONS.get((spec_type, field), field.replace("_", "-"))
-        raise SpecError(f"--{option} {first['input']}: {first['msg']}") from error
+        yield
+    except ArgumentError as error:
+        option = _OPTIONS.get(error.argument, error.argument.replace("_", "-"))
+        raise SpecError(f"--{option} {error.problem}") from error
 
 
-def parse_recipes(words: Sequence[str]) -> tuple[Recipe, ...]:
-    """Read recipes.
+def arguments_of(options: object) -> Any:
+    """Options as the arguments that Python takes.
 
     Raises:
-        SpecError: a word is no recipe, or one is named twice.
+        SpecError: a word of ``--set`` is wrong.
     """
-    recipes = tuple(parse_recipe(word) for word in words)
-    for recipe in recipes:
-        if recipes.count(recipe) > 1:
-            raise SpecError(f"recipe {recipe} is named more than once; name each recipe once")
-    return recipes
+    arguments = dict(vars(options))
+    if "overrides" in arguments:
+        arguments["overrides"] = dict(parse_overrides(arguments["overrides"]))
+        arguments["passes"] = _pass_names(arguments["passes"])
+    if "no_graph" in arguments:
+        arguments["cuda_graph"] = not arguments["no_graph"]
+    return arguments
 
 
 def checked_exports(
@@ -83,6 +60,7 @@ def checked_exports(
     return export_specs(recipes, options, [shape])
 
 
+@naming_options()
 def export_specs(
     recipes: Sequence[Recipe], options: ModelOptions, shapes: Sequence[Shape]
 ) -> tuple[ExportSpec, ...]:
@@ -91,24 +69,7 @@ def export_specs(
     Raises:
         SpecError: an option is wrong.
     """
-    model = _model_spec(options)
-    directory = None if options.calib is None else str(options.calib.resolve())
-    calibration = checked_spec(
-        CalibrationSpec, directory=directory, samples=options.calib_samples, seed=options.seed
-    )
-    return tuple(
-        checked_spec(
-            ExportSpec,
-            model=checked_spec(ModelSpec, model, img_size=model.img_size if size is None else size),
-            recipe=recipe,
-            batch=batch,
-            passes=_pass_names(options.passes),
-            sparsity_method=options.sparsity_method,
-            calibration=calibration,
-        )
-        for batch, size in shapes
-        for recipe in recipes
-    )
+    return request.export_specs(recipes, options.model, shapes, arguments_of(options))
 
 
 def lint_subject(
@@ -119,66 +80,17 @@ def lint_subject(
     Raises:
         SpecError: an option is wrong, or has no effect on a graph.
     """
-    path = Path(word)
-    is_name = not path.exists() and path.suffix != ".onnx" and len(path.parts) == 1
-    is_model = is_name or path.suffix == ".yaml"
-    refuse(Asked(graph=None if is_model else path), given)
-    options = ModelOptions(model=word if is_model else ModelOptions.model, overrides=list(overrides))
+    path = None if is_model(word) else Path(word)
+    refuse(Asked(graph=path), given)
+    options = ModelOptions(model=word if path is None else ModelOptions.model, overrides=list(overrides))
     exports = export_specs(parse_recipes(precisions or DEFAULT_PRECISIONS), options, [shape])
-    return exports if is_model else path
+    return exports if path is None else path
 
 
 def _pass_names(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
     return () if text == "none" else tuple(text.split(","))
-
-
-def _model_spec(options: ModelOptions) -> ModelSpec:
-    entry = read_model_entry(Path(options.model)) if options.model.endswith(".yaml") else None
-    overrides = {**dict(entry.overrides if entry else ()), **dict(parse_overrides(options.overrides))}
-    return checked_spec(
-        ModelSpec,
-        name=entry.name if entry else options.model,
-        overrides=tuple(sorted(overrides.items())),
-        img_size=entry.img_size if entry else None,
-        pretrained=options.pretrained,
-        checkpoint=None if options.checkpoint is None else _checkpoint_spec(options.checkpoint),
-        seed=options.seed,
-    )
-
-
-def _checkpoint_spec(path: Path) -> CheckpointSpec:
-    from trtbench.export.checkpoint_files import weights_sha256
-
-    return CheckpointSpec(path=str(path.resolve()), sha256=weights_sha256(path))
-
-
-def read_model_entry(path: Path) -> ModelSpec:
-    """Read a model of ``models/``: ``name``, and where they differ from timm's ``img_size``, ``overrides``.
-
-    Raises:
-        SpecError: the file cannot be read, or a field is missing, unknown or wrong.
-    """
-    try:
-        entry = load_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(f"--model {path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SpecError(f"--model {path}: cannot be read: {yaml_problem(error)}") from error
-    if not isinstance(entry, dict) or not {"name"} <= entry.keys() <= {"name", "img_size", "overrides"}:
-        raise SpecError(
-            f"--model {path}: expected the fields name, img_size and overrides, got {entry!r:.80}"
-        )
-    overrides = entry.get("overrides") or {}
-    if not isinstance(overrides, dict) or not all(isinstance(name, str) for name in overrides):
-        raise SpecError(f"--model {path}: overrides: expected names with values, got {overrides!r:.80}")
-    pairs = tuple(sorted(overrides.items()))
-    try:
-        return ModelSpec(name=entry["name"], img_size=entry.get("img_size"), overrides=pairs)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SpecError(f"--model {path}: {first['loc'][0]} {first['input']!r}: {first['msg']}") from error
 
 
 def parse_overrides(words: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:

@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from trtbench.cli.groups import Given
-from trtbench.cli.options import DEFAULT_GPU, SET, JsonOption, ShapesOptions
+from trtbench.cli.options import SET, JsonOption, ShapesOptions
 from trtbench.cli.output import print_result
 from trtbench.cli.path_names import checked_names
+from trtbench.request import DEFAULT_GPU
 
 
 def command(

@@ -1,0 +1,128 @@
+"""Words and numbers become specs, whoever they come from."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trtbench.cli.groups import Given
+from trtbench.cli.options import CompareOptions
+from trtbench.cli.parse import parse_grid
+from trtbench.errors import Code, SpecError
+from trtbench.request import (
+    ArgumentError,
+    CompareArguments,
+    build_request,
+    export_specs,
+    grid_of,
+    inputs_spec,
+    read_model_entry,
+    shapes_of,
+    subjects_of,
+)
+from trtbench.specs.recipe import parse_recipe
+
+FP16 = (parse_recipe("fp16"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: vit\nimg_size: 2024-13-45", "line 2, column 11: '2024-13-45' cannot be read as timestamp"),
+        (
+            "name: vit\nset: {depth: 2024-02-31}",
+            "line 2, column 14: '2024-02-31' cannot be read as timestamp",
+        ),
+        (f"name: {'1' * 5000}", f"line 1, column 7: '{'1' * 39} cannot be read as int"),
+        ("[" * 5000, "no YAML: lists and mappings are nested too deeply"),
+        ("name: [", "line 1, column 8: expected the node content, but found '<stream end>'"),
+        ("name: vit\noverrides: {1: 2, depth: 3}", "overrides: expected names with values"),
+    ],
+    ids=["month", "day", "digits", "brackets", "bracket", "number"],
+)
+def test_a_model_file_that_cannot_be_read_is_one_line_with_the_place(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    (tmp_path / "vit.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ArgumentError) as caught:
+        read_model_entry(tmp_path / "vit.yaml")
+    told = str(caught.value)
+    assert told.startswith(f"model {tmp_path}/vit.yaml: ")
+    assert words in told
+    assert "\n" not in told
+
+
+def test_python_and_the_command_line_ask_for_the_same() -> None:
+    arguments: CompareArguments = {
+        "overrides": {"depth": 2, "class_token": False},
+        "seed": 7,
+        "calib_samples": 4,
+        "sparsity_method": "sparse_magnitude",
+        "passes": ["split_qkv"],
+        "backend": "tensorrt",
+        "target": ["sm89", "SM120"],
+        "workspace_mib": 3,
+        "memory_limit_gb": 2,
+        "duration_s": 1.5,
+        "cuda_graph": False,
+        "rebuilds": 1,
+        "gpu": "5090",
+        "clock_mhz": 2000,
+    }
+    recipes, files = subjects_of(["fp16", "fp8+sparse"])
+    shapes = shapes_of([1, 8], [64])
+    exports = export_specs(recipes, "vit_tiny_patch16_224", shapes, arguments)
+    words: dict[str, Any] = {
+        **arguments,
+        "overrides": ["depth=2", "class_token=false"],
+        "passes": "split_qkv",
+    }
+    words |= {"no_graph": not words.pop("cuda_graph"), "model": "vit_tiny_patch16_224"}
+    options = CompareOptions(**words, batch="1,8", img_size="64")
+    asked = grid_of(exports, files, arguments, ["torch"], ["local"])
+    assert asked == parse_grid(["fp16", "fp8+sparse"], options, Given(), ["torch"], ["local"])
+
+
+@pytest.mark.parametrize(
+    ("ask", "text"),
+    [
+        (lambda: export_specs(FP16, "vit", [(0, None)], {}), "batch 0: Input should be greater than 0"),
+        (lambda: export_specs(FP16, "vit", [(1, -2)], {}), "img_size -2: Input should be greater than 0"),
+        (
+            lambda: export_specs(FP16, "vit", [(1, None)], {"calib_samples": 0}),
+            "calib_samples 0: Input should be greater than 0",
+        ),
+        (
+            lambda: export_specs(FP16, "vit", [(1, None)], {"checkpoint": __file__, "pretrained": True}),
+            "pretrained True: the weights come from the checkpoint; remove one of them",
+        ),
+        (lambda: inputs_spec(None, 0, 0), "data_samples 0: Input should be greater than 0"),
+        (lambda: build_request({"workspace_mib": 0}), "workspace_mib 0: expected 1 to 16777216"),
+        (lambda: shapes_of([1, 1], [None]), "batch 1,1: name each number once"),
+        (
+            lambda: grid_of((), (), {"rebuilds": -1}),
+            "rebuilds -1: Input should be greater than or equal to 0",
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_name_of_its_argument(ask: Any, text: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        ask()
+    assert (str(caught.value), caught.value.code) == (text, Code.SPEC_ERROR)
+
+
+def test_a_file_of_a_model_has_arguments_that_others_replace(tmp_path: Path) -> None:
+    file = tmp_path / "vit.yaml"
+    file.write_text("name: vit_tiny_patch16_224\nimg_size: 64\noverrides: {depth: 3, qkv_bias: false}")
+    shapes: list[tuple[int, int | None]] = [(1, None), (1, 32)]
+    first, second = export_specs(FP16, file, shapes, {"overrides": {"depth": 2}})
+    assert first.model.overrides == (("depth", 2), ("qkv_bias", False))
+    assert (first.model.img_size, second.model.img_size) == (64, 32)
+
+
+def test_recipes_and_files_do_not_mix(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").touch()
+    with pytest.raises(SpecError, match="recipes and files do not mix"):
+        subjects_of(["fp16", str(tmp_path / "a.onnx")])
+    with pytest.raises(SpecError, match="neither a path nor a recipe"):
+        subjects_of([str(tmp_path / "b.onnx")])

@@ -1,0 +1,63 @@
+"""From words and numbers to specs: the step that the command line and the Python API share.
+
+A recipe, the name of a model or an environment is a word in both; options are numbers, words and paths.
+What is wrong is refused with the name of the argument.
+"""
+
+from trtbench.request.arguments import (
+    ArgumentError,
+    BuildArguments,
+    CompareArguments,
+    CompilerArguments,
+    GridArguments,
+    ModelArguments,
+    PredictArguments,
+    TimingArguments,
+    TuneArguments,
+    checked_spec,
+)
+from trtbench.request.grids import (
+    DEFAULT_GPU,
+    build_request,
+    grid_of,
+    inputs_spec,
+    parse_profile,
+    subjects_of,
+    tune_spec,
+)
+from trtbench.request.models import (
+    DEFAULT_PRECISIONS,
+    Shape,
+    export_specs,
+    is_model,
+    parse_recipes,
+    read_model_entry,
+    shapes_of,
+)
+
+__all__ = [
+    "DEFAULT_GPU",
+    "DEFAULT_PRECISIONS",
+    "ArgumentError",
+    "BuildArguments",
+    "CompareArguments",
+    "CompilerArguments",
+    "GridArguments",
+    "ModelArguments",
+    "PredictArguments",
+    "Shape",
+    "TimingArguments",
+    "TuneArguments",
+    "build_request",
+    "checked_spec",
+    "export_specs",
+    "grid_of",
+    "inputs_spec",
+    "is_model",
+    "parse_profile",
+    "parse_recipes",
+    "read_model_entry",
+    "shapes_of",
+    "subjects_of",
+    "tune_spec",
+]

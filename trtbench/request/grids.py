@@ -1,0 +1,191 @@
+"""Builds, images, protocols, and the grid of all that is compared."""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from trtbench.errors import SpecError
+from trtbench.predict.gpus import find_gpu
+from trtbench.request.arguments import (
+    AnyPath,
+    ArgumentError,
+    BuildArguments,
+    CompareArguments,
+    TuneArguments,
+    checked_spec,
+)
+from trtbench.request.models import Shape, export_specs, parse_recipes
+from trtbench.specs import (
+    MAX_BYTES,
+    MAX_WORKSPACE_BYTES,
+    BenchSpec,
+    BuilderOptions,
+    BuildRequest,
+    ExportSpec,
+    Grid,
+    InputsSpec,
+    ShapeRange,
+    TuneSpec,
+)
+from trtbench.specs.environment import parse_environments
+from trtbench.specs.recipe import Precision, Recipe, parse_recipe
+
+DEFAULT_GPU = "rtx-pro-6000-se"
+"""Of roofs and explanations, which choose no GPU by engines."""
+
+_GB = 1e9
+_SHAPE = r"\d+(?:x\d+)*"
+# Names are those of the ONNX file, and may hold what separates them.
+_RANGE = re.compile(rf"(?P<input>.+?)=(?P<shapes>{_SHAPE}:{_SHAPE}:{_SHAPE})(?:,(?=.)|\Z)", re.DOTALL)
+
+
+def grid_of(
+    exports: Sequence[ExportSpec],
+    files: Sequence[str],
+    arguments: CompareArguments,
+    runtimes: Sequence[str] = (),
+    environments: Sequence[str] = (),
+    **fields: object,
+) -> Grid:
+    """Read what is compared or predicted: exports or files, in runtimes and environments.
+
+    ``fields``: others of the grid.
+
+    Raises:
+        SpecError: a word or an argument is wrong.
+    """
+    gpu = arguments.get("gpu")
+    return checked_spec(
+        Grid,
+        {**arguments},
+        exports=tuple(exports),
+        files=tuple(files),
+        environments=parse_environments(environments),
+        runtimes=tuple(runtimes),
+        build=build_request(arguments),
+        bench=checked_spec(BenchSpec, {**arguments}),
+        gpu=None if gpu is None else find_gpu(gpu),
+        **fields,
+    )
+
+
+def tune_spec(model: AnyPath, shape: Shape, arguments: TuneArguments, **fields: object) -> TuneSpec:
+    """Read what is tuned; ``fields``: others of the spec.
+
+    Raises:
+        SpecError: an argument is wrong.
+    """
+    values: CompareArguments = {**arguments}
+    (export,) = export_specs([Recipe(Precision.FP16)], model, [shape], arguments)
+    return checked_spec(TuneSpec, export=export, build=build_request(values), **fields)
+
+
+def subjects_of(words: Sequence[str]) -> tuple[tuple[Recipe, ...], tuple[str, ...]]:
+    """Read recipes, or files: one of both is empty.
+
+    Raises:
+        SpecError: a word is neither, or there are both.
+    """
+    files = tuple(word for word in words if _is_path(word))
+    if not files:
+        return parse_recipes(words), ()
+    if len(files) < len(words):
+        raise SpecError("recipes and files do not mix; export the recipes and name their folders")
+    return (), files
+
+
+def _is_path(word: str) -> bool:
+    """Whether a word names a file or a folder; a word that is also a recipe is the recipe."""
+    try:
+        parse_recipe(word)
+    except SpecError:
+        path = Path(word)
+        with suppress(OSError):  # such as a name that is too long
+            if path.exists():
+                return True
+        if len(path.parts) > 1 or path.suffix:
+            raise SpecError(f"{word}: neither a path nor a recipe") from None
+        raise
+    return False
+
+
+def inputs_spec(data: AnyPath | None, samples: int, seed: int) -> InputsSpec:
+    """Read which images to verify on.
+
+    Raises:
+        ArgumentError: the number of images or the seed is out of range.
+    """
+    directory = None if data is None else str(Path(data).resolve())
+    return checked_spec(InputsSpec, directory=directory, samples=samples, seed=seed)
+
+
+def build_request(
+    arguments: BuildArguments, sparsity: bool = False, profiles: Sequence[str] = ()
+) -> BuildRequest:
+    """Read how engines are built.
+
+    Args:
+        arguments: of the builder.
+        sparsity: allow kernels for 2:4 sparse weights.
+        profiles: words such as ``x=1x3:8x3:64x3``, an optimization profile each.
+
+    Raises:
+        ArgumentError: an argument is out of range.
+    """
+    limit_gb, mib = arguments.get("memory_limit_gb"), arguments.get("workspace_mib")
+    if limit_gb is not None and not 1 <= limit_gb * _GB <= MAX_BYTES:
+        most = f"{MAX_BYTES / _GB:g} gigabytes"
+        raise ArgumentError("memory_limit_gb", f"{limit_gb}: expected more than 0 and at most {most}")
+    if mib is not None and not 0 < mib <= MAX_WORKSPACE_BYTES // 2**20:
+        raise ArgumentError("workspace_mib", f"{mib}: expected 1 to {MAX_WORKSPACE_BYTES // 2**20}")
+    return checked_spec(
+        BuildRequest,
+        {**arguments},
+        targets=_targets(arguments.get("target", ())),
+        sparsity=sparsity,
+        memory_limit_bytes=None if limit_gb is None else int(limit_gb * _GB),
+        options=checked_spec(
+            BuilderOptions,
+            {**arguments},
+            workspace_bytes=None if mib is None else mib * 2**20,
+            profiles=tuple(map(parse_profile, profiles)),
+        ),
+    )
+
+
+def _targets(words: str | Sequence[str]) -> tuple[str, ...]:
+    """Each once: ``SM89, sm120`` gives ``sm89`` and ``sm120``."""
+    several = [words] if isinstance(words, str) else words
+    return tuple(dict.fromkeys(name.strip().lower() for word in several for name in word.split(",")))
+
+
+def parse_profile(word: str) -> tuple[ShapeRange, ...]:
+    """Read an optimization profile such as ``x=1x3:8x3:64x3,mask=1x5:8x5:64x5``.
+
+    Raises:
+        ArgumentError: the word has another form, or names an input twice.
+    """
+    profile: list[ShapeRange] = []
+    position = 0
+    while position < len(word) or not profile:
+        match = _RANGE.match(word, position)
+        if match is None:
+            raise ArgumentError(
+                "profile",
+                f"{word}: expected NAME=MIN:OPT:MAX, such as "
+                "x=1x3x224x224:8x3x224x224:64x3x224x224; separate inputs by commas",
+            )
+        least, best, most = (tuple(map(int, shape.split("x"))) for shape in match["shapes"].split(":"))
+        try:
+            profile.append(ShapeRange(input=match["input"], min_shape=least, opt_shape=best, max_shape=most))
+        except ValidationError as error:
+            raise ArgumentError("profile", f"{word}: {error.errors()[0]['msg']}") from error
+        position = match.end()
+    names = [entry.input for entry in profile]
+    for name in names:
+        if names.count(name) > 1:
+            raise ArgumentError("profile", f"{word}: {name} comes twice; give one range for each input")
+    return tuple(profile)

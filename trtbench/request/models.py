@@ -1,0 +1,140 @@
+"""Models, recipes and shapes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from trtbench.errors import SpecError
+from trtbench.request.arguments import AnyPath, ArgumentError, ModelArguments, checked_spec
+from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, ModelSpec
+from trtbench.specs.recipe import Recipe, parse_recipe
+from trtbench.specs.yaml_text import load_yaml, yaml_problem
+
+Shape = tuple[int, int | None]
+"""Batch, and image size in pixels where it is not the model's own."""
+
+DEFAULT_PRECISIONS = ("fp8+fp8attn", "mxfp8", "nvfp4+fp8attn")
+"""What models are linted for: FP8 and the block formats, with attention in FP8 where it compiles so."""
+
+
+def parse_recipes(words: Sequence[str]) -> tuple[Recipe, ...]:
+    """Read recipes.
+
+    Raises:
+        SpecError: a word is no recipe, or one is named twice.
+    """
+    recipes = tuple(parse_recipe(word) for word in words)
+    for recipe in recipes:
+        if recipes.count(recipe) > 1:
+            raise SpecError(f"recipe {recipe} is named more than once; name each recipe once")
+    return recipes
+
+
+def shapes_of(batches: Sequence[int], sizes: Sequence[int | None]) -> list[Shape]:
+    """All combinations of batches and image sizes.
+
+    Raises:
+        ArgumentError: a number is named twice.
+    """
+    for argument, numbers in (("batch", batches), ("img_size", sizes)):
+        if len(set(numbers)) < len(numbers):
+            raise ArgumentError(argument, f"{','.join(map(str, numbers))}: name each number once")
+    return [(batch, size) for size in sizes for batch in batches]
+
+
+def export_specs(
+    recipes: Sequence[Recipe], model: AnyPath, shapes: Sequence[Shape], arguments: ModelArguments
+) -> tuple[ExportSpec, ...]:
+    """Make one export for each shape and recipe, shape by shape.
+
+    Args:
+        recipes: the precisions.
+        model: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        shapes: batches and image sizes; the file of a model may have an image size, too.
+        arguments: of the model and its calibration.
+
+    Raises:
+        SpecError: the file of the model or an argument is wrong.
+        ExportError: the checkpoint is missing or cannot be read.
+    """
+    spec = _model_spec(model, arguments)
+    values: dict[str, object] = {**arguments}
+    directory, seed = arguments.get("calib"), arguments.get("seed", spec.seed)
+    calibration = checked_spec(
+        CalibrationSpec,
+        {"samples": arguments["calib_samples"]} if "calib_samples" in arguments else {},
+        directory=None if directory is None else str(Path(directory).resolve()),
+        seed=seed,
+    )
+    return tuple(
+        checked_spec(
+            ExportSpec,
+            values,
+            model=checked_spec(ModelSpec, vars(spec), img_size=spec.img_size if size is None else size),
+            recipe=recipe,
+            batch=batch,
+            calibration=calibration,
+        )
+        for batch, size in shapes
+        for recipe in recipes
+    )
+
+
+def is_model(word: str) -> bool:
+    """Whether a word names a model, and not an ONNX file or an artifact."""
+    path = Path(word)
+    is_name = not path.exists() and path.suffix != ".onnx" and len(path.parts) == 1
+    return is_name or path.suffix == ".yaml"
+
+
+def _model_spec(model: AnyPath, arguments: ModelArguments) -> ModelSpec:
+    word, checkpoint = str(model), arguments.get("checkpoint")
+    entry = read_model_entry(Path(word)) if word.endswith(".yaml") else ModelSpec(name=word)
+    if checkpoint is not None and arguments.get("pretrained"):
+        raise ArgumentError("pretrained", "True: the weights come from the checkpoint; remove one of them")
+    overrides: Mapping[str, object] = {**dict(entry.overrides), **arguments.get("overrides", {})}
+    return checked_spec(
+        ModelSpec,
+        {**arguments},
+        name=entry.name,
+        overrides=tuple(sorted(overrides.items())),
+        img_size=entry.img_size,
+        checkpoint=None if checkpoint is None else _checkpoint_spec(Path(checkpoint)),
+    )
+
+
+def _checkpoint_spec(path: Path) -> CheckpointSpec:
+    from trtbench.export.checkpoint_files import weights_sha256
+
+    return CheckpointSpec(path=str(path.resolve()), sha256=weights_sha256(path))
+
+
+def read_model_entry(path: Path) -> ModelSpec:
+    """Read a model of ``models/``: ``name``, and where they differ from timm's ``img_size``, ``overrides``.
+
+    Raises:
+        ArgumentError: the file cannot be read, or a field is missing, unknown or wrong.
+    """
+    try:
+        entry = load_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArgumentError("model", f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ArgumentError("model", f"{path}: cannot be read: {yaml_problem(error)}") from error
+    if not isinstance(entry, dict) or not {"name"} <= entry.keys() <= {"name", "img_size", "overrides"}:
+        raise ArgumentError(
+            "model", f"{path}: expected the fields name, img_size and overrides, got {entry!r:.80}"
+        )
+    overrides = entry.get("overrides") or {}
+    if not isinstance(overrides, dict) or not all(isinstance(name, str) for name in overrides):
+        raise ArgumentError("model", f"{path}: overrides: expected names with values, got {overrides!r:.80}")
+    pairs = tuple(sorted(overrides.items()))
+    try:
+        return ModelSpec(name=entry["name"], img_size=entry.get("img_size"), overrides=pairs)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ArgumentError(
+            "model", f"{path}: {first['loc'][0]} {first['input']!r}: {first['msg']}"
+        ) from error
