@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
+from support.spec_examples import ENGINE_DIFFERENCE, EXAMPLES
 from test_artifacts import visible_and_work
 
-from trtbench.errors import ArtifactError, Code
-from trtbench.results import Finding
+from trtbench.errors import ArtifactError, Code, IncompatibleResults
+from trtbench.results import KINDS, Finding, Result
 from trtbench.store.artifacts import Store
-from trtbench.store.results import save_result
+from trtbench.store.results import load_any, load_result, save_result
 
 
 @pytest.fixture
@@ -45,3 +46,55 @@ def test_leftover_of_a_killed_save_goes(store: Store) -> None:
     (results / ".tmp-results-0a1b2c3d").write_text("{")
     save_result(store, "compare", Finding(code=Code.NOISY, severity="info", message="m", hint="h"))
     assert visible_and_work(results) == {"compare.json"}
+
+
+SAVED = [ENGINE_DIFFERENCE.diff, *(example for example in EXAMPLES if isinstance(example, Result))]
+
+
+@pytest.mark.parametrize("result", SAVED, ids=lambda result: type(result).__name__)
+def test_a_result_of_any_kind_is_read_back(tmp_path: Path, result: Result) -> None:
+    path = result.save(tmp_path / "result.json")
+    assert path == tmp_path / "result.json"
+    assert load_any(path) == result
+    assert visible_and_work(tmp_path) == {"result.json"}
+
+
+def test_every_kind_is_read_back() -> None:
+    assert {type(result) for result in SAVED} == set(KINDS.values())
+
+
+def test_a_save_that_fails_keeps_the_older_file(small_disk: Path) -> None:
+    path = ENGINE_DIFFERENCE.diff.save(small_disk / "diff.json")
+    longer = ENGINE_DIFFERENCE.diff.model_copy(update={"changes": ENGINE_DIFFERENCE.diff.changes * 3000})
+    with pytest.raises(ArtifactError, match=r"diff\.json: cannot be written: No space left on device$"):
+        longer.save(path)
+    assert load_any(path) == ENGINE_DIFFERENCE.diff
+    with pytest.raises(ArtifactError, match=r"nowhere/diff\.json: cannot be written: No such file"):
+        longer.save(small_disk / "nowhere" / "diff.json")
+    with pytest.raises(ArtifactError, match=r"x\.json: cannot be written: Not a directory"):
+        longer.save(path / "x.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"kind": "song"}', "kind 'song', a stored result is one of "),
+        ('{"kind": "lint", "schema_version": 2}', "schema_version 2, this trtbench reads 1 to 1"),
+        ('{"kind": "lint", "schema_version": 1}', "field subject: Field required"),
+        ("[]", "kind None"),
+        ("{", "not JSON"),
+    ],
+)
+def test_what_is_no_result_is_refused_in_one_line(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(text)
+    with pytest.raises(IncompatibleResults) as refused:
+        load_any(path)
+    assert str(refused.value).startswith(f"{path}: {problem}")
+    assert "\n" not in str(refused.value)
+
+
+def test_only_results_that_were_timed_are_compared(tmp_path: Path) -> None:
+    path = ENGINE_DIFFERENCE.diff.save(tmp_path / "diff.json")
+    with pytest.raises(IncompatibleResults, match="one of measurement, comparison, aa_report"):
+        load_result(path)

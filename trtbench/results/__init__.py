@@ -15,6 +15,7 @@ from trtbench.results.base import (
     Finding,
     PassDescription,
     PassList,
+    Result,
     Severity,
     TensorRecord,
 )
@@ -90,8 +91,12 @@ from trtbench.results.run import (
 from trtbench.results.tactics import NEAR_TIE, Tactic, TacticChoice
 from trtbench.results.tuning import BuiltEngine, Estimate, TunedRow, TuneLine, Tuning
 
+KINDS: dict[str, type[Result]] = {each.model_fields["kind"].default: each for each in Result.__subclasses__()}
+"""Types of results by the ``kind`` that their JSON names."""
+
 __all__ = [
     "COMPARISON_SCHEMA_VERSION",
+    "KINDS",
     "NEAR_TIE",
     "SCHEMA_VERSION",
     "AaBlock",
@@ -145,6 +150,7 @@ __all__ = [
     "PredictedSpeedup",
     "Prediction",
     "ProcessRecord",
+    "Result",
     "RoleCoverage",
     "RoofBound",
     "Roofline",

@@ -1,11 +1,12 @@
 """Manifests: what the store holds, and how it was made."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from trtbench.results.base import SCHEMA_VERSION, FileRecord, Finding, TensorRecord
+from trtbench.results.base import SCHEMA_VERSION, FileRecord, Finding, Result, TensorRecord
+from trtbench.results.rows import Row, flat
 from trtbench.specs import BuildSpec, ExportSpec, Spec
 
 
@@ -32,7 +33,7 @@ class SparsityRecord(Spec):
     compliant_groups: int
 
 
-class OnnxManifest(Spec):
+class OnnxManifest(Result):
     """``manifest.json`` of an exported model; the first file is the model.
 
     ``analytic_flops``: FLOPs of one inference of the whole batch by role, counted on the torch model.
@@ -56,14 +57,27 @@ class OnnxManifest(Spec):
     created_utc: str
     duration_s: float
 
+    def to_rows(self) -> list[Row]:
+        """The only one."""
+        return [
+            {
+                **flat(self.spec.model, "name", "img_size", prefix="model_"),
+                **flat(self.spec, "recipe", "batch"),
+                **flat(self, "spec_id", "nodes", "opset", "notes", "duration_s"),
+                **flat(self.files[0], "size_bytes", "sha256", prefix="onnx_"),
+            }
+        ]
 
-class EngineManifest(Spec):
+
+class EngineManifest(Result):
     """``manifest.json`` of an engine; the first file is the engine. A bare ONNX file has no ``export``.
 
     Device memory that the engine needs is null where the builder does not tell it. ``command``: what built
     it. ``timing_cache``: the shared one as it was before the build, of 0 bytes if it was not there yet; null
     where the build shared none.
     """
+
+    EVIDENCE: ClassVar[tuple[str, ...]] = ("compiled",)
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["engine"] = "engine"
@@ -84,6 +98,17 @@ class EngineManifest(Spec):
     build_s: float
     command: tuple[str, ...] = ()
     timing_cache: FileRecord | None = None
+
+    def to_rows(self) -> list[Row]:
+        """The only one."""
+        fields = ("activation_bytes", "weight_bytes", "scratch_bytes", "peak_rss_bytes", "build_s")
+        return [
+            {
+                **flat(self.spec, "targets"),
+                **flat(self, "spec_id", "backend", "backend_version", *fields),
+                **flat(self.files[0], "size_bytes", "sha256", prefix="engine_"),
+            }
+        ]
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Layers of a compiled engine, and what they say about the precision of the model."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from trtbench.results.base import SCHEMA_VERSION, Finding
+from trtbench.results.base import SCHEMA_VERSION, Finding, Result
+from trtbench.results.rows import Row, aligned, flat
 from trtbench.results.tactics import TacticChoice
 from trtbench.specs import RecipeField, Spec
 
@@ -84,7 +85,7 @@ class RoleCoverage(Spec):
     compiled: dict[str, float] | None
 
 
-class Audit(Spec):
+class Audit(Result):
     """What the graph holds and, with an engine, what the compiler made of it.
 
     ``gemm_kernels`` are those of the Linear layers, ``other_kernels`` those that multiply no matrices (so
@@ -93,6 +94,8 @@ class Audit(Spec):
     ``targets``: those that the engine was built for. ``tactics``: of the operators whose tactics the build
     listed (``--tactic-table``).
     """
+
+    SHOWN: ClassVar[tuple[str, ...]] = ("name", "role", "op", "precision_*", "m", "n", "k", "flops", "bytes")
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["audit"] = "audit"
@@ -114,3 +117,13 @@ class Audit(Spec):
     other_bytes: int
     findings: tuple[Finding, ...]
     tactics: tuple[TacticChoice, ...] = ()
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """Compiled; of a graph alone, none."""
+        return ("compiled",) if self.backend else ()
+
+    def to_rows(self) -> list[Row]:
+        """One a layer, in execution order."""
+        fields = ("name", "role", "op", "block", "precision_in", "precision_out", "m", "n", "k")
+        return aligned(flat(each, *fields, "flops", "bytes", "tactic_name") for each in self.layers)

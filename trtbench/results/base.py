@@ -4,16 +4,64 @@ Format history of stored JSON:
     1  first version
 """
 
-from typing import Literal
+from abc import abstractmethod
+from contextlib import suppress
+from os import PathLike
+from pathlib import Path
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from trtbench.errors import Code
+from trtbench.errors import ArtifactError, Code
+from trtbench.results.rows import Row, html_table
 from trtbench.specs import Spec
 
 SCHEMA_VERSION = 1
 
 Severity = Literal["info", "warning", "error"]
+
+
+class Result(Spec):
+    """What a stage gives: rows for data frames, a table for notebooks, a file for later."""
+
+    EVIDENCE: ClassVar[tuple[str, ...]] = ()
+    SHOWN: ClassVar[tuple[str, ...]] = ()
+    """Patterns of the names of columns that a notebook shows; none: all."""
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """Kinds of evidence in it: compiled, measured, predicted, emulated; none of what is no model's."""
+        return self.EVIDENCE
+
+    @abstractmethod
+    def to_rows(self) -> list[Row]:
+        """Flat rows, all with the same columns, such as ``pandas.DataFrame`` takes.
+
+        Names of columns end in units (``predicted_gpu_compute_ms``); what a row lacks is None.
+        """
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Write the result as JSON, at once and in place of an older file; ``trtbench.load`` reads it.
+
+        Raises:
+            ArtifactError: the file cannot be written.
+        """
+        path = Path(path)
+        work = path.with_name(f".{path.name}.part")
+        try:
+            work.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            work.replace(path)
+        except OSError as error:
+            raise ArtifactError(f"{path}: cannot be written: {error.strerror}") from error
+        finally:
+            with suppress(OSError):  # it is in place already, or could not be written
+                work.unlink()
+        return path
+
+    def _repr_html_(self) -> str:
+        kind = type(self).model_fields["kind"].default.replace("_", " ")
+        evidence = f"; evidence: {', '.join(self.evidence)}" if self.evidence else ""
+        return html_table(kind + evidence, self.to_rows(), self.SHOWN)
 
 
 class Finding(Spec):

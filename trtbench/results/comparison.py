@@ -7,22 +7,28 @@ Format history of a stored comparison:
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from trtbench.errors import Code
 from trtbench.results.audit import RoleCoverage
-from trtbench.results.base import Finding
+from trtbench.results.base import Finding, Result
 from trtbench.results.diff import EngineDiff
 from trtbench.results.environments import Environment, EnvironmentRecord
 from trtbench.results.fidelity import Fidelity
 from trtbench.results.measurement import Measurement, Verdict, raw_files_of
 from trtbench.results.prediction import GpuEntry, PredictedSpeedup, Prediction
+from trtbench.results.rows import Row, aligned, ends, flat
 from trtbench.specs.base import Spec
 from trtbench.specs.model import RecipeField
 
 COMPARISON_SCHEMA_VERSION = 2
+_COMPILED = (
+    *("gemm_flops_share", "attention_precision", "gemm_kernels", "attention_kernels", "quantize_kernels"),
+    *("other_kernels", "other_bytes", "weight_bytes", "activation_bytes"),
+)
+"""What rows tell of a ``CompiledSummary``."""
 
 
 class OnnxSummary(Spec):
@@ -104,7 +110,7 @@ class EngineDifference(Spec):
     diff: EngineDiff
 
 
-class Comparison(Spec):
+class Comparison(Result):
     """All cells of a grid side by side.
 
     Args:
@@ -119,6 +125,13 @@ class Comparison(Spec):
         gpu: what queries ran on.
         sources: the stored results that the rows come from; empty when they were made at once.
     """
+
+    SHOWN: ClassVar[tuple[str, ...]] = (
+        *("key", "runtime", "status", "reason", "verdict", "measured_gpu", "measured_*_median_ms"),
+        "measured_speedup*",
+        *("predicted_gpu", "predicted_gpu_compute*_ms", "predicted_speedup*"),
+        *("compiled_gemm_flops_*", "compiled_attention_precision", "emulated_sqnr_db", "engine_size_bytes"),
+    )
 
     schema_version: int = Field(
         default=COMPARISON_SCHEMA_VERSION, ge=COMPARISON_SCHEMA_VERSION, le=COMPARISON_SCHEMA_VERSION
@@ -171,9 +184,68 @@ class Comparison(Spec):
         measured = (row.measured for row in self.rows if row.measured)
         return tuple(each.in_environment(self.environment) for each in measured)
 
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """Kinds of evidence that a row has."""
+        fields = {
+            "compiled": "compiled",
+            "measured": "measured",
+            "predicted": "predicted",
+            "emulated": "fidelity",
+        }
+        return tuple(kind for kind, field in fields.items() if any(getattr(row, field) for row in self.rows))
+
+    def with_samples_in(self, folder: Path) -> "Comparison":
+        """The same, to be kept outside of ``folder``, where the files of raw blocks are."""
+        rows = (
+            row.model_copy(update={"measured": row.measured and row.measured.with_samples_in(folder)})
+            for row in self.rows
+        )
+        return self.model_copy(update={"rows": tuple(rows)})
+
+    def to_rows(self) -> list[Row]:
+        """One a cell; speed-ups are over ``baseline``, the key of another row."""
+        verdicts = {verdict.arm: verdict for verdict in self.verdicts}
+        speedups = {speedup.arm: speedup for speedup in self.predicted_speedups}
+        return aligned(
+            {
+                **_row_columns(row),
+                **_speedup_columns("predicted", speedups.get(row.key)),
+                **_speedup_columns("measured", verdicts.get(row.key)),
+            }
+            for row in self.rows
+        )
+
     def raw_files(self, folder: Path) -> list[Path]:
         """Files of every sample, each once; ``folder`` holds the stored result."""
         return raw_files_of(self.measurements(), folder)
+
+
+def _row_columns(row: ComparisonRow) -> Row:
+    grid = ("key", "subject", "recipe", "batch", "img_size", "environment", "runtime")
+    columns = flat(row, *grid, "status", "reason", "code", "targets")
+    if row.onnx:
+        columns |= flat(row.onnx, "size_bytes", "sha256", prefix="onnx_")
+    if row.engine:
+        fields = ("size_bytes", "sha256", "build_s", "backend", "backend_version")
+        columns |= flat(row.engine, *fields, prefix="engine_")
+    if row.compiled:
+        columns |= flat(row.compiled, *_COMPILED, prefix="compiled_")
+    for part in (row.predicted, row.fidelity, row.measured):
+        columns |= part.columns() if part else {}
+    return columns
+
+
+def _speedup_columns(evidence: str, found: PredictedSpeedup | Verdict | None) -> Row:
+    if found is None:
+        return {}
+    interval = found.ci95 if isinstance(found, Verdict) else found.interval
+    return {
+        **({"verdict": found.verdict} if isinstance(found, Verdict) else {}),
+        "baseline": found.baseline,
+        f"{evidence}_speedup": found.ratio,
+        **ends(f"{evidence}_speedup", interval),
+    }
 
 
 _PARTS: dict[str, Callable[[ComparisonRow], str]] = {

@@ -1,11 +1,12 @@
 """What the compiled layers of two engines have in common, and in what they differ."""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from trtbench.results.base import SCHEMA_VERSION
+from trtbench.results.base import SCHEMA_VERSION, Result
+from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import RecipeField, Spec
 
 ChangeKind = Literal[
@@ -105,11 +106,13 @@ def _sizes(shape: Iterable[int]) -> str:
     return " x ".join(map(str, shape))
 
 
-class EngineDiff(Spec):
+class EngineDiff(Result):
     """Two engines of one network. Evidence kind: compiled.
 
     Every kernel of either is in one of ``changes``, so that these add up to the differences of ``by_role``.
     """
+
+    EVIDENCE: ClassVar[tuple[str, ...]] = ("compiled",)
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["engine_diff"] = "engine_diff"
@@ -117,3 +120,16 @@ class EngineDiff(Spec):
     after: DiffedEngine
     changes: tuple[LayerChange, ...]
     by_role: tuple[RoleTotals, ...]
+
+    def to_rows(self) -> list[Row]:
+        """One a change; ``kernels`` and ``bytes`` are how many more there are after it, in all blocks."""
+        return aligned(
+            {
+                **flat(each, "kind", "place", "blocks", "count", "kernels", "bytes"),
+                **{
+                    f"{side}_precision": ", ".join(layer.precision_in for layer in getattr(each, side))
+                    for side in ("before", "after")
+                },
+            }
+            for each in self.changes
+        )

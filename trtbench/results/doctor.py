@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from trtbench.results.base import SCHEMA_VERSION, Finding
+from trtbench.results.base import SCHEMA_VERSION, Finding, Result
 from trtbench.results.environments import Environment
+from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs.base import Spec
 
 Status = Literal["ok", "missing", "broken"]
@@ -29,7 +30,7 @@ class Backend(Spec):
     note: str
 
 
-class Diagnosis(Spec):
+class Diagnosis(Result):
     """The whole machine."""
 
     schema_version: int = SCHEMA_VERSION
@@ -38,3 +39,8 @@ class Diagnosis(Spec):
     capabilities: tuple[Capability, ...]
     backends: tuple[Backend, ...]
     findings: tuple[Finding, ...]
+
+    def to_rows(self) -> list[Row]:
+        """One a capability."""
+        fields = ("name", "status", "version", "problem", "cost", "command")
+        return aligned(flat(each, *fields) for each in self.capabilities)

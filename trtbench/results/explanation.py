@@ -1,11 +1,12 @@
 """Where the predicted time of an engine goes, and what would shorten it. Evidence kind: predicted."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from trtbench.results.base import SCHEMA_VERSION
+from trtbench.results.base import SCHEMA_VERSION, Result
 from trtbench.results.prediction import GpuEntry
+from trtbench.results.rows import Row, aligned
 from trtbench.specs import RecipeField, Spec
 
 Step = Literal[
@@ -106,7 +107,16 @@ class BatchRate(Spec):
     fp16_images_per_s: float
 
 
-class Explanation(Spec):
+def _step_rows(recipe: str, fall: Waterfall) -> list[Row]:
+    ideal: Row = {"recipe": recipe, "step": "ideal", "predicted_ms": fall.ideal_ms}
+    steps: list[Row] = [
+        {"recipe": recipe, "step": each.step, "predicted_ms": each.ms, "kernels": each.kernels}
+        for each in fall.steps
+    ]
+    return [ideal, *steps]
+
+
+class Explanation(Result):
     """Why one recipe is no faster on one GPU. Evidence kind: predicted, never measured.
 
     ``fp16`` is the baseline: the same model and shape in FP16, equal to ``waterfall`` for that recipe itself.
@@ -114,6 +124,8 @@ class Explanation(Spec):
     recipes that would have been levers, with the reason. ``notes``: findings on what compiled that change
     what the numbers mean.
     """
+
+    EVIDENCE: ClassVar[tuple[str, ...]] = ("predicted",)
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["explanation"] = "explanation"
@@ -131,6 +143,23 @@ class Explanation(Spec):
     not_compiled: dict[str, str]
     notes: tuple[str, ...]
     assumptions: tuple[str, ...]
+
+    def to_rows(self) -> list[Row]:
+        """One a step of the recipe and of FP16, from the ideal to the predicted time; then one a lever."""
+        falls = {str(fall.recipe): fall for fall in (self.waterfall, self.fp16)}
+        steps = [row for recipe, fall in falls.items() for row in _step_rows(recipe, fall)]
+        levers: list[Row] = [
+            {
+                "recipe": str(self.waterfall.recipe),
+                "lever": each.name,
+                "lever_evidence": each.evidence,
+                "predicted_saves_ms": each.saves_ms,
+                "at_most": each.at_most,
+                "predicted_speedup": each.speedup,
+            }
+            for each in self.levers
+        ]
+        return aligned([*steps, *levers])
 
     @property
     def speedup(self) -> float:

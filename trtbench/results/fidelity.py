@@ -3,12 +3,13 @@
 Evidence kind: emulated. The ONNX file is computed on a CPU with the number formats it states; no kernel ran.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from trtbench.errors import Code
-from trtbench.results.base import SCHEMA_VERSION, Finding
+from trtbench.results.base import SCHEMA_VERSION, Finding, Result
+from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import InputsSpec, RecipeField, Spec
 
 
@@ -55,6 +56,15 @@ class Fidelity(Spec):
     per_block: tuple[BlockFidelity, ...]
     notes: tuple[str, ...] = Field(default=(), description="such as image files that cannot be read")
 
+    def columns(self) -> Row:
+        """The error against FP32; KL divergence in nats, SQNR in dB."""
+        fields = ("sqnr_db", "cosine", "max_abs_error", "top1_agreement", "top1", "top5", "samples")
+        return {
+            **flat(self, *fields, prefix="emulated_"),
+            "emulated_kl_divergence_nats": self.kl_divergence,
+            "emulated_images": self.inputs.directory or "synthetic",
+        }
+
 
 class VerificationRow(Spec):
     """One recipe. A failed row has a ``reason`` and its ``code``; ``findings`` are those of the export."""
@@ -67,11 +77,23 @@ class VerificationRow(Spec):
     findings: tuple[Finding, ...] = ()
 
 
-class Verification(Spec):
+class Verification(Result):
     """Several recipes of one model against its FP32 model."""
+
+    EVIDENCE: ClassVar[tuple[str, ...]] = ("emulated",)
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["verification"] = "verification"
     model: str
     inputs: InputsSpec
     rows: tuple[VerificationRow, ...]
+
+    def to_rows(self) -> list[Row]:
+        """One a recipe."""
+        return aligned(
+            {
+                **flat(row, "recipe", "status", "reason", "code"),
+                **(row.fidelity.columns() if row.fidelity else {}),
+            }
+            for row in self.rows
+        )

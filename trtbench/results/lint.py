@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from trtbench.results.base import SCHEMA_VERSION, Finding
+from trtbench.results.base import SCHEMA_VERSION, Finding, Result
+from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import RecipeField, Spec
 
 
@@ -13,7 +14,7 @@ class LintSection(Spec):
     findings: tuple[Finding, ...]
 
 
-class LintReport(Spec):
+class LintReport(Result):
     """Findings of the design rules, and the facts that most of them rest on.
 
     ``tokens``: queries of the longest attention; ``batch`` is None where a graph does not tell.
@@ -30,6 +31,14 @@ class LintReport(Spec):
     tokens: int | None
     head_dims: tuple[int, ...]
     sections: tuple[LintSection, ...]
+
+    def to_rows(self) -> list[Row]:
+        """One a finding."""
+        return aligned(
+            {**flat(part, "recipe"), **flat(finding, "code", "severity", "message", "hint")}
+            for part in self.sections
+            for finding in part.findings
+        )
 
     @property
     def has_errors(self) -> bool:

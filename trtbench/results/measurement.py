@@ -9,13 +9,14 @@ Series of times, all in milliseconds and one value a query (one enqueue of the w
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from trtbench.errors import Code
-from trtbench.results.base import SCHEMA_VERSION, Finding, TensorRecord
+from trtbench.results.base import SCHEMA_VERSION, Finding, Result, TensorRecord
 from trtbench.results.environments import Environment
+from trtbench.results.rows import Row, ends, flat
 from trtbench.specs import ArmSpec, BenchSpec, Spec
 
 Series = Literal["gpu_compute_ms", "enqueue_ms", "host_wall_ms", "h2d_ms", "d2h_ms"]
@@ -116,11 +117,13 @@ class TelemetrySummary(Spec):
     throttled_share: float = Field(description="of the time of the blocks")
 
 
-class Measurement(Spec):
+class Measurement(Result):
     """One arm, timed. A failed one has a ``reason``, its ``code`` and what was measured before.
 
     ``environment`` is null within a result that has it for all of its arms.
     """
+
+    EVIDENCE: ClassVar[tuple[str, ...]] = ("measured",)
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["measurement"] = "measurement"
@@ -154,6 +157,26 @@ class Measurement(Spec):
     def raw_files(self, folder: Path) -> list[Path]:
         """Files of every sample; ``folder`` holds the stored result."""
         return raw_files_of([self], folder)
+
+    def with_samples_in(self, folder: Path) -> "Measurement":
+        """The same, to be kept outside of ``folder``, where the file of raw blocks is."""
+        return self.model_copy(update={"raw": str(folder.absolute() / self.raw)})
+
+    def to_rows(self) -> list[Row]:
+        """The only one."""
+        arm = flat(self.arm, "label", "runtime", "recipe")
+        return [{**arm, **flat(self, "batch", "status", "reason", "code"), **self.columns()}]
+
+    def columns(self) -> Row:
+        """What was measured, times in ms by series: ``measured_gpu_compute_median_ms``."""
+        row = flat(self, "gpu", "images_per_s", "queries_per_s", "processes", "blocks", prefix="measured_")
+        for name, found in self.series.items():
+            series = f"measured_{name.removesuffix('_ms')}"
+            for field in ("median", "mean", "minimum", "p90", "p99", "maximum"):
+                row[f"{series}_{field}_ms"] = getattr(found, field)
+            row |= ends(f"{series}_ci95", found.ci95, "_ms")
+        fields = ("sm_clock_mhz", "power_w", "temperature_c", "energy_per_image_j", "throttled_share")
+        return row | (flat(self.telemetry, *fields, prefix="measured_") if self.telemetry else {})
 
     def in_environment(self, machine: Environment | None) -> "Measurement":
         """The same, with the machine and the versions that were found where the arm ran."""

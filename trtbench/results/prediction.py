@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from trtbench.results.base import SCHEMA_VERSION
+from trtbench.results.base import SCHEMA_VERSION, Result
+from trtbench.results.rows import Row, aligned, ends, flat
 from trtbench.specs import Spec
 
 Level = Literal["measured", "same_chip", "unmeasured"]
@@ -67,6 +68,16 @@ class Prediction(Spec):
     layers: tuple[LayerPrediction, ...]
     assumptions: tuple[str, ...]
 
+    def columns(self) -> Row:
+        """The predicted time and where it goes by role, in ms."""
+        fields = ("gpu", "clock_mhz", "level", "gpu_compute_ms", "coverage", "error_pct", "images_per_s")
+        by_role: Row = {f"predicted_{role}_ms": each for role, each in self.by_role_ms.items()}
+        return {
+            **flat(self, *fields, prefix="predicted_"),
+            **ends("predicted_gpu_compute", self.interval_ms, "_ms"),
+            **by_role,
+        }
+
 
 class GpuEntry(Spec):
     """One GPU of the cost model. A GPU without rates has no ``level`` and says why in ``not_predicted``.
@@ -86,12 +97,23 @@ class GpuEntry(Spec):
     not_predicted: str | None
 
 
-class GpuList(Spec):
+class GpuList(Result):
     """The GPUs that times can be predicted for, and those that are only listed."""
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["gpu_list"] = "gpu_list"
     gpus: tuple[GpuEntry, ...]
+
+    def to_rows(self) -> list[Row]:
+        """One a GPU."""
+        fields = ("name", "title", "target", "sms", "clock_mhz", "dram_gb_per_s", "level", "calibrated_on")
+        return aligned(
+            {
+                **flat(gpu, *fields, "not_predicted"),
+                **{f"dense_{name}_tflops": peak for name, peak in gpu.dense_tflops.items()},
+            }
+            for gpu in self.gpus
+        )
 
 
 class PredictedSpeedup(Spec):

@@ -1,11 +1,12 @@
 """Roofs of a model's kernels on a GPU that is named: bounds, not times. Evidence kind: predicted."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from trtbench.results.base import SCHEMA_VERSION
+from trtbench.results.base import SCHEMA_VERSION, Result
 from trtbench.results.prediction import GpuEntry
+from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import ModelSpec, RecipeField, Spec
 
 RoofBound = Literal["compute", "memory"]
@@ -106,8 +107,11 @@ class EqualM(Spec):
     batches: tuple[RooflineBatch, ...] = Field(min_length=2)
 
 
-class Roofline(Spec):
+class Roofline(Result):
     """Roofs of a model on one GPU. Evidence kind: predicted."""
+
+    EVIDENCE: ClassVar[tuple[str, ...]] = ("predicted",)
+    SHOWN: ClassVar[tuple[str, ...]] = ("recipe", "tokens", "batch", "name", "bound", "intensity", "roof_us")
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["roofline"] = "roofline"
@@ -115,3 +119,17 @@ class Roofline(Spec):
     gpu: GpuEntry
     sections: tuple[RooflineSection, ...] = Field(min_length=1)
     equal_m: tuple[EqualM, ...] = ()
+
+    def to_rows(self) -> list[Row]:
+        """One a kernel of a recipe, length and batch; intensities in FLOP per byte."""
+        fields = ("name", "kind", "count", "precision", "m", "n", "k", "flops", "bytes", "intensity", "ridge")
+        return aligned(
+            {
+                **flat(section, "recipe", "tokens", "img_size"),
+                "batch": batch.batch,
+                **flat(kernel, *fields, "bound", "attainable_tflops", "roof_us", "compute_bound_from"),
+            }
+            for section in self.sections
+            for batch in section.batches
+            for kernel in batch.kernels
+        )

@@ -1,14 +1,15 @@
 """What a measuring run writes while it is at work, and how often an arm differs from itself."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from trtbench.errors import Code
-from trtbench.results.base import SCHEMA_VERSION, Finding
+from trtbench.results.base import SCHEMA_VERSION, Finding, Result
 from trtbench.results.environments import Environment
 from trtbench.results.measurement import ArmFacts, Measurement, Series, Telemetry, VerdictWord
+from trtbench.results.rows import Row, flat
 from trtbench.specs import ArmSpec, BenchSpec, Spec
 
 
@@ -87,13 +88,15 @@ class AaBlocks(Spec):
     blocks: tuple[AaBlock, ...]
 
 
-class AaReport(Spec):
+class AaReport(Result):
     """How often the verdict is wrong where the truth is known: an arm against itself, many times.
 
     ``false_alarm_share`` counts FASTER and SLOWER; ``coverage``: share of the 95 % intervals that hold 1;
     ``half_width``: median half width of the intervals, relative to the ratio. ``facts``: of the first process
     of the pool, with the notes of all.
     """
+
+    EVIDENCE: ClassVar[tuple[str, ...]] = ("measured",)
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["aa_report"] = "aa_report"
@@ -120,6 +123,15 @@ class AaReport(Spec):
     def measurements(self) -> tuple[Measurement, ...]:
         """None: blocks are kept comparison by comparison."""
         return ()
+
+    def with_samples_in(self, folder: Path) -> "AaReport":
+        """The same, to be kept outside of ``folder``, where the file of comparisons is."""
+        return self.model_copy(update={"raw": str(folder.absolute() / self.raw)})
+
+    def to_rows(self) -> list[Row]:
+        """The only one; ``half_width`` is relative to the ratio."""
+        fields = ("gpu", "series", "comparisons", "pool", "verdicts", "false_alarm_share", "coverage")
+        return [{**flat(self.arm, "label", "runtime", "recipe"), **flat(self, *fields, "half_width")}]
 
     def raw_files(self, folder: Path) -> list[Path]:
         """The file of comparisons; ``folder`` holds the stored result."""

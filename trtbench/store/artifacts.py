@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.progress import OnStep, Stage, Step, silent
 from trtbench.results import SCHEMA_VERSION, EngineManifest, FileRecord, OnnxManifest
+from trtbench.results.rows import Row
 from trtbench.specs import Spec, first_problem
 from trtbench.store.files import (
     file_name,
@@ -64,6 +65,13 @@ class Artifact(Generic[M]):
     def payload(self) -> Path:
         """The model or the engine itself."""
         return self.directory / self.manifest.files[0].name
+
+    def to_rows(self) -> list[Row]:
+        """The only row, as of the manifest."""
+        return self.manifest.to_rows()
+
+    def _repr_html_(self) -> str:
+        return self.manifest._repr_html_()
 
 
 OnnxArtifact = Artifact[OnnxManifest]

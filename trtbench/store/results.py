@@ -6,19 +6,30 @@ Format history of stored results:
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from trtbench.errors import IncompatibleResults, SpecError
 from trtbench.progress import silent
-from trtbench.results import COMPARISON_SCHEMA_VERSION, SCHEMA_VERSION, AaReport, Comparison, Measurement
+from trtbench.results import (
+    COMPARISON_SCHEMA_VERSION,
+    KINDS,
+    SCHEMA_VERSION,
+    AaReport,
+    Comparison,
+    Measurement,
+    Result,
+)
 from trtbench.specs import Spec, first_problem
 from trtbench.store.artifacts import Store
 from trtbench.store.files import remove, sync, write_json, writing
 from trtbench.store.locks import locked, remove_leftovers, work_path
 from trtbench.store.upgrade import OLD_KINDS, upgraded
 
+R = TypeVar("R", bound=Result)
 Stored = Measurement | Comparison | AaReport
 """What the commands that time print and keep."""
 
@@ -34,12 +45,26 @@ _OWNER = "results"
 
 
 def load_result(path: Path) -> Stored:
+    """Read a result that was timed.
+
+    Raises:
+        SpecError: there is no such file.
+        IncompatibleResults: no such result, of a newer schema, or damaged; the text names the field.
+    """
+    return _load(path, _KINDS)
+
+
+def load_any(path: Path) -> Result:
     """Read a result of any kind.
 
     Raises:
         SpecError: there is no such file.
         IncompatibleResults: no result, of a newer schema, or damaged; the text names the field.
     """
+    return _load(path, KINDS)
+
+
+def _load(path: Path, kinds: Mapping[str, type[R]]) -> R:
     try:
         raw = json.loads(path.read_bytes())
     except FileNotFoundError as error:
@@ -51,13 +76,13 @@ def load_result(path: Path) -> Stored:
     except (ValueError, RecursionError) as error:
         raise IncompatibleResults(f"{path}: not JSON: {error}") from error
     kind = raw.get("kind") if isinstance(raw, dict) else None
-    if kind not in (*_KINDS, *OLD_KINDS):
-        raise IncompatibleResults(f"{path}: kind {kind!r}, a stored result is one of {', '.join(_KINDS)}")
+    if kind not in (*kinds, *OLD_KINDS):
+        raise IncompatibleResults(f"{path}: kind {kind!r}, a stored result is one of {', '.join(kinds)}")
     _check_version(path, kind, raw.get("schema_version"))
     try:
         if kind in OLD_KINDS and raw["schema_version"] == 1:
             raw = upgraded(raw)
-        return _KINDS[raw["kind"]].model_validate(raw)
+        return kinds[raw["kind"]].model_validate(raw)
     except (ValidationError, SpecError) as error:
         problem = str(error) if isinstance(error, SpecError) else first_problem(error)
         raise IncompatibleResults(f"{path}: {problem}") from error
