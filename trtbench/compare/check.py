@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 from trtbench.build.choice import build_spec_for
 from trtbench.build.compiler import Compiler, compiler_of
@@ -19,6 +20,7 @@ from trtbench.specs import BuildSpec, Grid
 from trtbench.store.artifacts import Store
 from trtbench.trtexec.tool import find_trtexec
 from trtbench.units import format_bytes
+from trtbench.verify.images import class_folders
 
 LEAST_FREE_BYTES = 50_000_000
 """Below this not even ViT-Tiny has room: 11 MB in FP16 as a model, as much as an engine, 23 MB in FP32."""
@@ -28,9 +30,11 @@ def check_grid(grid: Grid) -> None:
     """Refuse what is wrong whatever this machine is.
 
     Raises:
-        SpecError: a runtime is unknown, named twice, or cannot take recipes or the protocol; or no rates fit
-            the GPU of the predictions.
+        SpecError: a runtime is unknown, named twice, or cannot take recipes or the protocol; no rates fit
+            the GPU of the predictions; or there are no images to measure errors on.
     """
+    if grid.inputs.directory is not None:
+        class_folders(Path(grid.inputs.directory))
     if grid.gpu is not None:
         calibration_of(grid.gpu)
     for runtime in grid.runtimes:

@@ -11,15 +11,12 @@ from trtbench.store.artifacts import Store
 from trtbench.verify import fidelity_of, load_reference
 from trtbench.verify.emulation import Reference
 
-_IMAGES = InputsSpec(samples=8)
-"""Few, since a comparison is of many recipes; ``verify`` takes as many as are asked for."""
 
-
-def verify_cells(cells: Sequence[Cell], store: Store, on_step: OnStep) -> None:
+def verify_cells(cells: Sequence[Cell], inputs: InputsSpec, store: Store, on_step: OnStep) -> None:
     """Add the fidelity to the row of every exported recipe; where it is unknown, a finding gives the reason.
 
     Raises:
-        SpecError: the model is unknown.
+        SpecError: the model is unknown, or there are no such images.
     """
     references: dict[ModelSpec, Reference | TrtbenchError] = {}
     found: dict[str, Fidelity | TrtbenchError] = {}
@@ -28,17 +25,17 @@ def verify_cells(cells: Sequence[Cell], store: Store, on_step: OnStep) -> None:
             continue
         model, sha256 = cell.export.model, cell.onnx.manifest.files[0].sha256
         if model not in references:
-            references[model] = _reference(cell, store, on_step)
+            references[model] = _reference(cell, inputs, store, on_step)
         if sha256 not in found:
             found[sha256] = _fidelity(cell, references[model], store, on_step)
         _tell(cell, found[sha256])
 
 
-def _reference(cell: Cell, store: Store, on_step: OnStep) -> Reference | TrtbenchError:
+def _reference(cell: Cell, inputs: InputsSpec, store: Store, on_step: OnStep) -> Reference | TrtbenchError:
     if cell.export is None:
         raise ValueError(f"{cell.key} has no model to verify against")
     try:
-        return load_reference(cell.export, store, _IMAGES, for_subject(on_step, cell.key))
+        return load_reference(cell.export, store, inputs, for_subject(on_step, cell.key))
     except SpecError:
         raise
     except TrtbenchError as error:

@@ -44,7 +44,7 @@ def compare(grid: Grid, store: Store, on_step: OnStep = silent) -> Comparison:
     machine = collect_environment()
     make(cells, store, lambda cell: grid.rebuilds if is_timed(cell) else 0, on_step)
     predict_cells(cells, gpu, has_layers=False)
-    verify_cells(cells, store, on_step)
+    verify_cells(cells, grid.inputs, store, on_step)
     make_arms(cells, grid, store)
     measured = time_cells(cells, grid, store, machine, title_of("compare", cells), on_step)
     comparison = with_predictions(comparison_of(cells, machine), cells, gpu)

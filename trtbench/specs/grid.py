@@ -7,7 +7,7 @@ from trtbench.specs.bench import BenchSpec
 from trtbench.specs.build import BuildRequest
 from trtbench.specs.environment import EnvironmentSpec
 from trtbench.specs.gpu import GpuSpec
-from trtbench.specs.model import ExportSpec
+from trtbench.specs.model import ExportSpec, InputsSpec
 
 
 class Grid(Spec):
@@ -23,6 +23,7 @@ class Grid(Spec):
         rebuilds: engines built anew from each model, besides the first.
         exclusive: refuse to start while another process has the GPU open.
         trust: load engines that the store did not build.
+        inputs: images that errors are measured on; few, since a grid has many recipes.
         gpu: where times are predicted; none: a GPU that runs the engines.
         clock_mhz: the clock that its SMs hold; none: that of the table of GPUs.
     """
@@ -36,5 +37,6 @@ class Grid(Spec):
     rebuilds: int = Field(default=0, ge=0)
     exclusive: bool = False
     trust: bool = False
+    inputs: InputsSpec = InputsSpec(samples=8)
     gpu: GpuSpec | None = None
     clock_mhz: float | None = Field(default=None, gt=0, allow_inf_nan=False)
