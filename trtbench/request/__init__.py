@@ -5,15 +5,19 @@ What is wrong is refused with the name of the argument.
 """
 
 from trtbench.request.arguments import (
+    AnyPath,
     ArgumentError,
+    BenchArguments,
     BuildArguments,
     CompareArguments,
     CompilerArguments,
-    GridArguments,
+    ExplainArguments,
     ModelArguments,
     PredictArguments,
+    PredictionArguments,
     TimingArguments,
     TuneArguments,
+    check_names,
     checked_spec,
 )
 from trtbench.request.grids import (
@@ -38,17 +42,21 @@ from trtbench.request.models import (
 __all__ = [
     "DEFAULT_GPU",
     "DEFAULT_PRECISIONS",
+    "AnyPath",
     "ArgumentError",
+    "BenchArguments",
     "BuildArguments",
     "CompareArguments",
     "CompilerArguments",
-    "GridArguments",
+    "ExplainArguments",
     "ModelArguments",
     "PredictArguments",
+    "PredictionArguments",
     "Shape",
     "TimingArguments",
     "TuneArguments",
     "build_request",
+    "check_names",
     "checked_spec",
     "export_specs",
     "grid_of",

@@ -1,6 +1,7 @@
 """Arguments by name and type, and how a wrong one is refused. A missing one has the default of its spec."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from os import PathLike
 from typing import TypedDict, TypeVar
 
@@ -63,6 +64,18 @@ def checked_spec(spec_type: type[S], values: Mapping[str, object] | None = None,
         field = str(first["loc"][0])
         argument = _ARGUMENTS.get((spec_type, field), field)
         raise ArgumentError(argument, f"{first['input']}: {first['msg']}") from error
+
+
+def check_names(given: Iterable[str], known: Collection[str]) -> None:
+    """Refuse the first name that is no argument, as type checkers do before.
+
+    Raises:
+        ArgumentError: there is one.
+    """
+    for name in given:
+        if name not in known:
+            similar = get_close_matches(name, known, n=1) or sorted(known)
+            raise ArgumentError(name, f"is no argument here: did you mean {', '.join(similar)}?")
 
 
 class ModelArguments(TypedDict, total=False):
@@ -159,7 +172,7 @@ class TimingArguments(TypedDict, total=False):
     trust: bool
 
 
-class _PredictionArguments(TypedDict, total=False):
+class PredictionArguments(TypedDict, total=False):
     """Where times are predicted.
 
     Args:
@@ -172,15 +185,19 @@ class _PredictionArguments(TypedDict, total=False):
     clock_mhz: float | None
 
 
-class GridArguments(ModelArguments, CompilerArguments, TimingArguments, total=False):
+class BenchArguments(ModelArguments, CompilerArguments, TimingArguments, total=False):
     """All that ``bench`` takes, by name."""
 
 
-class CompareArguments(ModelArguments, BuildArguments, TimingArguments, _PredictionArguments, total=False):
+class CompareArguments(ModelArguments, BuildArguments, TimingArguments, PredictionArguments, total=False):
     """All that ``compare`` takes, by name."""
 
 
-class PredictArguments(ModelArguments, BuildArguments, _PredictionArguments, total=False):
+class ExplainArguments(ModelArguments, BuildArguments, total=False):
+    """All that ``explain`` takes, by name."""
+
+
+class PredictArguments(ModelArguments, BuildArguments, PredictionArguments, total=False):
     """All that ``predict`` takes, by name."""
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 from pydantic import ValidationError
 
@@ -12,8 +13,11 @@ from trtbench.predict.gpus import find_gpu
 from trtbench.request.arguments import (
     AnyPath,
     ArgumentError,
+    BenchArguments,
     BuildArguments,
     CompareArguments,
+    ExplainArguments,
+    PredictArguments,
     TuneArguments,
     checked_spec,
 )
@@ -45,7 +49,7 @@ _RANGE = re.compile(rf"(?P<input>.+?)=(?P<shapes>{_SHAPE}:{_SHAPE}:{_SHAPE})(?:,
 def grid_of(
     exports: Sequence[ExportSpec],
     files: Sequence[str],
-    arguments: CompareArguments,
+    arguments: BenchArguments | ExplainArguments | PredictArguments | CompareArguments,
     runtimes: Sequence[str] = (),
     environments: Sequence[str] = (),
     **fields: object,
@@ -57,16 +61,17 @@ def grid_of(
     Raises:
         SpecError: a word or an argument is wrong.
     """
-    gpu = arguments.get("gpu")
+    values = cast(CompareArguments, arguments)  # the others have some of these names
+    gpu = values.get("gpu")
     return checked_spec(
         Grid,
-        {**arguments},
+        values,
         exports=tuple(exports),
         files=tuple(files),
         environments=parse_environments(environments),
         runtimes=tuple(runtimes),
-        build=build_request(arguments),
-        bench=checked_spec(BenchSpec, {**arguments}),
+        build=build_request(values),
+        bench=checked_spec(BenchSpec, values),
         gpu=None if gpu is None else find_gpu(gpu),
         **fields,
     )
@@ -78,7 +83,7 @@ def tune_spec(model: AnyPath, shape: Shape, arguments: TuneArguments, **fields: 
     Raises:
         SpecError: an argument is wrong.
     """
-    values: CompareArguments = {**arguments}
+    values = cast(CompareArguments, arguments)  # the others have some of these names
     (export,) = export_specs([Recipe(Precision.FP16)], model, [shape], arguments)
     return checked_spec(TuneSpec, export=export, build=build_request(values), **fields)
 

@@ -5,16 +5,17 @@ Times are predicted, errors emulated; both are of whole models in ``TunedRow``, 
 """
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from trtbench.errors import Code
 from trtbench.results.audit import Audit
-from trtbench.results.base import SCHEMA_VERSION
+from trtbench.results.base import SCHEMA_VERSION, Result
 from trtbench.results.fidelity import Fidelity
 from trtbench.results.measurement import Measurement
 from trtbench.results.prediction import GpuEntry, PredictedSpeedup, Prediction
+from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import InputsSpec, RecipeField, Spec
 from trtbench.specs.recipe import Recipe
 
@@ -106,7 +107,7 @@ class TunedRow(Spec):
         return 100 * (found.reference.top1 - found.top1)
 
 
-class Tuning(Spec):
+class Tuning(Result):
     """A search over recipes of one model at one shape, for one GPU.
 
     Args:
@@ -122,6 +123,11 @@ class Tuning(Spec):
         failures: parts of recipes that failed, so that no recipe with them was estimated.
         not_searched: what recipes could also have, and why it was left out.
     """
+
+    SHOWN: ClassVar[tuple[str, ...]] = (
+        *("recipe", "status", "reason", "is_winner", "meets", "on_front", "measured_*_median_ms"),
+        *("predicted_gpu", "predicted_gpu_compute*_ms", "emulated_sqnr_db", "compiled_*_bytes"),
+    )
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["tuning"] = "tuning"
@@ -145,6 +151,26 @@ class Tuning(Spec):
     not_searched: tuple[str, ...]
     failures: tuple[str, ...]
     not_timed: str | None = None
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """Predicted and emulated; measured, too, where the GPU is here."""
+        is_timed = any(row.measured for row in self.rows)
+        return ("predicted", "emulated", "measured") if is_timed else ("predicted", "emulated")
+
+    def to_rows(self) -> list[Row]:
+        """One a confirmed recipe."""
+        return aligned(
+            {
+                **flat(row, "recipe", "status", "reason", "code", "meets", "on_front"),
+                "is_winner": row.recipe == self.winner,
+                **flat(row, "engine_bytes", "activation_bytes", prefix="compiled_"),
+                **(row.prediction.columns() if row.prediction else {}),
+                **(row.fidelity.columns() if row.fidelity else {}),
+                **(row.measured.columns() if row.measured else {}),
+            }
+            for row in self.rows
+        )
 
     @property
     def has_failed(self) -> bool:

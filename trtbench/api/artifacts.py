@@ -1,0 +1,211 @@
+"""Models and engines: make them, look into them, check them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trtbench.api.words import DEFAULT_BATCH, DEFAULT_MODEL, open_store, words
+from trtbench.progress import OnStep, silent
+from trtbench.request import (
+    DEFAULT_PRECISIONS,
+    AnyPath,
+    BuildArguments,
+    ModelArguments,
+    build_request,
+    check_names,
+    export_specs,
+    inputs_spec,
+    is_model,
+    parse_recipes,
+)
+from trtbench.results import Audit, LintReport, Verification
+from trtbench.results.diff import EngineDiff
+from trtbench.specs import InputsSpec, Scalar
+from trtbench.store.artifacts import Artifact, EngineArtifact, OnnxArtifact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Unpack
+
+
+def export(
+    recipe: str = "fp16",
+    *,
+    model: AnyPath = DEFAULT_MODEL,
+    batch: int = DEFAULT_BATCH,
+    img_size: int | None = None,
+    store: AnyPath = ".",
+    on_step: OnStep = silent,
+    **options: "Unpack[ModelArguments]",
+) -> OnnxArtifact:
+    """Quantise a model and write it as ONNX with a static batch, unless the store has it.
+
+    Args:
+        recipe: a precision with its modifiers, such as ``nvfp4+sparse``.
+        model: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        batch: images in a query.
+        img_size: side of the images in pixels; default: the model's.
+        store: folder of ``models/``, ``engines/`` and ``results/``.
+        on_step: progress callback.
+        options: as in ``trtbench.request.ModelArguments``.
+
+    Returns:
+        The artifact: ``payload`` is the ONNX file, ``manifest`` says what was asked and found.
+
+    Raises:
+        SpecError: the recipe, the model or an argument is wrong.
+        RuntimeUnavailable: a package is missing.
+        ExportError: weights do not fit, or the model cannot be exported.
+        ArtifactError: the store cannot be written.
+    """
+    from trtbench.export import export as run
+
+    check_names(options, ModelArguments.__annotations__)
+    (spec,) = export_specs(parse_recipes([recipe]), model, [(batch, img_size)], options)
+    return run(spec, open_store(store), on_step)[0]
+
+
+def build(
+    onnx: AnyPath | OnnxArtifact,
+    *,
+    sparsity: bool = False,
+    profile: str | Sequence[str] = (),
+    store: AnyPath = ".",
+    on_step: OnStep = silent,
+    **options: "Unpack[BuildArguments]",
+) -> EngineArtifact:
+    """Compile an ONNX model to an engine, unless the store has it; TensorRT-RTX needs no GPU for that.
+
+    Args:
+        onnx: what ``export`` gave, its folder, or any ONNX file.
+        sparsity: allow kernels for 2:4 sparse weights.
+        profile: optimization profiles of dynamic inputs, ``NAME=MIN:OPT:MAX[,...]`` each.
+        store: folder of ``models/``, ``engines/`` and ``results/``.
+        on_step: progress callback.
+        options: as in ``trtbench.request.BuildArguments``.
+
+    Returns:
+        The artifact: ``payload`` is the engine, ``manifest`` says what was asked and found.
+
+    Raises:
+        SpecError: an argument is wrong, or nothing is at the path.
+        RuntimeUnavailable: there is no compiler for the targets.
+        BuildError: the compiler refused the model, crashed, or reached a limit.
+        ArtifactError: the model is damaged, or the store cannot be written.
+    """
+    from trtbench.build import build as run
+    from trtbench.build import load_onnx
+    from trtbench.build.choice import build_spec_for
+
+    check_names(options, BuildArguments.__annotations__)
+    spec = build_spec_for(build_request(options, sparsity, words(profile)))
+    return run(load_onnx(_path(onnx)), spec, open_store(store), on_step)[0]
+
+
+def inspect(subject: AnyPath | OnnxArtifact | EngineArtifact) -> Audit:
+    """Give each layer's role, precision, shape, FLOPs and bytes, and what was asked against what compiled.
+
+    Args:
+        subject: an exported model or an engine, its folder, or any ONNX file.
+
+    Raises:
+        SpecError: nothing is at the path.
+        ArtifactError: a file is damaged, or the ONNX model of an engine is gone.
+    """
+    from trtbench.audit.inspect import inspect as run
+
+    return run(_path(subject))
+
+
+def lint(
+    subject: AnyPath | OnnxArtifact,
+    *,
+    precision: str | Sequence[str] = DEFAULT_PRECISIONS,
+    batch: int = DEFAULT_BATCH,
+    img_size: int | None = None,
+    overrides: "Mapping[str, Scalar] | None" = None,
+    target: str | Sequence[str] = "sm120",
+) -> LintReport:
+    """Check a model or a graph against design rules for quantised ViTs; nothing is exported or built.
+
+    Args:
+        subject: a timm name, an exported model, or any ONNX file.
+        precision: recipes that a timm model is checked in.
+        batch: of a timm model, or of a graph whose batch is dynamic.
+        img_size: side in pixels of the images of a timm model, or of a graph where it is dynamic.
+        overrides: arguments of timm's constructor.
+        target: compute capabilities to check for.
+
+    Raises:
+        SpecError: the model, a recipe or a target is wrong.
+        ArtifactError: the file is damaged or no ONNX model.
+    """
+    from trtbench.lint import lint as run
+
+    word = str(_path(subject))
+    size = (batch, img_size)
+    if not is_model(word):
+        return run(Path(word), *size, words(target))
+    arguments: ModelArguments = {"overrides": overrides or {}}
+    exports = export_specs(parse_recipes(words(precision)), word, [size], arguments)
+    return run(exports, *size, words(target))
+
+
+def diff(before: AnyPath | EngineArtifact, after: AnyPath | EngineArtifact) -> EngineDiff:
+    """Align the compiled layers of two engines of one network, and show how kernels changed.
+
+    Args:
+        before: an engine of the store, or its folder.
+        after: the engine to compare with it.
+
+    Raises:
+        SpecError: nothing is at a path, or no engine.
+        ArtifactError: an engine is damaged, or its ONNX model is gone.
+        IncompatibleResults: they are of two networks, batches or image sizes.
+    """
+    from trtbench.diff import diff as run
+
+    return run(_path(before), _path(after))
+
+
+def verify(
+    recipes: str | Sequence[str],
+    *,
+    model: AnyPath = DEFAULT_MODEL,
+    batch: int = DEFAULT_BATCH,
+    img_size: int | None = None,
+    data: AnyPath | None = None,
+    data_samples: int = InputsSpec().samples,
+    store: AnyPath = ".",
+    on_step: OnStep = silent,
+    **options: "Unpack[ModelArguments]",
+) -> Verification:
+    """Measure each recipe's error against FP32: the exported ONNX files are computed on a CPU.
+
+    Args:
+        recipes: such as ``["fp16", "nvfp4"]``; one that fails is a row with its reason.
+        model: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        batch: images in a query.
+        img_size: side of the images in pixels; default: the model's.
+        data: folder with one folder of images per class, as ImageNet; default: synthetic images.
+        data_samples: number of images to compare on.
+        store: folder of ``models/``, ``engines/`` and ``results/``.
+        on_step: progress callback.
+        options: as in ``trtbench.request.ModelArguments``.
+
+    Raises:
+        SpecError: a recipe, the model, the images or an argument is wrong.
+        RuntimeUnavailable: a package is missing.
+        TrtbenchError: the FP32 model cannot be exported.
+    """
+    from trtbench.verify import verify as run
+
+    check_names(options, ModelArguments.__annotations__)
+    exports = export_specs(parse_recipes(words(recipes)), model, [(batch, img_size)], options)
+    inputs = inputs_spec(data, data_samples, options.get("seed", 0))
+    return run(exports, open_store(store), inputs, on_step)
+
+
+def _path(subject: AnyPath | OnnxArtifact | EngineArtifact) -> Path:
+    return subject.directory if isinstance(subject, Artifact) else Path(subject)

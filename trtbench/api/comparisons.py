@@ -1,0 +1,313 @@
+"""Times of recipes and files: measured, predicted, bounded, explained."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trtbench.api.words import DEFAULT_BATCH, DEFAULT_MODEL, open_store, several, words
+from trtbench.errors import SpecError
+from trtbench.predict.gpus import find_gpu
+from trtbench.progress import OnStep, silent
+from trtbench.request import (
+    DEFAULT_GPU,
+    AnyPath,
+    ArgumentError,
+    BenchArguments,
+    CompareArguments,
+    ExplainArguments,
+    PredictArguments,
+    check_names,
+    export_specs,
+    grid_of,
+    inputs_spec,
+    parse_recipes,
+    shapes_of,
+    subjects_of,
+)
+from trtbench.results import AaReport, Comparison, Explanation, Measurement, Roofline
+from trtbench.specs import Grid, InputsSpec, Scalar
+from trtbench.specs.recipe import parse_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Unpack
+
+_DEFAULT_SAMPLES = Grid().inputs.samples
+
+
+def compare(
+    subjects: AnyPath | Sequence[AnyPath],
+    *,
+    model: AnyPath = DEFAULT_MODEL,
+    batch: int | Sequence[int] = DEFAULT_BATCH,
+    img_size: int | Sequence[int] | None = None,
+    runtime: str | Sequence[str] = (),
+    env: str | Sequence[str] = (),
+    data: AnyPath | None = None,
+    data_samples: int = _DEFAULT_SAMPLES,
+    store: AnyPath = ".",
+    on_step: OnStep = silent,
+    **options: "Unpack[CompareArguments]",
+) -> Comparison:
+    """Export, build, audit, predict and verify each recipe; time those whose engines run on the local GPU.
+
+    Args:
+        subjects: recipes such as ``["fp16", "nvfp4"]``; with ``runtime`` also artifacts and files. A recipe
+            that fails is a row with its reason.
+        model: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        batch: images in a query; several give a row each.
+        img_size: side of the images in pixels; several give a row each; default: the model's.
+        runtime: time every recipe in these runtimes.
+        env: build and time in these environments, such as ``venv:tensorrt-rtx==1.7.1.116``.
+        data: folder with one folder of images per class to measure errors on; default: synthetic images.
+        data_samples: number of these images.
+        store: folder of ``models/``, ``engines/`` and ``results/``; it keeps what was timed.
+        on_step: progress callback; subjects are keys of rows.
+        options: as in ``trtbench.request.CompareArguments``.
+
+    Raises:
+        SpecError: a word or an argument is wrong.
+        RuntimeUnavailable: nothing can be built or timed on this machine.
+        MeasureError: another process has the GPU, and ``exclusive``.
+        ArtifactError: a file is damaged, or the store cannot be read or written.
+    """
+    from trtbench.compare import compare as run
+
+    check_names(options, CompareArguments.__annotations__)
+    inputs = inputs_spec(data, data_samples, InputsSpec().seed)
+    shapes = (batch, img_size)
+    grid = _grid(subjects, model, shapes, options, several(runtime), several(env), inputs=inputs)
+    kept = open_store(store)
+    return run(grid, kept, on_step).with_samples_in(kept.results)
+
+
+def compare_stored(paths: Sequence[AnyPath]) -> Comparison:
+    """Compare stored results, all with the first; nothing is timed, and no GPU is needed.
+
+    Args:
+        paths: JSON files of measurements or comparisons, with their samples where they say.
+
+    Raises:
+        SpecError: there are fewer than two measured arms, or one file is named twice.
+        IncompatibleResults: a file is no such result, or cannot be read.
+        ArtifactError: samples are missing or damaged.
+    """
+    from trtbench.compare import compare_stored as run
+
+    return run([Path(path) for path in paths])
+
+
+def bench(
+    subject: AnyPath,
+    *,
+    model: AnyPath = DEFAULT_MODEL,
+    batch: int = DEFAULT_BATCH,
+    img_size: int | None = None,
+    runtime: str | None = None,
+    store: AnyPath = ".",
+    on_step: OnStep = silent,
+    **options: "Unpack[BenchArguments]",
+) -> Measurement:
+    """Time one model in one runtime: fresh processes, blocks, an interval, and the state of the GPU.
+
+    An interrupted measurement resumes when it is asked for again. Series are in milliseconds a query.
+
+    Args:
+        subject: an exported model, an engine, a model file, or a recipe such as ``fp16``.
+        model: of a recipe: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        batch: images in a query.
+        img_size: side of the images in pixels; default: the model's.
+        runtime: see docs/measuring.md; default: the namesake of the engine's compiler.
+        store: folder of ``models/``, ``engines/`` and ``results/``; it keeps the result and every sample.
+        on_step: progress callback.
+        options: as in ``trtbench.request.BenchArguments``.
+
+    Raises:
+        SpecError: a word or an argument is wrong.
+        RuntimeUnavailable: nothing can be built or timed on this machine.
+        TrtbenchError: the model cannot be made.
+    """
+    from trtbench.compare import bench as run
+
+    check_names(options, BenchArguments.__annotations__)
+    kept = open_store(store)
+    grid = _grid(subject, model, (batch, img_size), options, several(runtime or ()))
+    measured = run(grid, kept, on_step).with_samples_in(kept.results)
+    if isinstance(measured, Comparison):
+        raise ValueError("one cell gives one measurement")
+    return measured
+
+
+def bench_against_itself(
+    subject: AnyPath,
+    comparisons: int,
+    *,
+    model: AnyPath = DEFAULT_MODEL,
+    batch: int = DEFAULT_BATCH,
+    img_size: int | None = None,
+    runtime: str | None = None,
+    store: AnyPath = ".",
+    on_step: OnStep = silent,
+    **options: "Unpack[BenchArguments]",
+) -> AaReport:
+    """Compare one arm with itself many times, to see how often verdicts are wrong here.
+
+    Args:
+        subject: an exported model, an engine, a model file, or a recipe such as ``fp16``.
+        comparisons: how many, such as 200.
+        model: of a recipe: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        batch: images in a query.
+        img_size: side of the images in pixels; default: the model's.
+        runtime: see docs/measuring.md; default: the namesake of the engine's compiler.
+        store: folder of ``models/``, ``engines/`` and ``results/``; it keeps the report and every block.
+        on_step: progress callback.
+        options: as in ``trtbench.request.BenchArguments``.
+
+    Raises:
+        SpecError: a word or an argument is wrong.
+        RuntimeUnavailable: nothing can be built or timed on this machine.
+        TrtbenchError: the model cannot be made or timed.
+    """
+    from trtbench.compare import bench_against_itself as run
+
+    if comparisons < 1:
+        raise ArgumentError("comparisons", f"{comparisons}: expected at least 1")
+    check_names(options, BenchArguments.__annotations__)
+    kept = open_store(store)
+    grid = _grid(subject, model, (batch, img_size), options, several(runtime or ()))
+    return run(grid, comparisons, kept, on_step).with_samples_in(kept.results)
+
+
+def predict(
+    subjects: AnyPath | Sequence[AnyPath],
+    *,
+    model: AnyPath = DEFAULT_MODEL,
+    batch: int | Sequence[int] = DEFAULT_BATCH,
+    img_size: int | Sequence[int] | None = None,
+    store: AnyPath = ".",
+    on_step: OnStep = silent,
+    **options: "Unpack[PredictArguments]",
+) -> Comparison:
+    """Predict how long each recipe takes on a GPU; no GPU is needed, and nothing is timed.
+
+    Times are in milliseconds a query, with intervals; docs/prediction.md says how wrong they are.
+
+    Args:
+        subjects: recipes, or engines, exported models and ONNX files. A recipe that fails is a row with its
+            reason.
+        model: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        batch: images in a query; several give a row each.
+        img_size: side of the images in pixels; several give a row each; default: the model's.
+        store: folder of ``models/`` and ``engines/``.
+        on_step: progress callback; subjects are keys of rows.
+        options: as in ``trtbench.request.PredictArguments``; ``gpu`` names the GPU.
+
+    Raises:
+        SpecError: a word or an argument is wrong, no rates fit the GPU, or an engine would not run on it.
+        RuntimeUnavailable: nothing can be built on this machine.
+        ArtifactError: a file is damaged, or the store cannot be read or written.
+    """
+    from trtbench.compare import predict as run
+
+    check_names(options, PredictArguments.__annotations__)
+    return run(_grid(subjects, model, (batch, img_size), options), open_store(store), on_step)
+
+
+def explain(
+    recipe: str,
+    *,
+    gpu: str = DEFAULT_GPU,
+    model: AnyPath = DEFAULT_MODEL,
+    batch: int = DEFAULT_BATCH,
+    img_size: int | None = None,
+    store: AnyPath = ".",
+    on_step: OnStep = silent,
+    **options: "Unpack[ExplainArguments]",
+) -> Explanation:
+    """Show why a recipe is no faster on a GPU: where its predicted time goes, and what would shorten it.
+
+    Args:
+        recipe: such as ``nvfp4`` or ``nvfp4@stock``.
+        gpu: a name that ``gpus()`` lists.
+        model: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        batch: images in a query.
+        img_size: side of the images in pixels; default: the model's.
+        store: folder of ``models/`` and ``engines/``.
+        on_step: progress callback; subjects are recipes.
+        options: as in ``trtbench.request.ExplainArguments``.
+
+    Raises:
+        SpecError: a word or an argument is wrong, no rates fit the GPU, or an engine would not run on it.
+        RuntimeUnavailable: nothing can be built on this machine.
+        ExportError, BuildError: the recipe itself or FP16 failed.
+        ArtifactError: the store cannot be read or written.
+    """
+    from trtbench.compare import explain as run
+    from trtbench.compare.explain import recipes_to_explain
+
+    check_names(options, ExplainArguments.__annotations__)
+    found = find_gpu(gpu)
+    recipes = recipes_to_explain(parse_recipe(recipe), found)
+    exports = export_specs(recipes, model, [(batch, img_size)], options)
+    return run(grid_of(exports, (), options), found, open_store(store), on_step)
+
+
+def roofline(
+    model: AnyPath = DEFAULT_MODEL,
+    *,
+    precision: str | Sequence[str] = ("fp16", "fp8"),
+    batch: int | Sequence[int] = DEFAULT_BATCH,
+    img_size: int | Sequence[int] | None = None,
+    tokens: int | Sequence[int] = (),
+    gpu: str = DEFAULT_GPU,
+    overrides: "Mapping[str, Scalar] | None" = None,
+) -> Roofline:
+    """Show what bounds each kernel of a model on a GPU, compute or memory; nothing is exported or timed.
+
+    Args:
+        model: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        precision: precisions or recipes.
+        batch: images in a query, one or several.
+        img_size: side of the images in pixels, one or several; default: the model's.
+        tokens: lengths of sequences that enter the first block, for encoders of text; none: images.
+        gpu: a name that ``gpus()`` lists.
+        overrides: arguments of timm's constructor.
+
+    Raises:
+        SpecError: a word or an argument is wrong, or the GPU has no tensor cores for a precision.
+    """
+    from trtbench.predict.roofline import roofline as run
+
+    lengths = several(tokens)
+    if lengths and min(lengths) < 1:
+        raise ArgumentError("tokens", f"{min(lengths)}: expected at least 1")
+    if lengths and img_size is not None:
+        raise ArgumentError("tokens", f"{tokens}: remove img_size, which sets the number of tokens")
+    shapes = _shapes((batch, img_size))
+    exports = export_specs(parse_recipes(several(precision)), model, shapes, {"overrides": overrides or {}})
+    return run(exports, find_gpu(gpu), lengths)
+
+
+_Shapes = tuple[int | Sequence[int], int | Sequence[int] | None]
+
+
+def _shapes(shapes: _Shapes) -> list[tuple[int, int | None]]:
+    batches, sizes = shapes
+    return shapes_of(several(batches), (None,) if sizes is None else several(sizes))
+
+
+def _grid(
+    subjects: AnyPath | Sequence[AnyPath],
+    model: AnyPath,
+    shapes: _Shapes,
+    options: PredictArguments | BenchArguments | CompareArguments,
+    runtimes: Sequence[str] = (),
+    environments: Sequence[str] = (),
+    **fields: object,
+) -> Grid:
+    recipes, files = subjects_of(words(subjects))
+    if files and (model, *shapes) != (DEFAULT_MODEL, DEFAULT_BATCH, None):
+        raise SpecError(f"{files[0]}: its model and shape are fixed; remove model, batch and img_size")
+    exports = export_specs(recipes, model, _shapes(shapes), options) if recipes else ()
+    return grid_of(exports, files, options, runtimes, environments, **fields)
