@@ -207,7 +207,11 @@ class TestStandardTensorRT:
         code, out, err = trtbench("predict", engine, "--json")
         assert code == 0, out + err
         (row,) = load_json(out).rows
-        assert (row.engine.backend, row.predicted.batch, row.predicted.gpu) == ("tensorrt", 4, WS.name)
+        assert (row.engine.backend, row.predicted.batch, row.predicted.gpu) == (
+            "tensorrt",
+            4,
+            "rtx-pro-6000-se",
+        )
         # As the inspector of each generation describes its one product; FP32 takes the rates of FP16.
         product = "gemm fp32" if version.startswith("tensorrt-10.") else "gemm fp16"
         assert row.predicted.groups[product].rates == "fp16"

@@ -9,7 +9,15 @@ import pytest
 
 from trtbench.errors import Code
 from trtbench.progress import OnStep, Step
-from trtbench.results import Audit, BuiltEngine, Fidelity, FidelityReference, Prediction, TuneLine
+from trtbench.results import (
+    Audit,
+    BuiltEngine,
+    Fidelity,
+    FidelityReference,
+    PredictedGroup,
+    Prediction,
+    TuneLine,
+)
 from trtbench.specs import InputsSpec
 from trtbench.specs.recipe import LINEAR_ROLES, Precision, Recipe
 from trtbench.tune.work import Task
@@ -38,7 +46,7 @@ def prediction(time_ms: float) -> Prediction:
         assumptions=(),
         calibrated_on="rtx-pro-6000-se",
         source="scripted",
-        groups={},
+        groups={"gemm fp16": PredictedGroup(predicted_ms=time_ms, factor=(0.8, 1.3), rates="fp16")},
     )
 
 
