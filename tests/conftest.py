@@ -42,6 +42,7 @@ def trtbench(
 ) -> Callable[..., tuple[int, str, str]]:
     """Run the command line in this process, in an empty folder; return exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TRTBENCH_STORE", raising=False)
 
     def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["trtbench", *map(str, arguments)])

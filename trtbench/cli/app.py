@@ -44,6 +44,7 @@ _PLAIN: dict[str, Any] = {
     "add_completion": False,
     "pretty_exceptions_enable": False,
     "rich_markup_mode": None,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
 }
 app = typer.Typer(name="trtbench", no_args_is_help=True, **_PLAIN)
 

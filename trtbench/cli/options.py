@@ -230,6 +230,11 @@ class OutputOptions:
     """Where artifacts are kept, and how the result is printed."""
 
     store: Annotated[
-        Path, Option(help="Directory of models/, engines/ and results/.", callback=checked_names)
+        Path,
+        Option(
+            help="Directory of models/, engines/ and results/.",
+            envvar="TRTBENCH_STORE",
+            callback=checked_names,
+        ),
     ] = Path()
     json: JsonOption = False
