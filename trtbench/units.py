@@ -32,6 +32,14 @@ def format_seconds(duration_s: float) -> str:
     return f"{_three_digits(duration_s * 1e9)} ns"
 
 
+def format_age(age_s: float) -> str:
+    """Write how long ago something was in its largest whole unit: ``40 s``, ``5 min``, ``3 h``, ``12 d``."""
+    for unit, unit_s in (("d", 86400), ("h", 3600), ("min", 60)):
+        if age_s >= unit_s:
+            return f"{int(age_s // unit_s)} {unit}"
+    return f"{max(0, int(age_s))} s"
+
+
 def format_count(count: int, noun: str) -> str:
     """Write a count with its noun: ``1 block``, ``4 blocks``, ``3 processes``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}{'es' if noun.endswith('s') else 's'}"

@@ -505,6 +505,43 @@ TUNING = results.Tuning(
     not_searched=("int8",),
     failures=(),
 )
+STORED_MODEL = results.StoredModel(
+    name="vit_tiny-nvfp4-b8-0123456789abcdef",
+    spec_id="0123456789abcdef",
+    spec=EXPORT,
+    size_bytes=1_500_000,
+    created_utc="2026-11-21T10:00:00+00:00",
+)
+STORED_ENGINE = results.StoredEngine(
+    name="vit_tiny-nvfp4-b8-sm120-rtx1.7.1.116-1123456789abcdef",
+    spec_id="1123456789abcdef",
+    spec=BUILD_TENSORRT,
+    export=EXPORT,
+    onnx_path="/store/models/model.onnx",
+    backend="tensorrt_rtx",
+    backend_version="1.7.1.116",
+    size_bytes=2_500_000,
+    created_utc="2026-11-21T11:00:00+00:00",
+)
+FAILED_LOG = results.FailedLog(
+    name="vit_tiny-nvfp4-b8-sm89-2123456789abcdef.log",
+    spec_id="2123456789abcdef",
+    stage="build",
+    size_bytes=4000,
+    created_utc="2026-11-21T12:00:00+00:00",
+)
+UNREADABLE = results.UnreadableArtifact(
+    path="models/broken-0", reason="manifest.json: not JSON", size_bytes=7
+)
+LISTING = results.StoreListing(
+    root="/store",
+    models=(STORED_MODEL,),
+    engines=(STORED_ENGINE,),
+    failed=(FAILED_LOG,),
+    unreadable=(UNREADABLE,),
+)
+REMOVED_ITEM = results.RemovedItem(path="models/x-0", what="model", size_bytes=7, status="in use")
+REMOVAL = results.Removal(dry_run=True, items=(REMOVED_ITEM,))
 
 EXAMPLES: tuple[Spec, ...] = (
     TuneSpec(export=EXPORT, max_top1_drop=0.5),
@@ -513,6 +550,13 @@ EXAMPLES: tuple[Spec, ...] = (
     results.TuneLine(part="whole", recipe=FP16, engine=BUILT_ENGINE, fidelity=FIDELITY),
     TUNED_ROW,
     TUNING,
+    STORED_MODEL,
+    STORED_ENGINE,
+    FAILED_LOG,
+    UNREADABLE,
+    LISTING,
+    REMOVED_ITEM,
+    REMOVAL,
     CHECKPOINT,
     MODEL,
     ModelSpec(),

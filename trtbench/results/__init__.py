@@ -46,6 +46,15 @@ from trtbench.results.fidelity import (
     VerificationRow,
 )
 from trtbench.results.lint import LintReport, LintSection
+from trtbench.results.listing import (
+    FailedLog,
+    Removal,
+    RemovedItem,
+    StoredEngine,
+    StoredModel,
+    StoreListing,
+    UnreadableArtifact,
+)
 from trtbench.results.measurement import (
     ArmFacts,
     GraphUse,
@@ -125,6 +134,7 @@ __all__ = [
     "EqualM",
     "Estimate",
     "Explanation",
+    "FailedLog",
     "Fidelity",
     "FidelityReference",
     "FileRecord",
@@ -150,6 +160,8 @@ __all__ = [
     "PredictedSpeedup",
     "Prediction",
     "ProcessRecord",
+    "Removal",
+    "RemovedItem",
     "Result",
     "RoleCoverage",
     "RoofBound",
@@ -164,6 +176,9 @@ __all__ = [
     "SparsityRecord",
     "Statistic",
     "Step",
+    "StoreListing",
+    "StoredEngine",
+    "StoredModel",
     "Tactic",
     "TacticChoice",
     "Telemetry",
@@ -174,6 +189,7 @@ __all__ = [
     "TuneLine",
     "TunedRow",
     "Tuning",
+    "UnreadableArtifact",
     "Verdict",
     "VerdictWord",
     "Verification",

@@ -93,6 +93,11 @@ class Store:
         """Where the result ``name`` lies, or is to lie."""
         return self.results / f"{file_name(name)}.json"
 
+    def folders(self, manifest_type: type[M]) -> list[Path]:
+        """The directories of all artifacts of this type that have a manifest, damaged or not, by name."""
+        found = (self.root / _FOLDERS[manifest_type]).glob(f"[!.]*/{_MANIFEST_NAME}")
+        return sorted(path.parent for path in found)
+
     def find(self, manifest_type: type[M], slug: str, spec_id: str) -> Artifact[M] | None:
         """Return the artifact when it is there and whole; writes nothing, so a read-only store will do."""
         try:
@@ -199,6 +204,15 @@ def load_artifact(path: Path) -> OnnxArtifact | EngineArtifact:
     return EngineArtifact(directory, manifest)
 
 
+def read_manifest(directory: Path) -> OnnxManifest | EngineManifest:
+    """Read the manifest of an artifact, and none of its files.
+
+    Raises:
+        ArtifactError: it is missing, damaged, or its schema is another.
+    """
+    return _read_manifest(directory / _MANIFEST_NAME)
+
+
 def _make(directory: Path, spec_id: str, make: Callable[[Path], M]) -> Artifact[M]:
     """Let ``make`` work in a directory beside ``directory`` and move it there; the lock is held."""
     work = work_path(directory, spec_id)
@@ -235,9 +249,14 @@ def _publish(work: Path, directory: Path, spec_id: str, manifest: M) -> None:
     remove(damaged)
 
 
+def compiler_name(backend: str, version: str) -> str:
+    """A compiler and its version as names of folders have it: ``rtx1.7.1.116``."""
+    return f"{_COMPILERS.get(backend, backend)}{version}"
+
+
 def _engine_name(name: str, manifest: EngineManifest) -> str:
     """Add who built it, which is known once it is built, in front of the identity."""
-    compiler = file_name(f"{_COMPILERS.get(manifest.backend, manifest.backend)}{manifest.backend_version}")
+    compiler = file_name(compiler_name(manifest.backend, manifest.backend_version))
     return f"{name.removesuffix(manifest.spec_id)}{compiler}-{manifest.spec_id}"
 
 

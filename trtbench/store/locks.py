@@ -43,6 +43,27 @@ def locked(
         lock.release()
 
 
+@contextmanager
+def tried(folder: Path, owner: str) -> Iterator[bool]:
+    """Hold the lock of ``owner`` in ``folder`` if it is free; yields whether it was."""
+    lock = _lock(folder, owner)
+    with writing(Path(lock.lock_file)):
+        is_free = _try(lock)
+    try:
+        yield is_free
+    finally:
+        lock.release()
+
+
+def has_work(folder: Path) -> bool:
+    """Whether a process holds any lock in ``folder``."""
+    for path in folder.glob(".lock-*"):
+        with tried(folder, path.name.removeprefix(".lock-")) as is_free:
+            if not is_free:
+                return True
+    return False
+
+
 def work_path(path: Path, owner: str) -> Path:
     """Name a path on the same file system (mkdtemp would make a directory that shuts out other users)."""
     return path.with_name(f".tmp-{owner}-{secrets.token_hex(4)}")
