@@ -5,7 +5,7 @@ import shutil
 import pytest
 from support.grids import grid_of, install_exports, install_no_gpu
 from support.scripted import write_script
-from support.tensorrt_machine import install_gpu, install_trtexec
+from support.tensorrt_machine import install_gpu, install_trtexec, write_model
 
 from trtbench.compare import bench, compare
 from trtbench.errors import ArtifactError, RuntimeUnavailable, SpecError
@@ -85,7 +85,21 @@ def test_a_wrong_option(monkeypatch, refused, fields, words, tmp_path):
 
 def test_files_need_a_runtime(refused, tmp_path):
     script = write_script(tmp_path, "a")
-    assert refused(Grid(files=(str(script),)), SpecError).startswith("name a --runtime to time files in")
+    assert refused(Grid(files=(str(script),)), SpecError).startswith(f"name a --runtime to time {script} in")
+
+
+def test_a_file_of_unknown_batch_beside_recipes(monkeypatch, refused, tmp_path):
+    install_no_gpu(monkeypatch)
+    model = write_model(tmp_path / "own.onnx", batch="batch")
+    text = refused(grid_of("fp16", files=(str(model),)), SpecError)
+    assert text == f"{model}: its batch is not known; compare it without recipes"
+
+
+def test_a_file_of_another_batch_than_the_recipes_beside_it(monkeypatch, refused, tmp_path):
+    install_no_gpu(monkeypatch)
+    model = write_model(tmp_path / "own.onnx", batch=2)
+    text = refused(grid_of("fp16", files=(str(model),)), SpecError)
+    assert text == f"{model} has batch 2, the recipes beside it 4; use --batch 2"
 
 
 def test_a_grid_of_nothing(refused):

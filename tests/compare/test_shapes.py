@@ -93,6 +93,19 @@ def test_shapes_take_turns_round_by_round(monkeypatch, tmp_path, store):
     assert len({each.process for each in rounds}) == len(rounds)
 
 
+@pytest.mark.parametrize("files_first", [True, False])
+def test_a_file_stands_beside_recipes_of_its_batch(tmp_path, store, monkeypatch, files_first):
+    install_exports(monkeypatch, tmp_path)
+    install_timers(monkeypatch)
+    # Its name is that of the recipe, and it is one arm of the same turns.
+    file = str(write_model(tmp_path / "fp16.onnx", 4))
+    result = compare(grid_of("fp16", "fp32", files=(file,), files_first=files_first, **CPU), store)
+    keys = [file, "fp16", "fp32"] if files_first else ["fp16", "fp32", file]
+    assert [row.key for row in result.rows] == keys
+    assert [(each.baseline, each.arm) for each in result.verdicts] == [(keys[0], each) for each in keys[1:]]
+    assert {row.batch for row in result.rows} == {4}
+
+
 def test_files_are_compared_whatever_their_batch_is(tmp_path, store, monkeypatch):
     paths = [str(write_model(tmp_path / f"{name}.onnx", batch)) for name, batch in (("one", 1), ("two", 2))]
     result = compare(Grid(files=tuple(paths), bench=BENCH, **CPU), store)

@@ -26,6 +26,7 @@ class Cell:
         export: the model and the recipe, unless it is a file.
         file: the file, unless it is a recipe.
         place: where it is built and timed.
+        beside: a recipe that the file is compared with, and whose shape it has.
         build, compiler: how its engine is built, where it needs one.
         onnx, engines, audit, arm: what was made; ``engines`` are several with ``--rebuilds``.
         not_timed: why it has no times, although nothing failed.
@@ -37,6 +38,7 @@ class Cell:
     export: ExportSpec | None
     file: File | None
     place: Place
+    beside: ExportSpec | None = None
     build: BuildSpec | None = None
     compiler: Compiler | None = None
     onnx: OnnxArtifact | None = None
@@ -58,8 +60,8 @@ class Cell:
 
     @property
     def shape(self) -> tuple[int | None, int | None]:
-        """Batch and image size, by which recipes are compared; files are compared whatever theirs is."""
-        return (self.row.batch, self.row.img_size) if self.export else (None, None)
+        """Batch and image size, by which recipes are compared; files alone, whatever theirs is."""
+        return (self.row.batch, self.row.img_size) if self.export or self.beside else (None, None)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -86,12 +88,21 @@ def cells_of(grid: Grid, places: list[Place]) -> list[Cell]:
         SpecError: there is no subject, or a file is neither an artifact nor a model.
         ArtifactError: an artifact is missing or damaged.
     """
-    subjects: list[tuple[ExportSpec | None, File | None]] = [(export, None) for export in grid.exports]
-    subjects += [(None, file) for file in open_files([Path(path) for path in grid.files])]
+    exports: list[tuple[ExportSpec | None, File | None]] = [(export, None) for export in grid.exports]
+    files: list[tuple[ExportSpec | None, File | None]] = [(None, file) for file in _open(grid)]
+    subjects = files + exports if grid.files_first else exports + files
     if not subjects:
         raise SpecError("nothing to compare: name at least one recipe, such as fp16")
+    beside = grid.exports[0] if grid.exports else None
     cells = [
-        Cell(_row(export, file, place, runtime), runtime, export, file, place)
+        Cell(
+            _row(export, file, beside if file else None, place, runtime),
+            runtime,
+            export,
+            file,
+            place,
+            beside=beside if file else None,
+        )
         for export, file in subjects
         for runtime in grid.runtimes or (None,)
         for place in places
@@ -123,14 +134,24 @@ def _is_same_elsewhere(one: Cell, other: Cell) -> bool:
     return same and one.asked_runtime == other.asked_runtime
 
 
-def _row(export: ExportSpec | None, file: File | None, place: Place, runtime: str | None) -> ComparisonRow:
+def _open(grid: Grid) -> list[File]:
+    """The files; one that has the name of a recipe beside it is called by its path."""
+    recipes = {str(export.recipe) for export in grid.exports}
+    files = open_files([Path(path) for path in grid.files])
+    return [replace(file, label=str(file.path)) if file.label in recipes else file for file in files]
+
+
+def _row(
+    export: ExportSpec | None, file: File | None, beside: ExportSpec | None, place: Place, runtime: str | None
+) -> ComparisonRow:
     spec = export or (file.export if file else None)
+    shape = beside or spec
     return ComparisonRow(
         key="",
         subject=file.label if file else str(export.recipe) if export else "",
         recipe=spec.recipe if spec else None,
-        batch=spec.batch if spec else None,
-        img_size=spec.model.img_size if spec else None,
+        batch=shape.batch if shape else None,
+        img_size=shape.model.img_size if shape else None,
         environment=place.word,
         runtime=runtime,
     )

@@ -8,6 +8,7 @@ from trtbench.build.choice import build_spec_for
 from trtbench.build.compiler import Compiler, compiler_of
 from trtbench.build.dialect import check_options
 from trtbench.compare.cells import Cell
+from trtbench.compare.files import File
 from trtbench.errors import ArtifactError, RuntimeUnavailable, SpecError, TrtbenchError
 from trtbench.export import check_model
 from trtbench.host.hardware import check_cuda
@@ -100,6 +101,8 @@ def _problem(cell: Cell, grid: Grid, compilers: _Compilers) -> TrtbenchError | N
     try:
         if cell.place.error is not None:
             raise cell.place.error
+        if cell.file is not None:
+            _check_file(cell, cell.file)
         if cell.row.runtime is not None:
             _check_runtime(cell, cell.row.runtime)
         if _needs_engine(cell):
@@ -107,6 +110,18 @@ def _problem(cell: Cell, grid: Grid, compilers: _Compilers) -> TrtbenchError | N
     except TrtbenchError as error:
         return error
     return None
+
+
+def _check_file(cell: Cell, file: File) -> None:
+    """Refuse a file of another batch than the recipes beside it, or of an unknown one."""
+    if cell.beside is None or file.batch == cell.beside.batch:
+        return
+    if file.batch is None:
+        raise SpecError(f"{file.path}: its batch is not known; compare it without recipes")
+    raise SpecError(
+        f"{file.path} has batch {file.batch}, the recipes beside it {cell.beside.batch}; "
+        f"use --batch {file.batch}"
+    )
 
 
 def _check_runtime(cell: Cell, runtime: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trtbench.build.source import source_of
 from trtbench.results import EngineManifest, OnnxManifest
 from trtbench.specs import ExportSpec
 from trtbench.store.artifacts import Artifact, EngineArtifact, OnnxArtifact, load_artifact
@@ -24,6 +25,21 @@ class File:
         if self.onnx is not None:
             return self.onnx.manifest.spec
         return self.engine.manifest.export if self.engine is not None else None
+
+    @property
+    def batch(self) -> int | None:
+        """Images in a query; None where that is unknown or left open.
+
+        Raises:
+            ArtifactError: a bare file is damaged.
+        """
+        if self.export is not None:
+            return self.export.batch
+        model = Path(self.engine.manifest.onnx_path) if self.engine is not None else self.path
+        if model.suffix != ".onnx" or not model.is_file():
+            return None
+        first = next(iter(source_of(model).inputs.values()), ("?",))[0]
+        return first if isinstance(first, int) else None
 
     @property
     def is_model(self) -> bool:

@@ -6,7 +6,7 @@ from trtbench.compare.cells import Cell, cells_of
 from trtbench.compare.check import check_cells, check_grid
 from trtbench.compare.differences import differences_between
 from trtbench.compare.fidelity import verify_cells
-from trtbench.compare.make import make
+from trtbench.compare.make import audit_files, make
 from trtbench.compare.places import places_of
 from trtbench.compare.predicted import predict_cells, predicted_gpu, with_predictions
 from trtbench.compare.timing import is_timed, make_arms, time_cells, verdicts_on
@@ -14,7 +14,7 @@ from trtbench.errors import SpecError
 from trtbench.host.hardware import collect_environment
 from trtbench.progress import OnStep, silent
 from trtbench.results import Comparison, Environment
-from trtbench.specs import Grid
+from trtbench.specs import ExportSpec, Grid
 from trtbench.store.artifacts import Store
 from trtbench.store.results import save_result
 
@@ -37,12 +37,12 @@ def compare(grid: Grid, store: Store, on_step: OnStep = silent) -> Comparison:
         MeasureError: another process has the GPU, and ``grid.exclusive``.
         ArtifactError: the store cannot be read or written.
     """
-    if grid.files and not grid.runtimes:
-        raise SpecError("name a --runtime to time files in, such as onnxruntime-cpu")
     cells = prepared_cells(grid, store, on_step)
+    _check_files(cells)
     gpu = predicted_gpu(cells, grid)
     machine = collect_environment()
     make(cells, store, lambda cell: grid.rebuilds if is_timed(cell) else 0, on_step)
+    audit_files([cell for cell in cells if cell.row.runtime is None])
     predict_cells(cells, gpu, has_layers=False)
     verify_cells(cells, grid.inputs, store, on_step)
     make_arms(cells, grid, store)
@@ -54,6 +54,13 @@ def compare(grid: Grid, store: Store, on_step: OnStep = silent) -> Comparison:
     comparison = comparison.model_copy(update={"verdicts": verdicts_on(cells, measured), "gpu": measured.gpu})
     save_result(store, measured.name, comparison)
     return comparison
+
+
+def _check_files(cells: Sequence[Cell]) -> None:
+    for cell in cells:
+        file = cell.file
+        if cell.row.runtime is None and file and not file.is_model and file.engine is None:
+            raise SpecError(f"name a --runtime to time {file.path} in, such as onnxruntime-cpu")
 
 
 def prepared_cells(grid: Grid, store: Store, on_step: OnStep) -> list[Cell]:
@@ -74,7 +81,7 @@ def comparison_of(cells: Sequence[Cell], machine: Environment) -> Comparison:
     """Put the rows side by side, with what is known of their environments."""
     reasons = dict.fromkeys(cell.not_timed for cell in cells if cell.not_timed)
     records = {cell.place.word: cell.place.record for cell in cells if cell.place.record}
-    export = cells[0].export
+    export = _first_export(cells)
     return Comparison(
         environment=machine,
         model=export.model.name if export else None,
@@ -86,8 +93,12 @@ def comparison_of(cells: Sequence[Cell], machine: Environment) -> Comparison:
 
 def title_of(verb: str, cells: Sequence[Cell]) -> str:
     """What the run is called in the store: the model and, of a single one, the shape."""
-    export = cells[0].export
+    export = _first_export(cells)
     if export is None:
         return f"{verb}-files"
     shape = f"-{export.shape_name}" if len({cell.shape for cell in cells}) == 1 else ""
     return f"{verb}-{export.model.name}{shape}"
+
+
+def _first_export(cells: Sequence[Cell]) -> ExportSpec | None:
+    return next((cell.export for cell in cells if cell.export), None)

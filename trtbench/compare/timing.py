@@ -32,7 +32,7 @@ def is_timed(cell: Cell) -> bool:
     """Whether the cell is to be timed: in the runtime that was named, else if its engine runs here."""
     if cell.row.runtime is not None:
         return True
-    cell.not_timed = why_not_timed(cell.build.targets if cell.build else ())
+    cell.not_timed = why_not_timed(cell.targets)
     return cell.not_timed is None
 
 
@@ -46,8 +46,10 @@ def make_arms(cells: Sequence[Cell], grid: Grid, store: Store) -> None:
     for cell in cells:
         if not cell.is_live or not is_timed(cell):
             continue
-        if cell.row.runtime is None and cell.build is not None:
-            cell.tell(runtime=cell.build.backend)
+        if cell.row.runtime is None:
+            engine = cell.file.engine if cell.file else None
+            spec = engine.manifest.spec if engine else cell.build
+            cell.tell(runtime=spec.backend if spec else None)
         try:
             cell.arm = _placed(replace(_arm(cell, grid, store), group=groups[cell.key]), cell)
         except SpecError:
@@ -99,7 +101,8 @@ def verdicts_on(cells: Sequence[Cell], measured: Measured) -> tuple[Verdict, ...
 
 def _groups(cells: Sequence[Cell]) -> dict[str, str]:
     """Which arms take turns, by key: those of one shape; a single group has no name."""
-    names = {cell.key: cell.export.shape_name if cell.export else "" for cell in cells}
+    shapes = {cell.key: cell.export or cell.beside for cell in cells}
+    names = {key: spec.shape_name if spec else "" for key, spec in shapes.items()}
     return names if len(set(names.values())) > 1 else dict.fromkeys(names, "")
 
 

@@ -11,11 +11,12 @@ from trtbench.specs.model import ExportSpec, InputsSpec
 
 
 class Grid(Spec):
-    """Cells: model shape x recipe x environment x runtime; or files in place of models and recipes.
+    """Cells: model shape x recipe x environment x runtime; or files in place of, or beside, recipes.
 
     Args:
         exports: one a shape and recipe, shape by shape; the first of a shape is its baseline.
-        files: paths of artifacts or bare files, in place of ``exports``.
+        files: paths of artifacts or bare files; beside ``exports``, these are of one shape.
+        files_first: the files come before the recipes, so the first of them is the baseline.
         environments: where engines are built and timed; none: here. Others are compared with the first.
         runtimes: what times; none: the namesake of the compiler, where its engines run.
         build: how engines are built for runtimes that load them.
@@ -30,6 +31,7 @@ class Grid(Spec):
 
     exports: tuple[ExportSpec, ...] = ()
     files: tuple[str, ...] = ()
+    files_first: bool = False
     environments: tuple[EnvironmentSpec, ...] = ()
     runtimes: tuple[str, ...] = ()
     build: BuildRequest = BuildRequest()
