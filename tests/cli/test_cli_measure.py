@@ -41,7 +41,7 @@ def arms(tmp_path):
         (["compare", "fp16", "--runtime", "fast"], ["fast"]),
         (["compare", "fp16", "--runtime", "fake"], ["fake", "script"]),
         (["compare", "fp16", "--runtime", "torch", "--runtime", "torch"], ["torch", "more than once"]),
-        (["compare", "slow.json", "fp16", "--runtime", "fake"], ["do not mix"]),
+        (["compare", "slow.json", "fp16", "--runtime", "fake"], ["fake takes script files, not recipes"]),
         (["compare", "slow.json", "fast.json"], ["--runtime"]),
         (["compare", "slow.json", "slow.json", "--runtime", "fake"], ["more than once", "--aa"]),
         (["compare", "fp16", "--img-size", "224,x"], ["--img-size 224,x", "integer"]),

@@ -31,8 +31,9 @@ def test_a_dry_run_prints_one_command_a_line(trtbench, tmp_path, monkeypatch):
 
 
 def test_diff_refuses_what_is_no_engine(trtbench, tmp_path):
-    code, out, err = trtbench("diff", "nothing", __file__)
-    assert (code, out, "nothing: is missing" in err) == (2, "", True), err
+    for word, words in (("gone/m", "gone/m: neither a path nor a recipe"), ("nothing", "recipe 'nothing'")):
+        code, out, err = trtbench("diff", word, __file__)
+        assert (code, out, words in err) == (2, "", True), err
 
 
 def test_diff_tells_a_folder_that_is_no_engine_what_to_name_instead(trtbench):

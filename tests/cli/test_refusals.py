@@ -29,6 +29,7 @@ ONE_SHAPE = "and --aa exclude each other: it compares one arm with itself, and t
 TORCH = no_effect("runtime torch, which loads no engine")
 CPU = no_effect("runtime onnxruntime-cpu, which loads no engine")
 FAKE = no_effect("runtime fake, which loads no engine")
+ALL_MODELS = no_effect("exported models, whose model and shape are fixed") + ", or name a recipe"
 ENGINE = no_effect("x.engine, from which nothing is built")
 COMPARE_CPU = "compare fp32 --runtime onnxruntime-cpu --env local"
 BENCH_FAKE = "bench a.json --runtime fake"
@@ -48,6 +49,25 @@ REFUSED = [
     ("compare fp16 --checkpoint w.pt", "--pretrained", ONE_SOURCE),
     ("export --checkpoint w.pt", "--pretrained", ONE_SOURCE),
     ("lint m.onnx", "--precision fp8", no_effect("m.onnx, whose layers and precisions are fixed")),
+    ("lint m.onnx", "--seed 1", no_effect("m.onnx, whose layers and precisions are fixed")),
+    ("lint nvfp4", "--precision fp8", no_effect("a recipe (nvfp4)")),
+    (
+        "lint vit_tiny_patch16_224",
+        "--pretrained",
+        no_effect("vit_tiny_patch16_224, of which only the structure is checked"),
+    ),
+    ("inspect m.onnx", "--batch 8", no_effect(f"m.onnx, {FIXED}")),
+    ("inspect m.onnx", "--seed 1", no_effect(f"m.onnx, {FIXED}")),
+    ("inspect m.onnx", "--target sm120", no_effect("m.onnx, from which nothing is built")),
+    ("diff m.onnx x.engine", "--model vit", no_effect(f"m.onnx, {FIXED}")),
+    ("build m.onnx", "--set depth=2", no_effect(f"m.onnx, {FIXED}")),
+    ("build", "--batch 8", ALL_MODELS),
+    ("build", "--profile x=1:1:1", ALL_MODELS),
+    (
+        "compare m.onnx fp16 --runtime onnxruntime-cpu",
+        "--batch 1,8",
+        "has several values, and m.onnx has one shape; name one, or remove m.onnx",
+    ),
     ("lint gone.onnx", "--set depth=2", no_effect("gone.onnx, whose layers and precisions are fixed")),
     (
         "roofline vit_tiny_patch16_224 --tokens 50",

@@ -62,7 +62,7 @@ def test_nothing_found() -> None:
     report = LintReport(**fields, **facts, sections=(LintSection(recipe=None, findings=()),))
     assert not report.has_errors
     assert render(report, 80) == (
-        "[red]m[/red] for sm120: 1 Linear layer, 0 attentions\nnothing was exported or built\n\nno findings\n"
+        "[red]m[/red] for sm120: 1 Linear layer, 0 attentions\nnothing was built\n\nno findings\n"
     )
 
 
@@ -75,9 +75,9 @@ def test_errors(report: LintReport, severity: str, expected: bool) -> None:
 
 def test_words_that_are_paths(tmp_path: Path) -> None:
     for word in ("model.onnx", "models/vit", str(tmp_path)):
-        assert lint_subject(word, [], [], (64, None), Given()) == Path(word)
-    specs = lint_subject("vit_small_patch16_224", ["nvfp4:head=fp16"], [], (64, None), Given())
-    assert not isinstance(specs, Path)
+        assert lint_subject(word, [], ModelOptions(), (64, None), Given()) == Path(word)
+    specs = lint_subject("vit_small_patch16_224", ["nvfp4:head=fp16"], ModelOptions(), (64, None), Given())
+    assert isinstance(specs, tuple)
     assert [(spec.model.name, str(spec.recipe)) for spec in specs] == [
         ("vit_small_patch16_224", "nvfp4:head=fp16")
     ]

@@ -8,8 +8,10 @@ import pytest
 from rich.console import Console
 from support.spec_examples import EXPORT, FAILED_LOG, STORED_ENGINE, STORED_MODEL, UNREADABLE
 
+from trtbench.errors import Code
+from trtbench.report.text.artifacts import render_made
 from trtbench.report.text.listing import render_listing, render_removal
-from trtbench.results import Removal, RemovedItem, StoreListing
+from trtbench.results import MadeArtifact, MadeArtifacts, Removal, RemovedItem, StoreListing
 from trtbench.specs import BuilderOptions, BuildSpec, ModelSpec
 from trtbench.specs.recipe import parse_recipe
 
@@ -39,6 +41,14 @@ REMOVAL = Removal(
         RemovedItem(path="engines/b-0", what="engine", size_bytes=700, status="in use"),
     )
 )
+MADE = MadeArtifacts(
+    stage="build",
+    rows=(
+        MadeArtifact(subject="a-0", status="made", path="engines/a-1"),
+        MadeArtifact(subject="b-0", status="present", path="engines/b-1"),
+        MadeArtifact(subject="c-0", status="failed", reason="no [room]", code=Code.BUILD_FAILED),
+    ),
+)
 
 
 def text_of(show, result, width, **options):
@@ -63,3 +73,12 @@ def test_a_removal():
     )
     dry = REMOVAL.model_copy(update={"dry_run": True})
     assert text_of(render_removal, dry, 80).endswith("would remove 1 item, 1.50 MB\n")
+
+
+def test_several_artifacts():
+    assert text_of(render_made, MADE, 80) == (
+        "built     a-0: engines/a-1\n"
+        "skipped   b-0: already there: engines/b-1\n"
+        "failed    c-0: no [room]\n"
+        "1 built, 1 skipped, 1 failed\n"
+    )

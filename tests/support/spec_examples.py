@@ -542,6 +542,10 @@ LISTING = results.StoreListing(
 )
 REMOVED_ITEM = results.RemovedItem(path="models/x-0", what="model", size_bytes=7, status="in use")
 REMOVAL = results.Removal(dry_run=True, items=(REMOVED_ITEM,))
+MADE_ARTIFACT = results.MadeArtifact(
+    subject="nvfp4", status="failed", reason="too large", code=Code.EXPORT_FAILED
+)
+MADE = results.MadeArtifacts(stage="export", rows=(MADE_ARTIFACT,))
 
 EXAMPLES: tuple[Spec, ...] = (
     TuneSpec(export=EXPORT, max_top1_drop=0.5),
@@ -557,6 +561,8 @@ EXAMPLES: tuple[Spec, ...] = (
     LISTING,
     REMOVED_ITEM,
     REMOVAL,
+    MADE_ARTIFACT,
+    MADE,
     CHECKPOINT,
     MODEL,
     ModelSpec(),

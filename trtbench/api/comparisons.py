@@ -306,8 +306,10 @@ def _grid(
     environments: Sequence[str] = (),
     **fields: object,
 ) -> Grid:
-    recipes, files = subjects_of(words(subjects))
-    if files and (model, *shapes) != (DEFAULT_MODEL, DEFAULT_BATCH, None):
+    named = words(subjects)
+    recipes, files = subjects_of(named)
+    if files and not recipes and (model, *shapes) != (DEFAULT_MODEL, DEFAULT_BATCH, None):
         raise SpecError(f"{files[0]}: its model and shape are fixed; remove model, batch and img_size")
     exports = export_specs(recipes, model, _shapes(shapes), options) if recipes else ()
-    return grid_of(exports, files, options, runtimes, environments, **fields)
+    first = bool(named) and named[0] in files
+    return grid_of(exports, files, options, runtimes, environments, files_first=first, **fields)

@@ -14,7 +14,7 @@ def command(
     subject: Annotated[
         str,
         typer.Argument(
-            metavar="ARTIFACT|RECIPE",
+            metavar="RECIPE|ARTIFACT|ONNX",
             help="An exported model, an engine, a model file, or a recipe such as fp16.",
             callback=checked_names,
         ),
@@ -42,7 +42,7 @@ def command(
 
     For example:
 
-    trtbench bench engines/vit_base_patch16_224-nvfp4-b64-sm120-rtx1.7.1.116-*/
+    trtbench bench nvfp4
 
     trtbench bench fp16 --runtime onnxruntime-cpu --model vit_tiny_patch16_224 --batch 1,8
 

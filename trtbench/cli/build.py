@@ -1,26 +1,29 @@
 """``trtbench build``."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trtbench.cli.options import BuildOptions, OutputOptions
-from trtbench.cli.output import print_result
+from trtbench.cli.groups import Given
+from trtbench.cli.options import ArtifactOptions, OutputOptions
+from trtbench.cli.output import exit_if, print_result
 from trtbench.cli.path_names import checked_names
 
 
 def command(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            metavar="ARTIFACT|ONNX", help="An exported model or any .onnx file.", callback=checked_names
-        ),
-    ],
-    building: BuildOptions,
+    options: ArtifactOptions,
     output: OutputOptions,
+    given: Given,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RECIPE|ARTIFACT|ONNX...",
+            help="Recipes, exported models or .onnx files; default: all exported models of the store.",
+            callback=checked_names,
+        ),
+    ] = None,
     sparsity: Annotated[
-        bool, typer.Option("--sparsity", help="Allow kernels for 2:4 sparse weights.")
+        bool, typer.Option("--sparsity", help="Allow kernels for 2:4 sparse weights; +sparse recipes do.")
     ] = False,
     profile: Annotated[
         list[str] | None,
@@ -30,11 +33,17 @@ def command(
         ),
     ] = None,
 ) -> None:
-    """Compile an ONNX model to an engine, keep the whole log, and read the compiled layers from it.
+    """Compile models to engines, keep the whole log, and read the compiled layers from it.
+
+    A recipe is exported if the store lacks it. Without an argument, every exported model of the store is
+    built; existing engines are reused. Of several models, one that fails stops none of the rest (exit
+    code 1).
 
     For example:
 
-    trtbench build models/vit_base_patch16_224-nvfp4-b64-*/
+    trtbench build
+
+    trtbench build fp16 nvfp4 --model vit_small_patch16_224
 
     trtbench build model.onnx --target sm89,sm120 --sparsity
 
@@ -42,16 +51,27 @@ def command(
 
     trtbench build dynamic.onnx --profile x=1x3x224x224:8x3x224x224:64x3x224x224
     """
-    from trtbench.build import build, load_onnx
-    from trtbench.build.choice import build_spec_for
     from trtbench.cli.parse import build_request
-    from trtbench.report.text.artifacts import render_engine
+    from trtbench.cli.parse_model import parse_built
+    from trtbench.compare.several import build_all, build_missing, make_engine, subject_name
+    from trtbench.report.text.artifacts import render_engine, render_made
     from trtbench.report.text.progress import progress_display
     from trtbench.store.artifacts import Store
 
-    spec = build_spec_for(build_request(building, sparsity, profile or []))
-    with progress_display([model.name]) as on_step:
-        artifact, _ = build(load_onnx(model), spec, Store(output.store), on_step)
-    print_result(
-        artifact.manifest, output.json, lambda _, console: render_engine(artifact, console), is_kept=True
-    )
+    request = build_request(options, sparsity, profile or [])
+    subjects = parse_built(words or (), options, (options.batch, options.img_size), given)
+    store = Store(output.store)
+    with progress_display([subject_name(subject) for subject in subjects]) as on_step:
+        if len(subjects) == 1:
+            artifact, _ = make_engine(subjects[0], request, store, on_step)
+        elif subjects:
+            made = build_all(subjects, request, store, on_step)
+        else:
+            made = build_missing(request, store, on_step)
+    if len(subjects) == 1:
+        print_result(
+            artifact.manifest, output.json, lambda _, console: render_engine(artifact, console), is_kept=True
+        )
+        return
+    print_result(made, output.json, render_made, is_kept=True)
+    exit_if(made.has_failed)

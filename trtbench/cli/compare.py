@@ -21,8 +21,8 @@ def command(
     words: Annotated[
         list[str],
         typer.Argument(
-            metavar="RECIPE...",
-            help="Such as fp16 mxfp8 nvfp4+sparse nvfp4@stock; with --runtime also artifacts and files.",
+            metavar="RECIPE|ARTIFACT|ONNX...",
+            help="Such as fp16 mxfp8 nvfp4+sparse nvfp4@stock; artifacts and .onnx files, too.",
             callback=checked_names,
         ),
     ],
@@ -63,6 +63,8 @@ def command(
     trtbench compare fp16 nvfp4 --runtime tensorrt_rtx --runtime torch --fail-on slower
 
     trtbench compare fp16 nvfp4 --batch 1,8,64
+
+    trtbench compare own.onnx nvfp4 --batch 8
 
     trtbench compare fp16 nvfp4 --backend tensorrt --runtime tensorrt --runtime trtexec
 

@@ -1,36 +1,61 @@
 """``trtbench diff``."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trtbench.cli.options import JsonOption
+from trtbench.cli.groups import Given
+from trtbench.cli.options import ArtifactOptions, OutputOptions
 from trtbench.cli.output import print_result
 from trtbench.cli.path_names import checked_names
 
 
 def command(
     before: Annotated[
-        Path,
-        typer.Argument(metavar="ENGINE", help="Directory of an engine in the store.", callback=checked_names),
+        str,
+        typer.Argument(
+            metavar="RECIPE|ARTIFACT|ONNX",
+            help="An engine, or the recipe, exported model or .onnx file that it is built from.",
+            callback=checked_names,
+        ),
     ],
     after: Annotated[
-        Path, typer.Argument(metavar="ENGINE", help="The engine to compare with it.", callback=checked_names)
+        str,
+        typer.Argument(
+            metavar="RECIPE|ARTIFACT|ONNX", help="The engine to compare with it.", callback=checked_names
+        ),
     ],
-    json: JsonOption = False,
+    options: ArtifactOptions,
+    output: OutputOptions,
+    given: Given,
 ) -> None:
     """Align the compiled layers of two engines of one network, and show how kernels changed.
 
     The engines may differ in precision, version and target, but not in batch or image size: layers are
     matched by the graph nodes that they compute. The changes add up to the whole difference in kernels and
-    bytes.
+    bytes. What the store lacks is exported and built.
 
     For example:
 
-    trtbench diff engines/vit_base_patch16_224-{fp16,nvfp4}-b64-sm120-rtx1.7.1.116-*/
-    """
-    from trtbench.diff import diff
-    from trtbench.report.text.diff import render_diff
+    trtbench diff fp16 nvfp4
 
-    print_result(diff(before, after), json, render_diff)
+    trtbench diff nvfp4@stock nvfp4 --model vit_small_patch16_224 --batch 8
+    """
+    from trtbench.cli.parse import build_request
+    from trtbench.cli.parse_model import parse_subjects
+    from trtbench.compare.several import engine_folder, subject_name
+    from trtbench.diff import diff
+    from trtbench.progress import for_subject
+    from trtbench.report.text.diff import render_diff
+    from trtbench.report.text.progress import progress_display
+    from trtbench.store.artifacts import Store
+
+    shape = (options.batch, options.img_size)
+    subjects = parse_subjects([before, after], options, shape, given, builds_files=True)
+    request, store = build_request(options), Store(output.store)
+    with progress_display(()) as on_step:
+        engines = [
+            engine_folder(subject, request, store, for_subject(on_step, subject_name(subject)))
+            for subject in subjects
+        ]
+    print_result(diff(*engines), output.json, render_diff)

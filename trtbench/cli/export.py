@@ -6,7 +6,7 @@ import typer
 
 from trtbench.cli.groups import Given
 from trtbench.cli.options import ModelOptions, OutputOptions, ShapeOptions
-from trtbench.cli.output import print_result
+from trtbench.cli.output import exit_if, print_result
 
 
 def command(
@@ -14,31 +14,47 @@ def command(
     shape: ShapeOptions,
     output: OutputOptions,
     given: Given,
+    recipes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="RECIPE...", help="Such as fp16 nvfp4+sparse nvfp4@stock; default: fp16."),
+    ] = None,
     precision: Annotated[
-        str, typer.Option(help="A precision or a whole recipe, such as nvfp4 or nvfp4@stock.")
-    ] = "fp16",
+        list[str] | None, typer.Option(metavar="RECIPE", help="The same as an argument; repeatable.")
+    ] = None,
     sparse: Annotated[
         bool, typer.Option("--sparse", help="Prune the weights to 2:4 first; the same as +sparse.")
     ] = False,
 ) -> None:
     """Quantise a model and write it as ONNX with a static batch.
 
+    Existing artifacts are reused. Of several recipes, one that fails stops none of the rest (exit code 1).
+
     For example:
 
-    trtbench export --precision nvfp4 --sparse
+    trtbench export nvfp4+sparse
 
-    trtbench export --precision fp8 --model vit_small_patch16_224 --calib photos/ --calib-samples 128
+    trtbench export fp16 fp8 --model vit_small_patch16_224 --calib photos/ --calib-samples 128
     """
     from trtbench.cli.parse_model import checked_exports, with_sparse
+    from trtbench.compare.several import export_all
     from trtbench.export import export
-    from trtbench.report.text.artifacts import render_onnx
+    from trtbench.report.text.artifacts import render_made, render_onnx
     from trtbench.report.text.progress import progress_display
     from trtbench.store.artifacts import Store
 
-    word = with_sparse(precision) if sparse else precision
-    (spec,) = checked_exports([word], model, (shape.batch, shape.img_size), given)
-    with progress_display([str(spec.recipe)]) as on_step:
-        artifact, _ = export(spec, Store(output.store), on_step)
+    words = [*(recipes or ()), *(precision or ())] or ["fp16"]
+    words = [with_sparse(word) for word in words] if sparse else words
+    specs = checked_exports(words, model, (shape.batch, shape.img_size), given)
+    store = Store(output.store)
+    with progress_display([str(spec.recipe) for spec in specs]) as on_step:
+        if len(specs) > 1:
+            made = export_all(specs, store, on_step)
+        else:
+            artifact, _ = export(specs[0], store, on_step)
+    if len(specs) > 1:
+        print_result(made, output.json, render_made, is_kept=True)
+        exit_if(made.has_failed)
+        return
     print_result(
         artifact.manifest, output.json, lambda _, console: render_onnx(artifact, console), is_kept=True
     )

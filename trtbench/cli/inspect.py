@@ -5,34 +5,51 @@ from typing import Annotated
 
 import typer
 
-from trtbench.cli.options import JsonOption
+from trtbench.cli.groups import Given
+from trtbench.cli.options import ArtifactOptions, OutputOptions
 from trtbench.cli.output import print_result
 from trtbench.cli.path_names import checked_names
 
 
 def command(
-    path: Annotated[
-        Path,
+    word: Annotated[
+        str,
         typer.Argument(
-            metavar="ARTIFACT|ONNX",
-            help="An exported model, an engine, or any .onnx file.",
+            metavar="RECIPE|ARTIFACT|ONNX",
+            help="A recipe, whose engine is shown, an exported model, an engine, or any .onnx file.",
             callback=checked_names,
         ),
     ],
-    json: JsonOption = False,
+    options: ArtifactOptions,
+    output: OutputOptions,
+    given: Given,
     layers: Annotated[
         bool, typer.Option("--layers", help="List every layer; default: identical blocks once.")
     ] = False,
 ) -> None:
     """Show each layer's role, precision, shape, FLOPs and bytes, and what was asked against what compiled.
 
+    The engine of a recipe is exported and built if the store lacks it.
+
     For example:
 
-    trtbench inspect engines/vit_base_patch16_224-nvfp4-b64-sm120-rtx1.7.1.116-*/
+    trtbench inspect nvfp4
+
+    trtbench inspect nvfp4 --model vit_small_patch16_224 --batch 8
 
     trtbench inspect model.onnx --layers
     """
     from trtbench.audit.inspect import inspect
+    from trtbench.cli.parse import build_request
+    from trtbench.cli.parse_model import parse_subjects
+    from trtbench.compare.several import engine_folder, subject_name
     from trtbench.report.text.audit import render_audit
+    from trtbench.report.text.progress import progress_display
+    from trtbench.store.artifacts import Store
 
-    print_result(inspect(path), json, lambda audit, console: render_audit(audit, console, layers))
+    shape = (options.batch, options.img_size)
+    (subject,) = parse_subjects([word], options, shape, given, builds_files=False)
+    if not isinstance(subject, Path):
+        with progress_display([subject_name(subject)]) as on_step:
+            subject = engine_folder(subject, build_request(options), Store(output.store), on_step)
+    print_result(inspect(subject), output.json, lambda audit, console: render_audit(audit, console, layers))

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from trtbench.cli.groups import Given
-from trtbench.cli.options import SET, JsonOption, ShapeOptions
+from trtbench.cli.options import ModelOptions, OutputOptions, ShapeOptions
 from trtbench.cli.output import exit_if, print_result
 from trtbench.cli.path_names import checked_names
 
@@ -14,12 +14,14 @@ def command(
     subject: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL|ONNX",
-            help="A timm name, an exported model, or any .onnx file.",
+            metavar="RECIPE|MODEL|ARTIFACT|ONNX",
+            help="A recipe, a timm name, an exported model, or any .onnx file.",
             callback=checked_names,
         ),
     ],
+    model: ModelOptions,
     shape: ShapeOptions,
+    output: OutputOptions,
     given: Given,
     precision: Annotated[
         list[str] | None,
@@ -27,29 +29,37 @@ def command(
             help="Check a timm model in this precision or recipe; repeatable; default: FP8, MXFP8 and NVFP4."
         ),
     ] = None,
-    overrides: Annotated[list[str] | None, SET] = None,
     target: Annotated[
         list[str] | None, typer.Option(help="Compute capability to check for; repeatable; default: sm120.")
     ] = None,
-    json: JsonOption = False,
 ) -> None:
-    """Check a model or a graph against design rules for quantised ViTs; nothing is exported or built.
+    """Check a model or a graph against design rules for quantised ViTs; nothing is built.
 
-    The exit code is 1 if a finding has the severity error. Batch and image size apply to timm models and to
+    A timm model is checked before any export; a recipe is exported if the store lacks it, and its graph is
+    checked. The exit code is 1 if a finding has the severity error. Batch and image size also apply to
     dynamic dimensions of a graph.
 
     For example:
 
     trtbench lint vit_base_patch16_224
 
+    trtbench lint nvfp4 --model vit_small_patch16_224
+
     trtbench lint model.onnx --target sm89
     """
     from trtbench.cli.parse_model import lint_subject
+    from trtbench.export import export
     from trtbench.lint import lint
     from trtbench.report.text.lint import render_lint
+    from trtbench.report.text.progress import progress_display
+    from trtbench.specs import ExportSpec
+    from trtbench.store.artifacts import Store
 
     size = (shape.batch, shape.img_size)
-    specs = lint_subject(subject, precision or [], overrides or [], size, given)
-    report = lint(specs, *size, target or ["sm120"])
-    print_result(report, json, render_lint)
+    found = lint_subject(subject, precision or [], model, size, given)
+    if isinstance(found, ExportSpec):
+        with progress_display([subject]) as on_step:
+            found = export(found, Store(output.store), on_step)[0].directory
+    report = lint(found, *size, target or ["sm120"])
+    print_result(report, output.json, render_lint)
     exit_if(report.has_errors)

@@ -217,6 +217,11 @@ class ExplainOptions(PredictedBuildOptions, ShapeOptions, ModelOptions):
 
 
 @dataclass(frozen=True)
+class ArtifactOptions(BuildOptions, ShapeOptions, ModelOptions):
+    """What finds an artifact by its recipe: the options that made it, or will make it."""
+
+
+@dataclass(frozen=True)
 class TuneOptions(CompilerOptions, ShapeOptions, ModelOptions):
     """What ``tune`` shares with ``compare``; the model is an argument, since recipes are what is sought."""
 

@@ -54,7 +54,14 @@ def parse_grid(
     refuse(asked, given)
     exports = export_specs(recipes, options, shapes) if recipes else ()
     with naming_options():
-        return request.grid_of(exports, files, arguments_of(options), runtimes, environments)
+        return request.grid_of(
+            exports,
+            files,
+            arguments_of(options),
+            runtimes,
+            environments,
+            files_first=words[0] in files,
+        )
 
 
 def parse_predicted(words: Sequence[str], options: PredictOptions, given: Given) -> Grid:
@@ -65,10 +72,12 @@ def parse_predicted(words: Sequence[str], options: PredictOptions, given: Given)
         ArtifactError: a file among the words is damaged.
     """
     recipes, files = subjects_of(words)
-    refuse(Asked(recipes, files, is_timed=False, sparsity_method=options.sparsity_method), given)
-    exports = export_specs(recipes, options, _shapes(options)) if recipes else ()
+    shapes = _shapes(options)
+    asked = Asked(recipes, files, is_timed=False, shapes=len(shapes), sparsity_method=options.sparsity_method)
+    refuse(asked, given)
+    exports = export_specs(recipes, options, shapes) if recipes else ()
     with naming_options():
-        return request.grid_of(exports, files, arguments_of(options))
+        return request.grid_of(exports, files, arguments_of(options), files_first=words[0] in files)
 
 
 def parse_roofline(

@@ -13,7 +13,7 @@ from trtbench.cli.groups import Given
 from trtbench.cli.options import ModelOptions
 from trtbench.cli.refusals import Asked, refuse
 from trtbench.errors import SpecError
-from trtbench.request import DEFAULT_PRECISIONS, ArgumentError, Shape, is_model, parse_recipes
+from trtbench.request import DEFAULT_PRECISIONS, ArgumentError, Shape, is_model, is_path, parse_recipes
 from trtbench.specs import ExportSpec, Scalar
 from trtbench.specs.recipe import Recipe, parse_recipe
 from trtbench.specs.yaml_text import load_yaml
@@ -47,6 +47,53 @@ def arguments_of(options: object) -> Any:
     return arguments
 
 
+def parse_subjects(
+    words: Sequence[str], options: ModelOptions, shape: Shape, given: Given, builds_files: bool
+) -> tuple[ExportSpec | Path, ...]:
+    """Read what artifacts are asked for: existing paths, and exports of recipes, in the order of the words.
+
+    Args:
+        words: paths and recipes.
+        options: the model of the recipes.
+        shape: batch and image size of the recipes.
+        given: the options on the command line.
+        builds_files: models among the paths are built.
+
+    Raises:
+        SpecError: a word or an option is wrong, or an option has no effect.
+        ArtifactError: a file among the words is damaged.
+    """
+    files = [word for word in words if is_path(word)]
+    recipes = parse_recipes([word for word in words if word not in files])
+    refuse(
+        Asked(
+            recipes=recipes,
+            files=files,
+            sparsity_method=options.sparsity_method,
+            is_timed=False,
+            builds_files=builds_files,
+        ),
+        given,
+    )
+    exports = iter(export_specs(recipes, options, [shape]) if recipes else ())
+    return tuple(Path(word) if word in files else next(exports) for word in words)
+
+
+def parse_built(
+    words: Sequence[str], options: ModelOptions, shape: Shape, given: Given
+) -> tuple[ExportSpec | Path, ...]:
+    """Read what is built; nothing stands for all exported models, on which model options have no effect.
+
+    Raises:
+        SpecError: a word or an option is wrong, or an option has no effect.
+        ArtifactError: a file among the words is damaged.
+    """
+    if not words:
+        refuse(Asked(builds_store=True), given)
+        return ()
+    return parse_subjects(words, options, shape, given, builds_files=True)
+
+
 def checked_exports(
     words: Sequence[str], options: ModelOptions, shape: Shape, given: Given
 ) -> tuple[ExportSpec, ...]:
@@ -73,18 +120,32 @@ def export_specs(
 
 
 def lint_subject(
-    word: str, precisions: Sequence[str], overrides: Sequence[str], shape: Shape, given: Given
-) -> tuple[ExportSpec, ...] | Path:
-    """The path ``word`` of a graph, or one export of the model ``word`` for each precision.
+    word: str, precisions: Sequence[str], options: ModelOptions, shape: Shape, given: Given
+) -> tuple[ExportSpec, ...] | ExportSpec | Path:
+    """What ``word`` names: the path of a graph, an export by its recipe, or a model in each precision.
 
     Raises:
-        SpecError: an option is wrong, or has no effect on a graph.
+        SpecError: an option is wrong, or has no effect on the subject.
     """
-    path = None if is_model(word) else Path(word)
-    refuse(Asked(graph=path), given)
-    options = ModelOptions(model=word if path is None else ModelOptions.model, overrides=list(overrides))
-    exports = export_specs(parse_recipes(precisions or DEFAULT_PRECISIONS), options, [shape])
-    return exports if path is None else path
+    path = Path(word)
+    recipe = None if path.exists() else _recipe_or_none(word)
+    if recipe is not None:
+        refuse(Asked(recipes=[recipe], lints="recipe", sparsity_method=options.sparsity_method), given)
+        (export,) = export_specs([recipe], options, [shape])
+        return export
+    refuse(Asked(files=[word], lints="model" if is_model(word) else "graph"), given)
+    if not is_model(word):
+        return path
+    return export_specs(
+        parse_recipes(precisions or DEFAULT_PRECISIONS), replace(options, model=word), [shape]
+    )
+
+
+def _recipe_or_none(word: str) -> Recipe | None:
+    try:
+        return parse_recipe(word)
+    except SpecError:
+        return None
 
 
 def _pass_names(text: str | None) -> tuple[str, ...] | None:

@@ -14,7 +14,7 @@ def command(
     subjects: Annotated[
         list[str],
         typer.Argument(
-            metavar="ARTIFACT|RECIPE...",
+            metavar="RECIPE|ARTIFACT|ONNX...",
             help="Recipes such as fp16 mxfp8 nvfp4@stock; or engines, exported models and ONNX files.",
             callback=checked_names,
         ),
@@ -36,7 +36,7 @@ def command(
 
     trtbench predict fp16 nvfp4 --batch 1,8,64 --gpu rtx-5090 --clock-mhz 2600
 
-    trtbench predict engines/vit_base_patch16_224-fp16-*/ engines/vit_base_patch16_224-nvfp4-*/
+    trtbench predict own.onnx nvfp4 --batch 8
     """
     from trtbench.cli.parse import parse_predicted
     from trtbench.compare import predict

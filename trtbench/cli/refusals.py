@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from trtbench.cli.groups import Given, option_names
 from trtbench.cli.options import BuildOptions, ModelOptions, PredictionOptions, ShapesOptions, TimingOptions
@@ -16,7 +17,12 @@ TIMING = option_names(TimingOptions)
 _BUILD = option_names(BuildOptions) | {"--rebuilds"}
 _MODEL = option_names(ModelOptions, ShapesOptions)
 _PREDICTION = option_names(PredictionOptions)
+_WEIGHTS = option_names(ModelOptions) - {"--set"}
 _GRID = _MODEL | _BUILD | _PREDICTION | TIMING | {"--runtime", "--env"}
+
+
+_Refusal = tuple[Collection[str], bool, str]
+"""Options, whether they are wrong here, and why."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +30,13 @@ class Asked:
     """What the effect of options depends on.
 
     Args:
-        recipes: the subjects, unless they are files.
-        files: the subjects, unless they are recipes.
-        graph: the ONNX file that is linted in place of a model.
+        recipes: the subjects that are no files.
+        files: the subjects that are no recipes.
+        lints: kind of the subject of ``lint``; a model, by name, is a file here.
         runtimes: what times; none: the namesake of the compiler.
-        is_timed: the subjects are timed, not only predicted.
+        is_timed: the subjects are timed, on inputs that the seed determines.
+        builds_files: models among the files are built.
+        builds_store: all exported models are built.
         stored: the subjects are results.
         aa: an arm is compared with itself.
         shapes: how many shapes there are.
@@ -38,9 +46,11 @@ class Asked:
 
     recipes: Sequence[Recipe] = ()
     files: Sequence[str] = ()
-    graph: Path | None = None
+    lints: Literal["recipe", "model", "graph"] | None = None
     runtimes: Sequence[str] = ()
     is_timed: bool = True
+    builds_files: bool = True
+    builds_store: bool = False
     stored: bool = False
     aa: bool = False
     shapes: int = 1
@@ -49,27 +59,23 @@ class Asked:
 
 
 def refuse(asked: Asked, given: Given) -> None:
-    """Refuse the first option in the table that was given and is wrong.
+    """Refuse the first option in the tables that was given and is wrong.
 
     Raises:
         SpecError: there is one, or a runtime is unknown.
         ArtifactError: a file among the subjects is damaged.
     """
-    for options, is_wrong, reason in _table(asked, given):
+    for options, is_wrong, reason in (*_of_models(asked, given), *_of_runs(asked, given)):
         for option in given:
             if is_wrong and option in options:
                 raise SpecError(f"{option} {reason}")
 
 
-def _table(asked: Asked, given: Given) -> tuple[tuple[Collection[str], bool, str], ...]:
-    """Options, whether they are wrong here, and why."""
+def _of_models(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
+    """What decides which model it is."""
+    model = _MODEL - {"--seed"} if asked.is_timed else _MODEL
     named = f"({', '.join(map(str, asked.recipes))})"
     file = asked.files[0] if asked.files else ""
-    runtimes = f"runtime {', '.join(asked.runtimes)}"
-    times_in = [runtime_entry(runtime) for runtime in asked.runtimes]
-    no_engine = bool(times_in) and all(entry.loads != "engine" for entry in times_in)
-    no_gpu = bool(times_in) and all(entry.device != "cuda" for entry in times_in)
-    no_graph = bool(times_in) and not any(entry.may_have_graph for entry in times_in)
     return (
         (_GRID, asked.stored, _excludes("--from", "stored results are not timed again")),
         (
@@ -89,10 +95,39 @@ def _table(asked: Asked, given: Given) -> tuple[tuple[Collection[str], bool, str
             _no_effect(f"recipes that take no calibration images {named}"),
         ),
         (
-            ["--precision", "--set"],
-            asked.graph is not None,
-            _no_effect(f"{asked.graph}, whose layers and precisions are fixed"),
+            [*_WEIGHTS, "--precision", "--set"],
+            asked.lints == "graph",
+            _no_effect(f"{file}, whose layers and precisions are fixed"),
         ),
+        (_WEIGHTS, asked.lints == "model", _no_effect(f"{file}, of which only the structure is checked")),
+        (["--precision"], asked.lints == "recipe", _no_effect(f"a recipe {named}")),
+        (
+            model,
+            bool(asked.files) and not asked.recipes and not asked.lints,
+            _no_effect(f"{file}, whose model and shape are fixed"),
+        ),
+        (
+            [*_MODEL, "--profile"],
+            asked.builds_store,
+            _no_effect("exported models, whose model and shape are fixed") + ", or name a recipe",
+        ),
+        (
+            ["--batch", "--img-size"],
+            bool(asked.files and asked.recipes) and asked.shapes > 1,
+            f"has several values, and {file} has one shape; name one, or remove {file}",
+        ),
+    )
+
+
+def _of_runs(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
+    """What decides how models are built, timed and judged."""
+    file = asked.files[0] if asked.files else ""
+    runtimes = f"runtime {', '.join(asked.runtimes)}"
+    times_in = [runtime_entry(runtime) for runtime in asked.runtimes]
+    no_engine = bool(times_in) and all(entry.loads != "engine" for entry in times_in)
+    no_gpu = bool(times_in) and all(entry.device != "cuda" for entry in times_in)
+    no_graph = bool(times_in) and not any(entry.may_have_graph for entry in times_in)
+    return (
         (
             ["--min-sqnr"],
             "--max-top1-drop" in given,
@@ -103,15 +138,9 @@ def _table(asked: Asked, given: Given) -> tuple[tuple[Collection[str], bool, str
             "--data" not in given,
             "needs --data, a folder with one folder of images per class; add it",
         ),
-        # The seed is that of the inputs, too.
-        (
-            _MODEL - {"--seed"} if asked.is_timed else _MODEL,
-            bool(asked.files),
-            _no_effect(f"{file}, whose model and shape are fixed"),
-        ),
         (_BUILD | _PREDICTION, no_engine, _no_effect(f"{runtimes}, which loads no engine")),
         (
-            _BUILD | _PREDICTION if asked.is_timed else _BUILD,
+            _BUILD | _PREDICTION if asked.runtimes else _BUILD,
             _nothing_to_build(asked, given),
             _no_effect(f"{file}, from which nothing is built"),
         ),
@@ -147,6 +176,8 @@ def _excludes(other: str, why: str) -> str:
 
 def _nothing_to_build(asked: Asked, given: Given) -> bool:
     """Whether no file is a model; only looked up where it matters, for it verifies artifacts."""
-    if not asked.files or (_BUILD | _PREDICTION).isdisjoint(given):
+    if not asked.files or asked.recipes or asked.lints or (_BUILD | _PREDICTION).isdisjoint(given):
         return False
+    if not asked.builds_files:
+        return True
     return not any(file.is_model for file in open_files([Path(path) for path in asked.files]))

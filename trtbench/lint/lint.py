@@ -18,7 +18,7 @@ def lint(
     image_size: int | None = None,
     targets: Sequence[str] = ("sm120",),
 ) -> LintReport:
-    """Judge a model or a graph by the design rules; nothing is exported or built.
+    """Judge a model or a graph by the design rules; nothing is built.
 
     Args:
         subject: exports of one timm model, which need not have been made; or an exported model (directory,

@@ -54,7 +54,7 @@ def grid_of(
     environments: Sequence[str] = (),
     **fields: object,
 ) -> Grid:
-    """Read what is compared or predicted: exports or files, in runtimes and environments.
+    """Read what is compared or predicted: exports and files, in runtimes and environments.
 
     ``fields``: others of the grid.
 
@@ -89,28 +89,28 @@ def tune_spec(model: AnyPath, shape: Shape, arguments: TuneArguments, **fields: 
 
 
 def subjects_of(words: Sequence[str]) -> tuple[tuple[Recipe, ...], tuple[str, ...]]:
-    """Read recipes, or files: one of both is empty.
+    """Read recipes and files.
 
     Raises:
-        SpecError: a word is neither, or there are both.
+        SpecError: a word is neither.
     """
-    files = tuple(word for word in words if _is_path(word))
-    if not files:
-        return parse_recipes(words), ()
-    if len(files) < len(words):
-        raise SpecError("recipes and files do not mix; export the recipes and name their folders")
-    return (), files
+    files = tuple(word for word in words if is_path(word))
+    return parse_recipes([word for word in words if word not in files]), files
 
 
-def _is_path(word: str) -> bool:
-    """Whether a word names a file or a folder; a word that is also a recipe is the recipe."""
+def is_path(word: str) -> bool:
+    """Whether a word names an existing file or folder; otherwise it is a recipe.
+
+    Raises:
+        SpecError: it is neither.
+    """
+    with suppress(OSError):  # such as a name that is too long
+        if Path(word).exists():
+            return True
     try:
         parse_recipe(word)
     except SpecError:
         path = Path(word)
-        with suppress(OSError):  # such as a name that is too long
-            if path.exists():
-                return True
         if len(path.parts) > 1 or path.suffix:
             raise SpecError(f"{word}: neither a path nor a recipe") from None
         raise

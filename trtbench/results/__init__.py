@@ -55,6 +55,7 @@ from trtbench.results.listing import (
     StoreListing,
     UnreadableArtifact,
 )
+from trtbench.results.made import MadeArtifact, MadeArtifacts
 from trtbench.results.measurement import (
     ArmFacts,
     GraphUse,
@@ -151,6 +152,8 @@ __all__ = [
     "Lever",
     "LintReport",
     "LintSection",
+    "MadeArtifact",
+    "MadeArtifacts",
     "Measurement",
     "OnnxManifest",
     "OnnxSummary",

@@ -1,9 +1,9 @@
-"""Manifests of exported models and engines as text for people."""
+"""Exported models and engines as text for people."""
 
 from rich.console import Console
 
 from trtbench.report.text.findings import render_findings
-from trtbench.results import TensorRecord
+from trtbench.results import MadeArtifacts, TensorRecord
 from trtbench.store.artifacts import EngineArtifact, OnnxArtifact
 from trtbench.units import format_bytes
 
@@ -47,6 +47,21 @@ def render_engine(engine: EngineArtifact, console: Console) -> None:
         f"scratch {format_bytes(manifest.scratch_bytes)}; "
         f"the build took {format_bytes(manifest.peak_rss_bytes)} of memory"
     )
+
+
+def render_made(made: MadeArtifacts, console: Console) -> None:
+    """Print a line for each artifact, and how many there are of each kind."""
+    words = {"made": {"export": "exported", "build": "built"}[made.stage], "present": "skipped"}
+    for row in made.rows:
+        what = {"made": row.path, "present": f"already there: {row.path}", "failed": row.reason}[row.status]
+        console.print(
+            f"{words.get(row.status, row.status):<8}  {row.subject}: {what}", soft_wrap=True, markup=False
+        )
+    counts = [
+        (word, sum(row.status == status for row in made.rows))
+        for status, word in (*words.items(), ("failed", "failed"))
+    ]
+    console.print(", ".join(f"{count} {word}" for word, count in counts if count))
 
 
 def _tensors(records: tuple[TensorRecord, ...]) -> str:

@@ -15,7 +15,7 @@ def render_lint(report: LintReport, console: Console) -> None:
     console.print(f"[bold]{name}[/bold] for {targets}: {_facts(report)}", soft_wrap=True)
     recipes = [str(section.recipe) for section in report.sections if section.recipe is not None]
     judged = f"judged as {', '.join(recipes)}; " if recipes else ""
-    console.print(f"{judged}nothing was exported or built", end="\n\n")
+    console.print(f"{judged}nothing was built", end="\n\n")
     merged = _merged(report)
     render_findings([(", ".join(words), finding) for finding, words in merged], console)
     console.print(("\n" if merged else "") + _totals([finding for finding, _ in merged]))

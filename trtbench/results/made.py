@@ -1,0 +1,37 @@
+"""What an export of several recipes or a build of several models made."""
+
+from typing import Literal
+
+from trtbench.errors import Code
+from trtbench.results.base import SCHEMA_VERSION
+from trtbench.specs import Spec
+
+
+class MadeArtifact(Spec):
+    """One artifact that was asked for.
+
+    Args:
+        subject: the recipe, file or exported model that it was made from.
+        path: its directory; null where it could not be made.
+        reason, code: why it could not be made.
+    """
+
+    subject: str
+    status: Literal["made", "present", "failed"]
+    path: str | None = None
+    reason: str | None = None
+    code: Code | None = None
+
+
+class MadeArtifacts(Spec):
+    """Artifacts in the order in which they were asked for."""
+
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["made_artifacts"] = "made_artifacts"
+    stage: Literal["export", "build"]
+    rows: tuple[MadeArtifact, ...]
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether one could not be made."""
+        return any(row.status == "failed" for row in self.rows)
