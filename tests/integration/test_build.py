@@ -13,6 +13,7 @@ import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from trtbench.audit.inspect import inspect
 from trtbench.build import build, child, load_onnx
 from trtbench.build.targets import known_targets
 from trtbench.errors import ArtifactError, BuildError, RuntimeUnavailable, SpecError
@@ -149,6 +150,17 @@ def test_a_moved_model_gets_an_engine_that_knows_where_it_is(tmp_path: Path, sto
     second, _ = build(Path(moved), BuildSpec(), store)
     assert second.manifest.onnx_path == str(tmp_path / "elsewhere.onnx")
     assert second.manifest.files[0].sha256 == first.manifest.files[0].sha256
+
+
+def test_a_store_that_was_moved_keeps_its_engines(tmp_path: Path) -> None:
+    store = Store(tmp_path / "here")
+    artifact = make_artifact(store)
+    first, _ = build(artifact, BuildSpec(), store)
+    audit = inspect(first.directory)
+    moved = Store(store.root.rename(tmp_path / "there"))
+    engine, made = build(moved.root / "models" / artifact.directory.name, BuildSpec(), moved)
+    assert (made, engine.manifest) == (False, first.manifest)
+    assert inspect(engine.directory) == audit
 
 
 def test_two_targets_make_one_engine_in_either_order(tmp_path: Path, store: Store) -> None:

@@ -6,7 +6,7 @@ from trtbench.audit import audit_engine, audit_onnx
 from trtbench.audit.tactics import tactic_findings
 from trtbench.build.readers.tactics import read_sparsity, read_tactics
 from trtbench.errors import ArtifactError
-from trtbench.results import Audit, CompiledEngine, EngineManifest, OnnxManifest
+from trtbench.results import Audit, CompiledEngine, OnnxManifest
 from trtbench.store.artifacts import Artifact, EngineArtifact, load_artifact
 from trtbench.store.files import file_record
 
@@ -28,7 +28,7 @@ def inspect(path: Path) -> Audit:
 
 def inspect_engine(engine: EngineArtifact) -> Audit:
     """Audit an engine against the ONNX model that it was built from."""
-    onnx_path, analytic_flops = _source_model(engine.manifest)
+    onnx_path, analytic_flops = _source_model(engine)
     compiled = CompiledEngine.model_validate_json((engine.directory / "layers.json").read_bytes())
     sparsity = read_sparsity(engine.directory / "build.log")
     audit = audit_engine(
@@ -51,9 +51,14 @@ def inspect_engine(engine: EngineArtifact) -> Audit:
     )
 
 
-def _source_model(manifest: EngineManifest) -> tuple[Path, dict[str, int] | None]:
+def _source_model(engine: EngineArtifact) -> tuple[Path, dict[str, int] | None]:
     """Find the ONNX model of an engine: its path, and the FLOPs by role if trtbench exported it."""
+    manifest = engine.manifest
     path = Path(manifest.onnx_path)
+    # A store that was moved or copied has the model in the same folder.
+    in_store = engine.directory.absolute().parents[1] / "models" / path.parent.name / path.name
+    if manifest.export is not None and in_store.is_file():
+        path = in_store
     if not path.is_file():
         raise ArtifactError(f"{path}: the ONNX model of this engine is gone: export and build it again")
     if (path.parent / "manifest.json").is_file():

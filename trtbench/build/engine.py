@@ -79,7 +79,7 @@ def build(
     source = source_of(load_onnx(onnx) if isinstance(onnx, Path) else onnx)
     check_profiles(source.path, source.inputs, spec.options.profiles)
     identity = engine_id(
-        spec, source.identity, compiler.version, rebuild, compiler.image_digest, compiler.gpu
+        spec, source.identity(store), compiler.version, rebuild, compiler.image_digest, compiler.gpu
     )
     cache = file_name(f"{spec.backend}-{compiler.version}-{'+'.join(spec.targets)}-{compiler.gpu}")
     slug = f"{source.label}-{'+'.join(spec.targets)}" + f"-rebuild{rebuild}" * bool(rebuild)

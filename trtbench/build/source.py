@@ -9,7 +9,7 @@ from trtbench.build.profiles import Dimensions
 from trtbench.errors import ArtifactError
 from trtbench.results import FileRecord, OnnxManifest
 from trtbench.specs import ExportSpec, canonical_hash
-from trtbench.store.artifacts import OnnxArtifact, load_artifact
+from trtbench.store.artifacts import OnnxArtifact, Store, load_artifact
 from trtbench.store.files import file_record
 
 if TYPE_CHECKING:
@@ -35,10 +35,14 @@ class OnnxSource:
         """Hash of the ``.onnx`` file."""
         return self.file.sha256
 
-    @property
-    def identity(self) -> str:
-        """Hash of content and place: an engine names its model, and would be stale once that moved."""
-        return canonical_hash({"content": _content_sha256([self.file, *self.beside]), "path": str(self.path)})
+    def identity(self, store: Store) -> str:
+        """Hash of content and place: an engine names its model, and would be stale once that moved.
+
+        A model of the same store moves with it, so its place is its folder there.
+        """
+        is_own = self.path.parent.parent == (store.root / "models").resolve()
+        place = self.path.parent.name if is_own else str(self.path)
+        return canonical_hash({"content": _content_sha256([self.file, *self.beside]), "path": place})
 
     @property
     def weight_files(self) -> tuple[FileRecord, ...]:
