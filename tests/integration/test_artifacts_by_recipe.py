@@ -50,6 +50,13 @@ def test_every_verb_finds_what_export_and_build_made(trtbench: Run, result: Call
     own = {each.name for each in Path("engines").iterdir() if each.is_dir()} - folders
     assert [name.partition("-")[0] for name in own] == ["own"], "all others were there"
 
+    predicted = result("predict", "own.onnx", "nvfp4", *TINY)
+    assert [(row["key"], row["batch"], row["recipe"]) for row in predicted["rows"]] == [
+        ("own", 2, None),
+        ("nvfp4", 2, "nvfp4"),
+    ]
+    assert [(each["baseline"], each["arm"]) for each in predicted["predicted_speedups"]] == [("own", "nvfp4")]
+
     listing = result("ls")
     assert {(each["spec"]["recipe"], each["spec"]["batch"]) for each in listing["models"]} == {
         ("fp16", 2),
