@@ -100,13 +100,16 @@ def test_predict_builds_for_the_gpu_that_is_named(store, made):
     assert [cell.build.targets for cell in made] == [("sm89",), ("sm120",)]
 
 
-def test_compare_says_of_engines_for_another_target_that_they_are_not_predicted(store, made):
-    result = compare(grid_of("fp16", gpu=find_gpu("l40s")), store)
-    (row,) = result.rows
-    assert (row.status, row.predicted, result.predicted_on) == ("ok", None, None)
-    assert row.not_predicted == (
-        "engines for sm120 do not run on L40S (sm89): use --target sm89 or another --gpu"
-    )
+def test_compare_builds_for_the_gpu_that_is_named(store, made):
+    (row,) = compare(grid_of("fp16", gpu=find_gpu("l40s")), store).rows
+    assert (row.targets, row.predicted.gpu, row.not_predicted) == (("sm89",), "l40s", None)
+
+
+def test_compare_refuses_a_target_that_the_gpu_does_not_run(store, made):
+    build = BuildRequest(targets=("sm120",))
+    with pytest.raises(SpecError, match=r"engines for sm120 do not run on L40S \(sm89\)"):
+        compare(grid_of("fp16", build=build, gpu=find_gpu("l40s")), store)
+    assert not made
 
 
 @pytest.mark.parametrize(

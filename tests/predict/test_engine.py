@@ -169,6 +169,22 @@ def test_what_is_read_at_once_stays_in_l2_and_a_long_way_back_does_not():
     assert [*dram_traffic(chain(100, 100, 5000, 100), missed, 1000)] == [100 + 100, 100 + 5000, 5000]
 
 
+def test_a_tensor_that_is_read_again_after_it_left_l2_was_written_by_the_kernel_that_made_it():
+    def missed(distance):
+        return (distance > 1000) * 1.0
+
+    a, b, x = tensor("a", 50), tensor("b", 50), tensor("x", 50)
+    large, later, end = tensor("large", 2500), tensor("later", 50), tensor("end", 50)
+    layers = (
+        layer((a,), (x,)),
+        layer((x,), (b,)),  # reads x at once
+        layer((b,), (large,)),
+        layer((large, x), (later,)),
+        layer((later,), (end,)),
+    )
+    assert dram_traffic(layers, missed, 1000)[0] == 100 + 100
+
+
 def test_a_graph_alone_is_refused():
     with pytest.raises(SpecError, match="build it first"):
         predict_engine(audit_onnx(GOLDEN / "fp16.onnx"), find_gpu("h200"), 8)

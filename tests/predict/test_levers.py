@@ -40,7 +40,8 @@ def product(name, role="qkv", block=0):
 
 def gains(audit, gpu=WS, layers=None):
     layers = layers or audit.layers
-    return {each.name: each for each in gains_of(price(layers, gpu), audit, audit.recipe)}
+    fp16 = price(AUDITS["fp16"].layers, gpu)
+    return {each.name: each for each in gains_of(price(layers, gpu), fp16, audit, audit.recipe)}
 
 
 def gain(audit, words, **changes):

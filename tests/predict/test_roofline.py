@@ -78,12 +78,12 @@ def test_products_are_all_that_torch_counts(model):
 
 
 @pytest.mark.parametrize(("recipe", "size"), [("fp16", 2), ("fp8", 1), ("nvfp4", 0.5 + 1 / 16)])
-def test_intensity_is_two_mkn_over_the_bytes_of_three_matrices(recipe, size):
+def test_intensity_is_two_mkn_over_the_bytes_of_operands_and_a_result_in_16_bits(recipe, size):
     fc1 = named(kernels(recipe, R5, 1024), "fc1")
     found = under_roofs(fc1, 1, 1, PRO)
     m, k, n = 1024, 960, 2560
     assert (found.m, found.n, found.k) == (m, n, k)
-    assert found.intensity == pytest.approx(2 * m * k * n / ((m * k + k * n + m * n) * size))
+    assert found.intensity == pytest.approx(2 * m * k * n / ((m * k + k * n) * size + 2 * m * n))
 
 
 def test_sequences_enter_the_first_block():
@@ -144,7 +144,7 @@ def test_the_gemms_together_cross_where_their_flops_outlast_their_bytes(recipe):
         compute_s = sum(roof.flops / (roof.ridge * PRO.dram_gb_per_s * 1e9) for roof in roofs)
         return compute_s >= sum(roof.bytes for roof in roofs) / (PRO.dram_gb_per_s * 1e9)
 
-    assert compute_bound_from(gemms, PRO) == next(filter(is_compute_bound, range(1, 1000)))
+    assert compute_bound_from(gemms, PRO) == next(filter(is_compute_bound, range(1, 1000)), None)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -158,7 +158,7 @@ def test_intensity_grows_with_the_batch_only_where_there_are_weights(recipe):
 
 
 def test_a_gpu_twice_as_fast_in_everything_moves_no_crossover():
-    twice = PRO.at_clock(2 * PRO.clock_mhz).model_copy(update={"dram_gb_per_s": 2 * PRO.dram_gb_per_s})
+    twice = PRO.model_copy(update={"clock_mhz": 2 * PRO.clock_mhz, "dram_gb_per_s": 2 * PRO.dram_gb_per_s})
     for kernel in kernels("nvfp4"):
         slow, fast = under_roofs(kernel, 1, 8, PRO), under_roofs(kernel, 1, 8, twice)
         same = ("intensity", "ridge", "bound", "compute_bound_from", "bytes")

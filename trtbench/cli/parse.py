@@ -81,7 +81,12 @@ def parse_predicted(words: Sequence[str], options: PredictOptions, given: Given)
 
 
 def parse_roofline(
-    model: str, overrides: Sequence[str], precisions: str, shapes: ShapesOptions, tokens: str, given: Given
+    model: str,
+    overrides: Sequence[str],
+    precisions: str,
+    shapes: ShapesOptions,
+    tokens: str | None,
+    given: Given,
 ) -> tuple[tuple[ExportSpec, ...], tuple[int, ...]]:
     """Read what to put under the roofs: one export for each shape and recipe, and lengths of sequences.
 
@@ -89,7 +94,7 @@ def parse_roofline(
         SpecError: a word or an option is wrong, or two options set the number of tokens.
     """
     refuse(Asked(), given)
-    lengths = _integers("--tokens", tokens) if tokens else ()
+    lengths = () if tokens is None else _integers("--tokens", tokens)
     if lengths and min(lengths) < 1:
         raise SpecError(f"--tokens {tokens}: expected at least 1")
     # A comma also separates the roles of a recipe: nvfp4:qkv=fp8,head=fp16.

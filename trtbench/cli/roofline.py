@@ -25,12 +25,12 @@ def command(
         typer.Option(metavar="RECIPE[,...]", help="Precisions or recipes, such as fp16,fp8,nvfp4+fp8attn."),
     ] = "fp16,fp8",
     tokens: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="N[,N...]",
             help="Length of sequences that enter the first block, for encoders of text; default: images.",
         ),
-    ] = "",
+    ] = None,
     gpu: Annotated[str, typer.Option(help="trtbench gpus lists the names.")] = DEFAULT_GPU,
     overrides: Annotated[list[str] | None, SET] = None,
     json: JsonOption = False,

@@ -96,5 +96,6 @@ def _next_command(
     recipes = dict.fromkeys(("fp16", str(tuning.winner)))
     timed_in = [] if runtime is None else ["--runtime", runtime]
     stored = [] if output.store == Path() else ["--store", str(output.store)]
-    words = ["--model", options.model, *words_of(options, given), "--target", tuning.gpu.target]
+    gpu = ["--gpu", tuning.gpu.name, "--target", tuning.gpu.target]
+    words = ["--model", options.model, *words_of(options, given), *gpu]
     return shlex.join(["trtbench", "compare", *recipes, *words, *timed_in, *stored])

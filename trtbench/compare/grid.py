@@ -8,7 +8,13 @@ from trtbench.compare.differences import differences_between
 from trtbench.compare.fidelity import verify_cells
 from trtbench.compare.make import audit_files, make
 from trtbench.compare.places import places_of
-from trtbench.compare.predicted import predict_cells, predicted_gpu, with_predictions
+from trtbench.compare.predicted import (
+    built_for,
+    check_targets,
+    predict_cells,
+    predicted_gpu,
+    with_predictions,
+)
 from trtbench.compare.timing import is_timed, make_arms, time_cells, verdicts_on
 from trtbench.errors import SpecError
 from trtbench.host.hardware import collect_environment
@@ -37,6 +43,9 @@ def compare(grid: Grid, store: Store, on_step: OnStep = silent) -> Comparison:
         MeasureError: another process has the GPU, and ``grid.exclusive``.
         ArtifactError: the store cannot be read or written.
     """
+    if grid.gpu is not None:
+        check_targets(grid.gpu, grid.build.targets)
+        grid = built_for(grid.gpu, grid)
     cells = prepared_cells(grid, store, on_step)
     _check_files(cells)
     gpu = predicted_gpu(cells, grid)

@@ -97,5 +97,8 @@ def _speedups(cells: Sequence[Cell]) -> tuple[PredictedSpeedup, ...]:
     return tuple(
         predicted_speedup(baseline.key, baseline.row.predicted, cell.key, cell.row.predicted)
         for cell, baseline in pairs_of(cells)
-        if cell.row.predicted and baseline.row.predicted
+        if cell.row.predicted
+        and baseline.row.predicted
+        # Files are timed against each other whatever their shape; times of unlike work have no ratio.
+        and (cell.row.batch, cell.row.img_size) == (baseline.row.batch, baseline.row.img_size)
     )

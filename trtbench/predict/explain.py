@@ -53,7 +53,7 @@ def explain_engine(
     others = ((recipe, audit) for recipe, audit in audits.items() if recipe != spec.recipe)
     gains = [_recipe_gain(own, recipe, audit, gpu) for recipe, audit in others]
     levers = [_lever(gain, "compiled", own, fp16) for gain in gains]
-    repriced = (*gains_of(own.engine, own.audit, spec.recipe), *batch_gain(rates, spec.batch))
+    repriced = (*gains_of(own.engine, fp16.engine, own.audit, spec.recipe), *batch_gain(rates, spec.batch))
     levers += [_lever(gain, "repriced", own, fp16) for gain in repriced]
     worth = [lever for lever in levers if lever.saves_ms >= LEAST_SHARE * own.engine.total_ms]
     assumptions = (*own.prediction.assumptions, *fp16.prediction.assumptions)

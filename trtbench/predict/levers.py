@@ -42,11 +42,12 @@ class Gain:
     fp16_saves_ms: float = 0.0
 
 
-def gains_of(engine: PricedEngine, audit: Audit, recipe: Recipe) -> Iterator[Gain]:
+def gains_of(engine: PricedEngine, fp16: PricedEngine, audit: Audit, recipe: Recipe) -> Iterator[Gain]:
     """All levers that need no other engine, whatever they are worth; those that change nothing are left out.
 
     Args:
         engine: priced from ``audit``.
+        fp16: the same model in FP16.
         audit: of an engine, with its findings.
         recipe: what its layers were asked to be.
     """
@@ -54,7 +55,7 @@ def gains_of(engine: PricedEngine, audit: Audit, recipe: Recipe) -> Iterator[Gai
     yield from _formats_asked_for(engine, recipe)
     yield from _fused_quantizers(engine)
     yield from _whole_scale_rows(engine, audit)
-    yield from _other_tokens(engine, audit)
+    yield from _other_tokens(engine, fp16, audit)
     yield from _sparse_weights(engine)
 
 
@@ -165,7 +166,7 @@ def _whole_scale_rows(engine: PricedEngine, audit: Audit) -> Iterator[Gain]:
     )
 
 
-def _other_tokens(engine: PricedEngine, audit: Audit) -> Iterator[Gain]:
+def _other_tokens(engine: PricedEngine, fp16: PricedEngine, audit: Audit) -> Iterator[Gain]:
     """Another size of the image, or no class token, so that fewer tiles are partly filled."""
     now = _tokens(engine, audit)
     if now is None:
@@ -187,7 +188,8 @@ def _other_tokens(engine: PricedEngine, audit: Audit) -> Iterator[Gain]:
         f"{best} tokens instead of {tokens} ({grid * pixels // side} pixels{without})",
         gains[best],
         "GEMMs and attention priced at that many tokens, for as many tokens in all; the other kernels "
-        "are taken to cost the same for each token",
+        "are taken to cost the same for each token, in both recipes",
+        fp16_saves_ms=_per_token_gain(fp16, tokens, best),
     )
 
 

@@ -27,17 +27,17 @@ def dram_traffic(
     """
     touched = [_touched(layer) for layer in layers]
     reads: list[tuple[int, str, int | None]] = []
-    last: dict[str, int] = {}
+    made: dict[str, int] = {}
     for index, layer in enumerate(layers):
-        reads += [(index, each.name, last.get(each.name)) for each in (*layer.inputs, *layer.constants)]
-        last.update(dict.fromkeys(touched[index], index))
+        reads += [(index, each.name, made.get(each.name)) for each in (*layer.inputs, *layer.constants)]
+        made.update((each.name, index) for each in layer.outputs)
     distances = np.array([_distance(touched, index, name, forgotten_bytes) for index, name, _ in reads])
     missed = miss_share(distances) * np.array([touched[index][name] for index, name, _ in reads])
     traffic = np.zeros(len(layers))
     written: dict[tuple[int, str], float] = {}
     for (index, name, maker), gone in zip(reads, missed, strict=True):
         traffic[index] += gone
-        if maker is not None and any(out.name == name for out in layers[maker].outputs):
+        if maker is not None:
             written[maker, name] = max(written.get((maker, name), 0.0), gone)
     for (maker, _), gone in written.items():
         traffic[maker] += gone

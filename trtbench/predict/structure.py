@@ -1,7 +1,8 @@
 """The kernels of a model from its structure alone, each a function of the batch; nothing is exported.
 
 Every tensor that a kernel reads or writes counts once. Activations grow with the batch, weights do not.
-Bytes of a product are ``(M K + K N + M N) x bytes of an element``, with the scales of a block format.
+Bytes of a product are ``(M K + K N) x bytes of an element``, with the scales of a block format, and those of
+its result, which engines write in 16 bits (in FP32 for FP32) whatever the operands are.
 """
 
 from collections import Counter
@@ -123,6 +124,7 @@ def _kernel(call: Call, recipe: Recipe) -> Kernel:
 
 def _product(role: str, precision: str, rows: int, n: int, k: int, recipe: Recipe) -> Kernel:
     size = element_bytes(precision)
+    result_bytes = rows * n * element_bytes(recipe.unquantized)
     return Kernel(
         name=role,
         kind="gemm",
@@ -131,8 +133,8 @@ def _product(role: str, precision: str, rows: int, n: int, k: int, recipe: Recip
         n=n,
         k=k,
         image_flops=2.0 * rows * n * k,
-        image_bytes=(rows * k + rows * n) * size,
-        result_bytes=rows * n * element_bytes(recipe.unquantized),
+        image_bytes=rows * k * size + result_bytes,
+        result_bytes=result_bytes,
         weight_bytes=k * n * size,
     )
 

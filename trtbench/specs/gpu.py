@@ -13,6 +13,10 @@ Certainty = Literal["measured", "datasheet", "memory"]
 FIGURES = ("sms", "clock_mhz", "flop_per_clock_sm", "l2_bytes", "dram_gb_per_s", "power_w", "sparse_factor")
 
 
+_HIGHEST_CLOCK = 1.5
+"""Times the clock of the table: boards boost above it, but not by half."""
+
+
 class FigureSource(Spec):
     """Where a figure comes from, and how sure it is."""
 
@@ -83,11 +87,13 @@ class GpuSpec(Spec):
         """The same GPU with its SMs at ``clock_mhz``; the DRAM keeps its own clock.
 
         Raises:
-            SpecError: not a positive number.
+            SpecError: not a positive number, or beyond what any such GPU can hold.
         """
-        if not 0 < clock_mhz < float("inf"):
+        highest = _HIGHEST_CLOCK * self.clock_mhz
+        if not 0 < clock_mhz <= highest:
             raise SpecError(
-                f"clock of {clock_mhz} MHz: give a positive number of MHz, such as {self.clock_mhz:.0f}"
+                f"clock of {clock_mhz:g} MHz: give a number of MHz up to {highest:.0f}, "
+                f"such as {self.clock_mhz:.0f}"
             )
         source = FigureSource(certainty="measured", source="clock given by the user")
         figures = {**self.figures, "clock_mhz": source}

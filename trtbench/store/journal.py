@@ -92,7 +92,7 @@ def _lock(descriptor: int, path: Path) -> None:
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be locked: {error.strerror}; {CHOOSE_STORE}") from error
     if not is_locked:
-        raise MeasureError(f"{path}: another trtbench measures the same at this moment: wait for it")
+        raise MeasureError(f"{path}: another trtbench is at work on the same: wait for it")
 
 
 def _whole_lines(path: Path) -> bytes:
