@@ -39,9 +39,11 @@ cli.main()
 """
 
 
+# Under nohup, SIGHUP is ignored, and an ignored signal stays ignored.
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_what_runs_for_the_program(tmp_path, number):
-    process = subprocess.Popen([sys.executable, "-c", HANGS], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", f"import signal; signal.signal({number}, signal.SIG_DFL)\n{HANGS}"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     child = number_in(tmp_path / "pid")
     process.send_signal(number)
     _, err = process.communicate()

@@ -120,9 +120,10 @@ def test_a_file_of_a_model_has_arguments_that_others_replace(tmp_path: Path) -> 
     assert (first.model.img_size, second.model.img_size) == (64, 32)
 
 
-def test_recipes_and_files_do_not_mix(tmp_path: Path) -> None:
-    (tmp_path / "a.onnx").touch()
-    with pytest.raises(SpecError, match="recipes and files do not mix"):
-        subjects_of(["fp16", str(tmp_path / "a.onnx")])
+def test_recipes_and_files_are_told_apart(tmp_path: Path) -> None:
+    file = tmp_path / "a.onnx"
+    file.touch()
+    recipes, files = subjects_of(["fp16", str(file)])
+    assert (list(map(str, recipes)), list(map(str, files))) == (["fp16"], [str(file)])
     with pytest.raises(SpecError, match="neither a path nor a recipe"):
         subjects_of([str(tmp_path / "b.onnx")])
