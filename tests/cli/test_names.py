@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support.manifests import onnx_manifest
 from support.tensorrt_machine import Run, install_gpu, install_trtexec, write_model
 
 from trtbench.cli.app import COMMANDS
@@ -13,7 +14,6 @@ from trtbench.results import OnnxManifest, TensorRecord
 from trtbench.specs import ExportSpec
 from trtbench.specs.recipe import parse_recipe
 from trtbench.store.artifacts import OnnxArtifact, Store
-from trtbench.store.files import file_record
 
 TINY = ModelOptions(model="vit_tiny_patch16_224", overrides=["depth=2"], seed=3)
 
@@ -23,20 +23,12 @@ def add_model(store: Store, recipe: str, spec_id: str) -> OnnxArtifact:
 
     def make(directory: Path) -> OnnxManifest:
         shape = (4, 64)
-        return OnnxManifest(
+        return onnx_manifest(
+            ExportSpec(recipe=parse_recipe(recipe), batch=4),
+            [write_model(directory / "model.onnx")],
             spec_id=spec_id,
-            spec=ExportSpec(recipe=parse_recipe(recipe), batch=4),
-            files=(file_record(write_model(directory / "model.onnx")),),
             inputs=(TensorRecord(name="x", dtype="float16", shape=shape),),
             outputs=(TensorRecord(name="y", dtype="float16", shape=shape),),
-            nodes=1,
-            opset=20,
-            analytic_flops={},
-            calibration=None,
-            sparsity=None,
-            tool_versions={},
-            created_utc="2026-01-01T00:00:00+00:00",
-            duration_s=1.0,
         )
 
     return store.get_or_make(OnnxManifest, f"vit-{recipe}-b4", spec_id, make)[0]

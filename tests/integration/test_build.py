@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
+from support.manifests import onnx_manifest
 
 from trtbench.audit.inspect import inspect
 from trtbench.build import build, child, load_onnx
@@ -288,20 +289,9 @@ def test_missing_or_short_weights_are_named(tmp_path: Path, store: Store) -> Non
 
 def make_artifact(store: Store) -> OnnxArtifact:
     def make(directory: Path) -> OnnxManifest:
-        return OnnxManifest(
-            spec_id="0" * 16,
-            spec=ExportSpec(recipe=parse_recipe("fp16+sparse@stock"), batch=4),
-            files=(file_record(save_mlp(directory / "model.onnx")),),
-            inputs=(),
-            outputs=(),
-            nodes=3,
-            opset=23,
-            analytic_flops={},
-            calibration=None,
-            sparsity=None,
-            tool_versions={},
-            created_utc="2026-01-01T00:00:00+00:00",
-            duration_s=0.0,
+        return onnx_manifest(
+            ExportSpec(recipe=parse_recipe("fp16+sparse@stock"), batch=4),
+            [save_mlp(directory / "model.onnx")],
         )
 
     return store.get_or_make(OnnxManifest, "vit", "0" * 16, make)[0]

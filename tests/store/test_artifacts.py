@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.manifests import onnx_manifest
 
 from trtbench.errors import ArtifactError, BuildError, Code, SpecError
 from trtbench.progress import OnStep, Step, silent
@@ -25,20 +26,10 @@ SPEC_ID = "0123456789abcdef"
 def write_model(directory: Path, content: bytes = b"onnx" * 100, spec_id: str = SPEC_ID) -> OnnxManifest:
     (directory / "model.onnx").write_bytes(content)
     (directory / "weights.data").write_bytes(b"weights")
-    return OnnxManifest(
+    return onnx_manifest(
+        ExportSpec(recipe=parse_recipe("fp16")),
+        [directory / "model.onnx", directory / "weights.data"],
         spec_id=spec_id,
-        spec=ExportSpec(recipe=parse_recipe("fp16")),
-        files=(file_record(directory / "model.onnx"), file_record(directory / "weights.data")),
-        inputs=(),
-        outputs=(),
-        nodes=1,
-        opset=20,
-        analytic_flops={},
-        calibration=None,
-        sparsity=None,
-        tool_versions={},
-        created_utc="2026-01-01T00:00:00Z",
-        duration_s=0.5,
     )
 
 
@@ -394,7 +385,7 @@ def test_file_size_limit(store: Store) -> None:
     script = f"""
 import resource, sys
 from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path[:0] = {[str(folder) for folder in Path(__file__).parents[:2]]}
 from test_artifacts import ArtifactError, Store, get_model, write_model
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.manifests import onnx_manifest
 from support.spec_examples import BUILD, EXPORT
 
 from trtbench.errors import SpecError
@@ -28,21 +29,7 @@ def store(tmp_path: Path) -> Store:
 def add_model(store: Store, spec_id: str = MODEL_ID, content: bytes = b"onnx") -> OnnxArtifact:
     def make(directory: Path) -> OnnxManifest:
         (directory / "model.onnx").write_bytes(content)
-        return OnnxManifest(
-            spec_id=spec_id,
-            spec=EXPORT,
-            files=(file_record(directory / "model.onnx"),),
-            inputs=(),
-            outputs=(),
-            nodes=1,
-            opset=20,
-            analytic_flops={},
-            calibration=None,
-            sparsity=None,
-            tool_versions={},
-            created_utc="2026-01-01T00:00:00+00:00",
-            duration_s=1.0,
-        )
+        return onnx_manifest(EXPORT, [directory / "model.onnx"], spec_id=spec_id)
 
     return store.get_or_make(OnnxManifest, "vit", spec_id, make)[0]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.manifests import onnx_manifest
 from support.scripted import BENCH
 from support.tensorrt_machine import ScriptedWorker, write_model
 
@@ -14,13 +15,12 @@ from trtbench.environments.prepared import Container
 from trtbench.errors import Code, ExportError, RuntimeUnavailable
 from trtbench.measure.messages import Samples
 from trtbench.progress import OnStep
-from trtbench.results import OnnxManifest, TensorRecord
+from trtbench.results import TensorRecord
 from trtbench.results.environments import Contents
 from trtbench.specs import ArmSpec, BenchSpec, ExportSpec, Grid, ModelSpec
 from trtbench.specs.environment import parse_environment
 from trtbench.specs.recipe import parse_recipe
 from trtbench.store.artifacts import OnnxArtifact, Store
-from trtbench.store.files import file_record
 
 IMAGE = "nvcr.io/nvidia/tensorrt:25.11-py3"
 
@@ -72,20 +72,11 @@ class Exports:
         if not payload.exists():
             write_model(payload, spec.batch)
         shape = (spec.batch, 64)
-        manifest = OnnxManifest(
-            spec_id="0" * 16,
-            spec=spec,
-            files=(file_record(payload),),
+        manifest = onnx_manifest(
+            spec,
+            [payload],
             inputs=(TensorRecord(name="x", dtype="float16", shape=shape),),
             outputs=(TensorRecord(name="y", dtype="float16", shape=shape),),
-            nodes=1,
-            opset=20,
-            analytic_flops={},
-            calibration=None,
-            sparsity=None,
-            tool_versions={},
-            created_utc="",
-            duration_s=0,
         )
         return OnnxArtifact(folder, manifest), True
 

@@ -252,7 +252,7 @@ def test_an_engine_that_was_changed_is_not_timed(tmp_path: Path, monkeypatch: py
         open_arm(spec, BenchSpec(), tmp_path / "a-0.log").prepare()
 
 
-def test_an_input_that_cannot_be_told_to_trtexec_is_the_arms_failure(
+def test_an_input_name_that_trtexec_cannot_take_fails_the_arm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install_trtexec(monkeypatch, tmp_path, "10.14.1.48")
@@ -261,7 +261,9 @@ def test_an_input_that_cannot_be_told_to_trtexec_is_the_arms_failure(
     options = BuilderOptions(profiles=((X.model_copy(update={"input": "a:b"}),),))
     digest = sha256(b"an engine").hexdigest()
     spec = spec_of(engine, runtime="trtexec", artifact_sha256=digest, options=options)
-    with pytest.raises(MeasureError, match=r"^model\.engine: input 'a:b': a name with one of"):
+    with pytest.raises(
+        MeasureError, match=r"^model\.engine: input 'a:b': trtexec has no way to pass a name with one of"
+    ):
         open_arm(spec, BenchSpec(), tmp_path / "a-0.log").prepare()
 
 
@@ -377,7 +379,7 @@ def test_trtexec_cannot_do_all_that_our_loop_can() -> None:
             bench_command(trtexec, spec, Path("model.engine"), exports)
     options = BuilderOptions(profiles=((X.model_copy(update={"input": "a:b"}),),))
     named = BuildSpec(backend="trtexec", options=options)
-    with pytest.raises(SpecError, match=r"input 'a:b': a name with one of"):
+    with pytest.raises(SpecError, match=r"input 'a:b': trtexec has no way to pass a name with one of"):
         build_command(trtexec, named, PATHS)
 
 

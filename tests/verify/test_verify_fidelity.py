@@ -8,14 +8,14 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from support.manifests import onnx_manifest
 
 from trtbench.errors import ArtifactError
 from trtbench.progress import Step
-from trtbench.results import Fidelity, OnnxManifest, TensorRecord
+from trtbench.results import Fidelity, TensorRecord
 from trtbench.specs import ExportSpec, InputsSpec
 from trtbench.specs.recipe import parse_recipe
 from trtbench.store.artifacts import OnnxArtifact, Store
-from trtbench.store.files import file_record
 from trtbench.verify.emulation import EmulatedModel, Reference
 from trtbench.verify.images import VerificationImages
 from trtbench.verify.measure import fidelity_of
@@ -58,20 +58,11 @@ def export(tmp_path: Path) -> Export:
         directory.mkdir()
         onnx.save(model, directory / "model.onnx")
         output = model.graph.output[0].name
-        manifest = OnnxManifest(
-            spec_id="0" * 16,
-            spec=ExportSpec(recipe=parse_recipe(recipe), batch=BATCH),
-            files=(file_record(directory / "model.onnx"),),
+        manifest = onnx_manifest(
+            ExportSpec(recipe=parse_recipe(recipe), batch=BATCH),
+            [directory / "model.onnx"],
             inputs=(TensorRecord(name="images", dtype="float32", shape=(BATCH, 3, 4, 4)),),
             outputs=(TensorRecord(name=output, dtype="float32", shape=(BATCH, CLASSES)),),
-            nodes=len(model.graph.node),
-            opset=20,
-            analytic_flops={},
-            calibration=None,
-            sparsity=None,
-            tool_versions={},
-            created_utc="",
-            duration_s=0,
         )
         return OnnxArtifact(directory, manifest)
 

@@ -19,13 +19,13 @@ K = TypeVar("K")
 
 
 def make(cells: Sequence[Cell], store: Store, rebuilds: Callable[[Cell], int], on_step: OnStep) -> None:
-    """Export, build and audit what the cells need; what fails is told in the rows of its cells.
+    """Export, build and audit what the cells need; a failure becomes the reason of its rows.
 
     Args:
         cells: those that failed already are left alone.
         store: where artifacts are looked up and kept.
         rebuilds: how many more engines a cell is to have.
-        on_step: told of each step, by key of the first cell that it is for.
+        on_step: progress callback; the subject is the key of the first cell that a step is for.
 
     Raises:
         SpecError: the request is wrong.
@@ -108,7 +108,7 @@ def _build(cells: Sequence[Cell], store: Store, rebuilds: int, on_step: OnStep) 
 
 
 def audit_files(cells: Sequence[Cell]) -> None:
-    """Audit the engines that cells were given as files; what fails is told in their rows."""
+    """Audit the engines that cells were given as files; a failure becomes the reason of its row."""
     for cell in cells:
         if cell.is_live and cell.file is not None and cell.file.engine is not None:
             try:

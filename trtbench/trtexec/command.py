@@ -137,7 +137,9 @@ def shape_argument(name: str, shape: Sequence[int]) -> str:
         SpecError: the name holds what separates names and shapes.
     """
     if any(separator in name for separator in _SEPARATORS):
-        raise SpecError(f"input {name!r}: a name with one of {_SEPARATORS} cannot be told to trtexec")
+        raise SpecError(
+            f"input {name!r}: trtexec has no way to pass a name with one of {_SEPARATORS}; rename the input"
+        )
     return f"{name}:{'x'.join(map(str, shape)) or 'scalar'}"
 
 
