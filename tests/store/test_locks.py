@@ -76,7 +76,8 @@ def test_a_lock_file_left_by_kill_9_does_not_block(tmp_path: Path) -> None:
 
 
 def test_a_killed_process_frees_the_lock_though_a_child_that_it_forked_lives_on(tmp_path: Path) -> None:
-    fork = "pid = os.fork(); pid and print(pid, flush=True); sys.stdin.read()"
+    # The child prints, so that it is past what runs in it behind the fork.
+    fork = "os.fork() or print(os.getpid(), flush=True); sys.stdin.read()"
     with holder(tmp_path, fork) as child:
         assert child.stdout is not None
         orphan = int(child.stdout.readline())
