@@ -11,11 +11,12 @@ embedding with its reordered images), their rates come from the same kernels tim
 import json
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cost_model_report import write_between
+from cost_model_report import Curve, write_between, write_curves
 from cost_model_rows import (
     EAGER,
     GELU,
@@ -174,24 +175,48 @@ def own_us(operation: dict[str, Any], rates: dict[str, Array]) -> float | None:
     return float((OWN_KERNELS[name][1](np.array([sizes], float)) @ rates[name])[0])
 
 
-def model_table(file: str) -> Iterator[str]:
-    """Whole models: predicted beside measured."""
-    rates, offs = own_rates(), []
-    yield "| model | batch | SM clock | measured us | predicted us | error |"
-    yield "|---|---|---|---|---|---|"
+@dataclass(frozen=True)
+class TimedModel:
+    """A whole model: words for it, batch, SM clock, and its times."""
+
+    name: str
+    batch: int
+    clock_mhz: int
+    measured_us: float
+    predicted_us: float
+
+    @property
+    def off(self) -> float:
+        """Relative error of the prediction."""
+        return self.predicted_us / self.measured_us - 1
+
+
+def timed_models(file: str) -> list[TimedModel]:
+    """Whole models, predicted from their kernels."""
+    rates, found = own_rates(), []
     for model in json.loads((H200 / file).read_text(encoding="utf-8"))["models"]:
         prediction = predict_engine(
             audit_of(model["operations"]), find_gpu("h200", model["clock_mhz"]), model["batch"]
         )
-        total = 0.0
+        total_us = 0.0
         for operation, layer in zip(model["operations"], prediction.layers, strict=True):
-            total += own_us(operation, rates) or 1e3 * layer.predicted_ms
-        offs.append(total / model["us"] - 1)
+            total_us += own_us(operation, rates) or 1e3 * layer.predicted_ms
         words = "".join(f" {key}={value}" for key, value in model["overrides"].items())
+        name = model["model"] + words
+        found.append(TimedModel(name, model["batch"], model["clock_mhz"], model["us"], total_us))
+    return found
+
+
+def model_table(models: list[TimedModel]) -> Iterator[str]:
+    """Predicted beside measured."""
+    yield "| model | batch | SM clock | measured us | predicted us | error |"
+    yield "|---|---|---|---|---|---|"
+    for each in models:
         yield (
-            f"| {model['model']}{words} | {model['batch']} | {model['clock_mhz']} | {model['us']:.0f} "
-            f"| {total:.0f} | {_pct(offs[-1], '+')} |"
+            f"| {each.name} | {each.batch} | {each.clock_mhz} | {each.measured_us:.0f} "
+            f"| {each.predicted_us:.0f} | {_pct(each.off, '+')} |"
         )
+    offs = [each.off for each in models]
     size = np.abs(offs)
     yield ""
     yield (
@@ -200,14 +225,23 @@ def model_table(file: str) -> Iterator[str]:
     )
 
 
+FILES = {
+    "compiled": ("compiled_models.json", "#1f77b4"),
+    "eager": ("models.json", "#2ca02c"),
+    "onnxruntime": ("onnxruntime_models.json", "#d62728"),
+}
+
+
 def main() -> None:
-    """Write the tables."""
-    for marker, lines in (
-        ("h200 kernels", kernel_table()),
-        ("h200 compiled", model_table("compiled_models.json")),
-        ("h200 eager", model_table("models.json")),
-        ("h200 onnxruntime", model_table("onnxruntime_models.json")),
-    ):
+    """Write the tables, and a picture of the errors."""
+    tables = {"h200 kernels": kernel_table()}
+    curves = []
+    for word, (file, colour) in FILES.items():
+        models = timed_models(file)
+        tables[f"h200 {word}"] = model_table(models)
+        curves.append(Curve(f"{word}, {len(models)}", colour, np.abs([each.off for each in models])))
+    write_curves(curves, ("whole models, measured", "on an H200"), H200.parent / "h200_errors.svg")
+    for marker, lines in tables.items():
         text = "\n".join(lines)
         print(f"{text}\n")
         write_between(PAGE, marker, text)

@@ -33,7 +33,7 @@ FEWEST_BLOCKS = 19
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Predictions of rows that the rates had not seen; ``split`` is shape, family or gpu."""
+    """Predictions of rows: seen by the rates (``split`` is fit), or not (shape, family or gpu)."""
 
     split: str
     rows: Rows

@@ -2,6 +2,8 @@
 
 import csv
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ def write_sample(held_out: list[HeldOut], path: Path, rows: int = 25) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["split", "gpu", "kind", "precision", "shape", "measured_us", "predicted_us"])
         groups: dict[tuple[str, str, str], list[tuple[Any, ...]]] = {}
-        for each in held_out:
+        for each in (each for each in held_out if each.split != "fit"):
             for shape, measured, predicted in zip(
                 each.rows.shape, each.rows.measured_us, each.predicted_us, strict=True
             ):
@@ -31,7 +33,12 @@ def write_sample(held_out: list[HeldOut], path: Path, rows: int = 25) -> None:
                 writer.writerow([split, gpu, *key.split(), *found[index]])
 
 
-SPLITS = {"shape": "held-out shapes", "family": "held-out model widths", "gpu": "GPU left out"}
+SPLITS = {
+    "fit": "seen by the fit",
+    "shape": "held-out shapes",
+    "family": "held-out model widths",
+    "gpu": "GPU left out",
+}
 
 
 def tables(held_out: list[HeldOut]) -> str:
@@ -104,8 +111,35 @@ COLOURS = {
 }
 
 
+@dataclass(frozen=True)
+class Curve:
+    """How many kernels or models are within each error; ``off`` are relative errors without sign."""
+
+    label: str
+    colour: str
+    off: Array
+    is_dashed: bool = False
+
+
 def write_plot(held_out: list[HeldOut], path: Path) -> None:
     """Write the share of kernels within each error: held-out shapes solid, left-out GPUs dashed."""
+    curves = [
+        Curve(
+            "" if split == "gpu" else key,
+            colour,
+            np.concatenate(
+                [np.abs(1 / e.ratios - 1) for e in held_out if e.split == split and e.rows.key == key]
+            ),
+            split == "gpu",
+        )
+        for key, colour in COLOURS.items()
+        for split in ("shape", "gpu")
+    ]
+    write_curves(curves, ("solid: held-out shapes", "dashed: GPU left out"), path)
+
+
+def write_curves(curves: Sequence[Curve], notes: Sequence[str], path: Path) -> None:
+    """Draw shares by error, up to 60 %."""
     left, bottom, width, height, most = 50, 250, 420, 220, 60
     percents = np.arange(0, most + 1)
     parts = [
@@ -124,21 +158,20 @@ def write_plot(held_out: list[HeldOut], path: Path) -> None:
         f'<text x="{left + width / 2}" y="{bottom + 36}" text-anchor="middle">'
         "error of the predicted time</text>"
     )
-    for row, (key, colour) in enumerate(COLOURS.items()):
-        for split, dash in (("shape", ""), ("gpu", ' stroke-dasharray="4 3"')):
-            off = [np.abs(1 / e.ratios - 1) for e in held_out if e.split == split and e.rows.key == key]
-            shares = [np.mean(np.concatenate(off) * 100 <= percent) for percent in percents]
-            points = " ".join(
-                f"{left + width * p / most:.1f},{bottom - height * s:.1f}"
-                for p, s in zip(percents, shares, strict=True)
-            )
-            parts.append(
-                f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"{dash}/>'
-            )
-        parts.append(f'<text x="{left + width + 20}" y="{60 + 18 * row}" fill="{colour}">{key}</text>')
-    parts.append(f'<text x="{left + width + 20}" y="170">solid: held-out shapes</text>')
-    parts.append(f'<text x="{left + width + 20}" y="186">dashed: GPU left out</text></svg>')
-    path.write_text("\n".join(parts) + "\n", encoding="utf-8")
+    for curve in curves:
+        shares = [np.mean(curve.off * 100 <= percent) for percent in percents]
+        points = " ".join(
+            f"{left + width * p / most:.1f},{bottom - height * s:.1f}"
+            for p, s in zip(percents, shares, strict=True)
+        )
+        dash = ' stroke-dasharray="4 3"' if curve.is_dashed else ""
+        parts.append(
+            f'<polyline points="{points}" fill="none" stroke="{curve.colour}" stroke-width="1.5"{dash}/>'
+        )
+    labelled = [(curve.colour, curve.label) for curve in curves if curve.label]
+    for row, (colour, text) in enumerate((*labelled, *(("black", note) for note in notes))):
+        parts.append(f'<text x="{left + width + 20}" y="{60 + 18 * row}" fill="{colour}">{text}</text>')
+    path.write_text("\n".join((*parts, "</svg>")) + "\n", encoding="utf-8")
 
 
 def write_between(path: Path, marker: str, text: str) -> None:
