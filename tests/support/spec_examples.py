@@ -473,7 +473,7 @@ AA_REPORT = results.AaReport(
     findings=(FINDING,),
     raw="comparisons.jsonl",
 )
-ESTIMATE = results.Estimate(gpu_compute_ms=1.5, interval_ms=(1.0, 2.0), sqnr_db=None)
+ESTIMATE = results.Estimate(gpu_compute_ms=1.5, sqnr_db=None)
 BUILT_ENGINE = results.BuiltEngine(depth=12, blocks=3, audit=AUDIT, engine_bytes=7, activation_bytes=None)
 TUNED_ROW = results.TunedRow(
     recipe=FP16,

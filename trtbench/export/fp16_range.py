@@ -23,7 +23,7 @@ def recorded_magnitudes(model: nn.Module) -> Iterator[dict[str, float]]:
     def record(name: str) -> Any:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             if isinstance(output, Tensor):
-                largest[name] = max(largest.get(name, 0.0), float(output.detach().abs().max()))
+                largest[name] = max(largest.get(name, 0.0), _magnitude(output))
 
         return hook
 
@@ -62,7 +62,7 @@ def weight_findings(model: nn.Module) -> tuple[Finding, ...]:
         ExportError: a weight is infinite in FP16.
     """
     for name, parameter in model.named_parameters():
-        largest = float(parameter.detach().abs().max())
+        largest = _magnitude(parameter)
         if largest > FP16_MAX:
             raise ExportError(f"weight {name} reaches {largest:.6g}, beyond FP16's {FP16_MAX:.0f}: {_HINT}")
     lost = [
@@ -83,6 +83,12 @@ def weight_findings(model: nn.Module) -> tuple[Finding, ...]:
             layers=tuple(lost),
         ),
     )
+
+
+def _magnitude(tensor: Tensor) -> float:
+    """The largest, without a copy of the tensor; infinite if any is."""
+    low, high = tensor.detach().aminmax()
+    return max(-float(low), float(high))
 
 
 def _is_lost(weight: Tensor) -> bool:

@@ -51,7 +51,6 @@ class Estimate(Spec):
     """
 
     gpu_compute_ms: float
-    interval_ms: tuple[float, float]
     sqnr_db: float | None
 
 

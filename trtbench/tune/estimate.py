@@ -42,12 +42,7 @@ def estimate_of(recipe: Recipe, times: Times, errors: Errors) -> Estimate:
     """
     base, parts = times[TIME_BASE], [times[part] for part in time_parts(recipe)]
     noise = errors[BASELINE] + sum(max(0.0, errors[p] - errors[BASELINE]) for p in error_parts(recipe))
-    low, high = (
-        base.interval_ms[end] + sum(part.interval_ms[end] - base.interval_ms[end] for part in parts)
-        for end in (0, 1)
-    )
     return Estimate(
         gpu_compute_ms=base.gpu_compute_ms + sum(p.gpu_compute_ms - base.gpu_compute_ms for p in parts),
-        interval_ms=(low, high),
         sqnr_db=-10 * math.log10(noise) if noise else None,
     )
