@@ -1,9 +1,13 @@
-"""Write docs/vit_b16_predicted.md from what ``trtbench explain --json`` printed. Nothing is computed anew.
+"""Write docs/vit_b16_predicted.md from what ``explain`` and ``predict`` printed. Nothing is computed anew.
 
-Run from the repository's root, with one file a recipe, named after it:
+Run from the repository's root, with one file a recipe and one a GPU, named after them:
 
-    for recipe in fp16 int8 fp8 fp8+fp8attn mxfp8 mxfp8+fp8attn nvfp4@stock nvfp4 nvfp4+fp8attn fp16+sparse
+    recipes="fp16 int8 fp8 fp8+fp8attn mxfp8 mxfp8+fp8attn nvfp4@stock nvfp4 nvfp4+fp8attn fp16+sparse"
+    best=nvfp4:proj=fp8,head=fp16+fp8attn  # the winner of trtbench tune
+    for recipe in $recipes $best
     do trtbench explain $recipe --gpu rtx-pro-6000 --batch 64 --json > DIR/$recipe.json; done
+    trtbench predict fp16 fp8 fp8+fp8attn --gpu l40s --batch 64 --json > DIR/l40s.json
+    trtbench predict $recipes $best --gpu rtx-5090 --batch 64 --json > DIR/rtx-5090.json
     python docs/benchmarks/vit_b16_predicted.py DIR
 
 It takes minutes where the engines are in the store, and ten to twenty on two cores where they are not.
@@ -17,7 +21,7 @@ from textwrap import dedent
 
 from trtbench.host.hardware import package_versions
 from trtbench.report.text.explanation import EVIDENCE, STEPS
-from trtbench.results import Explanation
+from trtbench.results import Comparison, Explanation
 
 RECIPES = (
     "fp16",
@@ -30,7 +34,9 @@ RECIPES = (
     "nvfp4",
     "nvfp4+fp8attn",
     "fp16+sparse",
+    "nvfp4:proj=fp8,head=fp16+fp8attn",
 )
+GPUS = ("rtx-5090", "l40s")
 PACKAGES = ("trtbench", "tensorrt-rtx", "nvidia-modelopt", "torch", "timm")
 PUBLISHED, HOPED = 1.60, 2.5
 """Speed-ups over FP16: the best published for NVFP4 on this GPU and model, and what its authors hope for."""
@@ -84,7 +90,7 @@ def in_words(best: Explanation) -> Iterator[str]:
     need = fp16.predicted_ms / HOPED
     low, high = best.speedup_interval
     yield (
-        f"The best of the ten is `{own.recipe}`: {own.predicted_ms:.2f} ms, {best.speedup:.2f}x over FP16. "
+        f"The best of them is `{own.recipe}`: {own.predicted_ms:.2f} ms, {best.speedup:.2f}x over FP16. "
         f"The best published NVFP4 engine has {PUBLISHED:.2f}x."
     )
     yield (
@@ -121,7 +127,28 @@ def in_words(best: Explanation) -> Iterator[str]:
     )
 
 
-def page(found: Sequence[Explanation]) -> Iterator[str]:
+def other_gpus(compared: Sequence[Comparison]) -> Iterator[str]:
+    """One line a GPU and recipe."""
+    yield "| GPU | recipe | predicted ms | 90 % interval | images/s | over fp16 | its interval |"
+    yield "|---" * 7 + "|"
+    for each in compared:
+        ratios = {ratio.arm: ratio for ratio in each.predicted_speedups}
+        for row in each.rows:
+            if row.predicted is None or each.predicted_on is None:
+                raise ValueError(f"{row.key} has no prediction: {row.reason or row.not_predicted}")
+            (low, high), ratio = row.predicted.interval_ms, ratios.get(row.key)
+            over = (
+                f"{ratio.ratio:.2f}x | {ratio.interval[0]:.2f} to {ratio.interval[1]:.2f}"
+                if ratio
+                else "1.00x | "
+            )
+            yield (
+                f"| {each.predicted_on.title} | `{row.recipe}` | {row.predicted.gpu_compute_ms:.2f} "
+                f"| {low:.2f} to {high:.2f} | {row.predicted.images_per_s:.0f} | {over} |"
+            )
+
+
+def page(found: Sequence[Explanation], compared: Sequence[Comparison]) -> Iterator[str]:
     """The whole page, line by line."""
     first, best = found[0], min(found, key=lambda each: each.waterfall.predicted_ms)
     stock = next(each for each in found if each.waterfall.recipe.stock)
@@ -147,6 +174,13 @@ def page(found: Sequence[Explanation]) -> Iterator[str]:
     yield from (f"- `{each.waterfall.recipe}`: {note}" for each in found for note in each.notes)
     yield f"\n## How far it is to {HOPED}x\n"
     yield from in_words(best)
+    yield "\n## Other GPUs\n"
+    yield (
+        "The RTX 5090 runs the same engines; its FP16 products have half the peak with FP32 accumulators. "
+        "The L40S has no FP4: its engines are built for SM89. The B200 is missing, because TensorRT-RTX does "
+        "not compile for SM100.\n"
+    )
+    yield from other_gpus(compared)
     yield "\n## Where the time goes\n"
     yield from waterfalls(found)
     for each in (best, stock, sparse):
@@ -159,7 +193,9 @@ def main() -> None:
     folder = Path(sys.argv[1])
     texts = ((folder / f"{recipe}.json").read_bytes() for recipe in RECIPES)
     found = [Explanation.model_validate_json(text) for text in texts]
-    Path("docs/vit_b16_predicted.md").write_text("\n".join(page(found)) + "\n", encoding="utf-8")
+    compared = [Comparison.model_validate_json((folder / f"{gpu}.json").read_bytes()) for gpu in GPUS]
+    text = "\n".join(page(found, compared)) + "\n"
+    Path("docs/vit_b16_predicted.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
