@@ -363,7 +363,7 @@ def test_a_checkpoint_gives_the_weights(store: Store, tmp_path: Path) -> None:
 
 
 EXPORT_IN_ANOTHER_PROCESS = """
-import json, sys
+import gc, json, sys
 from pathlib import Path
 from trtbench.store.artifacts import Store
 from trtbench.export import export
@@ -372,34 +372,39 @@ folder, *specs = sys.argv[1:]
 exported = [export(ExportSpec.model_validate_json(spec), Store(Path(folder))) for spec in specs]
 hashes = [artifact.manifest.files[0].sha256 for artifact, _ in exported]
 loaded = [name for name in ("torch", "timm", "modelopt", "onnx") if name in sys.modules]
-json.dump([hashes, [made for _, made in exported], loaded], sys.stdout)
+gc.collect()
+kept = sorted({type(thing).__name__ for thing in gc.get_objects()} & {"ModelProto", "QuantLinear"})
+json.dump([hashes, [made for _, made in exported], loaded, kept], sys.stdout)
 """
 
 
-def export_in_another_process(folder: Path, *specs: ExportSpec) -> tuple[list[str], list[bool], list[str]]:
-    """Give sha256 of each file, whether it was made, and the heavy packages that were imported."""
+def export_in_another_process(
+    folder: Path, *specs: ExportSpec
+) -> tuple[list[str], list[bool], list[str], list[str]]:
+    """Give sha256 of each file, whether it was made, the heavy packages imported, and models still alive."""
     command = [sys.executable, "-c", EXPORT_IN_ANOTHER_PROCESS, str(folder)]
     command += [spec.model_dump_json() for spec in specs]
     environment = {**os.environ, "PYTHONHASHSEED": "123"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert done.stderr == ""
-    hashes, made, loaded = json.loads(done.stdout)
-    return hashes, made, loaded
+    hashes, made, loaded, kept = json.loads(done.stdout)
+    return hashes, made, loaded, kept
 
 
 def test_the_same_spec_gives_the_same_bytes_in_every_process(store: Store, tmp_path: Path) -> None:
     recipes = ("nvfp4+sparse", "fp8@stock")
     here = [exported(recipe, store).manifest.files[0].sha256 for recipe in recipes]
-    there, made, _ = export_in_another_process(tmp_path, *map(spec_of, recipes))
+    there, made, _, kept = export_in_another_process(tmp_path, *map(spec_of, recipes))
     assert all(made)
     assert there == here
+    assert kept == []  # they would take their memory from the next export
     other = tiny().model_copy(update={"seed": 1})
     assert exported("fp8@stock", store, other).manifest.files[0].sha256 != here[1]
 
 
 def test_what_is_there_is_found_without_torch(store: Store) -> None:
     exported("mxfp8", store)
-    _, made, loaded = export_in_another_process(store.root, spec_of("mxfp8"))
+    _, made, loaded, _ = export_in_another_process(store.root, spec_of("mxfp8"))
     assert (made, loaded) == ([False], [])
 
 

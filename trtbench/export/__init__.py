@@ -215,6 +215,7 @@ def _run(
         try:
             from trtbench.export import pipeline
 
+            pipeline.import_modelopt(spec.recipe)
             return pipeline.run(spec, images, directory, tell)
         except (SpecError, ExportError):
             raise

@@ -29,7 +29,7 @@ from trtbench.export.trace import Graph, trace
 from trtbench.progress import OnStep, Step
 from trtbench.results import Finding, SparsityRecord, TensorRecord
 from trtbench.specs import ExportSpec
-from trtbench.specs.recipe import Precision
+from trtbench.specs.recipe import Precision, Recipe
 
 INPUT_NAME = "images"
 LOGITS_NAME, FEATURES_NAME = "logits", "features"
@@ -52,6 +52,18 @@ class Exported:
     sparsity: SparsityRecord | None
     notes: tuple[str, ...]
     findings: tuple[Finding, ...]
+
+
+def import_modelopt(recipe: Recipe) -> None:
+    """Import ModelOpt as far as the recipe needs it, before a model is made.
+
+    That takes seconds. PuLP, which ModelOpt imports, keeps the tracebacks of its own failed imports, and with
+    them whatever the functions that called for the import hold: no model may be among it.
+    """
+    if recipe.sparse:
+        import trtbench.export.sparsify
+    if recipe.is_quantized:
+        import trtbench.export.quantized_graph  # noqa: F401
 
 
 def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_step: OnStep) -> Exported:
@@ -140,7 +152,6 @@ def _graph(
     """Graph in the precision asked for, with a symbolic batch."""
     recipe = spec.recipe
     if recipe.is_quantized:
-        # ModelOpt takes seconds to import.
         from trtbench.export.quantized_graph import quantized_graph, stock_quantized_graph
 
         ranks = input_ranks(blueprint)
