@@ -12,6 +12,7 @@ from trtbench.errors import SpecError, TrtbenchError
 from trtbench.measure.run import Arm
 from trtbench.results import Audit, ComparisonRow
 from trtbench.results.comparison import with_keys
+from trtbench.runtimes import runtime_entry
 from trtbench.specs import BuildSpec, ExportSpec, Grid
 from trtbench.store.artifacts import EngineArtifact, OnnxArtifact
 
@@ -57,6 +58,12 @@ class Cell:
     def is_live(self) -> bool:
         """Whether nothing failed so far."""
         return self.row.status == "ok"
+
+    @property
+    def loads_onnx(self) -> bool:
+        """Whether an ONNX file is needed: some runtimes make their own model."""
+        runtime = self.row.runtime
+        return runtime is None or runtime_entry(runtime).loads in ("engine", "onnx")
 
     @property
     def shape(self) -> tuple[int | None, int | None]:

@@ -1,41 +1,69 @@
-"""How far the exported model of each cell is from the FP32 model, once a file."""
+"""How far the exported model of each cell is from the FP32 model, once a file, while others are exported."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 
 from trtbench.compare.cells import Cell
 from trtbench.errors import Code, SpecError, TrtbenchError
+from trtbench.host.processes import supervising_thread
 from trtbench.progress import OnStep, for_subject
 from trtbench.results import Fidelity, Finding
-from trtbench.specs import InputsSpec, ModelSpec
+from trtbench.specs import ExportSpec, InputsSpec, ModelSpec
 from trtbench.store.artifacts import Store
 from trtbench.verify import fidelity_of, load_reference
 from trtbench.verify.emulation import Reference
 
+_References = dict[ModelSpec, Reference | TrtbenchError]
 
-def verify_cells(cells: Sequence[Cell], inputs: InputsSpec, store: Store, on_step: OnStep) -> None:
-    """Add the fidelity to the row of every exported recipe; where it is unknown, a finding gives the reason.
+
+@contextmanager
+def verifying(
+    cells: Sequence[Cell], inputs: InputsSpec, store: Store, on_step: OnStep
+) -> Iterator[Callable[[Sequence[Cell]], None]]:
+    """Export the FP32 models, and yield a callback that takes exported cells to verify in a thread.
+
+    When the block ends, the fidelity is in the row of every exported recipe; where it is unknown, a finding
+    gives the reason. An export keeps one core busy: verifying beside it takes little time of its own.
 
     Raises:
         SpecError: the model is unknown, or there are no such images.
     """
-    references: dict[ModelSpec, Reference | TrtbenchError] = {}
-    found: dict[str, Fidelity | TrtbenchError] = {}
+    references = _references(cells, inputs, store, on_step)
+    jobs: dict[str, Future[Fidelity | TrtbenchError]] = {}
+    verified: list[tuple[Cell, Future[Fidelity | TrtbenchError]]] = []
+    with supervising_thread() as thread:
+
+        def verify(exported: Sequence[Cell]) -> None:
+            for cell in exported:
+                if cell.onnx is None or cell.export is None:
+                    continue
+                sha256 = cell.onnx.manifest.files[0].sha256
+                if sha256 not in jobs:
+                    reference = references[cell.export.model]
+                    jobs[sha256] = thread.submit(_fidelity, cell, reference, store, on_step)
+                verified.append((cell, jobs[sha256]))
+
+        yield verify
+        for cell, job in verified:
+            _tell(cell, job.result())
+
+
+def _references(cells: Sequence[Cell], inputs: InputsSpec, store: Store, on_step: OnStep) -> _References:
+    references: _References = {}
     for cell in cells:
-        if cell.onnx is None or cell.export is None:
-            continue
-        model, sha256 = cell.export.model, cell.onnx.manifest.files[0].sha256
-        if model not in references:
-            references[model] = _reference(cell, inputs, store, on_step)
-        if sha256 not in found:
-            found[sha256] = _fidelity(cell, references[model], store, on_step)
-        _tell(cell, found[sha256])
+        if cell.is_live and cell.export is not None and cell.loads_onnx:
+            model = cell.export.model
+            if model not in references:
+                references[model] = _reference(cell.export, inputs, store, for_subject(on_step, cell.key))
+    return references
 
 
-def _reference(cell: Cell, inputs: InputsSpec, store: Store, on_step: OnStep) -> Reference | TrtbenchError:
-    if cell.export is None:
-        raise ValueError(f"{cell.key} has no model to verify against")
+def _reference(
+    export: ExportSpec, inputs: InputsSpec, store: Store, on_step: OnStep
+) -> Reference | TrtbenchError:
     try:
-        return load_reference(cell.export, store, inputs, for_subject(on_step, cell.key))
+        return load_reference(export, store, inputs, on_step)
     except SpecError:
         raise
     except TrtbenchError as error:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from trtbench.compare.cells import Cell, cells_of
 from trtbench.compare.check import check_cells, check_grid
 from trtbench.compare.differences import differences_between
-from trtbench.compare.fidelity import verify_cells
+from trtbench.compare.fidelity import verifying
 from trtbench.compare.make import audit_files, make
 from trtbench.compare.places import places_of
 from trtbench.compare.predicted import (
@@ -50,10 +50,10 @@ def compare(grid: Grid, store: Store, on_step: OnStep = silent) -> Comparison:
     _check_files(cells)
     gpu = predicted_gpu(cells, grid)
     machine = collect_environment()
-    make(cells, store, lambda cell: grid.rebuilds if is_timed(cell) else 0, on_step)
+    with verifying(cells, grid.inputs, store, on_step) as verify:
+        make(cells, store, lambda cell: grid.rebuilds if is_timed(cell) else 0, on_step, verify)
     audit_files([cell for cell in cells if cell.row.runtime is None])
     predict_cells(cells, gpu, has_layers=False)
-    verify_cells(cells, grid.inputs, store, on_step)
     make_arms(cells, grid, store)
     measured = time_cells(cells, grid, store, machine, title_of("compare", cells), on_step)
     comparison = with_predictions(comparison_of(cells, machine), cells, gpu)

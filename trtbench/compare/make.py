@@ -12,13 +12,18 @@ from trtbench.export import export
 from trtbench.host.processes import supervising_thread
 from trtbench.progress import OnStep, Step, for_subject
 from trtbench.results import Audit, CompiledSummary, EngineSummary, OnnxSummary
-from trtbench.runtimes import runtime_entry
 from trtbench.store.artifacts import EngineArtifact, OnnxArtifact, Store
 
 K = TypeVar("K")
 
 
-def make(cells: Sequence[Cell], store: Store, rebuilds: Callable[[Cell], int], on_step: OnStep) -> None:
+def make(
+    cells: Sequence[Cell],
+    store: Store,
+    rebuilds: Callable[[Cell], int],
+    on_step: OnStep,
+    on_export: Callable[[Sequence[Cell]], None] = lambda cells: None,
+) -> None:
     """Export, build and audit what the cells need; a failure becomes the reason of its rows.
 
     Args:
@@ -26,6 +31,7 @@ def make(cells: Sequence[Cell], store: Store, rebuilds: Callable[[Cell], int], o
         store: where artifacts are looked up and kept.
         rebuilds: how many more engines a cell is to have.
         on_step: progress callback; the subject is the key of the first cell that a step is for.
+        on_export: called with the cells of each model once it is exported.
 
     Raises:
         SpecError: the request is wrong.
@@ -34,6 +40,7 @@ def make(cells: Sequence[Cell], store: Store, rebuilds: Callable[[Cell], int], o
         builds = []
         for group in _grouped(cells, lambda cell: cell.export or (cell.file and cell.file.path)).values():
             _export(group, store, on_step)
+            on_export(group)
             awaiting = _grouped(filter(_awaits_engine, group), lambda cell: (cell.place.word, cell.build))
             builds += [
                 # The compiler is a process of its own: meanwhile the next model can be exported.
@@ -54,7 +61,7 @@ def _grouped(cells: Iterable[Cell], key: Callable[[Cell], K]) -> Mapping[K, list
 
 def _export(cells: Sequence[Cell], store: Store, on_step: OnStep) -> None:
     """Export the model of these cells, unless each runtime makes its own."""
-    needing = [cell for cell in cells if _needs_onnx(cell)]
+    needing = [cell for cell in cells if cell.loads_onnx]
     if not needing:
         return
     first = needing[0]
@@ -73,11 +80,6 @@ def _export(cells: Sequence[Cell], store: Store, on_step: OnStep) -> None:
         cell.onnx = onnx
         if onnx is not None:
             cell.tell(onnx=_onnx_summary(onnx), findings=onnx.manifest.findings)
-
-
-def _needs_onnx(cell: Cell) -> bool:
-    runtime = cell.row.runtime
-    return runtime is None or runtime_entry(runtime).loads in ("engine", "onnx")
 
 
 def _awaits_engine(cell: Cell) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -86,7 +87,8 @@ class EmulatedModel:
 class Reference:
     """The FP32 model on the images to compare on; loaded and computed when first needed.
 
-    Its results are remembered for the recipes to come, as far as 1 GiB holds them.
+    Its results are remembered for the recipes to come, as far as 1 GiB holds them; if it holds all, the model
+    is not kept.
     """
 
     def __init__(self, onnx: OnnxArtifact, images: VerificationImages) -> None:
@@ -95,9 +97,12 @@ class Reference:
         self._remembered: dict[tuple[int, int], Emulated] = {}
         self._free_bytes = _REMEMBERED_BYTES
 
-    @property
-    def model(self) -> EmulatedModel:
-        """The model, loaded."""
+    @cached_property
+    def batch(self) -> int:
+        """Images of one run."""
+        return self._loaded().batch
+
+    def _loaded(self) -> EmulatedModel:
         if self._model is None:
             self._model = EmulatedModel(self.onnx, min(_BATCH, self.images.count))
         return self._model
@@ -106,13 +111,20 @@ class Reference:
         """Yield up to ``size`` images at a time with what the model makes of them; None of no images."""
         manifest = self.onnx.manifest
         loaded = load_batches(self.images, manifest.spec.model, manifest.inputs[0].shape[1:], size)
+        keys = set()
         for index, batch in enumerate(loaded):
-            yield batch, self._run((size, index), batch) if len(batch.images) else None
+            if not len(batch.images):
+                yield batch, None
+                continue
+            keys.add((size, index))
+            yield batch, self._run((size, index), batch)
+        if keys <= self._remembered.keys():
+            self._model = None
 
     def _run(self, key: tuple[int, int], batch: ImageBatch) -> Emulated:
         if key in self._remembered:
             return self._remembered[key]
-        emulated = self.model.run(batch.images)
+        emulated = self._loaded().run(batch.images)
         if emulated.size_bytes <= self._free_bytes:
             self._free_bytes -= emulated.size_bytes
             self._remembered[key] = emulated

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from trtbench.errors import ArtifactError, SpecError
+from trtbench.host.processes import raise_if_cancelled
 from trtbench.progress import OnStep, Step, silent
 from trtbench.results import BlockFidelity, Fidelity, FidelityReference
 from trtbench.specs import canonical_hash
@@ -41,7 +42,7 @@ def fidelity_of(onnx: OnnxArtifact, reference: Reference, store: Store, on_step:
     fidelity = _stored(store, name)
     if fidelity is None:
         on_step(Step("verify", "load the model and its reference"))
-        model = EmulatedModel(onnx, reference.model.batch)
+        model = EmulatedModel(onnx, reference.batch)
         fidelity = _fidelity(model, reference, _compare(model, reference, on_step))
         save_result(store, name, fidelity)
     images = reference.images  # where they lie and are called has no part in what is stored
@@ -80,10 +81,11 @@ class _Sums:
 
 def _compare(model: EmulatedModel, reference: Reference, on_step: OnStep) -> _Sums:
     sums, total = _Sums(), reference.images.count
-    size = max(model.batch, reference.model.batch)
+    size = max(model.batch, reference.batch)
     seen = 0
     on_step(Step("verify", "compare images", seen, total))
     for batch, wanted in reference.batches(size):
+        raise_if_cancelled()
         sums.notes += batch.notes
         if wanted is not None:
             found = model.run(batch.images)
