@@ -7,6 +7,7 @@ its own: a kernel takes its time once the stream gets to it, and every call take
 import ctypes
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from trtbench.measure import cuda
 from trtbench.measure.cuda_device import CudaDevice
 from trtbench.measure.loop import Load, prepare
 from trtbench.results import TensorRecord
+from trtbench.runtimes import Tensor
 from trtbench.specs import BenchSpec
 
 SUCCESS = real_cudart.cudaError_t.cudaSuccess
@@ -260,11 +262,28 @@ class ScriptedOnnxruntime:
         self.cudart.enqueue("kernel", lambda: np.multiply(x, 3, out=y), QUERY_MS)
 
 
-def _onnxruntime(scripted):
+def _onnxruntime(scripted, device="cuda"):
     from trtbench.runtimes.onnxruntime import OnnxModel, OnnxRuntime, Session
 
     model = OnnxModel(Path("x.onnx"), Tripling.inputs, Tripling.outputs, {"x": 10, "y": 10})
-    return OnnxRuntime(Session(scripted, scripted, "cuda", ()), model, 77, "own")
+    return OnnxRuntime(
+        Session(scripted, scripted, device, ()), model, 77, "own" if device == "cuda" else "none"
+    )
+
+
+def test_run_options_are_for_cuda_alone():
+    """On a CPU they have no effect but their time, 20 to 40 us a query."""
+
+    class Session(MagicMock):
+        __version__ = "1.31.1"
+
+    session = Session()
+    runtime = _onnxruntime(session, "cpu")
+    records = (*Tripling.inputs, *Tripling.outputs)
+    runtime.bind({record.name: Tensor(record, 64, 768) for record in records})
+    runtime.enqueue(77)
+    session.run_with_iobinding.assert_called_once_with(session.io_binding.return_value)
+    session.RunOptions.assert_not_called()
 
 
 def test_onnxruntime_has_a_graph_for_each_set_that_takes_turns(cudart):
