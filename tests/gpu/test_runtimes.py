@@ -120,6 +120,11 @@ def test_binding_to_other_memory(opened):
     contract.check_binding_to_other_memory(one)
 
 
+def test_an_empty_query(opened):
+    one, _ = opened
+    contract.check_empty_query(one, cuda_graph=one.runtime.graph != "none")
+
+
 def test_capture(opened):
     one, case = opened
     if one.runtime.graph != "capture":

@@ -161,6 +161,9 @@ class Tripling:
         x, y = self.x.view(np.float16), self.y.view(np.float16)
         self.cudart.enqueue("kernel", lambda: np.multiply(x, 3, out=y), QUERY_MS)
 
+    def empty(self):
+        return None
+
     @contextmanager
     def capturing(self):
         yield

@@ -56,6 +56,16 @@ def test_enqueue_bound(tmp_path, enqueue_ms, fires):
         assert "81%" in findings["ENQUEUE_BOUND"].message
 
 
+@pytest.mark.parametrize(("empty_query_ms", "fires"), [(None, False), (0.09, False), (0.4, True)])
+def test_runtime_overhead(tmp_path, empty_query_ms, fires):
+    facts = FACTS.model_copy(update={"empty_query_ms": empty_query_ms})
+    findings = found(observe(tmp_path, three_processes([1.0, 1.0]), facts=facts))
+    assert ("RUNTIME_OVERHEAD" in findings) is fires
+    if fires:
+        assert findings["RUNTIME_OVERHEAD"].numbers == {"empty_query_ms": 0.4, "gpu_compute_ms": 1.0}
+        assert "40%" in findings["RUNTIME_OVERHEAD"].message
+
+
 def test_throttle_by_heat_is_a_warning_with_the_contrast(tmp_path):
     hot = telemetry(throttle_us={"hw_therm_slowdown": 100_000})
     finding = found(observe(tmp_path, watched([1.2, 1.0], hot, telemetry())))["THROTTLED"]

@@ -80,6 +80,13 @@ def test_binding_to_other_memory(one: Loaded) -> None:
     contract.check_binding_to_other_memory(one)
 
 
+def test_an_empty_query(one: Loaded, case: Case) -> None:
+    if case.arm.runtime == "fake":
+        assert one.runtime.empty() is None
+    else:
+        contract.check_empty_query(one, cuda_graph=False)
+
+
 def test_every_runtime_that_is_listed_has_a_module() -> None:
     for name, entry in RUNTIMES.items():
         module = import_module(entry.module)

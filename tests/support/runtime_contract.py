@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trtbench.measure.device import Device, open_device
+from trtbench.measure.overhead import empty_query_ms
 from trtbench.results import TensorRecord
 from trtbench.runtimes import Runtime, Tensor, open_runtime
-from trtbench.specs import ArmSpec, ExportSpec, ModelSpec
+from trtbench.specs import ArmSpec, BenchSpec, ExportSpec, ModelSpec
 from trtbench.specs.recipe import parse_recipe
 
 Array = NDArray[Any]
@@ -119,6 +120,25 @@ def check_binding_to_other_memory(one: Loaded) -> None:
     one.runtime.bind(sets[0])
     np.testing.assert_allclose(one.query(sets[0], values[1]), outputs[1], rtol=1e-3, atol=1e-4)
     np.testing.assert_array_equal(one.output(sets[1]), outputs[1])
+
+
+def check_empty_query(one: Loaded, cuda_graph: bool) -> None:
+    """A query of the empty model gives its input, and takes time."""
+    empty = one.runtime.empty()
+    assert empty is not None
+    assert (empty.device, empty.graph, empty.version) == (
+        one.runtime.device,
+        one.runtime.graph,
+        one.runtime.version,
+    )
+    with empty:
+        nothing = Loaded(one.device, empty)
+        tensors = nothing.allocate()
+        empty.bind(tensors)
+        values = images(empty.inputs[0], 3)
+        np.testing.assert_array_equal(nothing.query(tensors, values), values)
+    bench = BenchSpec(cuda_graph=cuda_graph, warmup_iterations=2)
+    assert (empty_query_ms(one.device, one.runtime, bench) or 0) > 0
 
 
 def check_capture(one: Loaded) -> None:

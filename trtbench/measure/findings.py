@@ -35,6 +35,8 @@ from trtbench.units import format_bytes, format_count
 
 ENQUEUE_SHARE = 0.8
 """trtexec warns from the same share on (sampleReporting.cpp)."""
+OVERHEAD_SHARE = 0.1
+"""Share of the median that a query of the same runtime that computes nothing may take unsaid."""
 NOISY_COV = 0.025
 """Coefficient of variation from which trtexec advises to lock the clocks (sampleReporting.cpp)."""
 DRIFT = 0.01
@@ -142,6 +144,25 @@ def enqueue_bound(observed: Observed) -> Finding | None:
         "on the GPU: the GPU may wait for the host between queries",
         hint="measure with a CUDA graph (leave --no-graph out), or take a larger batch",
         numbers={"enqueue_ms": enqueue.median, "gpu_compute_ms": gpu.median},
+    )
+
+
+def runtime_overhead(observed: Observed) -> Finding | None:
+    """The runtime itself takes a good part of the time, or may."""
+    main, facts = observed.main, observed.measurement.facts
+    if main is None or facts is None or facts.empty_query_ms is None:
+        return None
+    share = facts.empty_query_ms / main.median
+    if share <= OVERHEAD_SHARE:
+        return None
+    return Finding(
+        code=Code.RUNTIME_OVERHEAD,
+        severity="warning",
+        message=f"a query that computes nothing takes {facts.empty_query_ms:.4g} ms in "
+        f"{observed.measurement.arm.runtime}, {share:.0%} of this model's {main.median:.4g} ms: ratios to "
+        "other runtimes and smaller models tell about the runtime as well",
+        hint="take a larger batch, or compare models in one runtime",
+        numbers={"empty_query_ms": facts.empty_query_ms, facts.main_series: main.median},
     )
 
 
@@ -389,6 +410,7 @@ def output_differs(baseline: Measurement, arm: Measurement) -> Finding | None:
 
 _CHECKS = (
     enqueue_bound,
+    runtime_overhead,
     throttled,
     noisy,
     graph_empty,

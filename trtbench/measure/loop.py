@@ -37,10 +37,11 @@ CONSTANT_BLOCK_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Load:
-    """What loading took; ``free_bytes`` of GPU memory there were before it."""
+    """What loading took; ``free_bytes`` of GPU memory there were before it; see ``ArmFacts`` for the last."""
 
     duration_s: float
     free_bytes: int | None
+    empty_query_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -308,6 +309,7 @@ def _facts(
         output_sample=output_sample(reference),
         l2_bytes=arm.device.l2_bytes,
         device_memory_bytes=_taken(load.free_bytes, free_bytes),
+        empty_query_ms=load.empty_query_ms,
         load_s=load.duration_s,
         pid=os.getpid(),
         notes=tuple(note for note in notes if note is not None),

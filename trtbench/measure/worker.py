@@ -18,6 +18,7 @@ from trtbench.errors import MeasureError, TrtbenchError
 from trtbench.measure.device import open_device
 from trtbench.measure.loop import Load, TimedArm, prepare
 from trtbench.measure.messages import REPLY_MARK, Job, Reply, Request
+from trtbench.measure.overhead import empty_query_ms
 from trtbench.runtimes import open_runtime
 
 _STDIN, _STDOUT, _STDERR = range(3)
@@ -91,7 +92,9 @@ def load(job: Job, stack: ExitStack) -> TimedArm:
     free_bytes = device.free_bytes()
     started_s = time.perf_counter()
     runtime = stack.enter_context(open_runtime(job.arm, device.stream, job.bench.cuda_graph))
-    return prepare(device, runtime, job.bench, Load(time.perf_counter() - started_s, free_bytes))
+    duration_s = time.perf_counter() - started_s
+    empty_ms = empty_query_ms(device, runtime, job.bench)
+    return prepare(device, runtime, job.bench, Load(duration_s, free_bytes, empty_ms))
 
 
 def _answer(replies: TextIO, reply: Reply) -> None:

@@ -45,8 +45,9 @@ class ArmFacts(Spec):
     ``main_series`` is the one that speeds are told in: ``gpu_compute_ms``, or ``host_wall_ms`` on a CPU.
     ``graph_kernels`` counts kernel nodes of the graph we captured; unknown for a runtime's own graph.
     ``output_sample`` are the outputs of the first images, to be compared between arms. ``l2_bytes``: the L2
-    cache of the GPU, where it is known. ``layers``: timed apart from the queries, where the runtime does.
-    ``unsteady``: how warm-ups ended that found no steady state.
+    cache of the GPU, where it is known. ``empty_query_ms``: of a query that computes nothing, in the main
+    series; None where the runtime has no such model. ``layers``: timed apart from the queries, where the
+    runtime does. ``unsteady``: how warm-ups ended that found no steady state.
     """
 
     runtime_version: str
@@ -58,6 +59,7 @@ class ArmFacts(Spec):
     output_sample: tuple[float, ...]
     device_memory_bytes: int | None
     l2_bytes: int | None = None
+    empty_query_ms: float | None = Field(default=None, gt=0)
     load_s: float
     pid: int
     notes: tuple[str, ...] = ()

@@ -58,6 +58,10 @@ class Runtime(Protocol):
         """Start one query of the whole batch on the CUDA stream (an address; 0 on a CPU: run to the end)."""
         ...
 
+    def empty(self) -> "Runtime | None":
+        """Open the same runtime, set up alike, on a model that computes nothing; None if there is none."""
+        ...
+
     def capturing(self) -> AbstractContextManager[None]:
         """Hold this while ``enqueue`` is captured: what the runtime must do so that replays are valid."""
         ...

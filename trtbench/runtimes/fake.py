@@ -230,6 +230,9 @@ class FakeRuntime:
             for output in self._outputs:
                 output[...] = self._written(output.shape)
 
+    def empty(self) -> None:
+        """Scripted times do not pass: there is nothing to add to them."""
+
     @contextmanager
     def capturing(self) -> Iterator[None]:
         """Have all queries from now on write what replays shall; fails if the script says so."""

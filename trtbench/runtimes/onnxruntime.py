@@ -40,22 +40,21 @@ def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> "OnnxRuntime":
     """
     is_cpu = arm.runtime == "onnxruntime-cpu"
     ort = _import_onnxruntime(_CPU if is_cpu else _CUDA)
-    model = _read_model(arm)
-    if is_cpu:
-        return OnnxRuntime(_cpu_session(ort, model), model, 0, "none")
-    return OnnxRuntime(
-        _cuda_session(ort, model, stream, cuda_graph), model, stream, "own" if cuda_graph else "none"
-    )
+    return _opened(ort, _read_model(arm), None if is_cpu else stream, cuda_graph)
 
 
 @dataclass(frozen=True)
 class OnnxModel:
-    """What the file says; ``element_types`` are ONNX's numbers, by name of the input or output."""
+    """What the file says; ``element_types`` are ONNX's numbers, by name of the input or output.
+
+    ``content`` stands in for a file that there is not.
+    """
 
     path: Path
     inputs: tuple[TensorRecord, ...]
     outputs: tuple[TensorRecord, ...]
     element_types: dict[str, int]
+    content: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +110,11 @@ class OnnxRuntime:
         except Exception as error:  # its exceptions share no base class
             raise MeasureError(f"{self._model.path.name}: {self.version}: {one_line(error)}") from error
 
+    def empty(self) -> "OnnxRuntime":
+        """Open a session that passes one number through."""
+        stream = None if self.device == "cpu" else self._stream
+        return _opened(self._ort, _identity(), stream, self.graph == "own")
+
     def capturing(self) -> AbstractContextManager[None]:
         """Nothing: it captures by itself."""
         return nullcontext()
@@ -133,6 +137,23 @@ class OnnxRuntime:
         if self.graph == "own":
             options.add_run_config_entry("gpu_graph_id", str(graph_id))
         return (options,)
+
+
+def _opened(ort: Any, model: OnnxModel, stream: int | None, cuda_graph: bool) -> OnnxRuntime:
+    """Open the model on CUDA, or without a stream on a CPU."""
+    if stream is None:
+        return OnnxRuntime(_cpu_session(ort, model), model, 0, "none")
+    session = _cuda_session(ort, model, stream, cuda_graph)
+    return OnnxRuntime(session, model, stream, "own" if cuda_graph else "none")
+
+
+def _identity() -> OnnxModel:
+    x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (1,)) for name in "xy")
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "empty", [x], [y])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    records = (TensorRecord(name=name, dtype="float32", shape=(1,)) for name in "xy")
+    types = dict.fromkeys("xy", int(onnx.TensorProto.FLOAT))
+    return OnnxModel(Path("empty.onnx"), (next(records),), (next(records),), types, model.SerializeToString())
 
 
 def _import_onnxruntime(provider: str) -> Any:
@@ -227,7 +248,8 @@ def _cuda_notes(ort: Any, cuda_graph: bool) -> Iterator[str]:
 def _create_session(ort: Any, model: OnnxModel, options: Any, providers: list[Any], where: str) -> Any:
     try:
         # Without enable_fallback=0 it would print an error and go on, on the CPU.
-        return ort.InferenceSession(str(model.path), options, providers=providers, enable_fallback=0)
+        source = model.content or str(model.path)
+        return ort.InferenceSession(source, options, providers=providers, enable_fallback=0)
     except Exception as error:  # its exceptions share no base class
         raise MeasureError(
             f"{model.path}: onnxruntime {ort.__version__} cannot run it on {where}: {one_line(error)} (its "

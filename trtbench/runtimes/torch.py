@@ -75,7 +75,7 @@ class TorchRuntime:
     device: Literal["cuda", "cpu"] = "cuda"
 
     def __init__(self, model: TorchModel, label: str, word: str, batch: int, stream: int) -> None:
-        self._label = label
+        self._label, self._word = label, word
         self._module: Any = model.module
         self._images: Any = None
         self._output: Any = None
@@ -122,6 +122,11 @@ class TorchRuntime:
                 self._output.copy_(self._module(self._images))
         except RuntimeError as error:
             raise _failure(self._label, error) from error
+
+    def empty(self) -> "TorchRuntime":
+        """Open a model that gives its input, one number, which is then copied as others are."""
+        model = TorchModel(torch.nn.Identity(), torch.float32, (1, 1, 1), "y", ())
+        return TorchRuntime(model, self._label, self._word, 1, self._stream.cuda_stream)
 
     def capturing(self) -> AbstractContextManager[None]:
         """Take the memory between kernels from a pool that lives as long as this runtime."""

@@ -190,6 +190,9 @@ class EngineRuntime:
         if not self._context.execute_async_v3(stream):
             raise self._loaded.failure("cannot enqueue a query")
 
+    def empty(self) -> None:
+        """Return None: an engine that computes nothing would have to be built for this GPU."""
+
     def capturing(self) -> AbstractContextManager[None]:
         """Nothing to do: the memory that a query uses is the context's, as long as it lives."""
         return nullcontext()

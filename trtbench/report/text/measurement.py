@@ -120,6 +120,8 @@ def _facts(measurement: Measurement) -> Iterable[str]:
             f"loaded in {format_seconds(facts.load_s)}{memory}; L2 {measurement.protocol.l2}, "
             f"{measurement.protocol.regime}"
         )
+        if facts.empty_query_ms is not None:
+            yield f"a query that computes nothing takes {format_seconds(facts.empty_query_ms / 1e3)}"
         if facts.layers:
             yield f"slowest layers, timed apart: {_slowest(facts.layers)}"
         yield from (f"note: {note}" for note in facts.notes)
