@@ -4,6 +4,7 @@ The functions of ``trtbench.api`` are attributes of this package: ``import trtbe
 They are loaded when they are first used.
 """
 
+import os
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from trtbench.api import roofline as roofline
     from trtbench.api import tune as tune
     from trtbench.api import verify as verify
+
+# onnxruntime sends usage data from any process that loads it, a timed one too, and keeps a device id in the
+# user's cache (docs/Privacy.md of onnxruntime); huggingface_hub says with each download what asked for it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 __all__ = [
