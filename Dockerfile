@@ -2,11 +2,11 @@
 #
 #   docker build --tag trtbench .
 #   docker run --rm --gpus all --user "$(id -u):$(id -g)" --volume "$PWD:/workspace" trtbench doctor
-#   docker build --build-arg BASE_IMAGE=nvcr.io/nvidia/pytorch:25.11-py3 --build-arg EXTRAS=gpu,export .
+#   docker build --build-arg EXTRAS=gpu --tag trtbench-small .   # times engines that are there; docs/install.md
 ARG BASE_IMAGE=nvcr.io/nvidia/tensorrt:25.11-py3
 FROM ${BASE_IMAGE}
 
-ARG EXTRAS=gpu
+ARG EXTRAS=export,gpu,ort,rtx
 COPY pyproject.toml README.md LICENSE /opt/trtbench/source/
 COPY trtbench /opt/trtbench/source/trtbench
 COPY containers /opt/trtbench/source/containers

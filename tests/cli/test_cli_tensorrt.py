@@ -25,6 +25,7 @@ from trtbench.build.choice import build_spec_for, default_backend
 from trtbench.build.compiler import compiler_of
 from trtbench.compare.timing import why_not_timed
 from trtbench.errors import RuntimeUnavailable
+from trtbench.host.installation import install_command
 from trtbench.specs import BuildRequest
 from trtbench.store.artifacts import load_artifact
 
@@ -176,13 +177,13 @@ def test_without_a_gpu_tensorrt_is_no_default(
     monkeypatch.setitem(sys.modules, "pynvml", None)
     install_tensorrt(monkeypatch, tmp_path, TENSORRT[2])
     code, _, err = trtbench("build", "m.onnx")
-    assert (code, "pip install 'trtbench[rtx]'" in err) == (1, True), err
+    assert (code, install_command("rtx") in err) == (1, True), err
     code, _, err = trtbench("build", "m.onnx", "--backend", "tensorrt")
-    assert (code, "nvidia-ml-py is not installed" in err) == (1, True), err
+    assert (code, "nvidia-ml-py cannot be used here" in err) == (1, True), err
 
 
 MISSING = {
-    "tensorrt": ("TensorRT cannot be used here", "nvcr.io/nvidia/tensorrt:", "pip install tensorrt"),
+    "tensorrt": ("TensorRT cannot be used here", "nvcr.io/nvidia/tensorrt:", install_command("tensorrt")),
     "trtexec": ("no trtexec on PATH", "nvcr.io/nvidia/tensorrt:"),
 }
 
@@ -209,7 +210,7 @@ def test_what_is_missing_is_named_before_the_gpu_and_any_export(
 ) -> None:
     code, out, err = trtbench(*arguments, backend)
     assert (code, out, len(err.splitlines())) == (1, "", 1), err
-    words = (*MISSING[backend], "tensorrt_rtx instead", "needs a GPU", "nvidia-ml-py is not installed")
+    words = (*MISSING[backend], "tensorrt_rtx instead", "needs a GPU", "nvidia-ml-py cannot")
     places = [err.find(word) for word in words]
     assert places == sorted(places), err
     assert -1 not in places, err
@@ -233,7 +234,7 @@ def test_with_tensorrt_only_the_gpu_is_missing(
     install_tensorrt(monkeypatch, tmp_path, "tensorrt-10.14.1.48.post1")
     code, _, err = trtbench("compare", "fp16", "--backend", "tensorrt")
     assert (code, len(err.splitlines())) == (1, 1), err
-    assert "TensorRT 10.14.1.48.post1 builds for the local GPU: nvidia-ml-py is not installed" in err
+    assert "TensorRT 10.14.1.48.post1 builds for the local GPU: nvidia-ml-py cannot be used here" in err
 
 
 @pytest.mark.parametrize(

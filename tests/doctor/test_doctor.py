@@ -8,9 +8,10 @@ from rich.console import Console
 from support.trtexec_stand_in import write_trtexec
 
 from trtbench.doctor import diagnose as doctor
-from trtbench.doctor.diagnose import diagnose
+from trtbench.doctor.diagnose import diagnose, tasks_of
 from trtbench.host import hardware
 from trtbench.host.hardware import collect_environment
+from trtbench.host.installation import install_command, swap_command
 from trtbench.report.text.doctor import render_diagnosis
 from trtbench.results.doctor import Backend, Capability, Diagnosis
 from trtbench.results.environments import Gpu
@@ -102,7 +103,7 @@ def test_unsuitable_version_is_broken(site: Path) -> None:
     row = capability("TensorRT-RTX")
     assert row.status == "broken"
     assert "tensorrt-rtx 1.4.0.76 (needs <1.8,>=1.5)" in str(row.problem)
-    assert row.command.startswith("pip install 'trtbench[rtx]'")
+    assert row.command.startswith(install_command("rtx"))
     assert "proprietary licence" in row.command
     assert backend("tensorrt_rtx").builds_for == ()
 
@@ -150,15 +151,15 @@ def test_import_that_fails_is_broken(
     site: Path, monkeypatch: pytest.MonkeyPatch, code: str, problem: str
 ) -> None:
     monkeypatch.setattr(doctor, "_IMPORT_TIMEOUT_S", 1.0)
-    monkeypatch.setattr(doctor, "_tensorrt_rtx", lambda: (capability_stub(), ()))
-    monkeypatch.setattr(doctor, "_onnxruntime", capability_stub)
+    monkeypatch.setattr(doctor, "_tensorrt_rtx", lambda: (not_under_test("TensorRT-RTX"), ()))
+    monkeypatch.setattr(doctor, "_onnxruntime", lambda: not_under_test("ONNX Runtime"))
     write_module(site, "tensorrt", code)
     row = capability("TensorRT")
     assert (row.status, row.problem) == ("broken", problem)
 
 
-def capability_stub() -> Capability:
-    return Capability(name="not under test", status="missing", cost="", command="")
+def not_under_test(name: str) -> Capability:
+    return Capability(name=name, status="missing", cost="", command="")
 
 
 def test_module_that_works_is_ok_even_when_no_package_manager_knows_it(site: Path) -> None:
@@ -183,7 +184,32 @@ def test_both_onnxruntimes_are_a_finding(site: Path) -> None:
     record(site, "onnxruntime-gpu", "1.22.0")
     (finding,) = diagnose().findings
     assert finding.code == "two-onnxruntimes"
-    assert finding.hint.startswith("pip uninstall -y onnxruntime onnxruntime-gpu")
+    assert finding.hint == swap_command("onnxruntime onnxruntime-gpu", "onnxruntime")
+
+
+def lacks(**missing: bool) -> dict[str, tuple[str, ...]]:
+    names = ("export", "TensorRT-RTX", "TensorRT", "ONNX Runtime", "GPU", "cuda-bindings", "trtexec")
+    works = {name: missing.get(name.replace(" ", "_").replace("-", "_"), True) for name in names}
+    return {task.name: task.lacks for task in tasks_of(works)}
+
+
+def test_without_onnxruntime_fp16_is_exported_and_nvfp4_is_not() -> None:
+    found = lacks(ONNX_Runtime=False)
+    assert found["export fp32, fp16, bf16"] == ()
+    assert found["export int8, fp8, mxfp8, nvfp4"] == ("ONNX Runtime",)
+    assert found["compare, predict, explain, tune"] == ("ONNX Runtime",)
+    assert found["build, inspect, diff"] == ()
+
+
+def test_a_compiler_that_needs_the_gpu_does_not_count_without_one() -> None:
+    assert lacks(TensorRT_RTX=False)["build, inspect, diff"] == ()
+    found = lacks(TensorRT_RTX=False, GPU=False)
+    assert found["build, inspect, diff"] == ("TensorRT-RTX",)
+    assert found["bench and compare on a GPU"] == ("GPU", "TensorRT-RTX")
+
+
+def test_timing_on_a_gpu_takes_cuda_bindings() -> None:
+    assert lacks(cuda_bindings=False)["bench and compare on a GPU"] == ("cuda-bindings",)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from trtbench.environments.prepared import Container, Prepared
 from trtbench.environments.venv import _mismatch, requirements_of, venv_commands, venv_folder
 from trtbench.environments.wheel import Wheel
 from trtbench.errors import ArtifactError, RuntimeUnavailable, SpecError
+from trtbench.host.installation import package_command
 from trtbench.results.environments import Contents
 from trtbench.store.artifacts import Store
 
@@ -177,7 +178,8 @@ def test_without_uv_the_reason_is_told(tmp_path, monkeypatch, word, timed):
     (tmp_path / "bin" / "uv").unlink()
     with pytest.raises(RuntimeUnavailable) as caught:
         prepare(parse_environment(word), Store(tmp_path), timed=timed)
-    assert str(caught.value) == f"{word}: uv is not on PATH, and makes this environment: pip install uv"
+    remedy = package_command("uv")
+    assert str(caught.value) == f"{word}: uv is not on PATH, and makes this environment: {remedy}"
     assert not journal.exists() or "run" not in journal.read_text().split()
 
 

@@ -125,7 +125,7 @@ def test_importing_the_stage_imports_no_torch() -> None:
 
 def test_missing_packages_are_named_with_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trtbench.export.package_versions", lambda names: {})
-    with pytest.raises(RuntimeUnavailable, match=r"nvidia-modelopt.*torch.*pip install 'trtbench\[export"):
+    with pytest.raises(RuntimeUnavailable, match=r"nvidia-modelopt.*torch.*: .*(\[export,ort\]|uv sync)"):
         export(ExportSpec(recipe="nvfp4"), Store(tmp_path))
 
 

@@ -1,6 +1,7 @@
 """One arm in a real worker process, scripted: what comes back, and how every failure is told."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from support.waiting import is_alive, number_in, wait_for_the_end_of, wait_until
 import trtbench
 from trtbench.environments import parse_environment, prepare
 from trtbench.errors import Code, MeasureError
+from trtbench.host.installation import install_command
 from trtbench.measure.process import ArmProcess
 from trtbench.specs import ArmSpec, BenchSpec
 from trtbench.store.artifacts import Store
@@ -165,7 +167,7 @@ def test_a_missing_package_is_told_with_what_to_install(tmp_path):
         "import sys; sys.modules['cuda'] = None; from trtbench.measure.worker import main; sys.exit(main())"
     )
     process = _process(tmp_path, arm, python=(sys.executable, "-c", code))
-    text = r"needs cuda-bindings .*pip install 'trtbench\[gpu\]'"
+    text = f"cuda-bindings, which times a GPU, cannot be used here .*{re.escape(install_command('gpu'))}"
     with process, pytest.raises(MeasureError, match=text) as caught:
         process.prepare()
     assert caught.value.code == Code.RUNTIME_UNAVAILABLE

@@ -1,5 +1,6 @@
 """The runtimes of TensorRT and TensorRT-RTX against the API of every version that they shall run in."""
 
+import re
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +12,7 @@ from support.scripted import BENCH, FACTS, blocks
 from support.trt_api import VERSIONS, Api, load_api, script_of
 
 from trtbench.errors import MeasureError, RuntimeUnavailable
+from trtbench.host.installation import tensorrt_remedy
 from trtbench.measure.summarise import measurement_of
 from trtbench.results import TensorRecord
 from trtbench.runtimes import Runtime, Tensor, open_runtime
@@ -448,7 +450,9 @@ def test_rtx_says_when_its_context_cannot_be_captured(arm: ArmSpec, monkeypatch:
 
 def test_without_tensorrt_the_error_says_how_to_get_it(arm: ArmSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    with pytest.raises(RuntimeUnavailable, match=r"TensorRT cannot be used here .*: pip install tensorrt"):
+    with pytest.raises(
+        RuntimeUnavailable, match=f"TensorRT cannot be used here .*{re.escape(tensorrt_remedy())}"
+    ):
         open_runtime(arm, STREAM, True)
 
 

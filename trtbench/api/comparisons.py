@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from trtbench.api.words import DEFAULT_BATCH, DEFAULT_MODEL, open_store, several, words
 from trtbench.errors import SpecError
+from trtbench.host.installation import needing
 from trtbench.predict.gpus import find_gpu
 from trtbench.progress import OnStep, silent
 from trtbench.request import (
@@ -277,8 +278,8 @@ def roofline(
     Raises:
         SpecError: a word or an argument is wrong, or the GPU has no tensor cores for a precision.
     """
-    from trtbench.predict.roofline import roofline as run
-
+    with needing("torch", "export"):
+        from trtbench.predict.roofline import roofline as run
     lengths = several(tokens)
     if lengths and min(lengths) < 1:
         raise ArgumentError("tokens", f"{min(lengths)}: expected at least 1")

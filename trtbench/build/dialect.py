@@ -11,7 +11,8 @@ from typing import Any
 from trtbench.build.child import BuildJob, Ranges
 from trtbench.build.profiles import profile_word
 from trtbench.build.targets import import_tensorrt_rtx
-from trtbench.errors import RuntimeUnavailable, SpecError
+from trtbench.errors import SpecError
+from trtbench.host.installation import needing, tensorrt_remedy
 from trtbench.results.environments import Gpu
 from trtbench.specs import BuilderOptions, BuildSpec, ShapeRange
 from trtbench.specs.build import BuildPaths
@@ -33,14 +34,8 @@ def import_compiler(backend: str) -> Any:
     """
     if backend == "tensorrt_rtx":
         return import_tensorrt_rtx()
-    try:
+    with needing("TensorRT", remedy=tensorrt_remedy()):
         return import_module("tensorrt")
-    except (ImportError, OSError, RuntimeError) as error:
-        raise RuntimeUnavailable(
-            f"TensorRT cannot be used here ({' '.join(str(error).split())}): run in a container of NVIDIA's "
-            "that holds it, such as nvcr.io/nvidia/tensorrt:25.11-py3, or pip install tensorrt (proprietary "
-            "licence of NVIDIA's)"
-        ) from error
 
 
 def build_job(spec: BuildSpec, version: str, paths: BuildPaths) -> BuildJob:

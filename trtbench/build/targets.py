@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trtbench.errors import RuntimeUnavailable, SpecError
+from trtbench.host.installation import LICENCE, install_command, needing
 
 TARGETS_OF_1_7 = ("sm75", "sm80", "sm86", "sm89", "sm120", "sm121")
 """``tensorrt_rtx.ComputeCapability`` of 1.5, 1.6 and 1.7, for when no TensorRT-RTX is installed."""
@@ -29,14 +30,8 @@ def import_tensorrt_rtx() -> Any:
     Raises:
         RuntimeUnavailable: it is not installed, or its libraries do not load.
     """
-    try:
+    with needing("TensorRT-RTX", remedy=f"{install_command('rtx')} ({LICENCE})"):
         import tensorrt_rtx
-    except (ImportError, OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise RuntimeUnavailable(
-            f"TensorRT-RTX cannot be used here ({reason}): pip install 'trtbench[rtx]' or pip install "
-            "'tensorrt-rtx>=1.5,<1.8' (proprietary licence of NVIDIA's)"
-        ) from error
     return tensorrt_rtx
 
 

@@ -48,9 +48,12 @@ def command(
     --batch 1 --tokens 1024,50
     """
     from trtbench.cli.parse import parse_roofline
+    from trtbench.host.installation import needing
     from trtbench.predict.gpus import find_gpu
-    from trtbench.predict.roofline import roofline
     from trtbench.report.text.roofline import render_roofline
+
+    with needing("torch", "export"):
+        from trtbench.predict.roofline import roofline
 
     found = find_gpu(gpu)
     exports, lengths = parse_roofline(model, overrides or [], precision, shapes, tokens, given)

@@ -12,6 +12,7 @@ from trtbench.compare.files import File
 from trtbench.errors import ArtifactError, RuntimeUnavailable, SpecError, TrtbenchError
 from trtbench.export import check_model
 from trtbench.host.hardware import check_cuda
+from trtbench.host.installation import gpu_remedy, is_container
 from trtbench.measure.arms import check_loads
 from trtbench.measure.timers import check_protocol
 from trtbench.predict.fitted import calibration_of
@@ -153,8 +154,9 @@ def _check_gpu(runtime: str) -> None:
     try:
         check_cuda()
     except RuntimeUnavailable as error:
+        container = f"; {gpu_remedy()}" if is_container() else ""
         raise RuntimeUnavailable(
-            f"runtime {runtime} needs a GPU: {error}; --runtime onnxruntime-cpu times on the CPU"
+            f"runtime {runtime} needs a GPU: {error}; --runtime onnxruntime-cpu times on the CPU{container}"
         ) from error
 
 

@@ -14,9 +14,10 @@ from packaging.version import Version
 
 from trtbench.errors import Code, RuntimeUnavailable
 from trtbench.host.hardware import collect_environment, package_versions
+from trtbench.host.installation import LICENCE, TENSORRT_IMAGE, gpu_remedy, install_command, swap_command
 from trtbench.host.signals import signal_name
 from trtbench.results import Finding
-from trtbench.results.doctor import Backend, Capability, Diagnosis, Status
+from trtbench.results.doctor import Backend, Capability, Diagnosis, Status, Task
 from trtbench.results.environments import Environment, Gpu
 from trtbench.trtexec.tool import find_trtexec, locate_trtexec
 
@@ -34,9 +35,25 @@ _DRIVER_DEVICES = ("/dev/nvidiactl", "/dev/nvhost-ctrl-gpu", "/dev/dxg")
 # docker needs its daemon, so the daemon is asked; podman has none.
 _CONTAINER_ENGINES = {"docker": ("version", "--format", "{{.Server.Version}}"), "podman": ("--version",)}
 _NGC_COMMAND = (
-    'docker run --rm -it --gpus all -v "$PWD":/workspace -w /workspace nvcr.io/nvidia/tensorrt:25.11-py3  '
-    "# TensorRT 10.14, proprietary licence of NVIDIA's"
+    f'docker run --rm -it --gpus all -v "$PWD":/workspace -w /workspace {TENSORRT_IMAGE}  '
+    f"# TensorRT 10.14, {LICENCE}"
 )
+
+
+_EXPORT, _QUANTISED = ("export",), ("export", "ONNX Runtime")
+_TASKS: dict[str, tuple[str, ...]] = {
+    "export fp32, fp16, bf16": _EXPORT,
+    "export int8, fp8, mxfp8, nvfp4": _QUANTISED,
+    "lint and roofline of a model": _EXPORT,
+    "build, inspect, diff": ("compiler",),
+    "verify": _QUANTISED,
+    "compare, predict, explain, tune": (*_QUANTISED, "compiler"),
+    "bench --runtime onnxruntime-cpu": _QUANTISED,
+    "bench and compare on a GPU": ("GPU", "cuda-bindings", "compiler"),
+}
+"""What trtbench does, by commands, and the capabilities that it takes."""
+_COMPILER_NAME = "TensorRT-RTX"
+"""Named as missing where no compiler works: the only one that needs no GPU."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +69,20 @@ def diagnose(deep: bool = False) -> Diagnosis:
     environment = collect_environment()
     rtx, rtx_targets = _tensorrt_rtx()
     tensorrt, onnxruntime, trtexec = _tensorrt(), _onnxruntime(), _trtexec()
+    capabilities = (
+        _export(deep),
+        rtx,
+        tensorrt,
+        onnxruntime,
+        _gpu(environment),
+        _cuda_bindings(),
+        trtexec,
+        _container_engine(),
+    )
     return Diagnosis(
         environment=environment,
-        capabilities=(
-            _export(deep),
-            rtx,
-            tensorrt,
-            onnxruntime,
-            _gpu(environment),
-            trtexec,
-            _container_engine(),
-        ),
+        capabilities=capabilities,
+        tasks=tasks_of({each.name: each.status == "ok" for each in capabilities}),
         backends=(
             _rtx_backend(rtx_targets, environment.gpus),
             _gpu_backend("tensorrt", tensorrt, environment.gpus),
@@ -70,6 +90,17 @@ def diagnose(deep: bool = False) -> Diagnosis:
             _onnxruntime_backend(onnxruntime),
         ),
         findings=_findings(environment.packages),
+    )
+
+
+def tasks_of(works: dict[str, bool]) -> tuple[Task, ...]:
+    """Say of each task which capabilities it lacks; ``works``: by their names."""
+    has_compiler = works["TensorRT-RTX"] or (works["GPU"] and (works["TensorRT"] or works["trtexec"]))
+    usable = {**works, "compiler": has_compiler}
+    named = {"compiler": _COMPILER_NAME}
+    return tuple(
+        Task(name=name, lacks=tuple(named.get(each, each) for each in needs if not usable[each]))
+        for name, needs in _TASKS.items()
     )
 
 
@@ -85,7 +116,7 @@ def _export(deep: bool) -> Capability:
         version=", ".join(f"{name} {version}" for name, version in versions.items()) or None,
         problem=problem,
         cost="timm models cannot be quantised and exported; any ONNX file can be built and inspected",
-        command="pip install 'trtbench[export]'",
+        command=install_command("export"),
     )
 
 
@@ -103,7 +134,7 @@ def _tensorrt_rtx() -> tuple[Capability, tuple[str, ...]]:
         version=package_versions(["tensorrt-rtx"]).get("tensorrt-rtx"),
         problem=problem,
         cost="no engine can be built without a GPU, so what a compiler makes of a model stays unknown",
-        command="pip install 'trtbench[rtx]'  # proprietary licence of NVIDIA's",
+        command=f"{install_command('rtx')}  # {LICENCE}",
     )
     members = [name.lower() for name in outcome.output.split()]
     targets = [name for name in members if name not in ("none", "current")]
@@ -126,8 +157,8 @@ def _onnxruntime() -> Capability:
         "ONNX Runtime",
         module="onnxruntime",
         distribution=next(iter(installed), "onnxruntime"),
-        cost="exported models cannot be run on the CPU to check their outputs",
-        command="pip install 'trtbench[ort]'",
+        cost="int8, fp8, mxfp8 and nvfp4 cannot be exported, and exported models cannot be run on the CPU",
+        command=install_command("ort"),
     )
 
 
@@ -141,9 +172,19 @@ def _gpu(environment: Environment) -> Capability:
         version=f"{names}, driver {', '.join(drivers)}" if environment.gpus else None,
         problem=environment.no_gpu_reason,
         cost="no engine can be measured, only ONNX on the CPU; what was compiled is known without a GPU",
-        command="nvidia-smi  # must list a GPU; in a container: docker run --gpus all"
-        if _is_there("pynvml")
-        else "pip install nvidia-ml-py",
+        command=gpu_remedy() if _is_there("pynvml") else install_command(),
+    )
+
+
+def _cuda_bindings() -> Capability:
+    status, problem = _extra("gpu")
+    return Capability(
+        name="cuda-bindings",
+        status=status,
+        version=package_versions(["cuda-bindings"]).get("cuda-bindings"),
+        problem=problem,
+        cost="no arm can be timed on a GPU, except by trtexec",
+        command=install_command("gpu"),
     )
 
 
@@ -229,7 +270,7 @@ def _extra(extra: str) -> tuple[Status, str | None]:
     try:
         requirements = [Requirement(text) for text in metadata.requires("trtbench") or ()]
     except metadata.PackageNotFoundError:
-        return "broken", "trtbench itself is not installed, so what it needs is unknown: pip install -e ."
+        return "broken", f"trtbench itself is not installed, so what it needs is unknown: {install_command()}"
     needed = [r for r in requirements if r.marker and _belongs_to(r, extra)]
     installed = package_versions(r.name for r in needed)
     absent = [r.name for r in needed if r.name not in installed]
@@ -292,7 +333,7 @@ def _findings(packages: dict[str, str]) -> tuple[Finding, ...]:
             code=Code.TWO_ONNXRUNTIMES,
             severity="warning",
             message="onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files",
-            hint="pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime",
+            hint=swap_command("onnxruntime onnxruntime-gpu", "onnxruntime"),
         ),
     )
 

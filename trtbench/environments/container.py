@@ -13,9 +13,10 @@ from trtbench.environments.catalogue import expectation_of
 from trtbench.environments.container_errors import explain
 from trtbench.environments.contents import read_contents
 from trtbench.environments.prepared import Container, Prepared, container_name
-from trtbench.environments.wheel import EXTRAS, Wheel, check_uv, made_wheel, package_root
+from trtbench.environments.wheel import EXTRAS, Wheel, check_uv, made_wheel
 from trtbench.errors import RuntimeUnavailable
 from trtbench.host.commands import run_command
+from trtbench.host.installation import package_root
 from trtbench.progress import OnStep, Step
 from trtbench.specs import canonical_hash
 from trtbench.specs.environment import EnvironmentSpec

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import trtbench
 from trtbench.errors import RuntimeUnavailable
 from trtbench.host.commands import run_command
+from trtbench.host.installation import package_command, source_folder
 from trtbench.progress import OnStep, Step
 from trtbench.specs.environment import EnvironmentSpec
 from trtbench.store.files import file_record
@@ -35,7 +35,9 @@ def check_uv(spec: EnvironmentSpec) -> None:
         RuntimeUnavailable: it is not there.
     """
     if shutil.which("uv") is None:
-        raise RuntimeUnavailable(f"{spec}: uv is not on PATH, and makes this environment: pip install uv")
+        raise RuntimeUnavailable(
+            f"{spec}: uv is not on PATH, and makes this environment: {package_command('uv')}"
+        )
 
 
 @contextmanager
@@ -43,7 +45,7 @@ def made_wheel(on_step: OnStep) -> Iterator[Wheel]:
     """Make a wheel of trtbench that is there while the ``with`` lasts.
 
     Raises:
-        RuntimeUnavailable: trtbench does not run from its repository, or uv cannot make it.
+        RuntimeUnavailable: trtbench's repository is gone, or uv cannot make it.
     """
     with TemporaryDirectory(prefix="trtbench-wheel-") as work:
         on_step(Step("setup", "make a wheel of trtbench"))
@@ -58,17 +60,12 @@ def wheel_command(folder: Path) -> tuple[str, ...]:
     """The command of uv that makes trtbench's wheel in ``folder``.
 
     Raises:
-        RuntimeUnavailable: trtbench does not run from its repository.
+        RuntimeUnavailable: the repository that trtbench was installed from is gone.
     """
-    repository = package_root().parent
-    if not (repository / "pyproject.toml").is_file():
+    repository = source_folder()
+    if repository is None:
         raise RuntimeUnavailable(
-            f"another environment needs a wheel of trtbench, and {repository} has no pyproject.toml to make "
-            "it with: install trtbench from its repository (pip install -e .)"
+            "another environment needs a wheel of trtbench, and the repository that trtbench was installed "
+            "from is gone: clone it, and install trtbench from there"
         )
     return ("uv", "build", "--quiet", "--wheel", "--out-dir", str(folder), str(repository))
-
-
-def package_root() -> Path:
-    """Where the package ``trtbench`` lies."""
-    return Path(trtbench.__file__).resolve().parent

@@ -15,6 +15,7 @@ from trtbench.errors import ExportError, RuntimeUnavailable, SpecError
 from trtbench.export.calibration import CalibrationImages, needs_calibration, resolve_calibration
 from trtbench.export.capture import captured_output
 from trtbench.host.hardware import package_versions
+from trtbench.host.installation import install_command, needing
 from trtbench.host.memory import return_freed_memory
 from trtbench.host.signals import deferred_signals
 from trtbench.progress import OnStep, Step, silent
@@ -92,9 +93,10 @@ def depth_of(spec: ModelSpec) -> int:
 
     Raises:
         SpecError: the model is unknown or cannot be constructed.
+        RuntimeUnavailable: torch or timm is missing.
     """
-    from trtbench.export.model import meta_model
-
+    with needing("torch", "export"):
+        from trtbench.export.model import meta_model
     return sum(1 for _ in meta_model(spec).get_submodule("blocks").children())
 
 
@@ -156,7 +158,7 @@ def _tool_versions(spec: ExportSpec) -> dict[str, str]:
         missing.append("onnxruntime")
     if missing:
         raise RuntimeUnavailable(
-            f"exporting {spec.recipe} needs {', '.join(missing)}: pip install 'trtbench[export,ort]'"
+            f"exporting {spec.recipe} needs {', '.join(missing)}: {install_command('export', 'ort')}"
         )
     return {**versions, "trtbench": trtbench.__version__, "trtbench.export": _EXPORT_REVISION}
 
@@ -220,7 +222,8 @@ def _run(
         except (SpecError, ExportError):
             raise
         except ImportError as error:
-            raise RuntimeUnavailable(f"a package for exporting is broken: {error}") from error
+            remedy = install_command("export", "ort")
+            raise RuntimeUnavailable(f"a package for exporting is broken: {error}: {remedy}") from error
         except Exception as error:  # torch, timm, ModelOpt and ONNX raise anything
             traceback.print_exc()
             if isinstance(error, OSError) and error.errno in _NO_ROOM:

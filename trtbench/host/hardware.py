@@ -12,6 +12,7 @@ from typing import Any
 
 import trtbench
 from trtbench.errors import RuntimeUnavailable
+from trtbench.host.installation import needing
 from trtbench.results.environments import Environment, Gpu
 
 RECORDED_PACKAGES = (
@@ -121,10 +122,8 @@ def first_visible_gpu(nvml: Any, visible_devices: str | None) -> Any | None:
 @contextmanager
 def _open_nvml() -> Iterator[Any]:
     """Give the driver's own view while the ``with`` lasts, of at least one GPU; its errors become ours."""
-    try:
+    with needing("nvidia-ml-py"):
         import pynvml
-    except ImportError as error:
-        raise RuntimeUnavailable("nvidia-ml-py is not installed: pip install nvidia-ml-py") from error
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:

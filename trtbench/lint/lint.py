@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trtbench.build.targets import parse_targets
+from trtbench.host.installation import needing
 from trtbench.lint.rules import findings_of
 from trtbench.lint.subject import LintSubject
 from trtbench.results import LintReport, LintSection
@@ -29,6 +30,7 @@ def lint(
 
     Raises:
         SpecError: the model or a target is unknown or unsupported.
+        RuntimeUnavailable: torch or timm is missing, which a model needs.
         ArtifactError: the file is missing, damaged or no ONNX model.
     """
     parsed = parse_targets(targets)
@@ -36,8 +38,8 @@ def lint(
         from trtbench.lint.onnx_facts import onnx_subject
 
         return _report((onnx_subject(subject, batch, image_size or _IMAGE_SIZE, parsed),))
-    from trtbench.lint.model_facts import model_subjects
-
+    with needing("torch", "export"):
+        from trtbench.lint.model_facts import model_subjects
     return _report(model_subjects(tuple(subject), parsed))
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol, cast
 
 import numpy.typing as npt
 
-from trtbench.errors import RuntimeUnavailable
+from trtbench.host.installation import needing
 from trtbench.results import Series
 from trtbench.runtimes import Runtime, Tensor, runtime_entry
 from trtbench.specs import ArmSpec
@@ -118,10 +118,6 @@ def open_device(arm: ArmSpec, process: int) -> Device:
         RuntimeUnavailable: a package or the GPU is missing.
     """
     kind = runtime_entry(arm.runtime).device
-    try:
+    with needing("cuda-bindings, which times a GPU,", "gpu"):
         module = import_module(_DEVICES[kind])
-    except ImportError as error:
-        raise RuntimeUnavailable(
-            f"runtime {arm.runtime} needs cuda-bindings to time a GPU: pip install 'trtbench[gpu]' ({error})"
-        ) from error
     return cast(Device, module.open_device(arm, process))

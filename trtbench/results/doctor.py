@@ -30,6 +30,13 @@ class Backend(Spec):
     note: str
 
 
+class Task(Spec):
+    """Something that trtbench does; ``lacks``: the capabilities that it misses here, none where it works."""
+
+    name: str
+    lacks: tuple[str, ...]
+
+
 class Diagnosis(Result):
     """The whole machine."""
 
@@ -37,6 +44,7 @@ class Diagnosis(Result):
     kind: Literal["diagnosis"] = "diagnosis"
     environment: Environment
     capabilities: tuple[Capability, ...]
+    tasks: tuple[Task, ...] = ()
     backends: tuple[Backend, ...]
     findings: tuple[Finding, ...]
 

@@ -19,6 +19,7 @@ import onnx
 from packaging.version import Version
 
 from trtbench.errors import MeasureError, RuntimeUnavailable
+from trtbench.host.installation import needing, swap_command
 from trtbench.results import TensorRecord
 from trtbench.runtimes import Tensor
 from trtbench.specs import ArmSpec
@@ -157,17 +158,12 @@ def _identity() -> OnnxModel:
 
 
 def _import_onnxruntime(provider: str) -> Any:
-    try:
+    with needing("onnxruntime", "ort"):
         import onnxruntime
-    except (ImportError, OSError) as error:
-        raise RuntimeUnavailable(
-            f"onnxruntime cannot be used here ({one_line(error)}): pip install onnxruntime-gpu, or for a CPU "
-            "onnxruntime"
-        ) from error
     if provider not in onnxruntime.get_available_providers():
         raise RuntimeUnavailable(
-            f"this onnxruntime {onnxruntime.__version__} is a build without {provider}: pip uninstall "
-            "onnxruntime, then pip install onnxruntime-gpu (together they overwrite each other's files)"
+            f"this onnxruntime {onnxruntime.__version__} is a build without {provider}: "
+            f"{swap_command('onnxruntime', 'onnxruntime-gpu')} (they overwrite each other's files)"
         )
     return onnxruntime
 

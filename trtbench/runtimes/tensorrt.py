@@ -3,10 +3,9 @@
 from importlib import import_module
 from typing import Any
 
-from trtbench.errors import RuntimeUnavailable
+from trtbench.host.installation import needing, tensorrt_remedy
 from trtbench.runtimes.trt_engine import EngineRuntime, create_context, load_engine
 from trtbench.specs import ArmSpec
-from trtbench.units import one_line
 
 
 def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> EngineRuntime:
@@ -21,10 +20,5 @@ def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> EngineRuntime:
 
 
 def _import_tensorrt() -> Any:
-    try:
+    with needing("TensorRT", remedy=tensorrt_remedy()):
         return import_module("tensorrt")
-    except (ImportError, OSError, RuntimeError) as error:
-        raise RuntimeUnavailable(
-            f"TensorRT cannot be used here ({one_line(error)}): pip install tensorrt (proprietary licence of "
-            "NVIDIA's), or run in a container of NVIDIA's that holds it"
-        ) from error

@@ -8,20 +8,17 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 from trtbench.errors import Code, ExportError, MeasureError, RuntimeUnavailable, SpecError
+from trtbench.host.installation import needing
 from trtbench.results import TensorRecord
 from trtbench.runtimes import Tensor
 from trtbench.specs import ArmSpec
 from trtbench.specs.recipe import Precision, Recipe
 from trtbench.units import one_line
 
-try:
+with needing("torch", "export"):
     import torch
 
     from trtbench.runtimes.torch_model import TorchModel, check_recipe, load_model
-except (ImportError, OSError) as error:
-    raise RuntimeUnavailable(
-        f"torch cannot be used here ({one_line(error)}): pip install 'trtbench[export]'"
-    ) from error
 
 _FP8_CAPABILITY = (8, 9)
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from trtbench.errors import ArtifactError, RuntimeUnavailable
+from trtbench.errors import ArtifactError
+from trtbench.host.installation import needing
 
 Array = npt.NDArray[Any]
 
@@ -135,10 +136,8 @@ def _first_line(error: Exception) -> str:
 
 
 def _onnxruntime() -> Any:
-    try:
+    with needing("onnxruntime", "export", "ort"):
         import onnxruntime
-    except ImportError as error:
-        raise RuntimeUnavailable("onnxruntime is not installed: pip install 'trtbench[ort]'") from error
     return onnxruntime
 
 

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from trtbench.report.text.findings import render_findings
 from trtbench.report.text.tables import table_of
-from trtbench.results.doctor import Backend, Capability, Diagnosis
+from trtbench.results.doctor import Backend, Capability, Diagnosis, Task
 from trtbench.results.environments import Environment
 from trtbench.units import format_bytes
 
@@ -14,8 +14,10 @@ _STYLES = {"ok": "green", "missing": "yellow", "broken": "red"}
 
 
 def render_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
-    """Print the machine, its capabilities, the cost and the remedy of each absent one, and the backends."""
+    """Print the machine, what works, what is installed, how to get the rest, and the backends."""
     console.print(_machine(diagnosis.environment))
+    console.print(_tasks(diagnosis.tasks, console))
+    console.print()
     console.print(_capabilities(diagnosis.capabilities, console))
     for capability in diagnosis.capabilities:
         if capability.status != "ok":
@@ -31,6 +33,15 @@ def _machine(environment: Environment) -> Text:
         f"{environment.cpu_count} CPUs ({environment.cpu_model}), "
         f"{format_bytes(environment.memory_bytes)} of memory"
     )
+
+
+def _tasks(tasks: tuple[Task, ...], console: Console) -> Table:
+    headers = ("command", "works here", "lacks")
+    table = table_of(console, *headers, text=headers, wraps=headers, gap=2)
+    for task in tasks:
+        works = Text("no", style=_STYLES["missing"]) if task.lacks else Text("yes", style=_STYLES["ok"])
+        table.add_row(task.name, works, ", ".join(task.lacks))
+    return table
 
 
 def _capabilities(capabilities: tuple[Capability, ...], console: Console) -> Table:
