@@ -1,6 +1,8 @@
 """Remedies fit the way in which trtbench is installed."""
 
 import json
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -45,7 +47,7 @@ class Machine:
         self._patch.setattr("sys.executable", str(self.python))
 
     def has_pip(self, has_pip: bool) -> None:
-        self._patch.setattr(installation, "find_spec", lambda name: object() if has_pip else None)
+        self._patch.setattr(installation, "_has_pip", lambda: has_pip)
 
     def comes_from(self, record: dict[str, object] | None) -> None:
         class Distribution:
@@ -141,8 +143,13 @@ def test_a_container_without_a_gpu_is_started_again(tmp_path: Path, monkeypatch:
 
 
 def test_an_import_that_fails_is_one_line(machine: Machine) -> None:
-    with pytest.raises(RuntimeUnavailable) as caught, needing("TensorRT", remedy=tensorrt_remedy()):
+    with pytest.raises(RuntimeUnavailable) as caught, needing("TensorRT", remedy=tensorrt_remedy):
         raise OSError("libnvinfer.so.10:\n  cannot open shared object file")
     assert str(caught.value).startswith(
         "TensorRT cannot be used here (libnvinfer.so.10: cannot open shared object file): run in a container"
     )
+
+
+def test_a_remedy_leaves_what_is_imported_later_as_it_is() -> None:
+    code = "from trtbench.host.installation import install_command; install_command(); import setuptools"
+    subprocess.run([sys.executable, "-c", code], check=True)

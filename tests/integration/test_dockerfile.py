@@ -1,23 +1,24 @@
 """The Dockerfile: what can be carried out of it without a container."""
 
-import os
+import json
 import re
-import shutil
 import stat
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import pytest
+from support.dockerfile import (
+    DOCKERFILE,
+    INSTRUCTIONS,
+    ROOT,
+    default_extras,
+    instruction,
+    make_environment,
+    steps,
+)
+from support.installed import run
 
-ROOT = Path(__file__).parents[2]
-DOCKERFILE = (ROOT / "Dockerfile").read_text()
-INSTRUCTIONS = [
-    line
-    for line in re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE)).splitlines()
-    if line
-]
 PACKAGES_OF_AN_IMAGE = """\
 numpy==1.26.4
 onnx==1.18.0
@@ -28,16 +29,6 @@ torch_tensorrt==2.10.0a0
 torchvision==0.25.0a0+b1ff88c
 pytorch-triton==3.5.0
 """
-
-
-def instruction(name: str) -> list[str]:
-    return [line.removeprefix(f"{name} ") for line in INSTRUCTIONS if line.startswith(f"{name} ")]
-
-
-def steps() -> list[str]:
-    """The commands of the one RUN instruction."""
-    (run,) = instruction("RUN")
-    return [step.strip() for step in run.split("&&")]
 
 
 def test_it_is_made_from_any_image_and_runs_as_nobody_special() -> None:
@@ -99,40 +90,8 @@ def test_packages_of_the_image_are_pinned_as_they_are() -> None:
 
 @pytest.mark.timeout(300)
 def test_its_pip_lines_make_an_environment_in_which_trtbench_runs(tmp_path: Path) -> None:
-    venv.create(tmp_path / "image", with_pip=True)
-    source = tmp_path / "opt" / "source"
-    source.mkdir(parents=True)
-    for copy in instruction("COPY"):
-        for name in copy.split()[:-1]:
-            target = source / name
-            shutil.copytree(ROOT / name, target) if (ROOT / name).is_dir() else shutil.copy(
-                ROOT / name, target
-            )
-    carried_out = [step for step in steps() if not step.startswith(("useradd", "install --directory"))]
-    assert len(carried_out) == len(steps()) - 2
-    (extras,) = [
-        argument.partition("=")[2] for argument in instruction("ARG") if argument.startswith("EXTRAS=")
-    ]
-    environment = {
-        **{name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")},
-        "PATH": f"{tmp_path}/image/bin:/usr/bin:/bin",
-        "EXTRAS": extras,
-    }
-    command = " && ".join(carried_out).replace("/opt/trtbench", str(tmp_path / "opt"))
-    made = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert made.returncode == 0, made.stderr
-    help_text = subprocess.run(
-        [tmp_path / "opt" / "env" / "bin" / "trtbench", "--help"],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "Usage: trtbench" in help_text.stdout
+    assert set(default_extras().split(",")) == {"export", "gpu", "ort", "rtx"}
+    environment = make_environment(tmp_path, "gpu")
+    done = run([str(environment / "bin" / "trtbench"), "doctor", "--json"], tmp_path)
+    commands = [each["command"] for each in json.loads(done.out)["capabilities"] if each["name"] == "export"]
+    assert commands[0].startswith("docker build --tag trtbench .")

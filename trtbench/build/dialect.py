@@ -34,7 +34,7 @@ def import_compiler(backend: str) -> Any:
     """
     if backend == "tensorrt_rtx":
         return import_tensorrt_rtx()
-    with needing("TensorRT", remedy=tensorrt_remedy()):
+    with needing("TensorRT", remedy=tensorrt_remedy):
         return import_module("tensorrt")
 
 

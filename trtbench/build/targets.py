@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trtbench.errors import RuntimeUnavailable, SpecError
-from trtbench.host.installation import LICENCE, install_command, needing
+from trtbench.host.installation import needing, rtx_remedy
 
 TARGETS_OF_1_7 = ("sm75", "sm80", "sm86", "sm89", "sm120", "sm121")
 """``tensorrt_rtx.ComputeCapability`` of 1.5, 1.6 and 1.7, for when no TensorRT-RTX is installed."""
@@ -30,7 +30,7 @@ def import_tensorrt_rtx() -> Any:
     Raises:
         RuntimeUnavailable: it is not installed, or its libraries do not load.
     """
-    with needing("TensorRT-RTX", remedy=f"{install_command('rtx')} ({LICENCE})"):
+    with needing("TensorRT-RTX", remedy=rtx_remedy):
         import tensorrt_rtx
     return tensorrt_rtx
 

@@ -8,10 +8,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 from urllib.parse import unquote, urlsplit
@@ -34,13 +33,13 @@ LICENCE = "proprietary licence of NVIDIA's"
 
 
 @contextmanager
-def needing(name: str, *extras: str, remedy: str | None = None) -> Iterator[None]:
+def needing(name: str, *extras: str, remedy: Callable[[], str] | None = None) -> Iterator[None]:
     """Turn an import that fails into one line with its remedy.
 
     Args:
         name: what is imported, as people call it.
         extras: those that hold it.
-        remedy: in place of the command that installs ``extras``.
+        remedy: gives what to do in place of the command that installs ``extras``.
 
     Raises:
         RuntimeUnavailable: it is not installed, or its libraries do not load.
@@ -48,7 +47,7 @@ def needing(name: str, *extras: str, remedy: str | None = None) -> Iterator[None
     try:
         yield
     except (ImportError, OSError, RuntimeError) as error:
-        what = remedy or install_command(*extras)
+        what = install_command(*extras) if remedy is None else remedy()
         raise RuntimeUnavailable(f"{name} cannot be used here ({one_line(error)}): {what}") from error
 
 
@@ -61,6 +60,11 @@ def install_command(*extras: str) -> str:
     if _is_synced_clone():
         return f"uv pip install --no-config {_words(_requirements_of(extras))}"
     return f"{_pip('install')} {_sources(extras)}"
+
+
+def rtx_remedy() -> str:
+    """How to get TensorRT-RTX."""
+    return f"{install_command('rtx')} ({LICENCE})"
 
 
 def tensorrt_remedy() -> str:
@@ -130,10 +134,19 @@ def _pip(verb: str) -> str:
     if _is_synced_clone():
         return f"uv pip {verb}"
     python = quote(sys.executable)
-    if find_spec("pip") is None:
+    if not _has_pip():
         return f"uv pip {verb} --python {python}"
     is_on_path = Path(shutil.which("pip") or "").parent == Path(sys.executable).parent
     return f"{'pip' if is_on_path else f'{python} -m pip'} {verb}{' -y' * (verb == 'uninstall')}"
+
+
+def _has_pip() -> bool:
+    # Not find_spec, by which setuptools concludes that pip runs, and then fails to import in this process.
+    try:
+        metadata.version("pip")
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _sources(extras: tuple[str, ...]) -> str:

@@ -20,5 +20,5 @@ def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> EngineRuntime:
 
 
 def _import_tensorrt() -> Any:
-    with needing("TensorRT", remedy=tensorrt_remedy()):
+    with needing("TensorRT", remedy=tensorrt_remedy):
         return import_module("tensorrt")
