@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from trtbench.api import inspect as inspect
     from trtbench.api import lint as lint
     from trtbench.api import load as load
+    from trtbench.api import ls as ls
+    from trtbench.api import pack as pack
     from trtbench.api import predict as predict
+    from trtbench.api import prune as prune
+    from trtbench.api import rm as rm
     from trtbench.api import roofline as roofline
     from trtbench.api import tune as tune
     from trtbench.api import verify as verify
@@ -55,7 +59,11 @@ __all__ = [
     "inspect",
     "lint",
     "load",
+    "ls",
+    "pack",
     "predict",
+    "prune",
+    "rm",
     "roofline",
     "tune",
     "verify",

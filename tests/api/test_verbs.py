@@ -48,6 +48,9 @@ TINY = {"model": "vit_tiny_patch16_224", "overrides": {"depth": 1}, "batch": 4}
         ),
         (lambda: tb.roofline(tokens=0), "tokens 0: expected at least 1"),
         (lambda: tb.roofline(tokens=50, img_size=64), "tokens 50: remove img_size"),
+        (lambda: tb.rm("0123456789"), "has this name or id"),
+        (lambda: tb.pack("fp16", "/nowhere/a.zip"), "/nowhere is no directory"),
+        (lambda: tb.pack("fp15", "a.zip"), "recipe 'fp15': unknown precision"),
         (lambda: tb.load("/nowhere.json"), "/nowhere.json: no such file"),
         (lambda: tb.compare_stored(["/nowhere.json", "/b.json"]), "/nowhere.json: no such file"),
     ],
@@ -103,3 +106,13 @@ def test_comparisons_of_schema_1_are_read(path: Path) -> None:
     loaded = tb.load(path)
     assert (loaded.model_dump()["schema_version"], loaded.evidence != ()) == (2, True)
     assert loaded.to_rows()
+
+
+def test_a_store_is_listed_and_pruned(tmp_path: Path) -> None:
+    (tmp_path / "models" / ".tmp-0123456789abcdef-1").mkdir(parents=True)
+    assert tb.ls(tmp_path).to_rows() == []
+    assert [row["status"] for row in tb.prune(store=tmp_path, dry_run=True).to_rows()] == ["removed"]
+    assert (tmp_path / "models" / ".tmp-0123456789abcdef-1").exists()
+    (row,) = tb.prune(store=tmp_path).to_rows()
+    assert row["what"] == "partial files of a process that ended"
+    assert not (tmp_path / "models" / ".tmp-0123456789abcdef-1").exists()

@@ -541,6 +541,32 @@ LISTING = results.StoreListing(
     unreadable=(UNREADABLE,),
 )
 REMOVED_ITEM = results.RemovedItem(path="models/x-0", what="model", size_bytes=7, status="in use")
+PREPROCESSING = results.Preprocessing(
+    input_size=(3, 224, 224),
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    interpolation="bicubic",
+    crop_pct=0.9,
+    crop_mode="center",
+)
+PACK = results.Pack(
+    name="vit",
+    model="vit_tiny_patch16_224",
+    recipe="nvfp4",
+    batch=8,
+    weights="pretrained",
+    preprocessing=PREPROCESSING,
+    class_names=("cat", "dog"),
+    inputs=(TENSOR,),
+    outputs=(TENSOR,),
+    onnx=FILE,
+    engine=FILE,
+    files=(FILE,),
+    backend="tensorrt_rtx",
+    backend_version="1.7.1.116",
+    targets=("sm120",),
+    trtbench_version="0.1.0",
+)
 REMOVAL = results.Removal(dry_run=True, items=(REMOVED_ITEM,))
 MADE_ARTIFACT = results.MadeArtifact(
     subject="nvfp4", status="failed", reason="too large", code=Code.EXPORT_FAILED

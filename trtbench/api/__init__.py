@@ -14,6 +14,7 @@ from trtbench.api.comparisons import (
     predict,
     roofline,
 )
+from trtbench.api.keeping import ls, pack, prune, rm
 from trtbench.api.machine import doctor, gpus
 from trtbench.api.search import tune
 from trtbench.api.stored import load
@@ -37,7 +38,11 @@ __all__ = [
     "inspect",
     "lint",
     "load",
+    "ls",
+    "pack",
     "predict",
+    "prune",
+    "rm",
     "roofline",
     "tune",
     "verify",

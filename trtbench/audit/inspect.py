@@ -28,7 +28,7 @@ def inspect(path: Path) -> Audit:
 
 def inspect_engine(engine: EngineArtifact) -> Audit:
     """Audit an engine against the ONNX model that it was built from."""
-    onnx_path, analytic_flops = _source_model(engine)
+    onnx_path, analytic_flops = source_model(engine)
     compiled = CompiledEngine.model_validate_json((engine.directory / "layers.json").read_bytes())
     sparsity = read_sparsity(engine.directory / "build.log")
     audit = audit_engine(
@@ -51,13 +51,17 @@ def inspect_engine(engine: EngineArtifact) -> Audit:
     )
 
 
-def _source_model(engine: EngineArtifact) -> tuple[Path, dict[str, int] | None]:
-    """Find the ONNX model of an engine: its path, and the FLOPs by role if trtbench exported it."""
+def source_model(engine: EngineArtifact) -> tuple[Path, dict[str, int] | None]:
+    """Find the ONNX model of an engine: its path, and the FLOPs by role if trtbench exported it.
+
+    Raises:
+        ArtifactError: it is gone or altered.
+    """
     manifest = engine.manifest
     path = Path(manifest.onnx_path)
-    # A store that was moved or copied has the model in the same folder.
+    # A store that was moved or copied, and a packed engine, have the model in the same folder.
     in_store = engine.directory.absolute().parents[1] / "models" / path.parent.name / path.name
-    if manifest.export is not None and in_store.is_file():
+    if in_store.is_file() and (manifest.export is not None or not path.is_absolute()):
         path = in_store
     if not path.is_file():
         raise ArtifactError(f"{path}: the ONNX model of this engine is gone: export and build it again")

@@ -31,6 +31,7 @@ COMMANDS = {
     "lint": "Check a model against design rules for quantised ViTs.",
     "verify": "Measure each recipe's error against FP32.",
     "diff": "Show how kernels changed between two engines.",
+    "pack": "Put an engine, its model and a README in one zip file.",
     "ls": "List the models, engines and failed builds of the store.",
     "rm": "Remove models, engines and logs from the store.",
     "prune": "Remove what the store no longer needs.",

@@ -43,7 +43,7 @@ def command(
     """
     from trtbench.cli.parse import build_request
     from trtbench.cli.parse_model import parse_subjects
-    from trtbench.compare.several import engine_folder, subject_name
+    from trtbench.compare.several import engine_of, subject_name
     from trtbench.diff import diff
     from trtbench.progress import for_subject
     from trtbench.report.text.diff import render_diff
@@ -55,7 +55,7 @@ def command(
     request, store = build_request(options), Store(output.store)
     with progress_display(()) as on_step:
         engines = [
-            engine_folder(subject, request, store, for_subject(on_step, subject_name(subject)))
+            engine_of(subject, request, store, for_subject(on_step, subject_name(subject))).directory
             for subject in subjects
         ]
     print_result(diff(*engines), output.json, render_diff)

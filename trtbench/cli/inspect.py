@@ -42,7 +42,7 @@ def command(
     from trtbench.audit.inspect import inspect
     from trtbench.cli.parse import build_request
     from trtbench.cli.parse_model import parse_subjects
-    from trtbench.compare.several import engine_folder, subject_name
+    from trtbench.compare.several import engine_of, subject_name
     from trtbench.report.text.audit import render_audit
     from trtbench.report.text.progress import progress_display
     from trtbench.store.artifacts import Store
@@ -51,5 +51,5 @@ def command(
     (subject,) = parse_subjects([word], options, shape, given, builds_files=False)
     if not isinstance(subject, Path):
         with progress_display([subject_name(subject)]) as on_step:
-            subject = engine_folder(subject, build_request(options), Store(output.store), on_step)
+            subject = engine_of(subject, build_request(options), Store(output.store), on_step).directory
     print_result(inspect(subject), output.json, lambda audit, console: render_audit(audit, console, layers))

@@ -44,8 +44,8 @@ def make_engine(
     return build(onnx, spec, store, on_step, compiler=compiler)
 
 
-def engine_folder(subject: Subject, request: BuildRequest, store: Store, on_step: OnStep) -> Path:
-    """The directory of an engine: the one at the path, or the one made from the subject.
+def engine_of(subject: Subject, request: BuildRequest, store: Store, on_step: OnStep) -> EngineArtifact:
+    """The engine at the path, or the one made from the subject.
 
     Raises:
         TrtbenchError: as ``make_engine``; or an engine at the path is damaged.
@@ -53,8 +53,8 @@ def engine_folder(subject: Subject, request: BuildRequest, store: Store, on_step
     if isinstance(subject, Path):
         (file,) = open_files([subject])
         if file.engine is not None:
-            return file.engine.directory
-    return make_engine(subject, request, store, on_step)[0].directory
+            return file.engine
+    return make_engine(subject, request, store, on_step)[0]
 
 
 def export_all(specs: Sequence[ExportSpec], store: Store, on_step: OnStep) -> MadeArtifacts:

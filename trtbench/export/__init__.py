@@ -33,7 +33,7 @@ _ONNXRUNTIMES = ("onnxruntime", "onnxruntime-gpu")  # ModelOpt's exporters impor
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 # Part of every model's identity: raise it when the same spec shall give another graph or other files.
-_EXPORT_REVISION = "8"
+_EXPORT_REVISION = "9"
 
 
 def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[OnnxArtifact, bool]:

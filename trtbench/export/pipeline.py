@@ -23,6 +23,7 @@ from trtbench.export.graph.tensor_types import with_tensor_types
 from trtbench.export.graph.write import write_model
 from trtbench.export.images import ImageBatches, synthetic_images
 from trtbench.export.linear_layers import call_all_linear_layers, input_ranks
+from trtbench.export.metadata import with_metadata
 from trtbench.export.model import build_model, image_shape, meta_model, weight_notes
 from trtbench.export.passes import apply_graph_passes
 from trtbench.export.trace import Graph, trace
@@ -92,6 +93,7 @@ def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_
     graph = with_interface(graph, INPUT_NAME, output_name)
     graph = with_module_names(with_static_batch(graph, spec.batch))
     graph = with_tensor_types(apply_graph_passes(graph, spec.recipe, spec.passes, made.ranges))
+    graph = with_metadata(graph, blueprint, spec)
     begin("check and write")
     return Exported(
         files=write_model(graph, directory),

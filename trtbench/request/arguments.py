@@ -197,6 +197,10 @@ class ExplainArguments(ModelArguments, BuildArguments, total=False):
     """All that ``explain`` takes, by name."""
 
 
+class PackArguments(ModelArguments, BuildArguments, total=False):
+    """All that ``pack`` takes, by name."""
+
+
 class PredictArguments(ModelArguments, BuildArguments, PredictionArguments, total=False):
     """All that ``predict`` takes, by name."""
 

@@ -70,6 +70,7 @@ from trtbench.results.measurement import (
     Verdict,
     VerdictWord,
 )
+from trtbench.results.pack import Pack, Preprocessing
 from trtbench.results.prediction import (
     Bound,
     GpuEntry,
@@ -157,11 +158,13 @@ __all__ = [
     "Measurement",
     "OnnxManifest",
     "OnnxSummary",
+    "Pack",
     "PassDescription",
     "PassList",
     "PredictedGroup",
     "PredictedSpeedup",
     "Prediction",
+    "Preprocessing",
     "ProcessRecord",
     "Removal",
     "RemovedItem",

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from trtbench.results.base import SCHEMA_VERSION
+from trtbench.results.base import SCHEMA_VERSION, Result
+from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import BuildSpec, ExportSpec, Spec
 
 
@@ -48,7 +49,7 @@ class UnreadableArtifact(Spec):
     size_bytes: int
 
 
-class StoreListing(Spec):
+class StoreListing(Result):
     """All of a store but its results."""
 
     schema_version: int = SCHEMA_VERSION
@@ -58,6 +59,16 @@ class StoreListing(Spec):
     engines: tuple[StoredEngine, ...]
     failed: tuple[FailedLog, ...]
     unreadable: tuple[UnreadableArtifact, ...] = ()
+
+    def to_rows(self) -> list[Row]:
+        """One a model, an engine and a failed log; ``what`` says which."""
+        return aligned(
+            [
+                *({"what": "model", **_export_row(each.spec), **_file_row(each)} for each in self.models),
+                *({"what": "engine", **_engine_row(each), **_file_row(each)} for each in self.engines),
+                *({"what": f"failed {each.stage}", **_file_row(each)} for each in self.failed),
+            ]
+        )
 
 
 class RemovedItem(Spec):
@@ -69,13 +80,17 @@ class RemovedItem(Spec):
     status: Literal["removed", "in use"]
 
 
-class Removal(Spec):
+class Removal(Result):
     """What was removed from a store; with ``dry_run``, what would have been."""
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["removal"] = "removal"
     dry_run: bool = False
     items: tuple[RemovedItem, ...]
+
+    def to_rows(self) -> list[Row]:
+        """One an item."""
+        return [flat(item, "path", "what", "size_bytes", "status") for item in self.items]
 
     @property
     def has_kept(self) -> bool:
@@ -86,3 +101,18 @@ class Removal(Spec):
     def removed_bytes(self) -> int:
         """How much space that frees."""
         return sum(item.size_bytes for item in self.items if item.status == "removed")
+
+
+def _export_row(spec: ExportSpec) -> Row:
+    model = {**flat(spec.model, "name", "img_size", prefix="model_"), "weights": spec.model.weights}
+    overrides = ", ".join(f"{name}={value}" for name, value in spec.model.overrides)
+    return {**model, "model_overrides": overrides, **flat(spec, "recipe", "batch")}
+
+
+def _engine_row(engine: StoredEngine) -> Row:
+    exported = {} if engine.export is None else _export_row(engine.export)
+    return {**exported, **flat(engine.spec, "targets"), **flat(engine, "backend", "backend_version")}
+
+
+def _file_row(item: StoredModel | StoredEngine | FailedLog) -> Row:
+    return flat(item, "name", "spec_id", "size_bytes", "created_utc")

@@ -1,5 +1,6 @@
 """Which model, in which precision, with which weights and images."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer
@@ -30,6 +31,13 @@ class ModelSpec(Spec):
     pretrained: bool = False
     checkpoint: CheckpointSpec | None = None
     seed: Seed = Field(default=0, description="of the random weights, when there are no others")
+
+    @property
+    def weights(self) -> str:
+        """Where the weights come from, without the folder of a checkpoint."""
+        if self.checkpoint is not None:
+            return Path(self.checkpoint.path).name
+        return "pretrained" if self.pretrained else f"random {self.seed}"
 
     def without_paths(self) -> "ModelSpec":
         """The same model wherever its checkpoint lies: to compare models by."""

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from trtbench.report.text.tables import table_of
 from trtbench.results import FailedLog, Removal, StoredEngine, StoredModel, StoreListing
-from trtbench.specs import BuildSpec, ExportSpec, ModelSpec
+from trtbench.specs import BuildSpec, ExportSpec
 from trtbench.store.artifacts import compiler_name
 from trtbench.units import format_age, format_bytes, format_count
 
@@ -114,13 +114,5 @@ def _export_cells(spec: ExportSpec) -> tuple[str, str, str, str, str]:
         str(spec.recipe),
         str(spec.batch),
         str(model.img_size or "-"),
-        _weights(model),
+        model.weights,
     )
-
-
-def _weights(model: ModelSpec) -> str:
-    if model.checkpoint is not None:
-        return Path(model.checkpoint.path).name
-    if model.pretrained:
-        return "pretrained"
-    return f"random {model.seed}"

@@ -1,0 +1,66 @@
+"""What an exported file says of itself: model, weights, how images are prepared, names of classes.
+
+ONNX keeps this as ``metadata_props``, so that it stays with the file wherever that goes.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+from timm.data import ImageNetInfo, infer_imagenet_subset, resolve_model_data_config
+from torch import nn
+
+import trtbench
+from trtbench.export.checkpoint_files import configuration
+from trtbench.export.model import image_shape
+from trtbench.specs import ExportSpec, ModelSpec
+
+_PREPARATION = ("mean", "std", "interpolation", "crop_pct", "crop_mode")
+
+
+def with_metadata(graph: onnx.ModelProto, model: nn.Module, spec: ExportSpec) -> onnx.ModelProto:
+    """Write into the file what ``model``, which need not have weights, and ``spec`` say."""
+    graph.producer_name, graph.producer_version = "trtbench", trtbench.__version__
+    onnx.helper.set_model_props(graph, metadata_of(model, spec))
+    return graph
+
+
+def metadata_of(model: nn.Module, spec: ExportSpec) -> dict[str, str]:
+    """The properties by name; ``preprocessing`` and ``class_names`` are JSON."""
+    names = class_names(model, spec.model)
+    return {
+        "model": spec.model.name,
+        "recipe": str(spec.recipe),
+        "weights": spec.model.weights,
+        "preprocessing": json.dumps(_preprocessing(model)),
+        **({"class_names": json.dumps(names)} if names else {}),
+    }
+
+
+def _preprocessing(model: nn.Module) -> dict[str, object]:
+    """How timm evaluates this model: size ``(C, H, W)``, and what resizes, crops and normalises."""
+    config = resolve_model_data_config(model)
+    return {"input_size": image_shape(model), **{name: config[name] for name in _PREPARATION}}
+
+
+def class_names(model: nn.Module, spec: ModelSpec) -> list[str]:
+    """Names of the classes in order, where the weights come with them: by ``config.json``, or ImageNet's."""
+    classes = getattr(model, "num_classes", 0)
+    if spec.checkpoint is not None:
+        names = _names_of(configuration(Path(spec.checkpoint.path)))
+    elif spec.pretrained:
+        subset = infer_imagenet_subset(model)
+        info = ImageNetInfo(subset) if subset else None
+        names = [info.index_to_description(index) for index in range(info.num_classes())] if info else []
+    else:
+        names = []
+    return names if len(names) == classes else []
+
+
+def _names_of(config: Mapping[str, Any]) -> list[str]:
+    """Names and descriptions as Hugging Face's files of timm models have them."""
+    names = config.get("label_names") or []
+    described = config.get("label_descriptions") or {}
+    return [str(described.get(name, name)) for name in names]
