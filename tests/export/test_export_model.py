@@ -17,12 +17,16 @@ from safetensors.torch import save_file  # noqa: E402
 from timm.data import resolve_model_data_config  # noqa: E402
 
 from trtbench.errors import ExportError, SpecError  # noqa: E402
-from trtbench.export import check_model  # noqa: E402
+from trtbench.export import (
+    check_model,
+    export,
+)
 from trtbench.export.checkpoint_files import weights_sha256  # noqa: E402
 from trtbench.export.flops import analytic_flops  # noqa: E402
 from trtbench.export.linear_layers import call_all_linear_layers, input_ranks  # noqa: E402
 from trtbench.export.model import build_model, image_shape, meta_model, weight_notes  # noqa: E402
-from trtbench.specs import CheckpointSpec, ModelSpec, Scalar  # noqa: E402
+from trtbench.specs import CheckpointSpec, ExportSpec, ModelSpec, Scalar  # noqa: E402
+from trtbench.store.artifacts import Store  # noqa: E402
 
 State = dict[str, torch.Tensor]
 
@@ -410,6 +414,26 @@ def test_weights_out_of_reach_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_
     with pytest.raises(ExportError, match="give a file with --checkpoint") as caught:
         build_model(ModelSpec(name="vit_tiny_patch16_224", pretrained=True))
     assert "\n" not in str(caught.value)
+
+
+def test_a_hub_out_of_reach_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+
+    def fail(self: object, repository: str, timeout: float) -> None:
+        asked.append(timeout)
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("trtbench.export.model.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", fail)
+    with pytest.raises(ExportError, match="could not be downloaded: Name or service not known"):
+        build_model(ModelSpec(name="vit_tiny_patch16_224", pretrained=True))
+    assert asked == [10.0]
+
+
+def test_an_unknown_model_leaves_nothing_in_the_store(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="unknown to timm"):
+        export(ExportSpec(model=ModelSpec(name="vit_nothing"), recipe="fp16"), Store(tmp_path / "store"))
+    assert not (tmp_path / "store").exists()
 
 
 def test_flops_of_vit_base_are_those_of_the_closed_form() -> None:

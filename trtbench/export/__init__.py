@@ -61,6 +61,10 @@ def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[On
     versions = _tool_versions(spec)
     identity = _identity(spec, versions)
     slug = f"{spec.model.name}-{spec.recipe}-{spec.shape_name}"
+    found = store.find(OnnxManifest, slug, identity)
+    if found is not None:
+        return found, False
+    check_model(spec.model)  # a wrong name leaves nothing in the store
     make = partial(
         _make_or_keep_log,
         keep_log=partial(store.keep_failed_log, "export", slug, identity),

@@ -8,6 +8,9 @@ from typing import Any
 
 import timm
 import torch
+from huggingface_hub import HfApi
+from huggingface_hub.constants import HF_HUB_CACHE
+from huggingface_hub.file_download import repo_folder_name
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from timm.layers import PatchEmbed
@@ -29,6 +32,7 @@ _SUPPORTED_TEXT = (
 _SPREAD = 0.02  # as timm initialises the weight matrices of a ViT
 _NOT_SCALAR = frozenset({"device", "dtype", "kwargs"})
 _OF_IMAGES = ("mean", "std", "interpolation", "crop_pct", "crop_mode")
+_HUB_TIMEOUT_S = 10.0
 _KEPT_BYTES = 2 << 30  # a ViT-L takes 1.2 GB
 _kept: dict[ModelSpec, nn.Module] = {}
 _notes: dict[ModelSpec, tuple[str, ...]] = {}
@@ -206,14 +210,26 @@ def _patch_embedding(model: nn.Module) -> Any:
 
 def _pretrained(spec: ModelSpec, arguments: dict[str, Any]) -> nn.Module:
     try:
+        _reach_hub(timm.get_pretrained_cfg(spec.name, allow_unregistered=False).hf_hub_id)
         model: nn.Module = timm.create_model(spec.name, pretrained=True, **arguments)
     except Exception as error:
         # Whatever goes wrong between here and the hub (HTTP client, cache, proxy) has its own exception type.
         raise ExportError(
-            f"the pretrained weights of {spec.name} could not be had: {_why(error).partition('. ')[0]}: "
+            f"the weights of {spec.name} could not be downloaded: {_why(error).partition('. ')[0]}: "
             "without access to huggingface.co give a file with --checkpoint"
         ) from error
     return model
+
+
+def _reach_hub(repository: str | None) -> None:
+    """Ask the hub once, unless the weights may be cached: a download alone tries for a minute to reach it.
+
+    Raises:
+        Exception: of any type; the hub does not answer, or lacks the repository.
+    """
+    cached = Path(HF_HUB_CACHE) / repo_folder_name(repo_id=repository or "", repo_type="model")
+    if repository is not None and not cached.is_dir():
+        HfApi().model_info(repository, timeout=_HUB_TIMEOUT_S)
 
 
 def _similar_models(name: str) -> str:

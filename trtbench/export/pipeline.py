@@ -75,7 +75,7 @@ def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_
         ExportError: weights or images are missing or do not fit.
     """
     begin = _counted(spec, on_step)
-    begin("construct the model")
+    begin(f"{'download the weights and ' * spec.model.pretrained}construct the model")
     blueprint, model = meta_model(spec.model), build_model(spec.model)
     if not spec.recipe.stock:
         call_all_linear_layers(blueprint)

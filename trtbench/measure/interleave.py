@@ -27,7 +27,7 @@ from trtbench.results import ArmFacts, ProcessRecord, RoundRecord, Statistic, Te
 from trtbench.specs import BenchSpec, first_problem
 from trtbench.stats import BlockSamples, summarise
 from trtbench.store.files import file_name
-from trtbench.units import format_count
+from trtbench.units import format_count, format_seconds
 
 if TYPE_CHECKING:
     from trtbench.measure.telemetry import GpuMonitor
@@ -170,10 +170,14 @@ class _Interleaving:
             if block.arm in self.medians:
                 self._remember(block)
         self._started_s, self._blocks_s, self._constants = time.monotonic(), 0.0, ConstantsState()
+        self._loads_s: list[float] = []
+        self._longest_share_s = 0.0
 
     def run_round(self, index: int) -> None:
         """Start one process an arm, and let their blocks take turns until the stop rules say so."""
         number, build = self.run.next_process(), index % self.builds
+        if index == self.ended:
+            self._tell_what_is_to_come(index)
         with ExitStack() as stack:
             running = self._start(stack, index, number, build)
             state = RoundState()
@@ -183,6 +187,7 @@ class _Interleaving:
                 state.turns += 1
                 self._tell_blocks(index, state)
             self._contrast_inputs(running, number, state)
+        self._longest_share_s = max(self._longest_share_s, *state.spent_s.values(), 0.0)
         self.run.rounds.append(RoundRecord(process=number, group=self.name))
         self._tell_blocks(index + 1, RoundState())
 
@@ -191,7 +196,7 @@ class _Interleaving:
         running: _Running = {}
         for label, arm in list(self.live.items()):
             self.on_step(Step("measure", f"load {label}", left_s=self._left_s(index, RoundState())))
-            spec = arm.spec(build)
+            spec, started_s = arm.spec(build), time.monotonic()
             try:
                 log_path = self.run.folder / f"{self._log_names[label]}-{number}.log"
                 process = stack.enter_context(open_timer(spec, self.bench, log_path, number, arm.environment))
@@ -200,6 +205,7 @@ class _Interleaving:
                 self._fail(label, spec.build, number, error)
             else:
                 self._record(label, spec.build, number, facts, None)
+                self._loads_s.append(time.monotonic() - started_s)
                 running[label] = (spec.build, process)
         return running
 
@@ -287,11 +293,25 @@ class _Interleaving:
         text = f"timed {format_count(len(self.run.blocks.lines), 'block')}{': ' * bool(words)}{words}"
         self.on_step(Step("measure", text, rounds_done, self.rounds, self._left_s(rounds_done, state)))
 
+    def _tell_what_is_to_come(self, index: int) -> None:
+        """Say how long it takes, as far as is known before the first process is loaded."""
+        loads = len(self.live) * (self.rounds - index)
+        known_s = self._left_s(index, RoundState()) + loads * self.bench.warmup_ms / 1e3
+        blocks = f"about {format_seconds(known_s)} of warm-up and blocks"
+        text = f"{blocks}, and {format_count(loads, 'process')} to load"
+        self.on_step(Step("measure", text))
+
     def _left_s(self, rounds_done: int, state: RoundState) -> float:
-        """Time that the blocks left take at most; a round that is precise enough ends sooner."""
-        share_s = max(self.bench.duration_s / self.rounds, self.bench.min_blocks * self.bench.block_ms / 1e3)
+        """Time left by what blocks and loads took so far; a round that is precise enough ends sooner."""
+        planned_s = max(
+            self.bench.duration_s / self.rounds, self.bench.min_blocks * self.bench.block_ms / 1e3
+        )
+        share_s = max(planned_s, self._longest_share_s)
         spent_s = max(state.spent_s.values(), default=0.0)
-        return max(len(self.live) * (share_s * (self.rounds - rounds_done) - spent_s), 0.0)
+        load_s = statistics.mean(self._loads_s) if self._loads_s else 0.0
+        to_load = self.rounds - rounds_done - (1 if state.turns else 0)
+        left_s = share_s * (self.rounds - rounds_done) - spent_s + load_s * to_load
+        return round(max(len(self.live) * left_s, 0.0), 1)
 
 
 def _now() -> str:
