@@ -17,10 +17,7 @@ from safetensors.torch import save_file  # noqa: E402
 from timm.data import resolve_model_data_config  # noqa: E402
 
 from trtbench.errors import ExportError, SpecError  # noqa: E402
-from trtbench.export import (
-    check_model,
-    export,
-)
+from trtbench.export import check_model, export  # noqa: E402
 from trtbench.export.checkpoint_files import weights_sha256  # noqa: E402
 from trtbench.export.flops import analytic_flops  # noqa: E402
 from trtbench.export.linear_layers import call_all_linear_layers, input_ranks  # noqa: E402

@@ -12,52 +12,68 @@ from typer.main import get_command
 
 from trtbench import __version__
 from trtbench.cli.groups import expanded
+from trtbench.cli.help import MOST_COLUMNS, PanelCommand, PanelGroup
 from trtbench.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, say
 from trtbench.cli.streams import STDOUT, lead_nowhere, open_closed_streams
 from trtbench.errors import SpecError, TrtbenchError
 from trtbench.host.signals import Stopped, signal_name, stopped_by_signals
 
-COMMANDS = {
-    "compare": "Compare recipes, runtimes, environments or stored results.",
-    "bench": "Time one model in one runtime.",
-    "predict": "Predict the times of recipes on a GPU that need not be here.",
-    "roofline": "Show what bounds each kernel, over batch, image size and precision.",
-    "explain": "Show why a recipe is no faster, and what would make it so.",
-    "tune": "Search for the fastest recipe that keeps an error bound.",
-    "gpus": "List the GPUs that times can be predicted for.",
-    "export": "Quantise a model and write it as ONNX, per recipe.",
-    "build": "Compile models to engines.",
-    "inspect": "Show the layers of a model or an engine.",
-    "lint": "Check a model against design rules for quantised ViTs.",
-    "verify": "Measure each recipe's error against FP32.",
-    "diff": "Show how kernels changed between two engines.",
-    "pack": "Put an engine, its model and a README in one zip file.",
-    "ls": "List the models, engines and failed builds of the store.",
-    "rm": "Remove models, engines and logs from the store.",
-    "prune": "Remove what the store no longer needs.",
-    "passes": "List the passes of the export.",
-    "doctor": "Check the installation.",
-    "containers": "List NVIDIA's containers and whether they run here.",
+_PANELS = {
+    "Compare and measure": {
+        "compare": "Compare recipes, runtimes, environments or stored results.",
+        "bench": "Time one model in one runtime.",
+        "verify": "Measure each recipe's error against FP32.",
+    },
+    "Predict": {
+        "predict": "Predict the times of recipes on a GPU that need not be here.",
+        "explain": "Show why a recipe is no faster, and what would make it so.",
+        "roofline": "Show what bounds each kernel, over batch, image and precision.",
+        "tune": "Search for the fastest recipe that keeps an error bound.",
+        "gpus": "List the GPUs that times can be predicted for.",
+    },
+    "Make and inspect": {
+        "export": "Quantise a model and write it as ONNX, per recipe.",
+        "build": "Compile models to engines.",
+        "inspect": "Show the layers of a model or an engine.",
+        "diff": "Show how kernels changed between two engines.",
+        "lint": "Check a model against design rules for quantised ViTs.",
+        "passes": "List the passes of the export.",
+    },
+    "Store": {
+        "ls": "List the models, engines and failed builds of the store.",
+        "pack": "Put an engine, its model and a README in one zip file.",
+        "rm": "Remove models, engines and logs from the store.",
+        "prune": "Remove what the store no longer needs.",
+    },
+    "Installation": {
+        "doctor": "Check the installation.",
+        "containers": "List NVIDIA's containers and whether they run here.",
+    },
 }
+COMMANDS = {name: text for commands in _PANELS.values() for name, text in commands.items()}
 """Each is ``command`` in the module of its name, which is imported when the command is called."""
 
 _KEPT = "finished work is kept; run the same command again to resume"
 
 # Without rich's boxes, a wrong option is one line and the help fits any terminal.
 _PLAIN: dict[str, Any] = {
-    "add_completion": False,
     "pretty_exceptions_enable": False,
     "rich_markup_mode": None,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": MOST_COLUMNS},
 }
-app = typer.Typer(name="trtbench", no_args_is_help=True, **_PLAIN)
+app = typer.Typer(name="trtbench", cls=PanelGroup, no_args_is_help=True, **_PLAIN)
 
 
 def load_command(name: str) -> Any:
-    """Import a command; gives a ``TyperCommand``."""
-    alone = typer.Typer(**_PLAIN)
-    alone.command(name)(expanded(import_module(f"trtbench.cli.{name}").command))
-    return get_command(alone)
+    """Import a command; gives a ``TyperCommand`` whose options are variables of the environment, too."""
+    alone = typer.Typer(add_completion=False, **_PLAIN)
+    alone.command(name, cls=PanelCommand)(expanded(import_module(f"trtbench.cli.{name}").command))
+    command: Any = get_command(alone)
+    for option in (each for each in command.params if each.param_type_name == "option"):
+        if option.envvar is None:  # one of its own is shown in the help
+            word = option.opts[0].removeprefix("--").replace("-", "_")
+            option.envvar, option.show_envvar = f"TRTBENCH_{name}_{word}".upper(), False
+    return command
 
 
 class _LazyCommand(TyperCommand):
@@ -67,8 +83,9 @@ class _LazyCommand(TyperCommand):
         return load_command(str(self.name)).make_context(*arguments, **options)
 
 
-for _name, _help in COMMANDS.items():
-    app.command(_name, cls=_LazyCommand, short_help=_help)(lambda: None)
+for _panel, _commands in _PANELS.items():
+    for _name, _help in _commands.items():
+        app.command(_name, cls=_LazyCommand, short_help=_help, rich_help_panel=_panel)(lambda: None)
 
 
 @dataclass

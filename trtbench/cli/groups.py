@@ -2,18 +2,24 @@
 
 import inspect
 from collections.abc import Callable
+from copy import copy
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from typer import Context
+
+from trtbench.cli.help import with_whole_examples
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
 class Given(tuple[str, ...]):
-    """The options on the command line, such as ``--batch``, whether or not their values are the defaults."""
+    """The options on the command line, such as ``--batch``, whether or not their values are the defaults.
 
-    __slots__ = ()
+    ``variables``: those that environment variables set, as defaults: these are never refused.
+    """
+
+    variables: frozenset[str] = frozenset()
 
 
 def expanded(command: Callable[..., None]) -> Callable[..., None]:
@@ -40,7 +46,7 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
         [each.replace(kind=_KEYWORD) for each in flat]
     )
     callback.__annotations__ = {each.name: each.annotation for each in flat}
-    callback.__doc__ = command.__doc__
+    callback.__doc__ = with_whole_examples(command.__doc__)
     return callback
 
 
@@ -66,10 +72,14 @@ def _name(option: inspect.Parameter) -> str:
 
 
 def _given(context: Context) -> Given:
-    sources = (
-        (each.opts[0], context.get_parameter_source(each.name or "")) for each in context.command.params
-    )
-    return Given(option for option, source in sources if source and source.name == "COMMANDLINE")
+    sources = [
+        (each.opts[0], source.name)
+        for each in context.command.params
+        if (source := context.get_parameter_source(each.name or ""))
+    ]
+    given = Given(option for option, source in sources if source == "COMMANDLINE")
+    given.variables = frozenset(option for option, source in sources if source == "ENVIRONMENT")
+    return given
 
 
 def _options(group: Any) -> list[inspect.Parameter]:
@@ -77,8 +87,22 @@ def _options(group: Any) -> list[inspect.Parameter]:
         inspect.Parameter(
             field.name,
             _KEYWORD,
-            annotation=field.type,
+            annotation=_under_heading(field.type, _panel_of(group, field.name)),
             default=field.default if field.default_factory is MISSING else field.default_factory(),
         )
         for field in fields(group)
     ]
+
+
+def _panel_of(group: Any, name: str) -> str:
+    """The heading of the class that declares the option, or that it inherits."""
+    owner = next(base for base in group.__mro__ if name in vars(base).get("__annotations__", {}))
+    panel: str = owner.PANEL
+    return panel
+
+
+def _under_heading(annotation: Any, panel: str) -> Any:
+    """The annotation of an option, whose help stands under this heading."""
+    kind, declared = annotation.__origin__, copy(annotation.__metadata__[0])
+    declared.rich_help_panel = panel
+    return Annotated[kind, declared]

@@ -11,7 +11,7 @@ _ARGUMENTS, _OPTIONS = "Arguments", "Options"
 
 
 def with_whole_examples(text: str | None) -> str:
-    """Keep each example on one line, which can be pasted; text behind ``\\b`` is not wrapped."""
+    """Keep each example on one line, which can be pasted: text behind a backspace is not wrapped."""
     paragraphs = inspect.cleandoc(text or "").split("\n\n")
     return "\n\n".join(f"\b\n{' '.join(each.split())}" if _is_example(each) else each for each in paragraphs)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from typer import Argument, Option
 
@@ -35,6 +35,8 @@ SET = Option("--set", metavar="NAME=VALUE", help="Constructor argument, such as 
 @dataclass(frozen=True)
 class ModelOptions:
     """Which model, with which weights, calibrated on what: all but the shape."""
+
+    PANEL: ClassVar = "Model"
 
     model: Annotated[str, Option(help="timm Vision Transformer, or a file such as models/*.yaml.")] = (
         _MODEL.name
@@ -74,6 +76,8 @@ _IMG_SIZE = "Image side in pixels; default: the model's."
 class ShapeOptions:
     """The only shape."""
 
+    PANEL: ClassVar = "Shape"
+
     batch: Annotated[int, Option(help="Static batch of the ONNX model and the engine.")] = _BATCH
     img_size: Annotated[int | None, Option(help=_IMG_SIZE)] = None
 
@@ -81,6 +85,8 @@ class ShapeOptions:
 @dataclass(frozen=True)
 class ShapesOptions:
     """One shape, or all combinations of several batches and image sizes."""
+
+    PANEL: ClassVar = "Shape"
 
     batch: Annotated[str, Option(metavar="N[,N...]", help="Static batch; several give a row each.")] = str(
         _BATCH
@@ -91,6 +97,8 @@ class ShapesOptions:
 @dataclass(frozen=True)
 class CompilerOptions:
     """Which compiler builds engines, and how; an option that the compiler lacks is refused."""
+
+    PANEL: ClassVar = "Compiler"
 
     backend: Annotated[
         BuildBackend | None,
@@ -141,6 +149,8 @@ class BuildOptions(CompilerOptions):
 class TimingOptions:
     """How arms are timed; docs/measuring.md has the rest of the protocol."""
 
+    PANEL: ClassVar = "Timing"
+
     duration_s: Annotated[float, Option(help="Time budget per arm; stops early once precise enough.")] = (
         _BENCH.duration_s
     )
@@ -170,6 +180,8 @@ class TimingOptions:
 @dataclass(frozen=True)
 class PredictionOptions:
     """Which GPU times are predicted on."""
+
+    PANEL: ClassVar = "Prediction"
 
     gpu: Annotated[
         str | None,
@@ -233,6 +245,8 @@ class TuneOptions(CompilerOptions, ShapeOptions, ModelOptions):
 @dataclass(frozen=True)
 class OutputOptions:
     """Where artifacts are kept, and how the result is printed."""
+
+    PANEL: ClassVar = "Output"
 
     store: Annotated[
         Path,

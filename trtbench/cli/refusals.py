@@ -135,7 +135,7 @@ def _of_runs(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
         ),
         (
             ["--max-top1-drop"],
-            "--data" not in given,
+            "--data" not in given and "--data" not in given.variables,
             "needs --data, a folder with one folder of images per class; add it",
         ),
         (_BUILD | _PREDICTION, no_engine, _no_effect(f"{runtimes}, which loads no engine")),
