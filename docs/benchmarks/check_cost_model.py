@@ -9,12 +9,12 @@ It writes tables into docs/prediction.md, between the markers. Nothing is fitted
 """
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean
 
 import numpy as np
+from arguments import parse
 
 from trtbench.audit.inspect import inspect
 from trtbench.predict.engine import predict_engine
@@ -160,7 +160,7 @@ def unfitted_table() -> Iterator[str]:
 def main() -> None:
     """Write the tables."""
     page = Path(__file__).resolve().parents[1] / "prediction.md"
-    found = predictions(Path(sys.argv[1]))
+    found = predictions(Path(parse(__doc__, "store").store))
     texts = {"kernels": kernel_table(found), "sums": sum_table(found), "unfitted": unfitted_table()}
     text = page.read_text(encoding="utf-8")
     for marker, lines in texts.items():

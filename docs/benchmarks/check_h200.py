@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from arguments import parse
 from cost_model_report import Curve, write_between, write_curves
 from cost_model_rows import (
     EAGER,
@@ -234,6 +235,7 @@ FILES = {
 
 def main() -> None:
     """Write the tables, and a picture of the errors."""
+    parse(__doc__)
     tables = {"h200 kernels": kernel_table()}
     curves = []
     for word, (file, colour) in FILES.items():

@@ -1,20 +1,26 @@
 """Measured kernels that the cost model is fitted to: published tables, and kernels timed on an H200."""
 
 import csv
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from trtbench.host.installation import install_command
 from trtbench.predict.attention import AttentionWork, attention_time
 from trtbench.predict.gemm import GemmWork, gemm_time
 from trtbench.predict.gpus import find_gpu
 from trtbench.predict.memory import MemoryRates, gelu_us, miss_share, pointwise_us
 from trtbench.specs import GpuSpec
+
+try:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+except ImportError:
+    sys.exit(f"{sys.argv[0]}: needs pyarrow: {install_command('fit')}")
 
 Array = NDArray[np.float64]
 H200 = Path(__file__).parent / "h200"

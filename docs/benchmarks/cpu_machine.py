@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from arguments import parse
+
 from trtbench.host.hardware import package_versions
 
 TRTBENCH = str(Path(sys.executable).with_name("trtbench"))
@@ -113,4 +115,5 @@ def report(timings: list[Timing]) -> str:
 
 
 if __name__ == "__main__":
+    parse(__doc__)
     Path(__file__).with_suffix(".md").write_text(report(measure()))

@@ -1,6 +1,6 @@
 """Fit the cost model of trtbench.predict to published kernel times, and say how wrong it is.
 
-Run from the repository's root, after ``pip install 'trtbench[fit]'``:
+Run from the repository's root, after ``uv sync --extra fit``:
 
     python docs/benchmarks/fit_cost_model.py
 
@@ -18,7 +18,7 @@ It takes about two minutes of processor time and writes
 No published time of a Vision Transformer is used: those are for check_cost_model.py.
 """
 
-import sys
+import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -214,10 +214,10 @@ def write_fitted(found: Fit, path: Path) -> None:
     path.write_text(head + yaml.safe_dump(document, sort_keys=False, width=110), encoding="utf-8")
 
 
-def data_folder(words: list[str]) -> Path:
+def data_folder(wheel: Path | None) -> Path:
     """Where the tables are: in the unpacked wheel that was named, else in the installed package."""
-    if words:
-        return Path(words[0]) / "aiconfigurator_core" / "systems" / "data"
+    if wheel is not None:
+        return wheel / "aiconfigurator_core" / "systems" / "data"
     import aiconfigurator_core
 
     return Path(aiconfigurator_core.__file__).parent / "systems" / "data"
@@ -225,8 +225,12 @@ def data_folder(words: list[str]) -> Path:
 
 def main() -> None:
     """Fit, and write all files."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", nargs="?", type=Path, help="the unpacked wheel; default: the package")
     root = Path(__file__).resolve().parents[2]
-    found = fit_all(data_folder(sys.argv[1:]))
+    found = fit_all(data_folder(parser.parse_args().folder))
     write_fitted(found, root / "trtbench" / "predict" / "fitted.yaml")
     write_sample(found.held_out, root / "docs" / "benchmarks" / "prediction_held_out.csv")
     write_plot(found.held_out, root / "docs" / "benchmarks" / "prediction_errors.svg")

@@ -18,6 +18,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+from arguments import parse
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.special import ndtr, stdtrit
@@ -399,6 +400,7 @@ def _block_median_sd() -> float:
 
 def main() -> None:
     """Simulate everything and write the page beside this script."""
+    parse(__doc__)
     started = time.monotonic()
     Path(__file__).with_suffix(".md").write_text(page())
     print(f"{time.monotonic() - started:.0f} s")

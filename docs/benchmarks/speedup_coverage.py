@@ -14,12 +14,12 @@ docs/prediction.md, between the markers.
 
 import csv
 import re
-import sys
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+from arguments import parse
 from numpy.typing import NDArray
 
 from trtbench.audit.inspect import inspect
@@ -107,10 +107,10 @@ def _shares(
 
 def main() -> None:
     """Write the table."""
-    here = Path(__file__).resolve().parent
+    here, store = Path(__file__).resolve().parent, Path(parse(__doc__, "store").store)
     audits = {}
     for recipe in RECIPES:
-        engine, *_ = (Path(sys.argv[1]) / "engines").glob(f"vit_base_patch16_224-{recipe}-b64-*")
+        engine, *_ = (store / "engines").glob(f"vit_base_patch16_224-{recipe}-b64-*")
         audits[recipe] = inspect(engine)
     text = "\n".join(table(audits, ratios(here / "prediction_held_out.csv")))
     print(text)

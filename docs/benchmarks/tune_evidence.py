@@ -28,7 +28,7 @@ from trtbench.verify.images import choose_images
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("--gpu", required=True)
     parser.add_argument("--batch", type=int, default=64)

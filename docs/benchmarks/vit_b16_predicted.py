@@ -13,11 +13,12 @@ Run from the repository's root, with one file a recipe and one a GPU, named afte
 It takes minutes where the engines are in the store, and ten to twenty on two cores where they are not.
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from textwrap import dedent
+
+from arguments import parse
 
 from trtbench.host.hardware import package_versions
 from trtbench.report.text.explanation import EVIDENCE, STEPS
@@ -190,7 +191,7 @@ def page(found: Sequence[Explanation], compared: Sequence[Comparison]) -> Iterat
 
 def main() -> None:
     """Write the page."""
-    folder = Path(sys.argv[1])
+    folder = Path(parse(__doc__, "folder").folder)
     texts = ((folder / f"{recipe}.json").read_bytes() for recipe in RECIPES)
     found = [Explanation.model_validate_json(text) for text in texts]
     compared = [Comparison.model_validate_json((folder / f"{gpu}.json").read_bytes()) for gpu in GPUS]

@@ -7,7 +7,6 @@ measured over all comparisons together. Each comparison draws fresh groups of pr
 ``trtbench bench --aa`` does.
 """
 
-import argparse
 import ctypes
 import json
 import random
@@ -19,6 +18,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+
+from arguments import check_gpu, parser
 
 from trtbench.measure.interleave import order
 from trtbench.measure.process import ArmProcess
@@ -41,23 +42,24 @@ extern "C" __global__ void wait(long long cycles)
 
 def main() -> None:
     """Print one JSON object: the real ratio, the share found, the verdicts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--comparisons", type=int, default=100)
-    parser.add_argument("--store", type=Path, required=True)
-    options = parser.parse_args()
+    words = parser(__doc__)
+    words.add_argument("--comparisons", type=int, default=100)
+    words.add_argument("--store", type=Path, required=True)
+    options = words.parse_args()
+    check_gpu()
     options.store.mkdir(parents=True, exist_ok=True)
     cycles = delay_of_one_percent(options.store)
     with ExitStack() as stack:
         pools = {label: pool(stack, label, options.store, BENCH.processes * FACTOR) for label in arms(cycles)}
         results = [compare(pools, index) for index in range(options.comparisons)]
-    words = Counter(word for _, word, _ in results)
+    verdicts = Counter(word for _, word, _ in results)
     json.dump(
         {
             "delay_cycles": cycles,
             "comparisons": len(results),
             "median_ratio": statistics.median(ratio for ratio, _, _ in results),
-            "verdicts": words,
-            "found_share": words["SLOWER"] / len(results),
+            "verdicts": verdicts,
+            "found_share": verdicts["SLOWER"] / len(results),
             "results": results,
         },
         sys.stdout,

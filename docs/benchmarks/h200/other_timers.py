@@ -6,13 +6,13 @@ Needs an NVIDIA GPU, torch and Triton. ``triton.testing.do_bench_cudagraph`` cap
 model as fit into its repetition time, and divides; ``torch.profiler`` adds up the kernels, without gaps.
 """
 
-import argparse
 import json
 import statistics
 import sys
 from contextlib import ExitStack
 
 import torch
+from arguments import check_gpu, parser
 from torch.profiler import ProfilerActivity, profile
 from triton.testing import do_bench_cudagraph
 
@@ -28,9 +28,11 @@ PROFILED_QUERIES = 20
 
 def main() -> None:
     """Print one JSON line a batch."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batch", type=int, action="append", required=True)
-    for batch in parser.parse_args().batch:
+    words = parser(__doc__)
+    words.add_argument("--batch", type=int, action="append", required=True)
+    batches = words.parse_args().batch
+    check_gpu()
+    for batch in batches:
         json.dump(compare_timers(batch), sys.stdout)
         print(flush=True)
 

@@ -7,7 +7,6 @@ Needs one NVIDIA GPU, torch 2.11 or later and timm. Generated kernels fuse what 
 and a norm, a GELU and a quantiser. Files are those of ``time_kernels.py`` and ``time_models.py``.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from unittest.mock import patch
 
 import pynvml
 import torch
+from arguments import check_gpu, parser
 from time_kernels import Kernel, half, write_kernels
 from time_models import Memories, burst, model_and_images, warm_up, weights_of, write_models
 from torch._inductor.runtime.triton_heuristics import CachingAutotuner
@@ -196,9 +196,14 @@ def time_model(name: str, overrides: dict[str, Any], batch: int, gpu: Any) -> di
 
 def main() -> None:
     """Write what the first word names."""
-    path = Path(sys.argv[2])
+    words = parser(__doc__)
+    words.add_argument("what", choices=["kernels", "models"])
+    words.add_argument("file", type=Path)
+    arguments = words.parse_args()
+    path = arguments.file
+    check_gpu()
     torch.manual_seed(0)
-    if sys.argv[1] == "models":
+    if arguments.what == "models":
         write_models(path, MODELS, time_model)
         return
     pynvml.nvmlInit()

@@ -19,6 +19,7 @@ from typing import Any
 
 import pynvml
 import torch
+from arguments import check_gpu, parser
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -219,10 +220,14 @@ def write_kernels(path: Path, kinds: Sequence[Callable[[], Iterator[Kernel]]], g
 
 def main() -> None:
     """Time all kernels."""
+    words = parser(__doc__)
+    words.add_argument("file", type=Path)
+    file = words.parse_args().file
+    check_gpu()
     pynvml.nvmlInit()
     torch.manual_seed(0)
     write_kernels(
-        Path(sys.argv[1]),
+        file,
         [movers, patch_embeddings, attentions, products],
         pynvml.nvmlDeviceGetHandleByIndex(0),
     )

@@ -12,7 +12,6 @@ Needs one NVIDIA GPU, torch 2.11 or later and timm. Random weights, FP16. Of eac
 
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -22,6 +21,7 @@ from typing import Any
 import pynvml
 import timm
 import torch
+from arguments import check_gpu, parser
 from time_kernels import replay_us
 from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -236,4 +236,8 @@ def write_models(
 
 
 if __name__ == "__main__":
-    write_models(Path(sys.argv[1]), MODELS, time_model)
+    arguments = parser(__doc__)
+    arguments.add_argument("file", type=Path)
+    file = arguments.parse_args().file
+    check_gpu()
+    write_models(file, MODELS, time_model)

@@ -8,7 +8,6 @@ CUDA graph.
 """
 
 import json
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import onnx
 import onnxruntime
 import torch
+from arguments import check_gpu, parser
 from time_models import burst, model_and_images, write_models
 
 MODELS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -112,4 +112,8 @@ def time_model(name: str, overrides: dict[str, Any], batch: int, gpu: Any) -> di
 
 
 if __name__ == "__main__":
-    write_models(Path(sys.argv[1]), MODELS, time_model)
+    arguments = parser(__doc__)
+    arguments.add_argument("file", type=Path)
+    file = arguments.parse_args().file
+    check_gpu()
+    write_models(file, MODELS, time_model)
