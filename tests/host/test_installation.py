@@ -74,6 +74,7 @@ def test_a_clone_that_uv_syncs(machine: Machine, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(machine.repository)
     assert install_command("export") == "uv sync"
     assert install_command("rtx") == "uv sync"
+    assert install_command("fit") == "uv sync --extra fit"
     assert install_command("tensorrt") == "uv pip install --no-config 'tensorrt<12,>=10.8'"
     assert package_command("uv") == "uv pip install uv"
     assert swap_command("onnxruntime", "onnxruntime-gpu") == (

@@ -1,6 +1,7 @@
 """Models and engines: make them, look into them, check them."""
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from trtbench.api.words import DEFAULT_BATCH, DEFAULT_MODEL, open_store, words
 from trtbench.progress import OnStep, silent
 from trtbench.request import (
     DEFAULT_PRECISIONS,
+    AnyModel,
     AnyPath,
     BuildArguments,
     ModelArguments,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 def export(
     recipe: str = "fp16",
     *,
-    model: AnyPath = DEFAULT_MODEL,
+    model: AnyModel = DEFAULT_MODEL,
     batch: int = DEFAULT_BATCH,
     img_size: int | None = None,
     store: AnyPath = ".",
@@ -43,7 +45,7 @@ def export(
 
     Args:
         recipe: a precision with its modifiers, such as ``nvfp4+sparse``.
-        model: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
         batch: images in a query.
         img_size: side of the images in pixels; default: the model's.
         store: folder of ``models/``, ``engines/`` and ``results/``.
@@ -119,7 +121,7 @@ def inspect(subject: AnyPath | OnnxArtifact | EngineArtifact) -> Audit:
 
 
 def lint(
-    subject: AnyPath | OnnxArtifact,
+    subject: AnyModel | OnnxArtifact,
     *,
     precision: str | Sequence[str] = DEFAULT_PRECISIONS,
     batch: int = DEFAULT_BATCH,
@@ -130,7 +132,7 @@ def lint(
     """Check a model or a graph against design rules for quantised ViTs; nothing is exported or built.
 
     Args:
-        subject: a timm name, an exported model, or any ONNX file.
+        subject: a timm name, a model that timm made, an exported model, or any ONNX file.
         precision: recipes that a timm model is checked in.
         batch: of a timm model, or of a graph whose batch is dynamic.
         img_size: side in pixels of the images of a timm model, or of a graph where it is dynamic.
@@ -143,12 +145,12 @@ def lint(
     """
     from trtbench.lint import lint as run
 
-    word = str(_path(subject))
     size = (batch, img_size)
-    if not is_model(word):
-        return run(Path(word), *size, words(target))
+    model = str(_path(subject)) if isinstance(subject, str | PathLike | Artifact) else subject
+    if isinstance(model, str) and not is_model(model):
+        return run(Path(model), *size, words(target))
     arguments: ModelArguments = {"overrides": overrides or {}}
-    exports = export_specs(parse_recipes(words(precision)), word, [size], arguments)
+    exports = export_specs(parse_recipes(words(precision)), model, [size], arguments)
     return run(exports, *size, words(target))
 
 
@@ -172,7 +174,7 @@ def diff(before: AnyPath | EngineArtifact, after: AnyPath | EngineArtifact) -> E
 def verify(
     recipes: str | Sequence[str],
     *,
-    model: AnyPath = DEFAULT_MODEL,
+    model: AnyModel = DEFAULT_MODEL,
     batch: int = DEFAULT_BATCH,
     img_size: int | None = None,
     data: AnyPath | None = None,
@@ -185,7 +187,7 @@ def verify(
 
     Args:
         recipes: such as ``["fp16", "nvfp4"]``; one that fails is a row with its reason.
-        model: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
         batch: images in a query.
         img_size: side of the images in pixels; default: the model's.
         data: folder with one folder of images per class, as ImageNet; default: synthetic images.

@@ -11,6 +11,7 @@ from trtbench.predict.gpus import find_gpu
 from trtbench.progress import OnStep, silent
 from trtbench.request import (
     DEFAULT_GPU,
+    AnyModel,
     AnyPath,
     ArgumentError,
     BenchArguments,
@@ -40,7 +41,7 @@ _DEFAULT_SAMPLES = Grid().inputs.samples
 def compare(
     subjects: AnyPath | Sequence[AnyPath],
     *,
-    model: AnyPath = DEFAULT_MODEL,
+    model: AnyModel = DEFAULT_MODEL,
     batch: int | Sequence[int] = DEFAULT_BATCH,
     img_size: int | Sequence[int] | None = None,
     runtime: str | Sequence[str] = (),
@@ -56,7 +57,7 @@ def compare(
     Args:
         subjects: recipes such as ``["fp16", "nvfp4"]``; with ``runtime`` also artifacts and files. A recipe
             that fails is a row with its reason.
-        model: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
         batch: images in a query; several give a row each.
         img_size: side of the images in pixels; several give a row each; default: the model's.
         runtime: time every recipe in these runtimes.
@@ -102,7 +103,7 @@ def compare_stored(paths: Sequence[AnyPath]) -> Comparison:
 def bench(
     subject: AnyPath,
     *,
-    model: AnyPath = DEFAULT_MODEL,
+    model: AnyModel = DEFAULT_MODEL,
     batch: int = DEFAULT_BATCH,
     img_size: int | None = None,
     runtime: str | None = None,
@@ -116,7 +117,7 @@ def bench(
 
     Args:
         subject: an exported model, an engine, a model file, or a recipe such as ``fp16``.
-        model: of a recipe: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        model: of a recipe: a timm name, a ``.yaml`` file of ``models/``, or a model that timm made.
         batch: images in a query.
         img_size: side of the images in pixels; default: the model's.
         runtime: see docs/measuring.md; default: the namesake of the engine's compiler.
@@ -144,7 +145,7 @@ def bench_against_itself(
     subject: AnyPath,
     comparisons: int,
     *,
-    model: AnyPath = DEFAULT_MODEL,
+    model: AnyModel = DEFAULT_MODEL,
     batch: int = DEFAULT_BATCH,
     img_size: int | None = None,
     runtime: str | None = None,
@@ -157,7 +158,7 @@ def bench_against_itself(
     Args:
         subject: an exported model, an engine, a model file, or a recipe such as ``fp16``.
         comparisons: how many, such as 200.
-        model: of a recipe: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        model: of a recipe: a timm name, a ``.yaml`` file of ``models/``, or a model that timm made.
         batch: images in a query.
         img_size: side of the images in pixels; default: the model's.
         runtime: see docs/measuring.md; default: the namesake of the engine's compiler.
@@ -183,7 +184,7 @@ def bench_against_itself(
 def predict(
     subjects: AnyPath | Sequence[AnyPath],
     *,
-    model: AnyPath = DEFAULT_MODEL,
+    model: AnyModel = DEFAULT_MODEL,
     batch: int | Sequence[int] = DEFAULT_BATCH,
     img_size: int | Sequence[int] | None = None,
     store: AnyPath = ".",
@@ -197,7 +198,7 @@ def predict(
     Args:
         subjects: recipes, or engines, exported models and ONNX files. A recipe that fails is a row with its
             reason.
-        model: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
         batch: images in a query; several give a row each.
         img_size: side of the images in pixels; several give a row each; default: the model's.
         store: folder of ``models/`` and ``engines/``.
@@ -219,7 +220,7 @@ def explain(
     recipe: str,
     *,
     gpu: str = DEFAULT_GPU,
-    model: AnyPath = DEFAULT_MODEL,
+    model: AnyModel = DEFAULT_MODEL,
     batch: int = DEFAULT_BATCH,
     img_size: int | None = None,
     store: AnyPath = ".",
@@ -231,7 +232,7 @@ def explain(
     Args:
         recipe: such as ``nvfp4`` or ``nvfp4@stock``.
         gpu: a name that ``gpus()`` lists.
-        model: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
         batch: images in a query.
         img_size: side of the images in pixels; default: the model's.
         store: folder of ``models/`` and ``engines/``.
@@ -255,7 +256,7 @@ def explain(
 
 
 def roofline(
-    model: AnyPath = DEFAULT_MODEL,
+    model: AnyModel = DEFAULT_MODEL,
     *,
     precision: str | Sequence[str] = ("fp16", "fp8"),
     batch: int | Sequence[int] = DEFAULT_BATCH,
@@ -267,7 +268,7 @@ def roofline(
     """Show what bounds each kernel of a model on a GPU, compute or memory; nothing is exported or timed.
 
     Args:
-        model: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
         precision: precisions or recipes.
         batch: images in a query, one or several.
         img_size: side of the images in pixels, one or several; default: the model's.
@@ -300,7 +301,7 @@ def _shapes(shapes: _Shapes) -> list[tuple[int, int | None]]:
 
 def _grid(
     subjects: AnyPath | Sequence[AnyPath],
-    model: AnyPath,
+    model: AnyModel,
     shapes: _Shapes,
     options: PredictArguments | BenchArguments | CompareArguments,
     runtimes: Sequence[str] = (),

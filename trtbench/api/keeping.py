@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from trtbench.api.words import DEFAULT_BATCH, DEFAULT_MODEL, open_store, words
 from trtbench.progress import OnStep, silent
 from trtbench.request import (
+    AnyModel,
     AnyPath,
     PackArguments,
     build_request,
@@ -69,7 +70,7 @@ def pack(
     subject: AnyPath | OnnxArtifact | EngineArtifact,
     path: AnyPath,
     *,
-    model: AnyPath = DEFAULT_MODEL,
+    model: AnyModel = DEFAULT_MODEL,
     batch: int = DEFAULT_BATCH,
     img_size: int | None = None,
     store: AnyPath = ".",
@@ -82,7 +83,7 @@ def pack(
         subject: a recipe, which is exported and built if the store lacks it; an engine; an exported model or
             an ONNX file, which is built.
         path: of the zip file; an older one is replaced.
-        model: of a recipe: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        model: of a recipe: a timm name, a ``.yaml`` file of ``models/``, or a model that timm made.
         batch: images in a query.
         img_size: side of the images in pixels; default: the model's.
         store: folder of ``models/``, ``engines/`` and ``results/``.

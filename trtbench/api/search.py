@@ -6,6 +6,7 @@ from trtbench.api.words import DEFAULT_BATCH, DEFAULT_MODEL, open_store
 from trtbench.predict.gpus import find_gpu
 from trtbench.progress import OnStep, silent
 from trtbench.request import (
+    AnyModel,
     AnyPath,
     ArgumentError,
     TuneArguments,
@@ -23,7 +24,7 @@ _DEFAULT_SAMPLES = TuneSpec.model_fields["inputs"].default.samples
 
 
 def tune(
-    model: AnyPath = DEFAULT_MODEL,
+    model: AnyModel = DEFAULT_MODEL,
     *,
     gpu: str,
     batch: int = DEFAULT_BATCH,
@@ -42,7 +43,7 @@ def tune(
     Finished work is kept in the store: an interrupted search resumes.
 
     Args:
-        model: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
         gpu: a name that ``gpus()`` lists.
         batch: images in a query.
         img_size: side of the images in pixels; default: the model's.

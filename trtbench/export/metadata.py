@@ -17,7 +17,7 @@ from trtbench.export.checkpoint_files import configuration
 from trtbench.export.model import image_shape
 from trtbench.specs import ExportSpec, ModelSpec
 
-_PREPARATION = ("mean", "std", "interpolation", "crop_pct", "crop_mode")
+PREPARATION = ("mean", "std", "interpolation", "crop_pct", "crop_mode")
 
 
 def with_metadata(graph: onnx.ModelProto, model: nn.Module, spec: ExportSpec) -> onnx.ModelProto:
@@ -42,7 +42,7 @@ def metadata_of(model: nn.Module, spec: ExportSpec) -> dict[str, str]:
 def _preprocessing(model: nn.Module) -> dict[str, object]:
     """How timm evaluates this model: size ``(C, H, W)``, and what resizes, crops and normalises."""
     config = resolve_model_data_config(model)
-    return {"input_size": image_shape(model), **{name: config[name] for name in _PREPARATION}}
+    return {"input_size": image_shape(model), **{name: config[name] for name in PREPARATION}}
 
 
 def class_names(model: nn.Module, spec: ModelSpec) -> list[str]:

@@ -26,6 +26,8 @@ _IMAGE_RECORD = "image.txt"
 TENSORRT_IMAGE = "nvcr.io/nvidia/tensorrt:25.11-py3"
 """An image with TensorRT and trtexec: the one that the Dockerfile builds on."""
 _CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
+_SYNCED = frozenset({"export", "gpu", "ort", "rtx"})
+"""Extras that ``uv sync`` installs without being asked, since the development tools need them."""
 _NOT_FROM_UV = frozenset({"tensorrt"})
 """Extras that ``[tool.uv]`` of pyproject.toml excludes, since only NVIDIA's package index has them whole."""
 LICENCE = "proprietary licence of NVIDIA's"
@@ -56,7 +58,8 @@ def install_command(*extras: str) -> str:
     if _is_image():
         return "docker build --tag trtbench .  # in the repository, then start the new image"
     if _is_synced_clone() and _NOT_FROM_UV.isdisjoint(extras):
-        return f"uv sync{_project_option()}"
+        others = "".join(f" --extra {extra}" for extra in extras if extra not in _SYNCED)
+        return f"uv sync{_project_option()}{others}"
     if _is_synced_clone():
         return f"uv pip install --no-config {_words(_requirements_of(extras))}"
     return f"{_pip('install')} {_sources(extras)}"

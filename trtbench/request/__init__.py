@@ -5,6 +5,7 @@ What is wrong is refused with the name of the argument.
 """
 
 from trtbench.request.arguments import (
+    AnyModel,
     AnyPath,
     ArgumentError,
     BenchArguments,
@@ -44,6 +45,7 @@ from trtbench.request.models import (
 __all__ = [
     "DEFAULT_GPU",
     "DEFAULT_PRECISIONS",
+    "AnyModel",
     "AnyPath",
     "ArgumentError",
     "BenchArguments",

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from os import PathLike
-from typing import TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar
 
 from pydantic import ValidationError
 
@@ -24,8 +24,13 @@ from trtbench.specs import (
     TimingCacheMode,
 )
 
+if TYPE_CHECKING:
+    from torch import nn
+
 S = TypeVar("S", bound=Spec)
 AnyPath = str | PathLike[str]
+AnyModel: TypeAlias = "str | PathLike[str] | nn.Module"
+"""A timm name, a ``.yaml`` file, or a model that timm made."""
 
 _ARGUMENTS: dict[tuple[type[Spec], str], str] = {
     (ModelSpec, "name"): "model",

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from trtbench.errors import SpecError
 from trtbench.predict.gpus import find_gpu
 from trtbench.request.arguments import (
+    AnyModel,
     AnyPath,
     ArgumentError,
     BenchArguments,
@@ -77,7 +78,7 @@ def grid_of(
     )
 
 
-def tune_spec(model: AnyPath, shape: Shape, arguments: TuneArguments, **fields: object) -> TuneSpec:
+def tune_spec(model: AnyModel, shape: Shape, arguments: TuneArguments, **fields: object) -> TuneSpec:
     """Read what is tuned; ``fields``: others of the spec.
 
     Raises:

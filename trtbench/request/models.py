@@ -1,16 +1,22 @@
 """Models, recipes and shapes."""
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from pydantic import ValidationError
 
 from trtbench.errors import SpecError
-from trtbench.request.arguments import AnyPath, ArgumentError, ModelArguments, checked_spec
+from trtbench.host.installation import needing
+from trtbench.request.arguments import AnyModel, ArgumentError, ModelArguments, checked_spec
 from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, ModelSpec
 from trtbench.specs.recipe import Recipe, parse_recipe
 from trtbench.specs.yaml_text import load_yaml, yaml_problem
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Shape = tuple[int, int | None]
 """Batch, and image size in pixels where it is not the model's own."""
@@ -45,18 +51,18 @@ def shapes_of(batches: Sequence[int], sizes: Sequence[int | None]) -> list[Shape
 
 
 def export_specs(
-    recipes: Sequence[Recipe], model: AnyPath, shapes: Sequence[Shape], arguments: ModelArguments
+    recipes: Sequence[Recipe], model: AnyModel, shapes: Sequence[Shape], arguments: ModelArguments
 ) -> tuple[ExportSpec, ...]:
     """Make one export for each shape and recipe, shape by shape.
 
     Args:
         recipes: the precisions.
-        model: a timm name, or a ``.yaml`` file such as those of ``models/``.
+        model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
         shapes: batches and image sizes; the file of a model may have an image size, too.
         arguments: of the model and its calibration.
 
     Raises:
-        SpecError: the file of the model or an argument is wrong.
+        SpecError: the file of the model, the object or an argument is wrong.
         ExportError: the checkpoint is missing or cannot be read.
     """
     spec = _model_spec(model, arguments)
@@ -89,7 +95,9 @@ def is_model(word: str) -> bool:
     return is_name or path.suffix == ".yaml"
 
 
-def _model_spec(model: AnyPath, arguments: ModelArguments) -> ModelSpec:
+def _model_spec(model: AnyModel, arguments: ModelArguments) -> ModelSpec:
+    if not isinstance(model, str | PathLike):
+        return _spec_of_object(model, arguments)
     word, checkpoint = str(model), arguments.get("checkpoint")
     entry = read_model_entry(Path(word)) if word.endswith(".yaml") else ModelSpec(name=word)
     if checkpoint is not None and arguments.get("pretrained"):
@@ -103,6 +111,15 @@ def _model_spec(model: AnyPath, arguments: ModelArguments) -> ModelSpec:
         img_size=entry.img_size,
         checkpoint=None if checkpoint is None else _checkpoint_spec(Path(checkpoint)),
     )
+
+
+def _spec_of_object(model: "nn.Module", arguments: ModelArguments) -> ModelSpec:
+    for name in ("overrides", "checkpoint", "pretrained"):
+        if arguments.get(name):
+            raise ArgumentError(name, f"{arguments.get(name)}: the model object has its own; remove it")
+    with needing("torch", "export"):
+        from trtbench.export.given import spec_of
+    return spec_of(model)
 
 
 def _checkpoint_spec(path: Path) -> CheckpointSpec:
