@@ -1,5 +1,6 @@
 """The Python API on a tiny ViT with the real exporter and the real compiler, beside the command line."""
 
+import ast
 import json
 import re
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from trtbench.store.artifacts import EngineArtifact, OnnxArtifact, Store
 
 TINY: dict[str, Any] = {"model": "vit_tiny_patch16_224", "overrides": {"depth": 1}, "batch": 2}
 WORDS = ["--model", "vit_tiny_patch16_224", "--set", "depth=1", "--batch", "2"]
+NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebook.ipynb"
 EXAMPLES = re.findall(
     r"```python\n(.*?)```", (Path(__file__).parents[2] / "docs" / "python.md").read_text(), re.DOTALL
 )
@@ -103,3 +105,21 @@ def test_the_examples_of_the_documentation_run(store: Store, monkeypatch: pytest
         exec(example, names)  # noqa: S102
     assert isinstance(names["comparison"], Comparison)
     assert tb.load("comparison.json") == names["comparison"]
+
+
+def test_every_cell_of_the_notebook_runs_and_shows_a_table(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(store.root)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cells = json.loads(NOTEBOOK.read_text())["cells"]
+    names: dict[str, Any] = {}
+    shown = []
+    for cell in (each for each in cells if each["cell_type"] == "code"):
+        *statements, last = ast.parse("".join(cell["source"])).body
+        assert isinstance(last, ast.Expr)
+        exec(compile(ast.Module(statements, []), "cell", "exec"), names)  # noqa: S102
+        shown.append(eval(compile(ast.Expression(last.value), "cell", "eval"), names))  # noqa: S307
+    tables = [value for value in shown if hasattr(value, "_repr_html_")]
+    assert len(tables) == 3
+    assert all("<table" in table._repr_html_() for table in tables)
