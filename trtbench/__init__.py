@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from trtbench.api import load as load
     from trtbench.api import predict as predict
     from trtbench.api import roofline as roofline
+    from trtbench.api import trace as trace
     from trtbench.api import tune as tune
     from trtbench.api import verify as verify
 
@@ -57,6 +58,7 @@ __all__ = [
     "load",
     "predict",
     "roofline",
+    "trace",
     "tune",
     "verify",
 ]

@@ -17,6 +17,7 @@ from trtbench.api.comparisons import (
 from trtbench.api.machine import doctor, gpus
 from trtbench.api.search import tune
 from trtbench.api.stored import load
+from trtbench.api.traces import trace
 from trtbench.errors import Code, TrtbenchError
 from trtbench.progress import Step
 
@@ -39,6 +40,7 @@ __all__ = [
     "load",
     "predict",
     "roofline",
+    "trace",
     "tune",
     "verify",
 ]

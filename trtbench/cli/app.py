@@ -23,6 +23,7 @@ COMMANDS = {
     "predict": "Predict the times of recipes on a GPU that need not be here.",
     "roofline": "Show what bounds each kernel, over batch, image size and precision.",
     "explain": "Show why a recipe is no faster, and what would make it so.",
+    "trace": "Show where time goes in a profiler's trace.",
     "tune": "Search for the fastest recipe that keeps an error bound.",
     "gpus": "List the GPUs that times can be predicted for.",
     "export": "Quantise a model and write it as ONNX, per recipe.",

@@ -1,0 +1,51 @@
+"""Traces as text at two widths: one in full, two side by side, and a layer profile."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from support.traces import eager, graphed, write_nsys, write_profile
+
+from trtbench.report.text.trace import render_trace
+from trtbench.results import TraceReport
+from trtbench.trace import trace
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "trace"
+LAYERS = [
+    ("/blocks.0/attn/qkv/MatMul_myl0_1", 0.120),
+    ("_gemm_mha_v2_myl0_2", 0.045),
+    ("__myl_MoveConc_myl0_3", 0.01),
+]
+
+
+def recorded() -> dict[str, TraceReport]:
+    """Reports on files in the present folder, as the golden files have them."""
+    first = eager()
+    first.copies.append((1_006_000, 1_007_000, 1, 20_000))
+    write_nsys(Path("eager.sqlite"), first)
+    write_nsys(Path("graph.sqlite"), graphed(), target=(12, 0))
+    write_profile(Path("profile.json"), LAYERS)
+    names = {"one": ["eager.sqlite"], "two": ["eager.sqlite", "graph.sqlite"], "layers": ["profile.json"]}
+    return {name: trace([Path(each) for each in files]) for name, files in names.items()}
+
+
+def render(report: TraceReport, width: int) -> str:
+    console = Console(file=StringIO(), width=width, highlight=False)
+    render_trace(report, console)
+    assert isinstance(console.file, StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+@pytest.mark.parametrize("width", [110, 80])
+def test_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, report in recorded().items():
+        assert render(report, width) == (GOLDEN / f"{name}_{width}.txt").read_text()
+
+
+def test_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    report = recorded()["two"]
+    assert report == TraceReport.model_validate_json((GOLDEN / "two.json").read_bytes())
+    assert report.evidence == ("measured",)

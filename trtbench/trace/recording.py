@@ -1,0 +1,106 @@
+"""What every reader gives: the events of a recording as columns, times in ns."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from trtbench.results.trace import Cause
+from trtbench.trace.spans import Ns
+
+Indices = npt.NDArray[np.int32]
+Correlations = npt.NDArray[np.uint32]
+
+CALL_CAUSES: tuple[Cause, ...] = (
+    "allocation",
+    "launch",
+    "copy calls",
+    "other CUDA calls",
+    "synchronisation",
+    "operators",
+    "Python",
+)
+"""What the host does; of several at once, the first counts."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Kernels of one GPU by start. ``name`` is an index into ``names``; ``correlation`` 0 is unknown."""
+
+    names: tuple[str, ...]
+    start: Ns
+    end: Ns
+    name: Indices
+    correlation: Correlations
+    stream: Indices
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Copies and memsets of one GPU. ``kind`` is an index into ``kinds``, such as ``host to device``."""
+
+    kinds: tuple[str, ...]
+    start: Ns
+    end: Ns
+    kind: Indices
+    bytes: Ns
+
+
+@dataclass(frozen=True)
+class Calls:
+    """What the host did; ``causes`` has one for each of ``names``."""
+
+    names: tuple[str, ...]
+    causes: tuple[Cause, ...]
+    start: Ns
+    end: Ns
+    name: Indices
+    correlation: Correlations
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Ranges that the program named, of NVTX or of torch's ``record_function``, on the host's clock."""
+
+    names: tuple[str, ...]
+    start: Ns
+    end: Ns
+    name: Indices
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One GPU of a recording. ``graph_replays``: of these graphs, no kernels were recorded."""
+
+    tool: str
+    gpu: str | None
+    target: str | None
+    device: int
+    kernels: Kernels
+    copies: Copies
+    calls: Calls
+    ranges: Ranges
+    graph_replays: int = 0
+
+
+@dataclass
+class Names:
+    """Numbers for names, in the order in which they come."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def number(self, name: str) -> int:
+        """The number of a name, a new one if it is new."""
+        return self.numbers.setdefault(name, len(self.numbers))
+
+    def all(self) -> tuple[str, ...]:
+        """All names by number."""
+        return tuple(self.numbers)
+
+
+_NO_TIMES, _NO_INDICES = np.empty(0, np.int64), np.empty(0, np.int32)
+NO_CALLS = Calls((), (), _NO_TIMES, _NO_TIMES, _NO_INDICES, np.empty(0, np.uint32))
+NO_RANGES = Ranges((), _NO_TIMES, _NO_TIMES, _NO_INDICES)
