@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from trtbench.errors import ArtifactError, Code
 from trtbench.results.trace import Cause
+from trtbench.trace.calls import calls_of
 from trtbench.trace.json_stream import JsonStream
-from trtbench.trace.recording import Calls, Copies, Kernels, Names, Ranges, Recording
+from trtbench.trace.recording import Copies, Kernels, Names, Ranges, Recording
 from trtbench.trace.taxonomy import cause_of_call
 
 _KINDS = {
@@ -180,20 +181,13 @@ def _why_no_kernels(events: _Events) -> str:
 def _recording(events: _Events, device: int) -> Recording:
     gpu = events.gpus.get(device, {})
     start, end, name, correlation, stream = events.kernels[device].sorted()
-    kernels = Kernels(
-        events.kernel_names.all(),
-        start,
-        end,
-        name.astype(np.int32),
-        correlation.astype(np.uint32),
-        stream.astype(np.int32),
-    )
+    kernels = Kernels(events.kernel_names.all(), start, end, name, correlation, stream)
     start, end, kind, nbytes = events.copies[device].sorted()
-    copies = Copies(events.copy_kinds.all(), start, end, kind.astype(np.int32), nbytes)
+    copies = Copies(events.copy_kinds.all(), start, end, kind, nbytes)
     start, end, name, correlation = events.calls.sorted()
-    names, causes = events.call_names.all(), tuple(events.causes)
-    calls = Calls(names, causes, start, end, name.astype(np.int32), correlation.astype(np.uint32))
+    columns = (start, end, name, correlation)
     start, end, name = events.ranges.sorted()
+    calls = calls_of(events.call_names.all(), events.causes, columns, keeps_launches=len(start) > 0)
     major, minor = gpu.get("computeMajor"), gpu.get("computeMinor")
     return Recording(
         tool="torch.profiler" if events.is_torch else "Chrome trace",
@@ -203,7 +197,7 @@ def _recording(events: _Events, device: int) -> Recording:
         kernels=kernels,
         copies=copies,
         calls=calls,
-        ranges=Ranges(events.range_names.all(), start, end, name.astype(np.int32)),
+        ranges=Ranges(events.range_names.all(), start, end, name),
     )
 
 

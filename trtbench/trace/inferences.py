@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from trtbench.results.trace import InferenceSource
-from trtbench.trace.recording import Calls, Kernels, Ranges, Recording
-from trtbench.trace.spans import Ns
+from trtbench.trace.calls import Calls
+from trtbench.trace.recording import Kernels, Ranges, Recording
+from trtbench.trace.spans import Column, Ns
 
 Bounds = npt.NDArray[np.intp]
 
@@ -87,13 +88,11 @@ def _families(ranges: Ranges) -> Iterator[tuple[str, Ns, Ns]]:
 
 def _launch_times(kernels: Kernels, calls: Calls) -> Ns | None:
     """When the call that launched each kernel began; -1 where that is unknown."""
-    known = np.flatnonzero(calls.correlation)
-    if not len(known):
+    ids = calls.correlation
+    if not len(ids):
         return None
-    order = known[np.argsort(calls.correlation[known], kind="stable")]
-    ids = calls.correlation[order]
     place = np.minimum(np.searchsorted(ids, kernels.correlation), len(ids) - 1)
-    return np.where(ids[place] == kernels.correlation, calls.start[order[place]], -1)
+    return np.where(ids[place] == kernels.correlation, calls.start[place], -1)
 
 
 def _split_by_times(name: str, start: Ns, end: Ns, launched: Ns) -> Split | None:
@@ -125,7 +124,7 @@ def by_graph_launches(recording: Recording) -> Split | None:
     return Split("graph launch", "one CUDA graph each", first, last)
 
 
-def _runs(values: npt.NDArray[np.integer]) -> tuple[Bounds, Bounds]:
+def _runs(values: Column | Bounds) -> tuple[Bounds, Bounds]:
     """Where runs of equal values begin and end."""
     changes = np.flatnonzero(values[1:] != values[:-1]) + 1
     return np.concatenate(([0], changes)), np.concatenate((changes, [len(values)]))
@@ -154,7 +153,7 @@ def by_sequence(kernels: Kernels) -> Split | None:
     return Split("kernel sequence", f"{period} kernels that repeat", first, first + period)
 
 
-def _period(name: npt.NDArray[np.int32]) -> int | None:
+def _period(name: Column) -> int | None:
     """Candidates are the distances between equal kernels; the shortest of the best wins."""
     sample = name[-_SAMPLE:]
     candidates = set()
@@ -176,7 +175,7 @@ def _period(name: npt.NDArray[np.int32]) -> int | None:
 
 def _phase(kernels: Kernels, begin: int, end: int, period: int) -> int:
     """How far behind ``begin`` an inference begins."""
-    count = (end - begin) // period - 1
+    count = min(end - begin, _SAMPLE) // period - 1
     if count < 1:
         return 0
     stop = begin + period * count + 1

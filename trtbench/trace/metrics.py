@@ -19,17 +19,30 @@ from trtbench.results.trace import (
     Trace,
     Transfer,
 )
+from trtbench.trace.calls import Function
 from trtbench.trace.findings import findings_on
 from trtbench.trace.inferences import Split, split_inferences
 from trtbench.trace.layer_profile import TOOL, LayerProfile
-from trtbench.trace.recording import CALL_CAUSES, Copies, Recording
-from trtbench.trace.spans import Ns, Spans, gaps_between, overlap_ns, together, union
+from trtbench.trace.recording import Copies, Recording
+from trtbench.trace.spans import (
+    NOTHING,
+    Ns,
+    Spans,
+    blocks,
+    gaps_between,
+    overlap_ns,
+    together,
+    union,
+    within,
+)
 from trtbench.trace.taxonomy import architecture_of, category_of, format_of
 
 GAP_US = 10.0
 """Shorter gaps are those between two kernels of a queue that never runs empty."""
 _BIN_EDGES_US = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 1000.0, 10000.0)
 _MS, _US = 1e-6, 1e-3
+_BLOCK = 1 << 19
+"""Gaps at a time, whose activities are merged."""
 
 
 def trace_of(recording: Recording, label: str, path: Path) -> Trace:
@@ -52,7 +65,7 @@ def trace_of(recording: Recording, label: str, path: Path) -> Trace:
         categories=_categories(kernels),
         kernels=kernels,
         transfers=tuple(_transfers(recording.copies)),
-        host_calls=tuple(_host_calls(recording)),
+        host_calls=tuple(_host_calls(recording.calls.functions)),
     )
     return found.model_copy(update={"findings": findings_on(found, recording.graph_replays)})
 
@@ -211,32 +224,25 @@ def _gaps(idle: Spans) -> Gaps:
 
 def _idle_shares(recording: Recording, idle: Spans, window_ns: int) -> Iterator[IdleShare]:
     """What happens while no kernel runs; of several things at once, the first of the list counts."""
-    idle_ns, found_ns = idle.total_ns, 0
-    covered: Spans | None = None
-    for cause, spans in _activities(recording):
-        covered = spans if covered is None else together(covered, spans)
-        so_far_ns = int(np.sum(overlap_ns(idle, covered)))
-        if so_far_ns > found_ns:
-            yield _idle_share(cause, so_far_ns - found_ns, window_ns)
-        found_ns = so_far_ns
-    if idle_ns > found_ns:
-        yield _idle_share("outside CUDA", idle_ns - found_ns, window_ns)
+    copies = recording.copies
+    copying: tuple[Cause, Spans] = ("copies", union(copies.start, copies.end))
+    activities = (copying, *recording.calls.activities)
+    totals = dict.fromkeys((cause for cause, _ in activities), 0)
+    for block in blocks(idle, _BLOCK):
+        covered, before_ns = NOTHING, 0
+        for cause, spans in activities:
+            covered = together(covered, within(spans, int(block.start[0]), int(block.end[-1])))
+            so_far_ns = int(np.sum(overlap_ns(block, covered)))
+            totals[cause] += so_far_ns - before_ns
+            before_ns = so_far_ns
+    totals["outside CUDA"] = idle.total_ns - sum(totals.values())
+    for cause, total_ns in totals.items():
+        if total_ns:
+            yield _idle_share(cause, total_ns, window_ns)
 
 
 def _idle_share(cause: Cause, total_ns: int, window_ns: int) -> IdleShare:
     return IdleShare(cause=cause, total_ms=_MS * total_ns, share=total_ns / window_ns)
-
-
-def _activities(recording: Recording) -> Iterator[tuple[Cause, Spans]]:
-    copies, calls = recording.copies, recording.calls
-    if len(copies.start):
-        yield "copies", union(copies.start, copies.end)
-    causes = np.array([CALL_CAUSES.index(each) for each in calls.causes], np.int8)
-    for number, cause in enumerate(CALL_CAUSES):
-        names = causes == number
-        if np.any(names):
-            chosen = names[calls.name]
-            yield cause, union(calls.start[chosen], calls.end[chosen])
 
 
 def _inferences(recording: Recording, split: Split, busy: Spans) -> Inferences:
@@ -282,19 +288,14 @@ def _transfers(copies: Copies) -> Iterator[Transfer]:
             )
 
 
-def _host_calls(recording: Recording) -> Iterator[HostCall]:
-    """One a function, the longest together first."""
-    calls = recording.calls
-    size = len(calls.names)
-    counts = np.bincount(calls.name, minlength=size)
-    sums = np.bincount(calls.name, weights=calls.end - calls.start, minlength=size)
-    for index in np.argsort(-sums, kind="stable"):
-        if counts[index] and calls.causes[index] not in ("operators", "Python"):
-            total_ms = _MS * float(sums[index])
+def _host_calls(functions: Sequence[Function]) -> Iterator[HostCall]:
+    """One a function of CUDA, the longest together first."""
+    for each in sorted(functions, key=lambda each: -each.total_ns):
+        if each.cause not in ("operators", "Python"):
             yield HostCall(
-                name=calls.names[index],
-                cause=calls.causes[index],
-                count=int(counts[index]),
-                total_ms=total_ms,
-                mean_us=1e3 * total_ms / int(counts[index]),
+                name=each.name,
+                cause=each.cause,
+                count=each.count,
+                total_ms=_MS * each.total_ns,
+                mean_us=_US * each.total_ns / each.count,
             )

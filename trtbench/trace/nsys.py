@@ -11,24 +11,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-import numpy.typing as npt
 
 from trtbench.errors import ArtifactError, Code
+from trtbench.trace.calls import NO_CALLS, Calls, calls_of
 from trtbench.trace.recording import (
-    NO_CALLS,
     NO_RANGES,
-    Calls,
     Copies,
     Kernels,
     Names,
     Ranges,
     Recording,
 )
-from trtbench.trace.spans import Ns
+from trtbench.trace.spans import Column, Ns
 from trtbench.trace.taxonomy import cause_of_call
 
 _KERNELS = "CUPTI_ACTIVITY_KIND_KERNEL"
@@ -62,7 +59,6 @@ _COPY_KINDS = {
 REPLAY = "CUDA graph replay (kernels not recorded)"
 NODE_REMEDY = "record again with nsys profile --cuda-graph-trace=node"
 
-Column = npt.NDArray[np.signedinteger[Any]]
 Columns = tuple[Column, ...]
 
 
@@ -118,18 +114,19 @@ class _Export:
 
 
 def _narrowed(values: Ns) -> list[Column]:
-    """Columns of a chunk, in 32 bits where all of its numbers fit."""
-    narrow = np.iinfo(np.int32)
-    fits = (values.min(axis=0) >= narrow.min) & (values.max(axis=0) <= narrow.max)
-    return [
-        values[:, index].astype(np.int32 if fits[index] else np.int64) for index in range(values.shape[1])
-    ]
+    """Columns of a chunk, each in as few bits as its numbers allow."""
+    return [column.astype(np.result_type(*map(np.min_scalar_type, _ends(column)))) for column in values.T]
+
+
+def _ends(column: Column) -> tuple[int, int]:
+    """The smallest and the largest number; a negative one at least, since all types are to be signed."""
+    return min(-1, int(column.min())), int(column.max())
 
 
 def _joined(chunks: list[list[Column]], index: int) -> Column:
     column = np.concatenate([chunk[index] for chunk in chunks])
     for chunk in chunks:
-        chunk[index] = np.empty(0, np.int32)  # a column at a time is twice in memory
+        chunk[index] = chunk[index][:0].copy()  # a column at a time is twice in memory
     return column
 
 
@@ -207,7 +204,8 @@ def _why_no_kernels(export: _Export) -> str:
 def _recordings(export: _Export) -> list[Recording]:
     names, columns = _kernel_columns(export)
     *columns_of_kernels, devices = columns
-    calls, ranges, copies = _calls(export), _ranges(export), _copy_columns(export)
+    ranges, copies = _ranges(export), _copy_columns(export)
+    calls = _calls(export, keeps_launches=len(ranges.start) > 0)
     replays = names.index(REPLAY) if REPLAY in names else None
     found = []
     for device in np.unique(devices):
@@ -266,8 +264,8 @@ def _named(export: _Export, ids: Column) -> tuple[tuple[str, ...], Column]:
     occurs = np.zeros(int(ids.max(initial=0)) + 1, bool)
     occurs[ids] = True
     used = np.flatnonzero(occurs)
-    index = np.zeros(len(occurs), np.int32)
-    index[used] = np.arange(len(used), dtype=np.int32)
+    index = np.zeros(len(occurs), np.int16 if len(used) <= np.iinfo(np.int16).max else np.int32)
+    index[used] = np.arange(len(used))
     return export.strings(used), index[ids]
 
 
@@ -279,14 +277,7 @@ def _kernels_of(names: tuple[str, ...], columns: Columns, devices: Column, devic
         order = np.argsort(start, kind="stable")
         columns = tuple(column[order] for column in columns)
     start, end, name, correlation, stream = columns
-    return Kernels(
-        names,
-        start,
-        end,
-        name.astype(np.int32, copy=False),
-        correlation.astype(np.uint32, copy=False),
-        stream.astype(np.int32, copy=False),
-    )
+    return Kernels(names, _times(start), _times(end), name, correlation, stream)
 
 
 def _copy_columns(export: _Export) -> tuple[tuple[str, ...], Columns]:
@@ -308,20 +299,25 @@ def _copy_columns(export: _Export) -> tuple[tuple[str, ...], Columns]:
         if kind is not None:
             found, index = np.unique(numbers, return_inverse=True)
             texts = (_COPY_KINDS.get(int(each), f"kind {each}") for each in found)
-            numbers = np.array([kinds.number(text) for text in texts], np.int64)[index]
+            numbers = np.array([kinds.number(text) for text in texts], np.int16)[index]
         parts.append((start, end, numbers, nbytes, device))
     if not parts:
         return (), tuple(np.empty(0, np.int64) for _ in range(5))
     return kinds.all(), tuple(np.concatenate(each) for each in zip(*parts, strict=True))
 
 
+def _times(column: Column) -> Ns:
+    """Wide enough for sums and differences."""
+    return column.astype(np.int64, copy=False)
+
+
 def _copies_of(kinds: tuple[str, ...], columns: Columns, device: int) -> Copies:
     *values, devices = columns
     start, end, kind, nbytes = (column[devices == device] for column in values)
-    return Copies(kinds, start, end, kind.astype(np.int32), nbytes)
+    return Copies(kinds, _times(start), _times(end), kind, _times(nbytes))
 
 
-def _calls(export: _Export) -> Calls:
+def _calls(export: _Export, keeps_launches: bool) -> Calls:
     if not export.has(_CALLS):
         return NO_CALLS
     start, end, name, correlation = export.columns(
@@ -335,7 +331,7 @@ def _calls(export: _Export) -> Calls:
     texts, name = _named(export, name)
     names = tuple(_VERSION.sub("", text) for text in texts)
     causes = tuple(cause_of_call(each) for each in names)
-    return Calls(names, causes, start, end, name.astype(np.int32, copy=False), correlation.astype(np.uint32))
+    return calls_of(names, causes, (_times(start), _times(end), name, correlation), keeps_launches)
 
 
 def _ranges(export: _Export) -> Ranges:
@@ -353,9 +349,8 @@ def _ranges(export: _Export) -> Ranges:
         starts.append(start)
         ends.append(end)
         numbers.append(names.number(str(name)))
-    return Ranges(
-        names.all(), np.array(starts, np.int64), np.array(ends, np.int64), np.array(numbers, np.int32)
-    )
+    found = [np.array(each, np.int64) for each in (starts, ends, numbers)]
+    return Ranges(names.all(), found[0], found[1], found[2])
 
 
 def _gpu(export: _Export, device: int) -> tuple[str | None, str | None]:

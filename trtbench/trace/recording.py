@@ -3,24 +3,9 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from trtbench.results.trace import Cause
-from trtbench.trace.spans import Ns
-
-Indices = npt.NDArray[np.int32]
-Correlations = npt.NDArray[np.uint32]
-
-CALL_CAUSES: tuple[Cause, ...] = (
-    "allocation",
-    "launch",
-    "copy calls",
-    "other CUDA calls",
-    "synchronisation",
-    "operators",
-    "Python",
-)
-"""What the host does; of several at once, the first counts."""
+from trtbench.trace.calls import Calls
+from trtbench.trace.spans import Column, Ns
 
 
 @dataclass(frozen=True)
@@ -30,9 +15,9 @@ class Kernels:
     names: tuple[str, ...]
     start: Ns
     end: Ns
-    name: Indices
-    correlation: Correlations
-    stream: Indices
+    name: Column
+    correlation: Column
+    stream: Column
 
     def __len__(self) -> int:
         return len(self.start)
@@ -45,20 +30,8 @@ class Copies:
     kinds: tuple[str, ...]
     start: Ns
     end: Ns
-    kind: Indices
+    kind: Column
     bytes: Ns
-
-
-@dataclass(frozen=True)
-class Calls:
-    """What the host did; ``causes`` has one for each of ``names``."""
-
-    names: tuple[str, ...]
-    causes: tuple[Cause, ...]
-    start: Ns
-    end: Ns
-    name: Indices
-    correlation: Correlations
 
 
 @dataclass(frozen=True)
@@ -68,7 +41,7 @@ class Ranges:
     names: tuple[str, ...]
     start: Ns
     end: Ns
-    name: Indices
+    name: Column
 
 
 @dataclass(frozen=True)
@@ -101,6 +74,5 @@ class Names:
         return tuple(self.numbers)
 
 
-_NO_TIMES, _NO_INDICES = np.empty(0, np.int64), np.empty(0, np.int32)
-NO_CALLS = Calls((), (), _NO_TIMES, _NO_TIMES, _NO_INDICES, np.empty(0, np.uint32))
-NO_RANGES = Ranges((), _NO_TIMES, _NO_TIMES, _NO_INDICES)
+_NONE = np.empty(0, np.int64)
+NO_RANGES = Ranges((), _NONE, _NONE, _NONE)

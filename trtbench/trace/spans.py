@@ -1,10 +1,13 @@
 """Sets of times as sorted arrays of starts and ends in ns, whole numbers."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+Column = npt.NDArray[np.signedinteger[Any]]
 Ns = npt.NDArray[np.int64]
 
 
@@ -32,9 +35,9 @@ def union(start: Ns, end: Ns) -> Spans:
         order = np.argsort(start, kind="stable")
         start, end = start[order], end[order]
     reached = np.maximum.accumulate(end)
-    begins = np.flatnonzero(start[1:] > reached[:-1]) + 1
-    first = np.concatenate(([0], begins))
-    return Spans(start[first], reached[np.concatenate((begins - 1, [len(start) - 1]))])
+    begins = np.ones(len(start) + 1, bool)
+    np.greater(start[1:], reached[:-1], out=begins[1:-1])
+    return Spans(start[begins[:-1]], reached[begins[1:]])
 
 
 def together(*spans: Spans) -> Spans:
@@ -45,6 +48,19 @@ def together(*spans: Spans) -> Spans:
 def gaps_between(spans: Spans) -> Spans:
     """What lies between two neighbours of a set."""
     return Spans(spans.end[:-1], spans.start[1:])
+
+
+def within(spans: Spans, begin: int, end: int) -> Spans:
+    """Those of a set that reach into a window."""
+    first = np.searchsorted(spans.end, begin, side="right")
+    last = np.searchsorted(spans.start, end, side="left")
+    return Spans(spans.start[first:last], spans.end[first:last])
+
+
+def blocks(spans: Spans, size: int) -> Iterator[Spans]:
+    """A set in pieces of so many intervals."""
+    for first in range(0, len(spans.start), size):
+        yield Spans(spans.start[first : first + size], spans.end[first : first + size])
 
 
 def overlap_ns(parts: Spans, whole: Spans) -> Ns:
