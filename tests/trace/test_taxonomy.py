@@ -32,7 +32,7 @@ NAMES = {
     "void cutlass::Kernel2<cutlass_80_tensorop_f16_s16816gemm_relu_f16_256x128_32x3_tn>": "gemm fp16 sm80",
     "void cutlass::device_kernel<flash::enable_sm90<flash::FlashAttnFwdSm90>>": "attention sm90",
     "void cublasLt::splitKreduce_kernel<32, 16, int, __half, float>": "gemm fp16",
-    "void pytorch_flash::flash_fwd_kernel<Flash_fwd_kernel_traits<64, 128, cutlass::half_t>>": "attention fp16",
+    "void pytorch_flash::flash_fwd_kernel<Flash_fwd_kernel_traits<64, cutlass::half_t>>": "attention fp16",
     "cudnn_generated_fort_native_sdpa_sm90_flash_fprop_wgmma_f16_knob_7_64x64x64": "attention fp16 sm90",
     "fmha_cutlassF_f16_aligned_64x64_rf_sm80(PyTorchMemEffAttention)": "attention fp16 sm80",
     "sm80_xmma_fprop_implicit_gemm_f16f16_f16f32_f32_nhwckrsc_nhwc_tilesize128x128x64": "conv fp16 sm80",
@@ -59,7 +59,7 @@ NAMES = {
     "triton_poi_fused_add_2": "pointwise",
     # onnxruntime.
     "void onnxruntime::cuda::cuApplyLayerNorm<__half, float, __half, false>": "norm",
-    "void onnxruntime::cuda::_UnaryElementWise<__half, float, onnxruntime::cuda::OP_Cast<__half>>": "reformat",
+    "void onnxruntime::cuda::_UnaryElementWise<__half, float, OP_Cast<__half, float>>": "reformat",
     "void onnxruntime::cuda::_BinaryElementWise<__half, __half, __half, OP_Add<__half>>": "pointwise",
     "void onnxruntime::cuda::Transpose4DKernelParallelizeOneElementPerThread<2>": "reformat",
     "void onnxruntime::cuda::_UnaryElementWise<__half, __half, onnxruntime::cuda::OP_Gelu<__half>>": "gelu",

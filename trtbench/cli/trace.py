@@ -5,37 +5,65 @@ from typing import Annotated
 
 import typer
 
-from trtbench.cli.options import JsonOption
+from trtbench.cli.groups import Given
+from trtbench.cli.options import OutputOptions, TraceOptions
 from trtbench.cli.output import print_result
 from trtbench.cli.path_names import checked_names
 
 
 def command(
-    traces: Annotated[
+    subjects: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE...",
-            help="SQLite exports of Nsight Systems, traces of torch.profiler, or layer profiles of trtexec.",
+            metavar="FILE|RECIPE|ARTIFACT...",
+            help="SQLite exports of Nsight Systems, traces of torch.profiler or layer profiles of trtexec; "
+            "with --runtime, what to record.",
             callback=checked_names,
         ),
     ],
-    json: JsonOption = False,
+    options: TraceOptions,
+    output: OutputOptions,
+    given: Given,
+    runtime: Annotated[
+        list[str] | None,
+        typer.Option(help="Record a trace in this runtime on the local GPU; repeatable."),
+    ] = None,
+    engine: Annotated[
+        Path | None,
+        typer.Option(
+            help="The engine that ran in a trace: put its layers beside the kernels.", callback=checked_names
+        ),
+    ] = None,
 ) -> None:
     """Show where GPU and wall time go in a profiler's trace; several traces stand side by side.
 
     Kernels are sorted by what they do, gaps by what the host does meanwhile, and sums are also given for one
-    inference. docs/traces.md says how to record a trace and what each number is.
+    inference. With --runtime, the trace is recorded here, through torch's profiler, and kept in the store.
+    docs/traces.md says how to record traces otherwise, and what each number is.
 
     For example:
 
     trtbench trace vit.sqlite
 
     trtbench trace fp16.sqlite nvfp4.sqlite
+
+    trtbench trace profile.json --engine engines/vit_base_patch16_224-nvfp4-b64-tensorrt
+
+    trtbench trace fp16 --runtime torch-eager --runtime torch --batch 8
     """
+    from trtbench.cli.parse import parse_recorded, parse_traces
     from trtbench.report.text.progress import progress_display
     from trtbench.report.text.trace import render_trace
-    from trtbench.trace import trace
 
     with progress_display(()) as on_step:
-        report = trace([Path(each) for each in traces], on_step)
-    print_result(report, json, render_trace)
+        if runtime:
+            from trtbench.compare import record
+            from trtbench.store.artifacts import Store
+
+            report = record(parse_recorded(subjects, options, given, runtime), Store(output.store), on_step)
+        else:
+            from trtbench.trace import trace
+
+            paths, gpu = parse_traces(subjects, options.gpu, given)
+            report = trace(paths, engine, gpu, on_step)
+    print_result(report, output.json, render_trace)
