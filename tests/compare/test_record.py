@@ -108,6 +108,8 @@ def test_runtimes_without_kernels_to_record_are_refused(
         ("a.json --batch 8", "--batch has no effect on a trace; remove it, or add --runtime"),
         ("a.json --no-graph", "--no-graph has no effect on a trace"),
         ("a.json --gpu h200", "--gpu needs --engine"),
+        ("a.json -o a.txt", "-o a.txt: expected one .json for a timeline, one .md for a report"),
+        ("a.json --engine none", "none: "),
         ("fp16", "fp16: no such file; name a trace, or a recipe with the --runtime to record it in"),
         ("fp16 --runtime torch --engine a.json", "--engine and --runtime exclude each other"),
         ("fp16 --runtime torch --optimization-level 3", "--optimization-level has no effect"),

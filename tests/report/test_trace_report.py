@@ -8,6 +8,7 @@ from rich.console import Console
 from support.traces import eager, graphed, write_nsys, write_profile
 
 from trtbench.report.text.trace import render_trace
+from trtbench.report.written.trace import written_report
 from trtbench.results import TraceReport
 from trtbench.trace import trace
 
@@ -42,6 +43,13 @@ def test_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> No
     monkeypatch.chdir(tmp_path)
     for name, report in recorded().items():
         assert render(report, width) == (GOLDEN / f"{name}_{width}.txt").read_text()
+
+
+def test_the_written_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    report = recorded()["two"]
+    text = written_report(report, "trtbench trace eager.sqlite graph.sqlite -o two.md")
+    assert text == (GOLDEN / "two.md").read_text()
 
 
 def test_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

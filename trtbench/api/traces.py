@@ -24,6 +24,7 @@ def trace(
     batch: int = DEFAULT_BATCH,
     img_size: int | None = None,
     store: AnyPath = ".",
+    timeline: AnyPath | None = None,
     on_step: OnStep = silent,
     **options: "Unpack[TraceArguments]",
 ) -> TraceReport:
@@ -39,6 +40,7 @@ def trace(
         batch: images in a query.
         img_size: side of the images in pixels; default: the model's.
         store: folder of ``models/``, ``engines/`` and ``results/``; keeps what is recorded.
+        timeline: where a timeline is written, for ui.perfetto.dev.
         on_step: progress callback.
         options: as in ``trtbench.request.TraceArguments``.
 
@@ -49,14 +51,15 @@ def trace(
     """
     check_names(options, TraceArguments.__annotations__)
     found = None if gpu is None else find_gpu(gpu)
+    drawn = None if timeline is None else Path(timeline)
     if not runtime:
         from trtbench.trace import trace as read
 
         paths = [Path(each) for each in words(subjects)]
-        return read(paths, None if engine is None else Path(engine), found, on_step)
+        return read(paths, None if engine is None else Path(engine), found, on_step, drawn)
     from trtbench.compare import record
 
     recipes, files = subjects_of(words(subjects))
     exports = export_specs(recipes, model, [(batch, img_size)], options) if recipes else ()
     grid = grid_of(exports, files, options, several(runtime)).model_copy(update={"gpu": found})
-    return record(grid, open_store(store), on_step)
+    return record(grid, open_store(store), on_step, drawn)

@@ -110,6 +110,20 @@ def parse_traces(words: Sequence[str], gpu: str | None, given: Given) -> tuple[l
     return [Path(word) for word in words], None if gpu is None else find_gpu(gpu)
 
 
+def parse_written(paths: Sequence[Path]) -> tuple[Path | None, Path | None]:
+    """Read where a timeline and a report are to be written.
+
+    Raises:
+        SpecError: a name has another ending, or two have the same.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        if path.suffix not in (".json", ".md") or path.suffix in found:
+            raise SpecError(f"-o {path}: expected one .json for a timeline, one .md for a report")
+        found[path.suffix] = path
+    return found.get(".json"), found.get(".md")
+
+
 def parse_roofline(
     model: str,
     overrides: Sequence[str],

@@ -1,5 +1,7 @@
 """``trtbench trace``."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +9,7 @@ import typer
 
 from trtbench.cli.groups import Given
 from trtbench.cli.options import OutputOptions, TraceOptions
-from trtbench.cli.output import print_result
+from trtbench.cli.output import print_result, write_page
 from trtbench.cli.path_names import checked_names
 
 
@@ -34,6 +36,16 @@ def command(
             help="The engine that ran in a trace: put its layers beside the kernels.", callback=checked_names
         ),
     ] = None,
+    to: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--to",
+            "-o",
+            metavar="FILE",
+            help="Also write a timeline for ui.perfetto.dev (.json) or a report (.md); repeatable.",
+            callback=checked_names,
+        ),
+    ] = None,
 ) -> None:
     """Show where GPU and wall time go in a profiler's trace; several traces stand side by side.
 
@@ -49,21 +61,27 @@ def command(
 
     trtbench trace profile.json --engine engines/vit_base_patch16_224-nvfp4-b64-tensorrt
 
-    trtbench trace fp16 --runtime torch-eager --runtime torch --batch 8
+    trtbench trace fp16 --runtime torch-eager --runtime torch --batch 8 -o timeline.json -o report.md
     """
-    from trtbench.cli.parse import parse_recorded, parse_traces
+    from trtbench.cli.parse import parse_recorded, parse_traces, parse_written
     from trtbench.report.text.progress import progress_display
     from trtbench.report.text.trace import render_trace
 
+    timeline, page = parse_written(to or [])
     with progress_display(()) as on_step:
         if runtime:
             from trtbench.compare import record
             from trtbench.store.artifacts import Store
 
-            report = record(parse_recorded(subjects, options, given, runtime), Store(output.store), on_step)
+            grid = parse_recorded(subjects, options, given, runtime)
+            report = record(grid, Store(output.store), on_step, timeline)
         else:
             from trtbench.trace import trace
 
             paths, gpu = parse_traces(subjects, options.gpu, given)
-            report = trace(paths, engine, gpu, on_step)
+            report = trace(paths, engine, gpu, on_step, timeline)
+    if page is not None:
+        from trtbench.report.written.trace import written_report
+
+        write_page(page, written_report(report, shlex.join(["trtbench", *sys.argv[1:]])))
     print_result(report, output.json, render_trace)

@@ -10,15 +10,15 @@ from trtbench.compare.timing import make_arms
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.measure.process import ArmProcess
 from trtbench.progress import OnStep, Step, silent
-from trtbench.results.trace import Trace, TraceReport
+from trtbench.results.trace import TraceReport
 from trtbench.runtimes import runtime_entry
 from trtbench.specs import Grid
 from trtbench.store.artifacts import Store
 from trtbench.store.files import file_name
-from trtbench.trace.trace import trace_recorded
+from trtbench.trace.trace import Subject, report_on
 
 
-def record(grid: Grid, store: Store, on_step: OnStep = silent) -> TraceReport:
+def record(grid: Grid, store: Store, on_step: OnStep = silent, timeline: Path | None = None) -> TraceReport:
     """Export and build what is missing, run it in its runtime under torch's profiler, and sum the trace up.
 
     Traces are kept in the store, in ``results/``; what the profiler adds is seen against times of the same
@@ -28,6 +28,7 @@ def record(grid: Grid, store: Store, on_step: OnStep = silent) -> TraceReport:
         grid: subjects of one shape, and the runtimes; its GPU is that of the predictions.
         store: where artifacts and traces are kept.
         on_step: progress callback; subjects are keys of rows.
+        timeline: where a timeline of the traces is written, for ui.perfetto.dev.
 
     Raises:
         SpecError: the request is wrong, or a runtime runs on no GPU or times itself.
@@ -43,14 +44,8 @@ def record(grid: Grid, store: Store, on_step: OnStep = silent) -> TraceReport:
     for cell in cells:
         if cell.error is not None:
             raise cell.error
-    return TraceReport(traces=tuple(each for cell in cells for each in _traces(cell, grid, store, on_step)))
-
-
-def _traces(cell: Cell, grid: Grid, store: Store, on_step: OnStep) -> tuple[Trace, ...]:
-    path, graph_ms = _record(cell, grid, store, on_step)
-    on_step(Step("trace", f"read {path}", subject=cell.key))
-    label = f"{cell.row.subject}, {cell.row.runtime}"
-    return trace_recorded(path, label, cell.audit, grid.gpu, graph_ms)
+    subjects = [_recorded(cell, grid, store, on_step) for cell in cells]
+    return report_on(subjects, grid.gpu, timeline, on_step)
 
 
 def _check(runtime: str) -> None:
@@ -63,8 +58,8 @@ def _check(runtime: str) -> None:
         raise SpecError(f"runtime {runtime} runs on a CPU, where there are no kernels to record")
 
 
-def _record(cell: Cell, grid: Grid, store: Store, on_step: OnStep) -> tuple[Path, float]:
-    """Record in a process of its own; gives the trace and the median time of a query without a profiler."""
+def _recorded(cell: Cell, grid: Grid, store: Store, on_step: OnStep) -> Subject:
+    """Record in a process of its own, after timing queries without a profiler."""
     if cell.arm is None:
         raise ValueError(f"{cell.key} has no arm")
     arm = cell.arm.spec(0)
@@ -79,4 +74,4 @@ def _record(cell: Cell, grid: Grid, store: Store, on_step: OnStep) -> tuple[Path
         process.prepare()
         on_step(Step("trace", "record", subject=cell.key))
         times_ms = next(iter(process.trace().values()))
-    return path, median(times_ms)
+    return Subject(path, f"{cell.row.subject}, {arm.runtime}", cell.audit, median(times_ms))

@@ -195,6 +195,32 @@ class Reconciliation(Spec):
     unmatched_kernels: tuple[str, ...]
 
 
+class Loss(Spec):
+    """Part of the time between the ideal and the kernels of a trace; negative where the trace is better."""
+
+    cause: str
+    total_ms: float
+
+
+class Amdahl(Spec):
+    """Kernel time of one inference against an ideal: the GEMMs of the first trace at ``gemm_speedup``.
+
+    ``total_ms`` is ``gemm_ms`` (convolutions among them) plus ``other_ms``. ``ideal``: speed-up of the first
+    trace if its GEMMs alone were that much faster; ``ceiling``: if they took no time; ``speedup``: what this
+    trace reaches. ``losses`` add up to the time that this trace takes beyond the ideal.
+    """
+
+    trace: str
+    gemm_speedup: float
+    total_ms: float
+    gemm_ms: float
+    other_ms: float
+    speedup: float
+    ideal: float
+    ceiling: float
+    losses: tuple[Loss, ...]
+
+
 class Trace(Spec):
     """One GPU in one recording; a layer profile has neither a timeline nor host calls."""
 
@@ -254,6 +280,7 @@ class TraceReport(Result):
     schema_version: int = SCHEMA_VERSION
     kind: Literal["trace_report"] = "trace_report"
     traces: tuple[Trace, ...]
+    amdahl: tuple[Amdahl, ...] = Field(default=(), description="one a trace, where all have inferences")
 
     @property
     def evidence(self) -> tuple[str, ...]:
