@@ -10,6 +10,7 @@ from rich.text import Text
 from trtbench.report.text.findings import render_findings
 from trtbench.report.text.tables import print_columns, table_of
 from trtbench.results.trace import (
+    Amdahl,
     CategoryTime,
     Gaps,
     Inferences,
@@ -37,6 +38,7 @@ def render_trace(report: TraceReport, console: Console) -> None:
         _render_one(report.traces[0], console)
     else:
         _render_several(report.traces, console)
+        _render_amdahl(report.amdahl, console)
     findings = [
         (each.label * (len(report.traces) > 1), found) for each in report.traces for found in each.findings
     ]
@@ -192,6 +194,18 @@ def _render_several(traces: Sequence[Trace], console: Console) -> None:
     times = {trace.label: {each.name: _time(each, is_divided) for each in trace.kernels} for trace in traces}
     names = list(dict.fromkeys(each.name for trace in traces for each in trace.kernels[:_TOP]))
     _print_times(console, f"{scope} by kernel", names, [_short(name, width) for name in names], times)
+
+
+def _render_amdahl(found: Sequence[Amdahl], console: Console) -> None:
+    """Say what was reached, and what faster GEMMs alone would give."""
+    for each in found[1:]:
+        first = found[0].trace
+        console.print()
+        _print(
+            console,
+            f"kernels of {each.trace} are {each.speedup:.2f} times as fast as those of {first}; GEMMs "
+            f"{each.gemm_speedup:g} times as fast would make those of {first} {each.ideal:.2f} times as fast",
+        )
 
 
 def _print_times(
