@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from support.golden_audits import AUDITS
 from support.traces import eager, graphed, write_nsys, write_profile
 
+from trtbench.predict.engine import predict_engine
+from trtbench.predict.gpus import find_gpu
 from trtbench.report.text.trace import render_trace
 from trtbench.report.written.trace import written_report
 from trtbench.results import TraceReport
 from trtbench.trace import trace
+from trtbench.trace.read import read_trace
+from trtbench.trace.reconcile import kernel_runs, reconcile
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "trace"
 LAYERS = [
@@ -28,7 +33,19 @@ def recorded() -> dict[str, TraceReport]:
     write_nsys(Path("graph.sqlite"), graphed(), target=(12, 0))
     write_profile(Path("profile.json"), LAYERS)
     names = {"one": ["eager.sqlite"], "two": ["eager.sqlite", "graph.sqlite"], "layers": ["profile.json"]}
-    return {name: trace([Path(each) for each in files]) for name, files in names.items()}
+    reports = {name: trace([Path(each) for each in files]) for name, files in names.items()}
+    return {**reports, "reconciled": reconciled()}
+
+
+def reconciled() -> TraceReport:
+    """A layer profile beside the layers of its engine and their predictions."""
+    audit = AUDITS["fp16"]
+    path = write_profile(Path("engine.json"), [(each.name, 0.002) for each in audit.layers])
+    (found,) = trace([path]).traces
+    profile = read_trace(path)
+    prediction = predict_engine(audit, find_gpu("rtx-pro-6000"), 8)
+    layers = reconcile(found, kernel_runs(profile), audit, prediction, graph_ms=0.040)
+    return TraceReport(traces=(found.model_copy(update={"reconciliation": layers}),))
 
 
 def render(report: TraceReport, width: int) -> str:
@@ -47,9 +64,9 @@ def test_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> No
 
 def test_the_written_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    report = recorded()["two"]
-    text = written_report(report, "trtbench trace eager.sqlite graph.sqlite -o two.md")
-    assert text == (GOLDEN / "two.md").read_text()
+    reports = recorded()
+    for name in ("two", "reconciled"):
+        assert written_report(reports[name], "trtbench trace ...") == (GOLDEN / f"{name}.md").read_text()
 
 
 def test_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

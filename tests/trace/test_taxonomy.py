@@ -24,7 +24,16 @@ NAMES = {
     "__myl_ConcReshReshMove_myl0_2": "reformat",
     "__myl_ReplCastMulCast_myl0_5": "pointwise",
     "__myl_AddReshTranReshMove_myl0_6": "pointwise",
+    # Layers of a profile.
+    "__mye7927+__mye7915+__mye7903_myl0_3": "gemm",
+    "/patch_embed/proj/Conv_myl0_1": "conv",
+    "/blocks/blocks.0/mlp/fc1/MatMul_myl0_22": "gemm",
+    "PWN(/blocks/blocks.0/Add)": "pointwise",
+    "Reformatting CopyNode for Input Tensor 0 to /patch_embed/proj/Conv": "reformat",
     # torch, eager and compiled.
+    "nvjet_sm90_hsh_192x192_64x4_2x1_v_bz_coopB_bias_TNN": "gemm fp16 sm90",
+    "void implicit_convolve_sgemm<__half, __half, 128, 5, 5, 3, 3, 3, 1, false, false, true>": "conv fp16",
+    "void cutlass__5x_cudnn::Kernel<cutlass_tensorop_f16_s16816fprop_optimized_f16_128x64>": "conv fp16",
     "nvjet_hsh_128x192_64x5_2x1_v_bz_coopA_bias_TNT": "gemm fp16",
     "nvjet_tst_192x192_64x4_2x1_v_bz_coopB_bias_TNT": "gemm bf16",
     "nvjet_sm100_qqtst_128x256_128x6_2x1_2cta_v_bz_TNT": "gemm fp8 sm100",

@@ -178,6 +178,16 @@ class LayerMatch(Spec):
     predicted_us: float | None
 
 
+class RoleTime(Spec):
+    """All layers of one role: how many found a kernel, and the time of one inference in them."""
+
+    role: str
+    layers: int
+    matched: int
+    measured_us: float
+    predicted_us: float | None
+
+
 class Reconciliation(Spec):
     """One inference: compiled layers against kernels. ``graph_ms`` is measured without a profiler.
 
@@ -193,6 +203,25 @@ class Reconciliation(Spec):
     predicted_ms: float | None
     layers: tuple[LayerMatch, ...]
     unmatched_kernels: tuple[str, ...]
+
+    def by_role(self) -> tuple[RoleTime, ...]:
+        """Sums by role, the longest measured first."""
+        roles: dict[str, list[LayerMatch]] = {}
+        for layer in self.layers:
+            roles.setdefault(layer.role, []).append(layer)
+        sums = (
+            RoleTime(
+                role=role,
+                layers=len(layers),
+                matched=sum(layer.kernel is not None for layer in layers),
+                measured_us=sum(layer.measured_us or 0.0 for layer in layers),
+                predicted_us=None
+                if self.predicted_ms is None
+                else sum(layer.predicted_us or 0.0 for layer in layers),
+            )
+            for role, layers in roles.items()
+        )
+        return tuple(sorted(sums, key=lambda each: -each.measured_us))
 
 
 class Loss(Spec):

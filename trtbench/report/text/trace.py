@@ -25,7 +25,6 @@ _TOP = 12
 _OTHER_COLUMNS = 42
 _NOISE = re.compile(r"^void |at::native::|\(anonymous namespace\)::")
 """What says nothing in the name of a kernel."""
-_MATCHED = {"name": "name", "tactic": "tactic", "place": "place", None: "-"}
 
 
 def render_trace(report: TraceReport, console: Console) -> None:
@@ -233,24 +232,35 @@ def _render_reconciliation(found: Reconciliation, console: Console) -> None:
     _print(console, _sums(found), "bold")
     if not found.layers:
         return
-    headers = ("measured us", "predicted us", "by", "role", "compiled layer")
-    table = table_of(console, *headers, text=headers[2:])
-    width = console.width - _OTHER_COLUMNS
-    for each in found.layers:
-        table.add_row(
-            "-" if each.measured_us is None else f"{each.measured_us:.1f}",
-            "-" if each.predicted_us is None else f"{each.predicted_us:.1f}",
-            _MATCHED[each.matched_by],
-            each.role,
-            _short(each.layer, width),
-        )
-    console.print(table)
+    console.print(_roles(found, console))
+    console.print()
+    console.print(_slowest_layers(found, console))
     if found.unmatched_kernels:
         count = format_count(len(found.unmatched_kernels), "kernel")
-        _print(
-            console,
-            f"{count} of an inference that no layer explains: {_short(found.unmatched_kernels[0], width)}",
-        )
+        example = _short(found.unmatched_kernels[0], console.width - _OTHER_COLUMNS)
+        _print(console, f"{count} of an inference without a layer, such as {example}")
+
+
+def _roles(found: Reconciliation, console: Console) -> Table:
+    table = table_of(console, "role", "layers", "found", "measured us", "predicted us", text=("role",))
+    for each in found.by_role():
+        cells = (str(each.layers), str(each.matched), f"{each.measured_us:.1f}", _number(each.predicted_us))
+        table.add_row(each.role, *cells)
+    return table
+
+
+def _slowest_layers(found: Reconciliation, console: Console) -> Table:
+    headers = ("measured us", "predicted us", "by", "role", "slowest layers")
+    table = table_of(console, *headers, text=headers[2:])
+    for each in sorted(found.layers, key=lambda each: -(each.measured_us or 0.0))[:_TOP]:
+        name = _short(each.layer, console.width - _OTHER_COLUMNS - 8)
+        numbers = (_number(each.measured_us), _number(each.predicted_us))
+        table.add_row(*numbers, each.matched_by or "-", each.role, name)
+    return table
+
+
+def _number(microseconds: float | None) -> str:
+    return "-" if microseconds is None else f"{microseconds:.1f}"
 
 
 def _sums(found: Reconciliation) -> str:

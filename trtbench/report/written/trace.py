@@ -150,19 +150,18 @@ def _reconciliation(found: Reconciliation, of: str) -> Iterator[str]:
     parts += "" if found.graph_ms is None else f"; without a profiler it takes {_ms(found.graph_ms)}"
     parts += "" if found.predicted_ms is None else f"; predicted for {found.gpu}: {_ms(found.predicted_ms)}"
     yield f"{parts}."
-    roles: dict[str, list[float]] = {}
-    for each in found.layers:
-        sums = roles.setdefault(each.role, [0, 0, 0.0, 0.0])
-        sums[0] += 1
-        sums[1] += each.kernel is not None
-        sums[2] += each.measured_us or 0.0
-        sums[3] += each.predicted_us or 0.0
-    if roles:
+    if found.layers:
         yield _table(
             ["role", "layers", "with a kernel", "measured us", "predicted us"],
             (
-                [role, f"{n:.0f}", f"{matched:.0f}", f"{us:.1f}", f"{expected:.1f}" if expected else "-"]
-                for role, (n, matched, us, expected) in roles.items()
+                [
+                    each.role,
+                    str(each.layers),
+                    str(each.matched),
+                    f"{each.measured_us:.1f}",
+                    "-" if each.predicted_us is None else f"{each.predicted_us:.1f}",
+                ]
+                for each in found.by_role()
             ),
         )
 
