@@ -2,14 +2,16 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.traces import eager, graphed, torch_trace, write_nsys, write_profile, write_torch
 
+import trtbench as tb
 from trtbench.errors import ArtifactError, Code
-from trtbench.results import Trace
+from trtbench.results import Trace, TraceReport
 from trtbench.trace import json_stream, trace
 
 WITHOUT_SOURCE = {"path": "", "tool": "", "label": ""}
@@ -73,6 +75,17 @@ def test_host_time_of_operators_and_python_is_told_apart(tmp_path: Path) -> None
 def test_events_alone_in_a_list_are_a_trace(tmp_path: Path) -> None:
     found = read(write(tmp_path / "a.json", torch_trace(graphed())["traceEvents"]))
     assert (found.tool, found.gpu, found.kernel_count) == ("Chrome trace", None, 9)
+
+
+def test_python_and_the_command_line_give_the_same(
+    tmp_path: Path, trtbench: Callable[..., tuple[int, str, str]]
+) -> None:
+    path = write_torch(tmp_path / "a.json", graphed())
+    code, out, _ = trtbench("trace", path, "--json", "-o", "report.md")
+    assert code == 0
+    assert TraceReport.model_validate_json(out) == tb.trace(path, timeline=tmp_path / "timeline.json")
+    assert (tmp_path / "report.md").read_text().endswith(f"trtbench trace {path} --json -o report.md\n```\n")
+    assert (tmp_path / "timeline.json").exists()
 
 
 def test_a_layer_profile_has_sums_only(tmp_path: Path) -> None:
