@@ -53,18 +53,18 @@ NO_CALLS = Calls((), (), _NONE, _NONE)
 def calls_of(
     names: Sequence[str],
     causes: Sequence[Cause],
-    columns: tuple[Ns, Ns, Column, Column],
-    keeps_launches: bool,
+    columns: tuple[Ns, Ns, Column],
+    correlation: Column | None = None,
 ) -> Calls:
     """Sum calls up.
 
     Args:
         names: of the functions.
         causes: what each of them does.
-        columns: start, end, index of the function, correlation.
-        keeps_launches: kernels will be looked up by their correlation.
+        columns: start, end, index of the function.
+        correlation: by which kernels will be looked up; None: they will not.
     """
-    start, end, name, correlation = columns
+    start, end, name = columns
     counts = np.bincount(name, minlength=len(names))
     sums = np.bincount(name, weights=end - start, minlength=len(names))
     functions = (
@@ -73,7 +73,9 @@ def calls_of(
         if counts[index]
     )
     activities = tuple(_activities(causes, start, end, name))
-    known = np.flatnonzero(correlation) if keeps_launches else np.empty(0, np.intp)
+    if correlation is None:
+        return Calls(tuple(functions), activities, _NONE, _NONE)
+    known = np.flatnonzero(correlation)
     order = known[np.argsort(correlation[known], kind="stable")]
     return Calls(tuple(functions), activities, correlation[order], start[order])
 

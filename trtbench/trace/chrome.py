@@ -185,9 +185,8 @@ def _recording(events: _Events, device: int) -> Recording:
     start, end, kind, nbytes = events.copies[device].sorted()
     copies = Copies(events.copy_kinds.all(), start, end, kind, nbytes)
     start, end, name, correlation = events.calls.sorted()
-    columns = (start, end, name, correlation)
+    calls = calls_of(events.call_names.all(), events.causes, (start, end, name), correlation)
     start, end, name = events.ranges.sorted()
-    calls = calls_of(events.call_names.all(), events.causes, columns, keeps_launches=len(start) > 0)
     major, minor = gpu.get("computeMajor"), gpu.get("computeMinor")
     return Recording(
         tool="torch.profiler" if events.is_torch else "Chrome trace",

@@ -90,17 +90,21 @@ class _Export:
         return default
 
     def columns(self, table: str, *expressions: str, where: str = "1") -> Columns:
-        """Whole numbers, one array a column."""
-        cursor = self.database.execute(f"SELECT {', '.join(expressions)} FROM {table} WHERE {where}")  # noqa: S608
-        width, chunks = len(expressions), []
+        """Whole numbers, one array a column, in as few bits as they allow."""
+        query = f"SELECT {', '.join(expressions)} FROM {table} WHERE {where}"  # noqa: S608
+        (most,) = self.database.execute(f"SELECT ifnull(max(rowid), 0) FROM {table}").fetchone()  # noqa: S608
+        # Made at once and filled: what many small arrays leave behind, Python does not give back.
+        columns: list[Column] = [np.empty(most, np.int8) for _ in expressions]
+        cursor, count = self.database.execute(query), 0
         while True:
             values = np.fromiter(chain.from_iterable(islice(cursor, _CHUNK)), np.int64)
             if not len(values):
-                break
-            chunks.append(_narrowed(values.reshape(-1, width)))
-        if not chunks:
-            return tuple(np.empty(0, np.int64) for _ in expressions)
-        return tuple(_joined(chunks, index) for index in range(width))
+                return tuple(column[:count] for column in columns)
+            rows = values.reshape(-1, len(expressions))
+            for index, column in enumerate(rows.T):
+                columns[index] = _wide_enough(columns[index], count, column)
+                columns[index][count : count + len(rows)] = column
+            count += len(rows)
 
     def strings(self, numbers: Column) -> tuple[str, ...]:
         """Texts of these numbers of ``StringIds``."""
@@ -113,21 +117,16 @@ class _Export:
         )
 
 
-def _narrowed(values: Ns) -> list[Column]:
-    """Columns of a chunk, each in as few bits as its numbers allow."""
-    return [column.astype(np.result_type(*map(np.min_scalar_type, _ends(column)))) for column in values.T]
-
-
-def _ends(column: Column) -> tuple[int, int]:
-    """The smallest and the largest number; a negative one at least, since all types are to be signed."""
-    return min(-1, int(column.min())), int(column.max())
-
-
-def _joined(chunks: list[list[Column]], index: int) -> Column:
-    column = np.concatenate([chunk[index] for chunk in chunks])
-    for chunk in chunks:
-        chunk[index] = chunk[index][:0].copy()  # a column at a time is twice in memory
-    return column
+def _wide_enough(column: Column, count: int, values: Ns) -> Column:
+    """The column, in more bits if it has too few for ``values``; ``count`` of its rows are filled."""
+    limits = np.iinfo(column.dtype)
+    if limits.min <= values.min() and values.max() <= limits.max:
+        return column
+    kinds = (np.int16, np.int32, np.int64)
+    fits = (np.dtype(each) for each in kinds if np.iinfo(each).max >= max(values.max(), -values.min()))
+    wider = np.empty(len(column), next(fits))
+    wider[:count] = column[:count]
+    return wider
 
 
 def read_nsys(path: Path) -> list[Recording]:
@@ -320,18 +319,14 @@ def _copies_of(kinds: tuple[str, ...], columns: Columns, device: int) -> Copies:
 def _calls(export: _Export, keeps_launches: bool) -> Calls:
     if not export.has(_CALLS):
         return NO_CALLS
-    start, end, name, correlation = export.columns(
-        _CALLS,
-        export.column(_CALLS, "start"),
-        export.column(_CALLS, "end"),
-        export.column(_CALLS, "nameId"),
-        export.column(_CALLS, "correlationId", default="0"),
-        where=_ENDED,
+    names_of_columns = ("start", "end", "nameId", *(("correlationId",) if keeps_launches else ()))
+    start, end, name, *correlation = export.columns(
+        _CALLS, *(export.column(_CALLS, each) for each in names_of_columns), where=_ENDED
     )
     texts, name = _named(export, name)
     names = tuple(_VERSION.sub("", text) for text in texts)
     causes = tuple(cause_of_call(each) for each in names)
-    return calls_of(names, causes, (_times(start), _times(end), name, correlation), keeps_launches)
+    return calls_of(names, causes, (_times(start), _times(end), name), *correlation)
 
 
 def _ranges(export: _Export) -> Ranges:
