@@ -113,6 +113,13 @@ def test_without_ranges_and_graphs_the_sequence_repeats(tmp_path: Path) -> None:
     assert found.inferences.span_ms == pytest.approx(0.039)
 
 
+def test_a_single_kernel_is_a_trace(tmp_path: Path) -> None:
+    found = read(write_nsys(tmp_path / "a.sqlite", Recorded(kernels=[(5, 5, GEMM, 0)])))
+    assert found.timeline is not None
+    assert (found.timeline.utilisation, found.inferences, found.kernel_count) == (1.0, None, 1)
+    assert Code.INFERENCES_NOT_FOUND in [each.code for each in found.findings]
+
+
 def test_replays_without_kernels_are_refused(tmp_path: Path) -> None:
     path = write_nsys(tmp_path / "a.sqlite", Recorded(replays=[(0, 900), (1000, 1900)]))
     with pytest.raises(
@@ -166,7 +173,15 @@ def text(path: Path, content: str) -> Path:
             "written by nvprof",
         ),
         (
-            lambda path: foreign(path, "CREATE TABLE CUPTI_ACTIVITY_KIND_KERNEL (first, last)"),
+            lambda path: foreign(path, "CREATE TABLE CUPTI_ACTIVITY_KIND_KERNEL (start, end, demangledName)"),
+            "no kernels; record again with nsys profile",
+        ),
+        (
+            lambda path: foreign(
+                path,
+                "CREATE TABLE CUPTI_ACTIVITY_KIND_KERNEL (first, last)",
+                "INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (1, 2)",
+            ),
             "table CUPTI_ACTIVITY_KIND_KERNEL has no column start",
         ),
         (lambda path: write_nsys(path, Recorded()), "no kernels; record again with nsys profile"),
@@ -176,7 +191,18 @@ def text(path: Path, content: str) -> Path:
         ),
         (lambda path: text(path, "start,end\n1,2\n"), "neither an SQLite export of Nsight Systems, nor"),
     ],
-    ids=["empty", "cut", "foreign", "no-tables", "nvprof", "columns", "no-kernels", "no-gpu", "csv"],
+    ids=[
+        "empty",
+        "cut",
+        "foreign",
+        "no-tables",
+        "nvprof",
+        "no-rows",
+        "columns",
+        "no-kernels",
+        "no-gpu",
+        "csv",
+    ],
 )
 def test_what_cannot_be_read_is_one_line(tmp_path: Path, make: object, problem: str) -> None:
     assert callable(make)

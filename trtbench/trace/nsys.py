@@ -1,7 +1,7 @@
 """SQLite exports of Nsight Systems, of any version.
 
 Tables are there if they have rows, and columns come and go: both are looked up. Times are ns, names are
-numbers of ``StringIds``. Rows are read in chunks into columns of about 40 bytes a kernel and 30 bytes a call.
+numbers of ``StringIds``. Rows are read in pieces into columns of about 24 bytes a kernel and 18 bytes a call.
 """
 
 import re
@@ -73,15 +73,18 @@ class _Export:
     def has(self, table: str) -> bool:
         return table in self.tables
 
+    def has_rows(self, table: str) -> bool:
+        return self.database.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None  # noqa: S608
+
     def column(self, table: str, *names: str, default: str | None = None) -> str:
-        """The first of these columns that the table has.
+        """The first of these columns that the table has, 0 where it is not known.
 
         Raises:
             ArtifactError: it has none, and there is no default.
         """
         found = next((name for name in names if name in self.tables[table]), None)
         if found is not None:
-            return f'ifnull("{found}", {default or -1})'
+            return f'ifnull("{found}", 0)'
         if default is None:
             raise ArtifactError(
                 f"{self.path}: table {table} has no column {names[0]}: export it again with another version "
@@ -184,12 +187,12 @@ def _check(export: _Export) -> None:
             "write one with nsys export --type sqlite REPORT.nsys-rep",
             code=Code.TRACE_FOREIGN,
         )
-    if not export.has(_KERNELS):
+    if not export.has(_KERNELS) or not export.has_rows(_KERNELS):
         raise ArtifactError(f"{path}: {_why_no_kernels(export)}", code=Code.TRACE_WITHOUT_KERNELS)
 
 
 def _why_no_kernels(export: _Export) -> str:
-    if export.has(_GRAPHS):
+    if export.has(_GRAPHS) and export.has_rows(_GRAPHS):
         (replays,) = export.database.execute(f"SELECT count(*) FROM {_GRAPHS}").fetchone()  # noqa: S608
         return f"{replays} replays of CUDA graphs and no kernels in them; {NODE_REMEDY}"
     if export.has(_CALLS):
