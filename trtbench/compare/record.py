@@ -1,5 +1,6 @@
 """The stage: each subject in each runtime, recorded by a profiler and summed up side by side."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -44,8 +45,19 @@ def record(grid: Grid, store: Store, on_step: OnStep = silent, timeline: Path | 
     for cell in cells:
         if cell.error is not None:
             raise cell.error
-    subjects = [_recorded(cell, grid, store, on_step) for cell in cells]
+    labels = _labels([(cell.row.subject, str(cell.row.runtime)) for cell in cells])
+    subjects = [
+        _recorded(cell, label, grid, store, on_step) for cell, label in zip(cells, labels, strict=True)
+    ]
     return report_on(subjects, grid.gpu, timeline, on_step)
+
+
+def _labels(named: Sequence[tuple[str, str]]) -> list[str]:
+    """What tells them apart: the subject, the runtime, or both."""
+    for field in (0, 1):
+        if len({each[field] for each in named}) == len(named) > 1:
+            return [each[field] for each in named]
+    return [", ".join(each) for each in named]
 
 
 def _check(runtime: str) -> None:
@@ -58,7 +70,7 @@ def _check(runtime: str) -> None:
         raise SpecError(f"runtime {runtime} runs on a CPU, where there are no kernels to record")
 
 
-def _recorded(cell: Cell, grid: Grid, store: Store, on_step: OnStep) -> Subject:
+def _recorded(cell: Cell, label: str, grid: Grid, store: Store, on_step: OnStep) -> Subject:
     """Record in a process of its own, after timing queries without a profiler."""
     if cell.arm is None:
         raise ValueError(f"{cell.key} has no arm")
@@ -74,4 +86,4 @@ def _recorded(cell: Cell, grid: Grid, store: Store, on_step: OnStep) -> Subject:
         process.prepare()
         on_step(Step("trace", "record", subject=cell.key))
         times_ms = next(iter(process.trace().values()))
-    return Subject(path, f"{cell.row.subject}, {arm.runtime}", cell.audit, median(times_ms))
+    return Subject(path, label, cell.audit, median(times_ms))

@@ -83,7 +83,8 @@ def _idle(trace: Trace) -> Finding | None:
 
 
 def _worded(cause: Cause) -> str:
-    return {"outside CUDA": "work outside CUDA", "launch": "launches"}.get(cause, cause)
+    words = {"outside CUDA": "work outside CUDA", "launch": "launches", "operators": "operators of torch"}
+    return words.get(cause, cause)
 
 
 def _unknown_kernels(trace: Trace) -> Finding | None:

@@ -118,5 +118,5 @@ def _prediction(audit: Audit, gpu: GpuSpec | None, trace: Trace) -> Prediction |
 
 def _labels(paths: Sequence[Path]) -> list[str]:
     """Names of the files; in full where they are alike."""
-    names = [path.stem for path in paths]
+    names = [Path(path.name.removesuffix(".gz")).stem for path in paths]
     return [str(path) if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]

@@ -77,6 +77,8 @@ def _metric_lines(trace: Trace) -> Iterator[tuple[str, str]]:
     yield f"mean {trace.unit}", _us(trace.mean_us)
     if trace.inferences is not None:
         yield from _inference_lines(trace.inferences, trace.unit)
+    if trace.reconciliation is not None and trace.reconciliation.graph_ms is not None:
+        yield "  without a profiler", _ms(trace.reconciliation.graph_ms)
 
 
 def _inference_lines(found: Inferences, unit: str) -> Iterator[tuple[str, str]]:
@@ -183,7 +185,7 @@ def _render_several(traces: Sequence[Trace], console: Console) -> None:
     """Categories and kernels of all traces side by side, for one inference where each has them."""
     is_divided = all(trace.inferences for trace in traces)
     scope = "ms an inference" if is_divided else "ms"
-    width = console.width - 12 * (1 + len(traces))
+    width = console.width - sum(2 + max(6, len(trace.label)) for trace in traces)
     times = {
         trace.label: {_category(each): _time(each, is_divided) for each in trace.categories}
         for trace in traces

@@ -6,6 +6,7 @@ from trtbench.results.trace import Amdahl, Reconciliation, Trace, TraceReport
 from trtbench.units import format_bytes, format_seconds
 
 _TOP = 15
+_SHOWN_MS = 0.0005
 _MEANS = {
     "launch": "launching less: a CUDA graph, fused kernels",
     "synchronisation": "not waiting between inferences",
@@ -182,7 +183,14 @@ def _amdahl(found: Sequence[Amdahl]) -> Iterator[str]:
             f"{each.trace} is {each.speedup:.2f} times as fast as {first.trace}, not {each.ideal:.2f} times. "
             "What it takes beyond that:"
         )
-        yield _table(["cause", "time"], ([loss.cause, f"{loss.total_ms:+.3f} ms"] for loss in each.losses))
+        yield _table(
+            ["cause", "time"],
+            (
+                [loss.cause, f"{loss.total_ms:+.3f} ms"]
+                for loss in each.losses
+                if abs(loss.total_ms) >= _SHOWN_MS
+            ),
+        )
 
 
 def _recommendations(traces: Sequence[Trace]) -> Iterator[str]:
