@@ -44,12 +44,14 @@ def test_every_schema_gives_the_same_numbers(tmp_path: Path, schema: str) -> Non
 def test_the_rest_of_the_window_is_launches_waits_and_what_is_outside_cuda(tmp_path: Path) -> None:
     found = read(write_nsys(tmp_path / "a.sqlite", eager()))
     assert found.timeline is not None
-    # Launches run from 4 to 1 us before a kernel: 1 us of each 2 us gap, 3 us of each gap between inferences.
+    # Launches run from 4 to 1 us before a kernel: 1 us of each 2 us gap, 3 us of each gap between inferences;
+    # then the GPU takes 1 us to start it.
     causes = {each.cause: each.total_ms for each in found.timeline.idle}
     assert causes == {
+        "queued kernels": pytest.approx(1e-3 * (8 + 3) * 1),
         "launch": pytest.approx(1e-3 * (8 * 1 + 3 * 3)),
         "synchronisation": pytest.approx(1e-3 * 3 * 20),
-        "outside CUDA": pytest.approx(1e-3 * (8 * 1 + 3 * 29)),
+        "outside CUDA": pytest.approx(1e-3 * 3 * 28),
     }
     total = sum(causes.values()) + found.timeline.busy_ms
     assert total == pytest.approx(found.timeline.window_ms)
@@ -229,3 +231,16 @@ def test_reports_that_are_not_exported_are_refused(tmp_path: Path) -> None:
         read(tmp_path / "none.sqlite")
     with pytest.raises(SpecError, match="a folder"):
         read(tmp_path)
+
+
+def test_time_between_kernels_of_one_graph_is_not_the_hosts(tmp_path: Path) -> None:
+    recorded = graphed(3)
+    recorded.calls.append((0, 2_000_000, "cudaStreamSynchronize_v3020", 0))
+    found = read(write_nsys(tmp_path / "a.sqlite", recorded))
+    assert found.timeline is not None
+    # Two gaps of 1 us in each replay; of the 5 us between replays, 3 us pass until the launch has ended.
+    causes = {each.cause: each.total_ms for each in found.timeline.idle}
+    assert causes == {
+        "queued kernels": pytest.approx(1e-3 * (3 * 2 * 1 + 2 * 2)),
+        "launch": pytest.approx(1e-3 * 2 * 3),
+    }

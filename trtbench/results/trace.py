@@ -34,6 +34,7 @@ InferenceSource = Literal["range", "graph launch", "kernel sequence", "layer pro
 """A range is one of NVTX, or of torch's ``record_function``."""
 Cause = Literal[
     "copies",
+    "queued kernels",
     "allocation",
     "launch",
     "copy calls",
@@ -43,7 +44,10 @@ Cause = Literal[
     "Python",
     "outside CUDA",
 ]
-"""What the GPU or the host does while no kernel runs; of several at once, the first counts."""
+"""What the GPU or the host does while no kernel runs; of several at once, the first counts.
+
+``queued kernels``: the next kernel was launched already, and the GPU has not started it yet.
+"""
 
 
 class KernelTime(Spec):

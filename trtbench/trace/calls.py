@@ -37,13 +37,22 @@ class Function:
 class Calls:
     """``activities``: when the host did what, in the order of ``CAUSES``.
 
-    ``correlation`` and ``start``: of each call, by correlation, if launches are to be looked up.
+    ``correlation`` and ``end``: of each call, by correlation.
     """
 
     functions: tuple[Function, ...]
     activities: tuple[tuple[Cause, Spans], ...]
     correlation: Column
-    start: Ns
+    end: Ns
+
+    def ended(self, correlation: Column) -> Ns:
+        """When the calls with these correlations ended; -1 for those that are not known."""
+        if not len(self.correlation):
+            return np.full(len(correlation), -1)
+        place = np.minimum(np.searchsorted(self.correlation, correlation), len(self.correlation) - 1)
+        is_known = (self.correlation[place] == correlation) & (correlation != 0)
+        found: Ns = np.where(is_known, self.end[place], -1)
+        return found
 
 
 _NONE = np.empty(0, np.int64)
@@ -53,18 +62,16 @@ NO_CALLS = Calls((), (), _NONE, _NONE)
 def calls_of(
     names: Sequence[str],
     causes: Sequence[Cause],
-    columns: tuple[Ns, Ns, Column],
-    correlation: Column | None = None,
+    columns: tuple[Ns, Ns, Column, Column],
 ) -> Calls:
     """Sum calls up.
 
     Args:
         names: of the functions.
         causes: what each of them does.
-        columns: start, end, index of the function.
-        correlation: by which kernels will be looked up; None: they will not.
+        columns: start, end, index of the function, correlation.
     """
-    start, end, name = columns
+    start, end, name, correlation = columns
     counts = np.bincount(name, minlength=len(names))
     sums = np.bincount(name, weights=end - start, minlength=len(names))
     functions = (
@@ -73,11 +80,10 @@ def calls_of(
         if counts[index]
     )
     activities = tuple(_activities(causes, start, end, name))
-    if correlation is None:
-        return Calls(tuple(functions), activities, _NONE, _NONE)
-    known = np.flatnonzero(correlation)
-    order = known[np.argsort(correlation[known], kind="stable")]
-    return Calls(tuple(functions), activities, correlation[order], start[order])
+    if np.any(correlation[1:] < correlation[:-1]):
+        order = np.argsort(correlation, kind="stable")
+        correlation, end = correlation[order], end[order]
+    return Calls(tuple(functions), activities, correlation, end)
 
 
 def _activities(causes: Sequence[Cause], start: Ns, end: Ns, name: Column) -> Iterator[tuple[Cause, Spans]]:

@@ -185,7 +185,7 @@ def _recording(events: _Events, device: int) -> Recording:
     start, end, kind, nbytes = events.copies[device].sorted()
     copies = Copies(events.copy_kinds.all(), start, end, kind, nbytes)
     start, end, name, correlation = events.calls.sorted()
-    calls = calls_of(events.call_names.all(), events.causes, (start, end, name), correlation)
+    calls = calls_of(events.call_names.all(), events.causes, (start, end, name, correlation))
     start, end, name = events.ranges.sorted()
     major, minor = gpu.get("computeMajor"), gpu.get("computeMinor")
     return Recording(

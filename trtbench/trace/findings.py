@@ -12,6 +12,7 @@ _IDLE = 0.2
 _UNKNOWN = 0.1
 _MOST_NAMED = 5
 _HINTS: dict[Cause, str] = {
+    "queued kernels": "run fewer, larger kernels: fuse them, or take a larger batch",
     "copies": "keep inputs and outputs on the GPU, or copy on another stream while kernels run",
     "allocation": "allocate before the first inference, or from a pool",
     "launch": "replay a CUDA graph, fuse kernels, or take a larger batch",
@@ -83,7 +84,12 @@ def _idle(trace: Trace) -> Finding | None:
 
 
 def _worded(cause: Cause) -> str:
-    words = {"outside CUDA": "work outside CUDA", "launch": "launches", "operators": "operators of torch"}
+    words = {
+        "outside CUDA": "work outside CUDA",
+        "launch": "launches",
+        "operators": "operators of torch",
+        "queued kernels": "the start of queued kernels",
+    }
     return words.get(cause, cause)
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from trtbench.results.trace import InferenceSource
-from trtbench.trace.calls import Calls
 from trtbench.trace.recording import Kernels, Ranges, Recording
 from trtbench.trace.spans import Column, Ns
 
@@ -57,9 +56,9 @@ def by_ranges(recording: Recording) -> Split | None:
 
     A kernel is in the range in which its launch was called.
     """
-    launched = _launch_times(recording.kernels, recording.calls) if len(recording.ranges.start) else None
-    if launched is None:
+    if not len(recording.ranges.start):
         return None
+    launched = recording.calls.ended(recording.kernels.correlation)
     found = [
         split
         for name, start, end in _families(recording.ranges)
@@ -84,15 +83,6 @@ def _families(ranges: Ranges) -> Iterator[tuple[str, Ns, Ns]]:
         start, end = ranges.start[order], ranges.end[order]
         if len(start) > 1 and np.all(start[1:] >= end[:-1]):
             yield name, start, end
-
-
-def _launch_times(kernels: Kernels, calls: Calls) -> Ns | None:
-    """When the call that launched each kernel began; -1 where that is unknown."""
-    ids = calls.correlation
-    if not len(ids):
-        return None
-    place = np.minimum(np.searchsorted(ids, kernels.correlation), len(ids) - 1)
-    return np.where(ids[place] == kernels.correlation, calls.start[place], -1)
 
 
 def _split_by_times(name: str, start: Ns, end: Ns, launched: Ns) -> Split | None:

@@ -19,13 +19,12 @@ from trtbench.results.trace import (
     Trace,
     Transfer,
 )
-from trtbench.trace.calls import Function
+from trtbench.trace.calls import CAUSES, Function
 from trtbench.trace.findings import findings_on
 from trtbench.trace.inferences import Split, split_inferences
 from trtbench.trace.layer_profile import TOOL, LayerProfile
 from trtbench.trace.recording import Copies, Recording
 from trtbench.trace.spans import (
-    NOTHING,
     Ns,
     Spans,
     blocks,
@@ -224,15 +223,20 @@ def _gaps(idle: Spans) -> Gaps:
 
 def _idle_shares(recording: Recording, idle: Spans, window_ns: int) -> Iterator[IdleShare]:
     """What happens while no kernel runs; of several things at once, the first of the list counts."""
-    copies = recording.copies
-    copying: tuple[Cause, Spans] = ("copies", union(copies.start, copies.end))
-    activities = (copying, *recording.calls.activities)
-    totals = dict.fromkeys((cause for cause, _ in activities), 0)
+    copying = union(recording.copies.start, recording.copies.end)
+    causes: tuple[Cause, ...] = ("copies", "queued kernels", *CAUSES)
+    totals = dict.fromkeys(causes, 0)
     for block in blocks(idle, _BLOCK):
-        covered, before_ns = NOTHING, 0
-        for cause, spans in activities:
-            covered = together(covered, within(spans, int(block.start[0]), int(block.end[-1])))
-            so_far_ns = int(np.sum(overlap_ns(block, covered)))
+        begin, end = int(block.start[0]), int(block.end[-1])
+        covered = within(copying, begin, end)
+        waiting, queued = _split_by_launch(recording, block)
+        before_ns = int(np.sum(overlap_ns(waiting, covered)))
+        queued_copies_ns = int(np.sum(overlap_ns(queued, covered)))
+        totals["copies"] += before_ns + queued_copies_ns
+        totals["queued kernels"] += queued.total_ns - queued_copies_ns
+        for cause, spans in recording.calls.activities:
+            covered = together(covered, within(spans, begin, end))
+            so_far_ns = int(np.sum(overlap_ns(waiting, covered)))
             totals[cause] += so_far_ns - before_ns
             before_ns = so_far_ns
     totals["outside CUDA"] = idle.total_ns - sum(totals.values())
@@ -241,16 +245,25 @@ def _idle_shares(recording: Recording, idle: Spans, window_ns: int) -> Iterator[
             yield _idle_share(cause, total_ns, window_ns)
 
 
+def _split_by_launch(recording: Recording, gaps: Spans) -> tuple[Spans, Spans]:
+    """Each gap until the kernel after it was launched, and from then on; all of it if that is not known."""
+    kernels = recording.kernels
+    following = np.searchsorted(kernels.start, gaps.end)
+    launched = recording.calls.ended(kernels.correlation[following])
+    middle = np.where(launched < 0, gaps.end, np.clip(launched, gaps.start, gaps.end))
+    return Spans(gaps.start, middle), Spans(middle, gaps.end)
+
+
 def _idle_share(cause: Cause, total_ns: int, window_ns: int) -> IdleShare:
     return IdleShare(cause=cause, total_ms=_MS * total_ns, share=total_ns / window_ns)
 
 
 def _inferences(recording: Recording, split: Split, busy: Spans) -> Inferences:
     kernels, first, last = recording.kernels, split.first, split.last
+    places = _interleaved(first, last, len(kernels))
+    sums = np.add.reduceat(kernels.end - kernels.start, places)[::2]
     # Kernels of other streams may end later than the last one to start.
-    ends: Ns = np.maximum.reduceat(kernels.end, _interleaved(first, last, len(kernels)))[::2]
-    span = Spans(kernels.start[first], ends)
-    sums = np.concatenate(([0], np.cumsum(kernels.end - kernels.start)))
+    span = Spans(kernels.start[first], np.maximum.reduceat(kernels.end, places)[::2])
     idle = gaps_between(busy)
     long_gaps = idle.start[_US * (idle.end - idle.start) > GAP_US]
     counts = np.searchsorted(long_gaps, span.end) - np.searchsorted(long_gaps, span.start)
@@ -260,7 +273,7 @@ def _inferences(recording: Recording, split: Split, busy: Spans) -> Inferences:
         detail=split.detail,
         count=len(first),
         kernels=float(np.median(last - first)),
-        kernel_ms=_MS * float(np.median(sums[last] - sums[first])),
+        kernel_ms=_MS * float(np.median(sums)),
         busy_ms=_MS * float(np.median(overlap_ns(span, busy))),
         span_ms=_MS * float(np.median(span.end - span.start)),
         period_ms=_MS * float(np.median(periods)) if len(periods) else None,

@@ -206,8 +206,7 @@ def _why_no_kernels(export: _Export) -> str:
 def _recordings(export: _Export) -> list[Recording]:
     names, columns = _kernel_columns(export)
     *columns_of_kernels, devices = columns
-    ranges, copies = _ranges(export), _copy_columns(export)
-    calls = _calls(export, keeps_launches=len(ranges.start) > 0)
+    calls, ranges, copies = _calls(export), _ranges(export), _copy_columns(export)
     replays = names.index(REPLAY) if REPLAY in names else None
     found = []
     for device in np.unique(devices):
@@ -319,17 +318,21 @@ def _copies_of(kinds: tuple[str, ...], columns: Columns, device: int) -> Copies:
     return Copies(kinds, _times(start), _times(end), kind, _times(nbytes))
 
 
-def _calls(export: _Export, keeps_launches: bool) -> Calls:
+def _calls(export: _Export) -> Calls:
     if not export.has(_CALLS):
         return NO_CALLS
-    names_of_columns = ("start", "end", "nameId", *(("correlationId",) if keeps_launches else ()))
-    start, end, name, *correlation = export.columns(
-        _CALLS, *(export.column(_CALLS, each) for each in names_of_columns), where=_ENDED
+    start, end, name, correlation = export.columns(
+        _CALLS,
+        export.column(_CALLS, "start"),
+        export.column(_CALLS, "end"),
+        export.column(_CALLS, "nameId"),
+        export.column(_CALLS, "correlationId", default="0"),
+        where=_ENDED,
     )
     texts, name = _named(export, name)
     names = tuple(_VERSION.sub("", text) for text in texts)
     causes = tuple(cause_of_call(each) for each in names)
-    return calls_of(names, causes, (_times(start), _times(end), name), *correlation)
+    return calls_of(names, causes, (_times(start), _times(end), name, correlation))
 
 
 def _ranges(export: _Export) -> Ranges:

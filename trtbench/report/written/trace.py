@@ -8,6 +8,7 @@ from trtbench.units import format_bytes, format_seconds
 _TOP = 15
 _SHOWN_MS = 0.0005
 _MEANS = {
+    "queued kernels": "fewer, larger kernels",
     "launch": "launching less: a CUDA graph, fused kernels",
     "synchronisation": "not waiting between inferences",
     "allocation": "allocating beforehand",
