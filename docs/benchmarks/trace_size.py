@@ -156,9 +156,8 @@ def main() -> None:
     subprocess.run([sys.executable, "-c", command, "trace", str(arguments.path)], check=True)
     wall_s = time.perf_counter() - started_s
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(
-        f"{wall_s:.1f} s wall, {used.ru_utime + used.ru_stime:.1f} s processor, {used.ru_maxrss / 1e6:.2f} GB"
-    )
+    processor_s, peak_gb = used.ru_utime + used.ru_stime, 1024 * used.ru_maxrss / 1e9
+    print(f"{wall_s:.1f} s wall, {processor_s:.1f} s processor, {peak_gb:.2f} GB")
 
 
 if __name__ == "__main__":
