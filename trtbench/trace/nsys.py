@@ -1,7 +1,7 @@
 """SQLite exports of Nsight Systems, of any version.
 
 Tables are there if they have rows, and columns come and go: both are looked up. Times are ns, names are
-numbers of ``StringIds``. Rows are read in pieces into columns of about 24 bytes a kernel and 18 bytes a call.
+numbers of ``StringIds``. Rows are read in pieces into columns of about 24 bytes a kernel and 22 bytes a call.
 """
 
 import re
