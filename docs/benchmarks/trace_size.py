@@ -1,6 +1,6 @@
 """How long ``trtbench trace`` takes for an export of many kernels, and how much memory.
 
-    python docs/benchmarks/trace_size.py --kernels 10000000 /tmp/large.sqlite
+    python docs/benchmarks/trace_size.py large.sqlite
 
 Makes the export if it is not there: inferences of 130 kernels on one stream, each kernel launched by a call
 of its own, as in an eager model, with the columns of Nsight Systems 2026. Then reads it in a process of its
