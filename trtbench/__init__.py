@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from trtbench.api import prune as prune
     from trtbench.api import rm as rm
     from trtbench.api import roofline as roofline
+    from trtbench.api import trace as trace
     from trtbench.api import tune as tune
     from trtbench.api import verify as verify
 
@@ -65,6 +66,7 @@ __all__ = [
     "prune",
     "rm",
     "roofline",
+    "trace",
     "tune",
     "verify",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Stage = Literal["setup", "export", "build", "audit", "verify", "measure", "pack"]
+Stage = Literal["setup", "export", "build", "audit", "verify", "measure", "pack", "trace"]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ STORED = [
     for name in (
         *("compare/comparison.json", "compare/sweep.json", "measure/compared.json", "measure/aa.json"),
         *("measure/measurement.json", "measure/failed.json", "versions/timed.json", "predict/gpus.json"),
-        *("predict/predictions.json", "predict/explanation.json", "predict/roofline.json"),
+        *("predict/predictions.json", "predict/explanation.json", "predict/roofline.json", "trace/two.json"),
     )
 ]
 RESULTS = [*STORED, ENGINE_DIFFERENCE.diff, *(example for example in EXAMPLES if isinstance(example, Result))]

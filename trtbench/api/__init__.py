@@ -18,6 +18,7 @@ from trtbench.api.keeping import ls, pack, prune, rm
 from trtbench.api.machine import doctor, gpus
 from trtbench.api.search import tune
 from trtbench.api.stored import load
+from trtbench.api.traces import trace
 from trtbench.errors import Code, TrtbenchError
 from trtbench.progress import Step
 
@@ -44,6 +45,7 @@ __all__ = [
     "prune",
     "rm",
     "roofline",
+    "trace",
     "tune",
     "verify",
 ]

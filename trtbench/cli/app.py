@@ -23,6 +23,7 @@ _PANELS = {
         "compare": "Compare recipes, runtimes, environments or stored results.",
         "bench": "Time one model in one runtime.",
         "verify": "Measure each recipe's error against FP32.",
+        "trace": "Show where time goes in a profiler's trace.",
     },
     "Predict": {
         "predict": "Predict the times of recipes on a GPU that need not be here.",

@@ -243,6 +243,21 @@ class TuneOptions(CompilerOptions, ShapeOptions, ModelOptions):
 
 
 @dataclass(frozen=True)
+class TraceOptions(CompilerOptions, ShapeOptions, ModelOptions):
+    """What ``trace`` shares with ``bench``: all that decides what runs."""
+
+    no_graph: Annotated[bool, Option("--no-graph", help="Enqueue every query; no CUDA graph.")] = False
+    trust: Annotated[
+        bool,
+        Option("--trust", help="Load engines that this store did not build; an engine can run any code."),
+    ] = False
+    gpu: Annotated[
+        str | None,
+        Option(help="GPU that times of an engine's layers are predicted for; default: that of the trace."),
+    ] = None
+
+
+@dataclass(frozen=True)
 class OutputOptions:
     """Where artifacts are kept, and how the result is printed."""
 

@@ -13,13 +13,15 @@ from trtbench.cli.options import (
     ModelOptions,
     PredictOptions,
     ShapesOptions,
+    TraceOptions,
     TuneOptions,
 )
 from trtbench.cli.parse_model import arguments_of, export_specs, naming_options
 from trtbench.cli.refusals import Asked, refuse
 from trtbench.errors import SpecError
+from trtbench.predict.gpus import find_gpu
 from trtbench.request import Shape, parse_recipes, subjects_of
-from trtbench.specs import BuildRequest, ExportSpec, Grid, InputsSpec, TuneSpec
+from trtbench.specs import BuildRequest, ExportSpec, GpuSpec, Grid, InputsSpec, TuneSpec
 from trtbench.specs.recipe import Precision, Recipe
 
 _QUANTIZED = Recipe(Precision.FP8)
@@ -78,6 +80,48 @@ def parse_predicted(words: Sequence[str], options: PredictOptions, given: Given)
     exports = export_specs(recipes, options, shapes) if recipes else ()
     with naming_options():
         return request.grid_of(exports, files, arguments_of(options), files_first=words[0] in files)
+
+
+def parse_recorded(
+    words: Sequence[str], options: TraceOptions, given: Given, runtimes: Sequence[str]
+) -> Grid:
+    """Read what is recorded: subjects of one shape, each in each runtime.
+
+    Raises:
+        SpecError: a word or an option is wrong, or an option has no effect.
+        ArtifactError: a file among the words is damaged.
+    """
+    recipes, files = subjects_of(words)
+    asked = Asked(recipes, files, runtimes=tuple(runtimes), sparsity_method=options.sparsity_method)
+    refuse(asked, given)
+    shape = (options.batch, options.img_size)
+    exports = export_specs(recipes, options, [shape]) if recipes else ()
+    with naming_options():
+        return request.grid_of(exports, files, arguments_of(options), runtimes, files_first=words[0] in files)
+
+
+def parse_traces(words: Sequence[str], gpu: str | None, given: Given) -> tuple[list[Path], GpuSpec | None]:
+    """Read which traces are read, and the GPU of predictions.
+
+    Raises:
+        SpecError: an option has no effect on traces, or the GPU is unknown.
+    """
+    refuse(Asked(files=words, traces=True), given)
+    return [Path(word) for word in words], None if gpu is None else find_gpu(gpu)
+
+
+def parse_written(paths: Sequence[Path]) -> tuple[Path | None, Path | None]:
+    """Read where a timeline and a report are to be written.
+
+    Raises:
+        SpecError: a name has another ending, or two have the same.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        if path.suffix not in (".json", ".md") or path.suffix in found:
+            raise SpecError(f"-o {path}: expected one .json for a timeline, one .md for a report")
+        found[path.suffix] = path
+    return found.get(".json"), found.get(".md")
 
 
 def parse_roofline(

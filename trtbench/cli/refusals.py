@@ -38,6 +38,7 @@ class Asked:
         builds_files: models among the files are built.
         builds_store: all exported models are built.
         stored: the subjects are results.
+        traces: the subjects are traces.
         aa: an arm is compared with itself.
         shapes: how many shapes there are.
         sparsity_method: how sparse recipes are pruned.
@@ -52,6 +53,7 @@ class Asked:
     builds_files: bool = True
     builds_store: bool = False
     stored: bool = False
+    traces: bool = False
     aa: bool = False
     shapes: int = 1
     sparsity_method: str | None = None
@@ -77,6 +79,17 @@ def _of_models(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
     named = f"({', '.join(map(str, asked.recipes))})"
     file = asked.files[0] if asked.files else ""
     return (
+        (
+            _GRID - {"--gpu"},
+            asked.traces,
+            "has no effect on a trace; remove it, or add --runtime to record a trace",
+        ),
+        (["--gpu"], asked.traces and "--engine" not in given, "needs --engine, whose layers are predicted"),
+        (
+            ["--engine"],
+            bool(asked.runtimes) and not asked.traces,
+            _excludes("--runtime", "what is recorded has its own engine"),
+        ),
         (_GRID, asked.stored, _excludes("--from", "stored results are not timed again")),
         (
             ["--pretrained"],

@@ -2,13 +2,14 @@
 
 ``compare`` and ``bench`` are the stages; ``predict`` makes the same cells and only predicts them,
 and ``explain`` says where the predicted time of one recipe goes.
-``compare_stored`` compares results that are kept already.
+``compare_stored`` compares results that are kept already, and ``record`` runs cells under a profiler.
 """
 
 from trtbench.compare.bench import bench, bench_against_itself
 from trtbench.compare.explain import explain
 from trtbench.compare.grid import compare
 from trtbench.compare.predict import predict
+from trtbench.compare.record import record
 from trtbench.compare.stored import compare_stored
 
-__all__ = ["bench", "bench_against_itself", "compare", "compare_stored", "explain", "predict"]
+__all__ = ["bench", "bench_against_itself", "compare", "compare_stored", "explain", "predict", "record"]

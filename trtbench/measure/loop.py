@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -18,6 +19,7 @@ from trtbench.measure.checks import Outputs, check_follows, check_outputs, check
 from trtbench.measure.device import Device, Query
 from trtbench.measure.inputs import make_constants, make_inputs
 from trtbench.measure.messages import Samples
+from trtbench.measure.profiler import record_queries
 from trtbench.measure.warmup import WarmUp, chunk_queries, warm_up
 from trtbench.results import ArmFacts, GraphUse, Series
 from trtbench.runtimes import Runtime
@@ -31,6 +33,8 @@ _MOST_SINGLES = 20
 _MOST_COPIES = 10
 _LATE_SHARE = 0.25
 _LATE_MS = 0.1
+_TRACED = 20
+"""Queries in a trace."""
 CONSTANT_BLOCK_SHARE = 0.5
 """A block on constant inputs is half as long as others: the other half lets the clock follow, untimed."""
 
@@ -68,8 +72,10 @@ class Plan:
     kernels: int | None
 
 
-def prepare(device: Device, runtime: Runtime, bench: BenchSpec, load: Load) -> "TimedArm":
-    """Make an arm ready to be timed.
+def prepare(
+    device: Device, runtime: Runtime, bench: BenchSpec, load: Load, trace_path: Path | None = None
+) -> "TimedArm":
+    """Make an arm ready to be timed; ``trace_path``: where it may be asked to write a trace.
 
     Raises:
         MeasureError: out of memory, or a check failed; the code says which.
@@ -82,7 +88,8 @@ def prepare(device: Device, runtime: Runtime, bench: BenchSpec, load: Load) -> "
     prove_queries(arm, plan, references)
     free_bytes = device.free_bytes()
     warm = warm_up_queries(arm, plan)
-    return TimedArm(arm, plan, references, warm, _facts(arm, plan, warm, load, free_bytes, references[0]))
+    facts = _facts(arm, plan, warm, load, free_bytes, references[0])
+    return TimedArm(arm, plan, references, warm, facts, trace_path)
 
 
 def allocate(device: Device, runtime: Runtime, bench: BenchSpec) -> Bound:
@@ -204,9 +211,16 @@ class TimedArm:
     """An arm that is ready: ``facts`` about it, and its blocks."""
 
     def __init__(
-        self, arm: Bound, plan: Plan, references: tuple[Outputs, ...], warm: WarmUp, facts: ArmFacts
+        self,
+        arm: Bound,
+        plan: Plan,
+        references: tuple[Outputs, ...],
+        warm: WarmUp,
+        facts: ArmFacts,
+        trace_path: Path | None,
     ) -> None:
         self.facts = facts
+        self._trace_path = trace_path
         self._arm, self._plan, self._references = arm, plan, references
         self._device = arm.device
         self._block_ms = arm.bench.block_ms
@@ -260,6 +274,19 @@ class TimedArm:
         for index in range(len(self._arm.sets)):
             prove_query(self._arm, self._plan, index, (index, index + 1), self._references)
         self._query_ms = self._query_ms_on_images
+
+    def trace(self) -> Samples:
+        """Time a few queries, then record as many: the times without a profiler, in ms.
+
+        Raises:
+            RuntimeUnavailable: torch is not installed.
+            MeasureError: the device or the profiler failed.
+        """
+        if self._trace_path is None:
+            raise MeasureError("no path to write a trace to: is the process that measures another version?")
+        times_ms = self._device.time_queries(self._queries, _TRACED)
+        record_queries(self._queries, _TRACED, self._device.finish, self._trace_path)
+        return {self._device.main_series: tuple(times_ms)}
 
     def _lead_in(self) -> None:
         """Run a few queries untimed: another process had the device just before."""

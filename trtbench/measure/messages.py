@@ -14,8 +14,8 @@ from trtbench.specs import ArmSpec, BenchSpec, Spec
 
 Samples = dict[Series, tuple[float, ...]]
 
-Request = Literal["block", "fill_constants", "constant_block", "restore_inputs"]
-"""One block; zeros for inputs, a shorter block on them, and the images back."""
+Request = Literal["block", "fill_constants", "constant_block", "restore_inputs", "trace"]
+"""One block; zeros for inputs, a shorter block on them, and the images back; a trace of a few queries."""
 
 REPLY_MARK = "trtbench reply: "
 """What stands in front of every ``Reply``."""
@@ -24,12 +24,14 @@ REPLY_MARK = "trtbench reply: "
 class Job(Spec):
     """What a worker times; ``process`` counts the processes of one arm.
 
+    ``trace_path``: where a trace is written, if one is asked for.
     ``trtbench_version``: of the process that measures; a worker of another one would not understand it.
     """
 
     arm: ArmSpec
     bench: BenchSpec
     process: int
+    trace_path: str | None = None
     trtbench_version: str = trtbench.__version__
 
 

@@ -52,6 +52,7 @@ class ArmProcess:
         python: command of the interpreter; another one needs trtbench of the same version.
         process: counts the processes of this arm; scripted arms differ by it.
         container: the one that ``python`` starts, if it starts one.
+        trace_path: where it writes a trace, if one is asked for.
         prepare_timeout_s: after that long a worker that is still loading is given up.
         block_timeout_s: the same for one block; by default far more than ``bench.block_ms``.
     """
@@ -64,10 +65,12 @@ class ArmProcess:
         python: Sequence[str] = (sys.executable,),
         process: int = 0,
         container: Container | None = None,
+        trace_path: Path | None = None,
         prepare_timeout_s: float = PREPARE_TIMEOUT_S,
         block_timeout_s: float | None = None,
     ) -> None:
-        self._job = Job(arm=arm, bench=bench, process=process)
+        trace = None if trace_path is None else str(trace_path.absolute())
+        self._job = Job(arm=arm, bench=bench, process=process, trace_path=trace)
         self._log_path = log_path
         self._python = tuple(python)
         self._container = container
@@ -152,6 +155,14 @@ class ArmProcess:
             MeasureError: they are not, or the worker ended.
         """
         self._request("restore_inputs")
+
+    def trace(self) -> Samples:
+        """Record a few queries, after timing as many without a profiler: these samples, in ms.
+
+        Raises:
+            MeasureError: it failed; the text is the worker's own reason, or how the worker ended.
+        """
+        return self._samples("trace")
 
     def _samples(self, request: Request) -> Samples:
         reply = self._request(request)

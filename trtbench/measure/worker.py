@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TextIO, get_args
 
 import trtbench
@@ -94,7 +95,8 @@ def load(job: Job, stack: ExitStack) -> TimedArm:
     runtime = stack.enter_context(open_runtime(job.arm, device.stream, job.bench.cuda_graph))
     duration_s = time.perf_counter() - started_s
     empty_ms = empty_query_ms(device, runtime, job.bench)
-    return prepare(device, runtime, job.bench, Load(duration_s, free_bytes, empty_ms))
+    trace_path = None if job.trace_path is None else Path(job.trace_path)
+    return prepare(device, runtime, job.bench, Load(duration_s, free_bytes, empty_ms), trace_path)
 
 
 def _answer(replies: TextIO, reply: Reply) -> None:

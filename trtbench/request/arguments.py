@@ -210,5 +210,17 @@ class PredictArguments(ModelArguments, BuildArguments, PredictionArguments, tota
     """All that ``predict`` takes, by name."""
 
 
+class TraceArguments(ModelArguments, CompilerArguments, total=False):
+    """What decides which kernels run when ``trace`` records.
+
+    Args:
+        cuda_graph: run a CUDA graph where the runtime can; else enqueue every query.
+        trust: load engines that this store did not build; an engine can run any code.
+    """
+
+    cuda_graph: bool
+    trust: bool
+
+
 class TuneArguments(ModelArguments, CompilerArguments, total=False):
     """All that ``tune`` takes, by name."""

@@ -19,6 +19,7 @@ from trtbench.request.arguments import (
     CompareArguments,
     ExplainArguments,
     PredictArguments,
+    TraceArguments,
     TuneArguments,
     checked_spec,
 )
@@ -50,7 +51,7 @@ _RANGE = re.compile(rf"(?P<input>.+?)=(?P<shapes>{_SHAPE}:{_SHAPE}:{_SHAPE})(?:,
 def grid_of(
     exports: Sequence[ExportSpec],
     files: Sequence[str],
-    arguments: BenchArguments | ExplainArguments | PredictArguments | CompareArguments,
+    arguments: BenchArguments | ExplainArguments | PredictArguments | TraceArguments | CompareArguments,
     runtimes: Sequence[str] = (),
     environments: Sequence[str] = (),
     **fields: object,

@@ -100,6 +100,7 @@ from trtbench.results.run import (
     RunRecord,
 )
 from trtbench.results.tactics import NEAR_TIE, Tactic, TacticChoice
+from trtbench.results.trace import Trace, TraceReport
 from trtbench.results.tuning import BuiltEngine, Estimate, TunedRow, TuneLine, Tuning
 
 KINDS: dict[str, type[Result]] = {each.model_fields["kind"].default: each for each in Result.__subclasses__()}
@@ -192,6 +193,8 @@ __all__ = [
     "TensorRecord",
     "ThrottleReason",
     "TimedBlock",
+    "Trace",
+    "TraceReport",
     "TuneLine",
     "TunedRow",
     "Tuning",
