@@ -27,7 +27,10 @@ def audit_onnx(
     """
     graph = read_graph(path)
     products = audit_products(graph)
-    return _audit(Evidence(recipe, None, products, analytic_flops=_total(analytic_flops)), graph)
+    evidence = Evidence(
+        recipe, None, products, uncounted=graph.uncounted, analytic_flops=_total(analytic_flops)
+    )
+    return _audit(evidence, graph)
 
 
 def audit_engine(
@@ -57,14 +60,16 @@ def audit_engine(
     """
     graph = read_graph(onnx_path)
     products = audit_products(graph)
-    kernels = kernels_of(layers)
+    kernels, facts = kernels_of(layers), graph_facts(graph, products)
     return _audit(
         Evidence(
             recipe=recipe,
             backend=backend,
             products=products,
             kernels=kernels,
-            layers=audit_kernels(kernels, graph_facts(graph, products)),
+            layers=audit_kernels(kernels, facts),
+            facts=facts,
+            uncounted=graph.uncounted,
             analytic_flops=_total(analytic_flops),
             sparsity_requested=sparsity_requested,
             sparse_eligible=sparse_eligible,
