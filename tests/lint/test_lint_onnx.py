@@ -126,7 +126,7 @@ def test_products_of_unknown_shape_are_named(tmp_path: Path) -> None:
     sketch.node("MatMul", ["c", sketch.weight(64, 64, "fp16")], "y", "/blocks.0/mlp/fc1/MatMul")
     subject = read(sketch, tmp_path)
     assert subject.linears == ()
-    assert subject.unjudged == {"/blocks.0/mlp/fc1/MatMul": "of unknown shape"}
+    assert subject.unjudged == {"/blocks.0/mlp/fc1/MatMul": "of unknown shape behind /c/Custom (trt::Custom)"}
 
 
 def test_standard_quantisers_of_blocks_to_fp4(tmp_path: Path) -> None:

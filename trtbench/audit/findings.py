@@ -8,7 +8,7 @@ from trtbench.audit.kernel_shapes import tensor_bytes
 from trtbench.audit.kernels import main_input
 from trtbench.audit.precision import QUANTIZED, is_mixed, precision_of_tensorrt
 from trtbench.errors import Code
-from trtbench.results import AuditedLayer, Finding, LayerTensor, Severity
+from trtbench.results import UNKNOWN_LAYER, AuditedLayer, Finding, LayerTensor, Severity
 from trtbench.specs.recipe import LINEAR_ROLES
 from trtbench.units import format_bytes
 
@@ -404,9 +404,26 @@ def products_not_counted(evidence: Evidence) -> Iterator[Finding]:
                 f"{_count(evidence.uncounted, 'node')} not counted, which may multiply matrices ({shown}): "
                 "FLOPs and shares in this audit leave out their work"
             ),
-            hint="read shares of FLOPs as shares of what is listed with --layers",
+            hint="read shares of FLOPs as shares of what --layers lists; onnxslim may find unknown shapes",
             numbers={"nodes": len(evidence.uncounted)},
             layers=tuple(evidence.uncounted),
+        )
+
+
+def layers_not_read(evidence: Evidence) -> Iterator[Finding]:
+    """Layers that the compiler describes in a form that is not known: their FLOPs and bytes are missing."""
+    unread = [kernel for kernel in evidence.kernels if kernel.layer_type == UNKNOWN_LAYER]
+    if unread:
+        yield Finding(
+            code=Code.LAYERS_NOT_READ,
+            severity="info",
+            message=(
+                f"the compiler describes {len(unread)} of {len(evidence.kernels)} layers in a form that is "
+                "not known: they count no FLOPs and no bytes"
+            ),
+            hint="read them in build.log or inspector.json, beside the engine",
+            numbers={"unread": len(unread), "layers": len(evidence.kernels)},
+            layers=tuple(kernel.name for kernel in unread),
         )
 
 
@@ -446,6 +463,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (
     scale_padding,
     sparsity_not_used,
     products_not_counted,
+    layers_not_read,
     flops_mismatch,
 )
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import onnx
@@ -16,7 +15,10 @@ from trtbench.audit.shape_arithmetic import fold_shape_arithmetic
 from trtbench.audit.uncounted import is_product, uncounted_products
 from trtbench.errors import ArtifactError
 
+Shapes = dict[str, tuple[int, ...]]
+
 _STANDARD = ("", "ai.onnx")
+_QLINEAR = frozenset({"QLinearConv", "QLinearMatMul"})
 
 
 @dataclass(frozen=True)
@@ -41,25 +43,22 @@ class GraphNode:
 class Graph:
     """Nodes in graph order; shape and ONNX element type of every tensor where they are known.
 
-    ``inputs``: names of those that are no weights. ``constants``: tensors that no input changes, each with
-    the weights that it is computed from; ``scalars``: values of those of one element. ``uncounted``: nodes
-    that multiply matrices, or may, and are not among the products, each with what it is.
+    ``inputs``: names of those that are no weights. ``products``: nodes that multiply matrices and whose
+    shapes are known. ``constants``: tensors that no input changes, each with the weights that it is computed
+    from; ``scalars``: values of those of one element. ``uncounted``: nodes that multiply matrices, or may,
+    and are not among the products, each with what it is.
     """
 
     path: Path
     inputs: tuple[str, ...]
     nodes: tuple[GraphNode, ...]
+    products: tuple[GraphNode, ...]
     producers: dict[str, GraphNode]
     shapes: dict[str, tuple[int, ...]]
     element_types: dict[str, int]
     constants: dict[str, tuple[str, ...]]
     scalars: dict[str, float]
     uncounted: dict[str, str]
-
-    @cached_property
-    def products(self) -> tuple[GraphNode, ...]:
-        """Nodes that multiply matrices."""
-        return tuple(node for node in self.nodes if node.is_product)
 
     def shape(self, tensor: str) -> tuple[int, ...]:
         """Shape of ``tensor``.
@@ -69,27 +68,16 @@ class Graph:
         """
         if tensor not in self.shapes:
             raise ArtifactError(
-                f"{self.path}: the shape of tensor {tensor!r} cannot be inferred{self._reason(tensor)}"
+                f"{self.path}: the shape of {tensor!r} cannot be inferred: simplify the graph (onnxslim)"
             )
         return self.shapes[tensor]
 
-    def _reason(self, tensor: str) -> str:
-        """Where inference stopped, and what to do about it."""
-        while tensor in self.producers:
-            node = self.producers[tensor]
-            unknown = [name for name in node.inputs if name and name not in self.shapes]
-            if not unknown:
-                return _advice(node)
-            tensor = unknown[0]
-        if tensor in self.inputs:
-            return f": the file states no shape of input {tensor!r}; give it one with --shape"
-        return f": no node computes {tensor!r}; check the graph with onnx.checker"
 
-
-def _advice(node: GraphNode) -> str:
-    if node.domain not in _STANDARD:
-        return f": ONNX does not know the operator {node.domain}::{node.op_type} of node {node.name!r}"
-    return f": ONNX's inference stops at node {node.name!r} ({node.op_type}); simplify the graph (onnxslim)"
+def operands_of(node: GraphNode) -> tuple[str, ...]:
+    """The tensors that a product multiplies: two, of an Attention three."""
+    if node.op_type in _QLINEAR:
+        return node.inputs[0], node.inputs[3]
+    return node.inputs[:3] if node.op_type == "Attention" else node.inputs[:2]
 
 
 def read_graph(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
@@ -118,23 +106,31 @@ def read_graph(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) 
             f"{path}: shapes cannot be inferred ({' '.join(str(error).split())}): check the graph with "
             "onnx.checker"
         ) from error
+    producers = {output: node for node in nodes for output in node.outputs}
+    products = [node for node in nodes if node.is_product]
+    unknown = {
+        node.name: _end_of_inference(node, producers, known)
+        for node in products
+        if not _is_known(node, known)
+    }
     return Graph(
         path=path,
         inputs=tuple(value.name for value in model.graph.input if value.name not in weights),
         nodes=nodes,
-        producers={output: node for node in nodes for output in node.outputs},
+        products=tuple(node for node in products if node.name not in unknown),
+        producers=producers,
         shapes=known,
         element_types=element_types,
         constants=constants,
         scalars=scalars,
-        uncounted=uncounted,
+        uncounted=unknown | uncounted,
     )
 
 
-def _infer(model: onnx.ModelProto) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
+def _infer(model: onnx.ModelProto) -> tuple[Shapes, dict[str, int]]:
     """Static shapes and element types of all tensors that ONNX's inference reaches."""
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    shapes: dict[str, tuple[int, ...]] = {}
+    shapes: Shapes = {}
     element_types: dict[str, int] = {}
     for info in (*inferred.input, *inferred.output, *inferred.value_info):
         tensor_type = info.type.tensor_type
@@ -148,10 +144,23 @@ def _infer(model: onnx.ModelProto) -> tuple[dict[str, tuple[int, ...]], dict[str
     return shapes, element_types
 
 
-def _products_without_shape(nodes: tuple[GraphNode, ...], shapes: dict[str, tuple[int, ...]]) -> bool:
-    return any(
-        node.is_product and not {*node.inputs[:2], *node.outputs[:1]} <= shapes.keys() for node in nodes
-    )
+def _products_without_shape(nodes: tuple[GraphNode, ...], shapes: Shapes) -> bool:
+    return any(node.is_product and not _is_known(node, shapes) for node in nodes)
+
+
+def _is_known(product: GraphNode, shapes: Shapes) -> bool:
+    return {*operands_of(product), *product.outputs[:1]} <= shapes.keys()
+
+
+def _end_of_inference(product: GraphNode, producers: Mapping[str, GraphNode], shapes: Shapes) -> str:
+    """Where ONNX's inference stopped, so that the shapes of a product are unknown."""
+    node = product
+    while unknown := [name for name in node.inputs if name and name not in shapes]:
+        if unknown[0] not in producers:
+            return f"of unknown shape, as is the input {unknown[0]}"
+        node = producers[unknown[0]]
+    operator = node.op_type if node.domain in _STANDARD else f"{node.domain}::{node.op_type}"
+    return f"of unknown shape behind {node.name} ({operator})"
 
 
 def _graph_node(node: NodeProto) -> GraphNode:

@@ -15,7 +15,7 @@ from trtbench.audit.graph import Graph, GraphNode
 from trtbench.audit.kernel_shapes import Product, layer_bytes
 from trtbench.audit.onnx_layers import before_moves
 from trtbench.audit.precision import QUANTIZED, precision_of_tensorrt
-from trtbench.results import AuditedLayer, CompiledLayer, LayerTensor
+from trtbench.results import UNKNOWN_LAYER, AuditedLayer, CompiledLayer, LayerTensor
 from trtbench.vit import PRODUCT_ROLES, block_of, role_of
 
 _NOT_KERNELS = frozenset({"signal", "wait"})
@@ -168,6 +168,8 @@ def _role_and_block_of_names(kernel: CompiledLayer) -> tuple[str, int | None]:
 
 
 def _audit_other(kernel: CompiledLayer, facts: GraphFacts) -> AuditedLayer:
+    if kernel.layer_type == UNKNOWN_LAYER:
+        return _layer(kernel, "other", "other", None, "none")
     op = _op(kernel, facts)
     role = _role(kernel, op, facts)
     return _layer(kernel, op, role, _block(kernel, role, facts), _precision(main_input(kernel)))

@@ -2,9 +2,9 @@
 
 import math
 
-from trtbench.audit.graph import Graph, GraphNode
+from trtbench.audit.graph import Graph, GraphNode, operands_of
 from trtbench.audit.precision import element_bits, precision_of_onnx, precision_of_product
-from trtbench.audit.products import operands_of, operation_of, size_of
+from trtbench.audit.products import operation_of, size_of
 from trtbench.results import AuditedLayer
 from trtbench.vit import PRODUCT_ROLES, block_of, role_of
 
@@ -17,16 +17,13 @@ _KEEP_VALUES = frozenset(
 _SCALE_BITS = {"fp4": 8 / 16, "mxfp8": 8 / 32}
 
 
-def audit_products(graph: Graph, nodes: tuple[GraphNode, ...] | None = None) -> tuple[AuditedLayer, ...]:
-    """All products, or those among ``nodes``, in graph order.
+def audit_products(graph: Graph) -> tuple[AuditedLayer, ...]:
+    """All products of known shape, in graph order.
 
     ``precision_in`` is that of both operands when both are dequantized from it: a product whose weights alone
     are quantized reads ``fp16 x fp4``, and runs in FP16.
-
-    Raises:
-        ArtifactError: a shape cannot be inferred.
     """
-    return tuple(_audit_product(graph, node) for node in (graph.products if nodes is None else nodes))
+    return tuple(_audit_product(graph, node) for node in graph.products)
 
 
 def _audit_product(graph: Graph, node: GraphNode) -> AuditedLayer:

@@ -1,13 +1,12 @@
-"""Operators that multiply matrices: their operands and their size."""
+"""Sizes of the operators that multiply matrices."""
 
 import math
 from dataclasses import dataclass
 
 from trtbench.audit import einsum
-from trtbench.audit.graph import Graph, GraphNode
+from trtbench.audit.graph import Graph, GraphNode, operands_of
 
 _CONVOLUTIONS = frozenset({"Conv", "ConvInteger", "DeformConv", "QLinearConv"})
-_QLINEAR = frozenset({"QLinearConv", "QLinearMatMul"})
 
 
 @dataclass(frozen=True)
@@ -25,13 +24,6 @@ def operation_of(node: GraphNode) -> str:
     if node.op_type == "Attention":
         return "attention"
     return "conv" if node.op_type in _CONVOLUTIONS or node.op_type == "ConvTranspose" else "gemm"
-
-
-def operands_of(node: GraphNode) -> tuple[str, ...]:
-    """The tensors that are multiplied: two, of an Attention three."""
-    if node.op_type in _QLINEAR:
-        return node.inputs[0], node.inputs[3]
-    return node.inputs[:3] if node.op_type == "Attention" else node.inputs[:2]
 
 
 def size_of(graph: Graph, node: GraphNode) -> ProductSize:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from onnx import TensorProto
 
-from trtbench.audit.graph import Graph, GraphNode
+from trtbench.audit.graph import Graph, GraphNode, operands_of
 from trtbench.audit.onnx_layers import audit_products
 from trtbench.audit.precision import precision_of_onnx
-from trtbench.audit.products import operands_of
 from trtbench.build.dimensions import shown
 from trtbench.build.source import load_onnx
 from trtbench.lint.onnx_file import (
@@ -71,7 +70,7 @@ def onnx_subject(path: Path, batch: int, image_size: int, targets: tuple[str, ..
         unsigned_quantizers=unsigned_quantizers(file),
         integer_operators=integer_operators(file),
         int32_dequantizers=int32_dequantizers(file),
-        unjudged={node.name: "of unknown shape" for node in reader.unjudged} | reader.graph.uncounted,
+        unjudged=reader.graph.uncounted,
     )
 
 
@@ -91,15 +90,8 @@ class _Reader:
     @cached_property
     def products(self) -> dict[str, tuple[GraphNode, AuditedLayer]]:
         """Products of known shape, by their output."""
-        nodes = tuple(node for node in self.graph.products if node not in self.unjudged)
-        audited = audit_products(self.graph, nodes)
-        return {node.outputs[0]: (node, layer) for node, layer in zip(nodes, audited, strict=True)}
-
-    @cached_property
-    def unjudged(self) -> list[GraphNode]:
-        """Products of unknown shape."""
-        known = self.graph.shapes.keys()
-        return [node for node in self.graph.products if not {*operands_of(node), *node.outputs[:1]} <= known]
+        pairs = zip(self.graph.products, audit_products(self.graph), strict=True)
+        return {node.outputs[0]: (node, layer) for node, layer in pairs}
 
     @cached_property
     def _readers(self) -> dict[str, list[GraphNode]]:
