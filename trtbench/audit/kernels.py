@@ -186,7 +186,7 @@ def _op(kernel: CompiledLayer, facts: GraphFacts) -> str:
         return "gelu"
     if source in QUANTIZED and result not in QUANTIZED and any("Dequantize" in o for o in operators):
         return "dequantize"
-    if result in QUANTIZED and source not in QUANTIZED and roles <= {"quantize", "reformat"}:
+    if result in QUANTIZED and source not in QUANTIZED and "quantize" in roles <= {"quantize", "reformat"}:
         return "quantize"
     if moves_only:
         return "reformat"
