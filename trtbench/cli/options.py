@@ -158,6 +158,13 @@ class TimingOptions:
     regime: Annotated[Regime, Option(help="Blocks back to back, or each after a rest.")] = _BENCH.regime
     no_graph: Annotated[bool, Option("--no-graph", help="Enqueue every query; no CUDA graph.")] = False
     rebuilds: Annotated[int, Option(help="Build this many more engines of each model, and time all.")] = 0
+    input: Annotated[
+        list[str],
+        Option(
+            metavar="NAME=FILE|LOW:HIGH",
+            help="Values of an input that takes no images: a .npy file, or a range to draw from; repeatable.",
+        ),
+    ] = field(default_factory=list)
     exclusive: Annotated[
         bool, Option("--exclusive", help="Refuse to start while another process uses the GPU.")
     ] = False
