@@ -5,12 +5,15 @@ from pathlib import Path
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from support.lint_graphs import Sketch, attention_operator, qkv
+from support.lint_graphs import Sketch, attention_operator, linear, qkv
 
 from trtbench.audit.inspect import inspect
 from trtbench.build import build
+from trtbench.diff import diff
+from trtbench.errors import SpecError
+from trtbench.request import parse_profile
 from trtbench.results import Audit
-from trtbench.specs import BuildSpec
+from trtbench.specs import BuilderOptions, BuildSpec
 from trtbench.store.artifacts import Store
 
 
@@ -74,3 +77,23 @@ def test_functions(tmp_path: Path) -> None:
     found = audit(tmp_path / "m.onnx", tmp_path)
     assert [layer.role for layer in found.layers] == ["other"]
     assert found.compiled_flops == found.onnx_flops == 2 * 8 * 64 * 32
+
+
+def test_an_engine_with_a_profile_is_read_at_its_optimum_and_at_other_shapes(tmp_path: Path) -> None:
+    path = linear("fp8", ("batch", 128, 256)).save(tmp_path / "m.onnx")
+    profile = parse_profile("x=1x128x256:8x128x256:64x128x256")
+    spec = BuildSpec(targets=("sm120",), options=BuilderOptions(profiles=(profile,)))
+    engine, _ = build(path, spec, Store(tmp_path / "store"))
+    found, larger = inspect(engine.directory), inspect(engine.directory, {"x": (64, 128, 256)})
+    assert found.compiled_flops == found.onnx_flops == 2 * 8 * 128 * 256 * 256
+    assert larger.compiled_flops == 8 * found.compiled_flops
+    assert found.gemm_flops_share == {"fp8": 1.0}
+    product = next(layer for layer in found.layers if layer.op == "gemm")
+    assert product.bytes == 8 * 128 * 256 + 256 * 256 + 2 * 8 * 128 * 256 + 2 * 4
+    assert all(layer.bytes > 0 for layer in found.layers)
+    assert {str(each.code) for each in found.findings} >= {"OPEN_DIMENSIONS"}
+    with pytest.raises(SpecError, match=r"8x128x128 is not a shape of input x \[batch, 128, 256\]"):
+        inspect(engine.directory, {"x": (8, 128, 128)})
+    same = diff(engine.directory, engine.directory, {"x": (64, 128, 256)})
+    assert same.before.inputs == {"x": (64, 128, 256)}
+    assert {change.kind for change in same.changes} == {"same"}

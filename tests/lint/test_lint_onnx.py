@@ -81,6 +81,13 @@ def test_dynamic_dimensions_count_as_they_are_given(tmp_path: Path) -> None:
     assert (subject.batch, subject.linears[0].shape) == (5, (5, 197, 64))
 
 
+def test_a_named_shape_comes_before_batch_and_image_size(tmp_path: Path) -> None:
+    path = linear("nvfp4", ("N", "tokens", 64)).save(tmp_path / "model.onnx")
+    assert onnx_subject(path, 5, 224, ("sm120",), {"x": (3, 50, 64)}).linears[0].shape == (3, 50, 64)
+    with pytest.raises(SpecError, match=r"shape of z: model\.onnx has no such input, only x"):
+        onnx_subject(path, 5, 224, ("sm120",), {"z": (3, 50, 64)})
+
+
 def test_dynamic_images_and_weights_in_another_file(tmp_path: Path) -> None:
     sketch = convolution("fp16", "fp16")
     sketch.input("x", "N", "C", "H", "W")

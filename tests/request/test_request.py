@@ -17,6 +17,7 @@ from trtbench.request import (
     grid_of,
     inputs_spec,
     parse_input,
+    parse_shapes,
     read_model_entry,
     shapes_of,
     subjects_of,
@@ -149,3 +150,14 @@ def test_values_of_an_input() -> None:
 def test_values_of_an_input_that_are_wrong(words: list[str], problem: str) -> None:
     with pytest.raises(ArgumentError, match=f"input {problem}"):
         grid_of((), ("x.onnx",), {"input": words})
+
+
+def test_shapes_of_inputs() -> None:
+    assert parse_shapes(["x=8x3x224x224", "a=b=1"]) == {"x": (8, 3, 224, 224), "a=b": (1,)}
+    for words, problem in (
+        (["x"], "x: expected NAME=SHAPE"),
+        (["x=8,3"], "expected NAME"),
+        (["x=1", "x=2"], "x=2: x is given twice"),
+    ):
+        with pytest.raises(ArgumentError, match=problem):
+            parse_shapes(words)

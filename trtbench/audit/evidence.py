@@ -44,9 +44,9 @@ class Fallback:
 class Evidence:
     """Products of a graph; with an engine (``backend``) also its kernels, raw and audited, one for one.
 
-    ``uncounted``: nodes of the graph that are not among its products, although they multiply matrices or
-    may, each with what it is. ``sparse_eligible``, ``sparse_picked``: layers that the build log calls so;
-    null where it says nothing.
+    ``leaves_open``: the engine leaves dimensions open, which were filled in. ``uncounted``: nodes of the
+    graph that are not among its products, although they multiply matrices or may, each with what it is.
+    ``sparse_eligible``, ``sparse_picked``: layers that the build log calls so; null where it says nothing.
     """
 
     recipe: Recipe | None
@@ -56,6 +56,7 @@ class Evidence:
     layers: tuple[AuditedLayer, ...] = ()
     facts: GraphFacts = field(default_factory=GraphFacts)
     uncounted: Mapping[str, str] = field(default_factory=dict)
+    leaves_open: bool = False
     analytic_flops: int | None = None
     sparsity_requested: bool = False
     sparse_eligible: tuple[str, ...] | None = None

@@ -410,6 +410,27 @@ def products_not_counted(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
+def open_dimensions(evidence: Evidence) -> Iterator[Finding]:
+    """An engine with an optimization profile: sizes of its tensors follow from those of the graph."""
+    if evidence.leaves_open:
+        unknown = sum(
+            0 in tensor.dimensions
+            for kernel in evidence.kernels
+            for tensor in (*kernel.inputs, *kernel.outputs)
+        )
+        missed = f"; {unknown} tensors of unknown size count none" if unknown else ""
+        yield Finding(
+            code=Code.OPEN_DIMENSIONS,
+            severity="info",
+            message=(
+                "the engine has an optimization profile and leaves dimensions open: FLOPs are those of the "
+                f"graph at these inputs, and bytes follow from tensor to tensor{missed}"
+            ),
+            hint="name other inputs with --shape; build a static model for exact bytes",
+            numbers={"unknown_tensors": unknown},
+        )
+
+
 def layers_not_read(evidence: Evidence) -> Iterator[Finding]:
     """Layers that the compiler describes in a form that is not known: their FLOPs and bytes are missing."""
     unread = [kernel for kernel in evidence.kernels if kernel.layer_type == UNKNOWN_LAYER]
@@ -463,6 +484,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (
     scale_padding,
     sparsity_not_used,
     products_not_counted,
+    open_dimensions,
     layers_not_read,
     flops_mismatch,
 )

@@ -16,6 +16,7 @@ from trtbench.audit.uncounted import is_product, uncounted_products
 from trtbench.errors import ArtifactError
 
 Shapes = dict[str, tuple[int, ...]]
+"""Of tensors, by name."""
 
 _STANDARD = ("", "ai.onnx")
 _QLINEAR = frozenset({"QLinearConv", "QLinearMatMul"})
@@ -80,7 +81,7 @@ def operands_of(node: GraphNode) -> tuple[str, ...]:
     return node.inputs[:3] if node.op_type == "Attention" else node.inputs[:2]
 
 
-def read_graph(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
+def read_graph(path: Path, shapes: Shapes | None = None) -> Graph:
     """Read nodes and shapes of an ONNX file; external data stays on disk.
 
     Args:

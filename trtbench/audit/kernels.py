@@ -18,8 +18,9 @@ from trtbench.audit.precision import QUANTIZED, precision_of_tensorrt
 from trtbench.results import UNKNOWN_LAYER, AuditedLayer, CompiledLayer, LayerTensor
 from trtbench.vit import PRODUCT_ROLES, block_of, role_of
 
-_NOT_KERNELS = frozenset({"signal", "wait"})
-_PRODUCT_TYPES = frozenset({"gemm", "runtime_fusion", "correlation", "deconv"})
+_NOT_KERNELS = frozenset({"signal", "wait", "shape_call"})
+PRODUCT_TYPES = frozenset({"gemm", "runtime_fusion", "correlation", "deconv"})
+"""What the compiler calls layers that multiply matrices."""
 _FUSED_ATTENTION = re.compile(r"_gem[mv]_mha")
 
 # A generated kernel is named __myl_ and the first four letters of each step: __myl_CastMulReplCast_myl0_4.
@@ -99,7 +100,7 @@ def _audit_product_kernel(kernel: CompiledLayer, facts: GraphFacts) -> AuditedLa
     nodes = facts.product_nodes(kernel)
     if _is_fused_attention(kernel, nodes, facts):
         return _audit_attention(kernel, nodes, facts)
-    if kernel.layer_type not in _PRODUCT_TYPES:
+    if kernel.layer_type not in PRODUCT_TYPES:
         return None
     if kernel.layer_type in ("correlation", "deconv"):
         return _audit_product(kernel, "conv", nodes, kernel_shapes.convolution(kernel))
@@ -139,7 +140,7 @@ def _audit_product(
     kernel: CompiledLayer, op: str, nodes: list[AuditedLayer], product: Product | None
 ) -> AuditedLayer | None:
     """A GEMM or convolution; None if neither its tensors nor the graph tell its size."""
-    if product is None and nodes:
+    if nodes and (product is None or not product.flops):
         # Operands in a layout that dimensions alone do not explain: the graph's size, the tensor's datatype.
         m, n, k = (size or 0 for size in (nodes[0].m, nodes[0].n, nodes[0].k))
         product = Product(m, n, k, _precision(main_input(kernel)))

@@ -29,6 +29,14 @@ _BATCH: int = ExportSpec.model_fields["batch"].default
 
 GpuOption = Annotated[str, Option(help="Where the engines would run; trtbench gpus lists the names.")]
 JsonOption = Annotated[bool, Option("--json", help="Print the result as JSON and nothing else on stdout.")]
+ShapeOption = Annotated[
+    list[str] | None,
+    Option(
+        "--shape",
+        metavar="NAME=SHAPE",
+        help="Shape of a dynamic input, such as x=8x3x224x224; repeatable; default: the profile's optimum.",
+    ),
+]
 SET = Option("--set", metavar="NAME=VALUE", help="Constructor argument, such as depth=2; repeatable.")
 
 

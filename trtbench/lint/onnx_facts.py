@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onnx import TensorProto
 
-from trtbench.audit.graph import Graph, GraphNode, operands_of
+from trtbench.audit.graph import Graph, GraphNode, Shapes, operands_of
 from trtbench.audit.onnx_layers import audit_products
 from trtbench.audit.precision import precision_of_onnx
 from trtbench.build.dimensions import shown
@@ -42,10 +42,15 @@ _STEPS = 12
 """Nodes that are followed from one product to the next."""
 
 
-def onnx_subject(path: Path, batch: int, image_size: int, targets: tuple[str, ...]) -> LintSubject:
+def onnx_subject(
+    path: Path, batch: int, image_size: int, targets: tuple[str, ...], shapes: Shapes | None = None
+) -> LintSubject:
     """Read an exported model or any ONNX file; dynamic dimensions count as ``batch`` and ``image_size``.
 
+    ``shapes``: of dynamic inputs, by name, that are given.
+
     Raises:
+        SpecError: a given shape does not fit.
         ArtifactError: the file is missing, damaged or no ONNX model.
     """
     source = load_onnx(path)
@@ -53,7 +58,7 @@ def onnx_subject(path: Path, batch: int, image_size: int, targets: tuple[str, ..
     if not isinstance(source, Path):
         recipe, path = source.manifest.spec.recipe, source.payload
     file = open_onnx(path)
-    reader = _Reader(file, graph_of(file, batch, image_size))
+    reader = _Reader(file, graph_of(file, batch, image_size, shapes or {}))
     return LintSubject(
         name=path.name if recipe is None else path.parent.name,
         origin="graph",

@@ -11,7 +11,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
 from onnx.external_data_helper import uses_external_data
 
 from trtbench.audit.functions import inline_functions, node_name
-from trtbench.audit.graph import Graph, read_graph
+from trtbench.audit.graph import Graph, Shapes, read_graph
 from trtbench.build.dimensions import Dimensions, dimensions_of, is_dynamic
 from trtbench.build.external import load_external
 from trtbench.errors import ArtifactError
@@ -130,16 +130,17 @@ def strides_of(node: NodeProto) -> tuple[int, int]:
     return (steps[0], steps[-1])
 
 
-def graph_of(file: OnnxFile, batch: int, image_size: int) -> Graph:
+def graph_of(file: OnnxFile, batch: int, image_size: int, shapes: Shapes) -> Graph:
     """Nodes and shapes; dynamic dimensions of images count as ``batch`` images of 3 x ``image_size``^2.
+
+    ``shapes``: of inputs, by name, that are given.
 
     Raises:
         ArtifactError: the graph contradicts itself, or these dimensions.
+        SpecError: a given shape does not fit.
     """
-    return read_graph(
-        file.path,
-        {name: _assumed(dims, batch, image_size) for name, dims in dynamic_inputs(file).items()},
-    )
+    assumed = {name: _assumed(dims, batch, image_size) for name, dims in dynamic_inputs(file).items()}
+    return read_graph(file.path, assumed | shapes)
 
 
 def _assumed(dims: Dimensions, batch: int, image_size: int) -> tuple[int, ...]:

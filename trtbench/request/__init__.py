@@ -28,6 +28,7 @@ from trtbench.request.grids import (
     is_path,
     parse_input,
     parse_profile,
+    parse_shapes,
     subjects_of,
     tune_spec,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "parse_input",
     "parse_profile",
     "parse_recipes",
+    "parse_shapes",
     "read_model_entry",
     "shapes_of",
     "subjects_of",

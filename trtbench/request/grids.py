@@ -121,6 +121,23 @@ def is_path(word: str) -> bool:
     return False
 
 
+def parse_shapes(words: str | Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Read shapes of dynamic inputs, such as ``x=8x3x224x224``.
+
+    Raises:
+        ArgumentError: a word has another form, or an input is given twice.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for word in [words] if isinstance(words, str) else words:
+        name, _, sides = word.rpartition("=")
+        if not name or not re.fullmatch(_SHAPE, sides):
+            raise ArgumentError("shape", f"{word}: expected NAME=SHAPE, such as x=8x3x224x224")
+        if name in shapes:
+            raise ArgumentError("shape", f"{word}: {name} is given twice")
+        shapes[name] = tuple(map(int, sides.split("x")))
+    return shapes
+
+
 def _input_values(words: str | Sequence[str]) -> tuple[InputValues, ...]:
     """Read ``ids=0:999`` and ``x=FILE.npy``, each input once."""
     values = tuple(map(parse_input, [words] if isinstance(words, str) else words))
