@@ -16,7 +16,8 @@ def constant_sources(graph: GraphProto) -> dict[str, tuple[str, ...]]:
     """Find the constant tensors of a graph of static shapes, each with the weights that it is computed from.
 
     A weight is an initializer or the output of a Constant node. Exporters slice, split, transpose, add,
-    quantize and dequantize weights in the graph; the compiler folds all that.
+    quantize and dequantize weights in the graph, and unmerged adapters multiply them: the compiler slices in
+    advance, and multiplies whenever the engine runs.
     """
     sources: dict[str, tuple[str, ...]] = {tensor.name: (tensor.name,) for tensor in graph.initializer}
     sources |= {tensor.values.name: (tensor.values.name,) for tensor in graph.sparse_initializer}
