@@ -4,7 +4,7 @@ import pytest
 
 from trtbench.audit import audit_engine
 from trtbench.audit.evidence import Evidence
-from trtbench.audit.findings import CHECKS, find
+from trtbench.audit.findings import CHECKS, find, one_operand_quantized
 from trtbench.results import Audit, AuditedLayer, CompiledEngine, CompiledLayer, Finding
 from trtbench.specs.recipe import parse_recipe
 
@@ -278,3 +278,25 @@ def test_all_checks_are_listed() -> None:
     assert {name for name in public if not name.startswith("_")} - {"find"} == {
         check.__name__ for check in CHECKS
     }
+
+
+@pytest.mark.parametrize(
+    ("in_engine", "words"),
+    [
+        (["fp16 x int4"] * 2, ", which reads the quantized operand as it is"),
+        (["fp16"] * 2, ", after a kernel that dequantizes"),
+        (["fp16 x int4", "fp16"], "; 1 read the quantized operand as it is, the others run after a kernel"),
+    ],
+)
+def test_what_dequantizes_weights_is_seen_in_the_engine(in_engine: list[str], words: str) -> None:
+    products = [product(f"b{i}", "fc1", "fp16 x int4") for i in range(2)]
+    layers = [product(f"b{i}", "fc1", precision) for i, precision in enumerate(in_engine)]
+    (found,) = one_operand_quantized(evidence(products, layers))
+    assert f"runs in the wider type{words}" in found.message
+
+
+def test_layers_of_unknown_form_are_named() -> None:
+    layers = (*golden_layers("fp16"), CompiledLayer.unread("[ShapeHostToDeviceCopy 0]"))
+    found = finding(audit_golden("fp16", layers), "LAYERS_NOT_READ")
+    assert found.layers == ("[ShapeHostToDeviceCopy 0]",)
+    assert found.numbers["unread"] == 1

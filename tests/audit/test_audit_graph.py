@@ -7,7 +7,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from trtbench.audit import audit_onnx
 from trtbench.audit.graph import read_graph
+from trtbench.build.profiles import check_profiles
+from trtbench.build.source import source_of
 from trtbench.errors import ArtifactError
+from trtbench.lint import lint
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "audit"
 
@@ -31,7 +34,7 @@ def test_shapes_and_types_without_weights(tmp_path: Path) -> None:
     assert graph.shape("y") == (4, 16, 32)
     assert graph.shape("fc.weight") == (64, 32)
     assert graph.element_types["y"] == TensorProto.FLOAT16
-    assert graph.weights == {"fc.weight"}
+    assert graph.constants == {"fc.weight": ("fc.weight",)}
     assert audit_onnx(path).inputs == {"x": (4, 16, 64)}
 
 
@@ -78,7 +81,7 @@ def test_dynamic_batch_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     onnx.save(linear("batch"), path)
     with pytest.raises(
-        ArtifactError, match=r"input 'x' has the dynamic shape \[batch, 16, 64\].*static batch"
+        ArtifactError, match=r"input 'x' has the dynamic shape \[batch, 16, 64\]: .*--shape x=Nx16x64"
     ):
         read_graph(path)
 
@@ -142,12 +145,122 @@ def test_expand_with_a_computed_shape(tmp_path: Path) -> None:
     assert read_graph(path).shape("y") == (4, 17, 32)
 
 
-def test_a_shape_that_nothing_tells_is_an_error_with_the_tensor(tmp_path: Path) -> None:
+def test_a_product_of_unknown_shape_is_not_counted_and_said(tmp_path: Path) -> None:
     model = linear()
     model.graph.node[0].input[0] = "unknown"
-    model.graph.node.insert(0, helper.make_node("Mystery", ["x"], ["unknown"], domain="acme"))
+    model.graph.node.insert(0, helper.make_node("Mystery", ["x"], ["unknown"], name="m", domain="acme"))
     model.opset_import.append(helper.make_opsetid("acme", 1))
     path = tmp_path / "m.onnx"
     onnx.save(model, path)
-    with pytest.raises(ArtifactError, match="shape of tensor 'unknown' cannot be inferred"):
-        audit_onnx(path)
+    (finding,) = audit_onnx(path).findings
+    assert finding.code == "PRODUCTS_NOT_COUNTED"
+    assert "1 of unknown shape behind m (acme::Mystery)" in finding.message
+
+
+def windows(size: int, window: int) -> onnx.ModelProto:
+    """Windows of an image as Swin makes them: padded to a multiple, by Mod, Div, Ceil and a Transpose."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["s"]),
+        helper.make_node("Gather", ["s", "side"], ["h"]),
+        helper.make_node("Mod", ["h", "window"], ["rest"]),
+        helper.make_node("Sub", ["window", "rest"], ["missing"]),
+        helper.make_node("Mod", ["missing", "window"], ["pad"]),
+        helper.make_node("Unsqueeze", ["pad", "first"], ["pad1"]),
+        helper.make_node("Concat", ["zeros", "pad1", "none", "pad1", "none", "none"], ["flat"], axis=0),
+        helper.make_node("Reshape", ["flat", "pairs"], ["by_side"]),
+        helper.make_node("Transpose", ["by_side"], ["by_end"], perm=[1, 0]),
+        helper.make_node("Reshape", ["by_end", "minus"], ["pads"]),
+        helper.make_node("Pad", ["x", "pads"], ["padded"]),
+        helper.make_node("Cast", ["h"], ["hf"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["hf", "windowf"], ["ratio"]),
+        helper.make_node("Ceil", ["ratio"], ["up"]),
+        helper.make_node("Cast", ["up"], ["number"], to=TensorProto.INT64),
+        helper.make_node("Unsqueeze", ["number", "first"], ["n1"]),
+        helper.make_node("Concat", ["minus", "n1", "w1", "n1", "w1", "c1"], ["shape"], axis=0),
+        helper.make_node("Reshape", ["padded", "shape"], ["cut"]),
+        helper.make_node("MatMul", ["cut", "weight"], ["y"], name="fc1"),
+    ]
+    constants = {
+        "side": np.array(1),
+        "window": np.array(window),
+        "windowf": np.array(window, np.float32),
+        "first": np.array([0]),
+        "zeros": np.array([0, 0, 0]),
+        "none": np.array([0]),
+        "pairs": np.array([4, 2]),
+        "minus": np.array([-1]),
+        "w1": np.array([window]),
+        "c1": np.array([16]),
+        "weight": np.zeros((16, 32), np.float32),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, size, size, 16])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
+
+
+def test_computed_pads_are_followed(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    onnx.save(windows(50, 7), path)
+    assert read_graph(path).shape("y") == (2, 8, 7, 8, 7, 32)
+    assert audit_onnx(path).onnx_flops == 2 * 2 * 56 * 56 * 16 * 32
+
+
+def external(model: onnx.ModelProto, tensor: str, location: str, length: int) -> onnx.ModelProto:
+    """Say that the data of ``tensor`` lies in another file."""
+    (found,) = (each for each in model.graph.initializer if each.name == tensor)
+    found.ClearField("raw_data")
+    found.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", location), ("length", str(length))):
+        found.external_data.add(key=key, value=value)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("gone.data", r"gone\.data: cannot be read \(No such file"),
+        ("short.data", r"short\.data: ends before byte 48"),
+        ("../short.data", "which is not a path inside its folder"),
+        ("/short.data", "which is not a path inside its folder"),
+    ],
+)
+def test_a_shape_in_another_file_that_is_not_there_is_one_line(
+    location: str, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "short.data").write_bytes(b"12345678")
+    path = tmp_path / "m.onnx"
+    onnx.save(external(windows(50, 7), "zeros", location, 48), path)
+    for read in (audit_onnx, lint):
+        with pytest.raises(ArtifactError, match=words):
+            read(path)
+
+
+def test_a_shape_in_a_linked_file_is_read(tmp_path: Path) -> None:
+    model = windows(50, 7)
+    (zeros,) = (each for each in model.graph.initializer if each.name == "zeros")
+    (tmp_path / "blob").write_bytes(zeros.raw_data)
+    (tmp_path / "m.data").symlink_to("blob")
+    onnx.save(external(model, "zeros", "m.data", 24), tmp_path / "m.onnx")
+    assert read_graph(tmp_path / "m.onnx").shape("y") == (2, 8, 7, 8, 7, 32)
+
+
+def test_a_stated_zero_is_static(tmp_path: Path) -> None:
+    model = linear()
+    model.graph.input.append(helper.make_tensor_value_info("past", TensorProto.FLOAT16, [2, 0, 64]))
+    path = tmp_path / "m.onnx"
+    onnx.save(model, path)
+    assert read_graph(path).shape("past") == (2, 0, 64)
+    check_profiles(path, source_of(path).inputs, ())
+
+
+def test_an_input_that_is_an_output_keeps_its_shape(tmp_path: Path) -> None:
+    model = linear()
+    model.graph.output.append(model.graph.input[0])
+    path = tmp_path / "m.onnx"
+    onnx.save(model, path)
+    assert len(audit_onnx(path).layers) == 1

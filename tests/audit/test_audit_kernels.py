@@ -1,6 +1,10 @@
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from trtbench.audit import audit_engine
 from trtbench.audit.graph import read_graph
@@ -260,3 +264,63 @@ def test_static_quantizers_fold_into_the_kernel_before() -> None:
         if any("QuantizeLinear" in node for node in kernel.onnx_nodes)
     }
     assert {("norm", "fp8"), ("gelu", "fp8"), ("quantize", "fp8")} <= folded
+
+
+def attention_graph(path: Path, name: str) -> Path:
+    """The operator Attention, of heads of 36, behind a quantizer; nodes bear ``name`` or none."""
+    tensors = {"s": np.ones((), np.float16), "z": np.zeros((), np.int8)}
+    nodes = [
+        helper.make_node("QuantizeLinear", ["q", "s", "z"], ["q8"], name=name and f"{name}/Quantize"),
+        helper.make_node("DequantizeLinear", ["q8", "s", "z"], ["qd"], name=name and f"{name}/Dequantize"),
+        helper.make_node("Attention", ["qd", "k", "v"], ["y"], name=name and f"{name}/attention"),
+    ]
+    value = partial(helper.make_tensor_value_info, elem_type=TensorProto.FLOAT16)
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [value(part, shape=[2, 4, 128, 36]) for part in "qkv"],
+        [value("y", shape=None)],
+        [numpy_helper.from_array(array, key) for key, array in tensors.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)]), path)
+    return path
+
+
+def test_kernels_that_pad_the_operands_of_an_attention_are_none(tmp_path: Path) -> None:
+    """As TensorRT-RTX 1.7.1 compiles it: heads are padded to 40, and all kernels name the operator."""
+    graph = read_graph(attention_graph(tmp_path / "m.onnx", ""))
+    products = audit_products(graph)
+    kernels = [
+        layer(
+            "Half:8,36,128", "Half:8,4,128", "Half:8,40,128", ("node_of_y",), "__myl_MoveConc_myl0_1", "kgen"
+        ),
+        layer(
+            "Half:8,128,40 Half:8,40,128 Half:8,128,40",
+            "",
+            "Half:8,128,40",
+            ("node_of_y",),
+            "_gemm_mha_v2_myl0_4",
+            "kgen",
+        ),
+        layer("Half:8,128,40", "", "Half:8,128,36", ("node_of_y",), "__myl_Slic_myl0_5", "kgen"),
+    ]
+    audited = audit_kernels(tuple(kernels), graph_facts(graph, products))
+    assert [kernel.op for kernel in audited] == ["reformat", "attention", "reformat"]
+    assert sum(kernel.flops for kernel in audited) == products[0].flops == 4 * 8 * 128 * 128 * 36
+
+
+@pytest.mark.parametrize("name", ["", "gelu/norm1"])
+def test_a_kernel_is_known_by_operators_and_not_by_names(name: str, tmp_path: Path) -> None:
+    graph = read_graph(attention_graph(tmp_path / "m.onnx", name))
+    node = next(node.name for node in graph.nodes if node.op_type == "QuantizeLinear")
+    kernel = layer(
+        "Half:2,4,128,36", "Half:1", "Int8:2,4,128,36", (node,), "__myl_MulRounCast_myl0_0", "kgen"
+    )
+    (audited,) = audit_kernels((kernel,), graph_facts(graph, audit_products(graph)))
+    assert (audited.op, audited.role) == ("quantize", "quantize")
+
+
+def test_a_square_weight_is_the_second_operand() -> None:
+    product = matrix_product(layer("Half:256,256", "Int4:256,256 Half:2,256", "Half:256,256"))
+    assert product is not None
+    assert product.precision == "fp16 x int4"

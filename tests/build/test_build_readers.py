@@ -16,7 +16,7 @@ from trtbench.build.backends import child_command, read_built
 from trtbench.build.readers.inspector import InspectedEngine, read_inspector
 from trtbench.build.readers.tactics import read_sparsity, read_tactics
 from trtbench.errors import BuildError
-from trtbench.results import CompiledLayer, LayerTensor, TacticChoice
+from trtbench.results import UNKNOWN_LAYER, CompiledLayer, LayerTensor, TacticChoice
 from trtbench.results.tactics import SparsityUse, TacticTables
 from trtbench.specs import BuildSpec
 from trtbench.specs.build import BuildPaths
@@ -91,16 +91,7 @@ def test_names_only(tmp_path: Path) -> None:
     engine = read_inspector(DATA / "inspector-11-names.json")
     assert not engine.is_detailed
     assert [one.name for one in engine.layers] == ["fc_myl0_3", "__myl_Move_myl0_4"]
-    assert engine.layers[0] == CompiledLayer(
-        name="fc_myl0_3",
-        layer_type="",
-        tactic_name="",
-        stream_id=0,
-        inputs=(),
-        constants=(),
-        outputs=(),
-        onnx_nodes=(),
-    )
+    assert engine.layers[0] == CompiledLayer.unread("fc_myl0_3")
     ten = inspected(tmp_path, {"Layers": ["fc_myl0_3", "__myl_Move_myl0_4"], "Bindings": []})
     assert ten.layers == engine.layers
 
@@ -135,16 +126,28 @@ def test_datatypes_within_formats(description: str, dtype: str, precision: str, 
         ("{", "cannot read the layers of the engine"),
         ("[]", "no list of layers in it"),
         ({"Layers": {}}, "no list of layers in it"),
-        ({"Layers": [{"Name": "fc"}], "Bindings": []}, "cannot read layer 0: KeyError"),
-        ({"Layers": ["fc", layer({})], "Bindings": []}, "cannot read layer 1: KeyError"),
-        ({"Layers": [layer({"Format/Datatype": "banana"})], "Bindings": []}, "no datatype, or more than one"),
-        ({"Layers": [layer({"Format/Datatype": "FP16 or Int8"})], "Bindings": []}, "or more than one"),
-        ({"Layers": [layer({"Format/Datatype": "Half", "Dimensions": 4})], "Bindings": []}, "layer 0: TypeE"),
     ],
 )
 def test_what_neither_version_writes_is_refused(content: Any, words: str, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=words):
         inspected(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        {"Name": "fc"},
+        layer({}),
+        layer({"Format/Datatype": "banana"}),
+        layer({"Format/Datatype": "FP16 or Int8"}),
+        layer({"Format/Datatype": "Half", "Dimensions": 4}),
+    ],
+)
+def test_a_layer_of_another_form_is_of_unknown_type(unknown: dict[str, Any], tmp_path: Path) -> None:
+    engine = inspected(tmp_path, {"Layers": [layer({"Format/Datatype": "Half"}), unknown], "Bindings": []})
+    assert engine.is_detailed
+    assert engine.layers[0].layer_type != UNKNOWN_LAYER
+    assert engine.layers[1] == CompiledLayer.unread(unknown["Name"])
 
 
 def test_a_datatype_that_is_not_told_for_dynamic_shapes_is_unknown(

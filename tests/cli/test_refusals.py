@@ -148,6 +148,12 @@ REFUSED = [
     ("bench fp16 --aa 5 --backend tensorrt", "--rebuilds 1", ONE_ENGINE),
     ("bench fp16 --aa 5 --runtime torch", "--batch 1,2", ONE_SHAPE),
     ("bench fp16 --aa 5 --runtime torch", "--img-size 224,256", ONE_SHAPE),
+    ("inspect fp16", "--shape x=1", no_effect("recipes (fp16), whose shapes are static")),
+    (
+        "lint vit_tiny_patch16_224",
+        "--shape x=1",
+        no_effect("vit_tiny_patch16_224, whose shape --batch and --img-size give"),
+    ),
 ]
 
 

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,14 @@ def test_images_are_found_below_the_folder_in_order_and_nothing_else_is(tmp_path
         "b/1.jpeg",
         "b/2.JPG",
     ]
+
+
+def test_names_that_are_not_utf_8_are_hashed(tmp_path: Path) -> None:
+    write_files(tmp_path, "a.png")
+    (tmp_path / "a.png").rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    images = resolve_calibration(of(tmp_path))
+    assert len(images.paths) == 1
+    assert images.spec.sha256 is not None
 
 
 def test_the_choice_is_seeded(tmp_path: Path) -> None:

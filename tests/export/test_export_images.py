@@ -1,5 +1,6 @@
 """Calibration images, one batch at a time."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 from trtbench.errors import ExportError, SpecError
 from trtbench.export import images
 from trtbench.export.calibration import CalibrationImages, resolve_calibration
-from trtbench.export.images import ImageBatches
+from trtbench.export.images import ImageBatches, read_image
 from trtbench.export.model import meta_model
 from trtbench.specs import CalibrationSpec, ModelSpec
 
@@ -60,6 +61,14 @@ def test_a_file_without_a_usable_image_is_left_out(size: tuple[int, int], tmp_pa
         "resize"
     )
     assert text.startswith(f"calibration image left out: {tmp_path}/text.jpg: cannot identify")
+
+
+def test_a_note_writes_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    path.write_bytes(b"no image")
+    note = str(read_image(path, lambda image: torch.zeros(3)))
+    assert "caf\\xe9.png: cannot identify" in note
+    note.encode()
 
 
 def test_a_folder_without_a_usable_image_is_an_error(tmp_path: Path) -> None:

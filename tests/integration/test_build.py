@@ -277,6 +277,28 @@ def test_weights_beside_the_model_are_part_of_it(tmp_path: Path, store: Store) -
     assert second.manifest.files[0].sha256 != first.manifest.files[0].sha256
 
 
+def test_a_model_in_a_cache_of_links_builds(tmp_path: Path, store: Store) -> None:
+    """As the cache of Hugging Face has it: links in a snapshot, to files under other names."""
+    model, weights = save_with_external_weights(tmp_path / "blobs")
+    snapshot = tmp_path / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "linked.onnx").symlink_to(model)
+    (snapshot / weights.name).symlink_to(weights.rename(tmp_path / "blobs" / "0f1e"))
+    engine, _ = build(snapshot / "linked.onnx", BuildSpec(), store)
+    assert inspect(engine.directory).compiled_flops > 0
+
+
+@pytest.mark.parametrize("location", ["", "../mlp.weights", "/mlp.weights"])
+def test_weights_outside_of_the_folder_are_refused(location: str, tmp_path: Path, store: Store) -> None:
+    path, _ = save_with_external_weights(tmp_path / "model")
+    model = onnx.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        next(entry for entry in tensor.external_data if entry.key == "location").value = location
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ArtifactError, match="not a path inside its folder, as ONNX demands"):
+        build(path, BuildSpec(), store)
+
+
 def test_missing_or_short_weights_are_named(tmp_path: Path, store: Store) -> None:
     model, weights = save_with_external_weights(tmp_path / "model")
     weights.write_bytes(weights.read_bytes()[:100])

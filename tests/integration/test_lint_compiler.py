@@ -135,6 +135,12 @@ CASES = [
     Case("INTEGER_OPERATOR", integer_product(), linear("int8", (64, 64), 64), "MatMulInteger"),
     Case("INT32_BIAS", biased(np.int32), biased(np.int8), "input has type Int32"),
     Case("CONVOLUTION_PRECISION", convolution("fp8", "fp8"), convolution("int8", "int8"), runs_in_half),
+    Case(
+        "CONVOLUTION_PRECISION",
+        convolution("fp8", "fp8", pixels=(3, 11)),
+        convolution("fp8", "fp8", pixels=(4, 8)),
+        runs_in_half,
+    ),
     Case("CONVOLUTION_PRECISION", convolution("fp16", "fp8"), convolution("int8", "int8"), runs_in_half),
     Case("PIXELS_DROPPED", convolution("fp16", "fp16", 70), convolution("fp16", "fp16", 80), drops_pixels),
     Case("QUANTIZER_RANK", linear("nvfp4", (256,)), linear("nvfp4", (128, 256)), "must be 2D or 3D"),

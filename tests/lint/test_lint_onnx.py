@@ -24,6 +24,7 @@ from trtbench.errors import ArtifactError, SpecError
 from trtbench.lint import lint
 from trtbench.lint.onnx_facts import onnx_subject
 from trtbench.lint.subject import LintSubject
+from trtbench.results import LintReport
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "audit"
 
@@ -76,8 +77,15 @@ def test_a_convolution_of_an_image(tmp_path: Path) -> None:
 
 def test_dynamic_dimensions_count_as_they_are_given(tmp_path: Path) -> None:
     subject = read(linear("nvfp4", ("N", 197, 64)), tmp_path, batch=5)
-    assert subject.dynamic_inputs == (("x", "(N, 197, 64)"),)
+    assert subject.dynamic_inputs == (("x", "[N, 197, 64]"),)
     assert (subject.batch, subject.linears[0].shape) == (5, (5, 197, 64))
+
+
+def test_a_named_shape_comes_before_batch_and_image_size(tmp_path: Path) -> None:
+    path = linear("nvfp4", ("N", "tokens", 64)).save(tmp_path / "model.onnx")
+    assert onnx_subject(path, 5, 224, ("sm120",), {"x": (3, 50, 64)}).linears[0].shape == (3, 50, 64)
+    with pytest.raises(SpecError, match=r"shape of z: model\.onnx has no such input, only x"):
+        onnx_subject(path, 5, 224, ("sm120",), {"z": (3, 50, 64)})
 
 
 def test_dynamic_images_and_weights_in_another_file(tmp_path: Path) -> None:
@@ -125,7 +133,7 @@ def test_products_of_unknown_shape_are_named(tmp_path: Path) -> None:
     sketch.node("MatMul", ["c", sketch.weight(64, 64, "fp16")], "y", "/blocks.0/mlp/fc1/MatMul")
     subject = read(sketch, tmp_path)
     assert subject.linears == ()
-    assert subject.unjudged == ("/blocks.0/mlp/fc1/MatMul",)
+    assert subject.unjudged == {"/blocks.0/mlp/fc1/MatMul": "of unknown shape behind /c/Custom (trt::Custom)"}
 
 
 def test_standard_quantisers_of_blocks_to_fp4(tmp_path: Path) -> None:
@@ -145,6 +153,71 @@ def test_an_exported_graph(tmp_path: Path) -> None:
     assert all(layer.cut_in_three == (layer.role == "qkv") for layer in subject.linears)
     assert len(subject.attentions) == 1
     assert {quantizer.source for quantizer in subject.quantizers} == {"fp32"}
+
+
+def test_weights_of_other_exporters_are_weights(tmp_path: Path) -> None:
+    """Weights as Constant nodes, as Paddle and TensorFlow write them: the same findings."""
+    path = qkv("nvfp4", "split").save(tmp_path / "model.onnx")
+    model = onnx.load(path)
+    constants = [
+        onnx.helper.make_node("Constant", [], [tensor.name], value=tensor)
+        for tensor in model.graph.initializer
+    ]
+    nodes = [*constants, *model.graph.node]
+    for node in nodes:
+        node.name = ""
+    del model.graph.initializer[:], model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, tmp_path / "constants.onnx")
+    plain, moved = (codes_of(lint(tmp_path / name)) for name in ("model.onnx", "constants.onnx"))
+    assert moved == plain
+    assert "FUSED_QKV" in moved
+
+
+def codes_of(report: LintReport) -> set[str]:
+    return {str(finding.code) for section in report.sections for finding in section.findings}
+
+
+def test_layers_in_a_function_are_judged(tmp_path: Path) -> None:
+    opset = [onnx.helper.make_opsetid("", 23), onnx.helper.make_opsetid("me", 1)]
+    product = onnx.helper.make_node("Conv", ["a", "b"], ["c"], "conv", strides=[2, 2])
+    function = onnx.helper.make_function("me", "Patches", ["a", "b"], ["c"], [product], opset)
+    sketch = Sketch()
+    weight = sketch.random("w", 8, 3, 2, 2)
+    sketch.node("Patches", [sketch.input("x", 1, 3, 9, 9), weight], "y", "patches", domain="me")
+    model = onnx.load(sketch.save(tmp_path / "plain.onnx"))
+    model.functions.append(function)
+    model.opset_import.append(opset[1])
+    onnx.save(model, tmp_path / "model.onnx")
+    report = lint(tmp_path / "model.onnx")
+    assert [f.layers for f in report.sections[0].findings if f.code == "PIXELS_DROPPED"] == [
+        ("conv | patches (Patches)",)
+    ]
+
+
+def test_a_product_in_the_body_of_an_if_is_not_judged(tmp_path: Path) -> None:
+    sketch = Sketch()
+    weight = sketch.weight(64, 64, "fp16")
+    branch = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", weight], ["z"], "inside")],
+        "branch",
+        [],
+        [onnx.helper.make_tensor_value_info("z", TensorProto.FLOAT16, [8, 64])],
+    )
+    sketch.input("x", 8, 64)
+    flag = sketch.input("flag", kind=TensorProto.BOOL)
+    sketch.node("If", [flag], "y", then_branch=branch, else_branch=branch)
+    assert read(sketch, tmp_path).unjudged == {"inside": "in the body of If"}
+
+
+@pytest.mark.parametrize(
+    ("pixels", "found"), [((5, 6), False), ((4, 8), False), ((1, 32), False), ((3, 11), True), ((6, 6), True)]
+)
+def test_fp8_convolutions_of_up_to_32_elements_run_in_fp8(
+    pixels: tuple[int, int], found: bool, tmp_path: Path
+) -> None:
+    report = lint(convolution("fp8", "fp8", pixels=pixels).save(tmp_path / "model.onnx"))
+    assert ("CONVOLUTION_PRECISION" in codes_of(report)) == found
 
 
 def test_a_graph_that_contradicts_itself_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -40,6 +40,21 @@ def test_a_value_that_was_not_written_is_told_from_one_that_is_not_finite():
     assert caught.value.code == Code.OUTPUT_NOT_FINITE
 
 
+def test_only_outputs_that_are_constant_all_together_are_refused():
+    same = np.zeros((4, 2), dtype=np.int32)
+    check_outputs(_records(ONE, same), [ONE, same])
+    with pytest.raises(MeasureError, match=r"^output y0: all values are 0") as caught:
+        check_outputs(_records(same, same), [same, same])
+    assert caught.value.code == Code.OUTPUT_CONSTANT
+
+
+def test_outputs_of_one_value_and_of_none():
+    scalar, empty = np.array(0.5, dtype=np.float32), np.zeros((0, 4), dtype=np.float32)
+    check_outputs(_records(scalar, empty), [scalar, empty])
+    assert output_sample([scalar]) == (0.5,)
+    assert output_sample([empty]) == ()
+
+
 def test_integers_count_as_unwritten_only_all_together():
     ids = np.full((2, 3), -1, dtype=np.int64)
     with pytest.raises(MeasureError) as caught:

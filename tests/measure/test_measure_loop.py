@@ -5,15 +5,19 @@ from contextlib import ExitStack
 from itertools import count, cycle
 from statistics import median
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from trtbench.errors import Code, MeasureError
+from trtbench.measure.arms import arm_of_onnx
 from trtbench.measure.device import Query
 from trtbench.measure.messages import Job
 from trtbench.measure.scripted_device import ScriptedDevice, open_device
 from trtbench.measure.worker import load
 from trtbench.runtimes.fake import SHORTEST_MS
-from trtbench.specs import ArmSpec, BenchSpec
+from trtbench.specs import ArmSpec, BenchSpec, InputValues
 
 BENCH = BenchSpec(warmup_ms=20, warmup_iterations=2, block_ms=60)
 
@@ -123,7 +127,7 @@ def test_a_block_lasts_about_as_long_as_asked(loaded, query_ms):
         ({"failure": {"at": "query", "query": 1}}, "MEASURE_FAILED: failed at query (scripted)"),
         (
             {"inputs": [{"name": "ids", "dtype": "int64", "shape": [1, 8]}]},
-            "MEASURE_FAILED: input ids is int64 (1, 8): ",
+            "MEASURE_FAILED: input ids is int64 (1, 8), which holds no images",
         ),
     ],
 )
@@ -319,4 +323,40 @@ def test_a_missing_script_is_told(tmp_path):
         label="arm", runtime="fake", recipe=None, export=None, artifact="/no/script", artifact_sha256=None
     )
     with ExitStack() as stack, pytest.raises(MeasureError, match="script /no/script: No such file"):
+        load(Job(arm=arm, bench=BENCH, process=0), stack)
+
+
+def _text_encoder(path):
+    """Embed the tokens ``ids``, keep those of ``mask``, scale by ``t``; a second output is constant."""
+    nodes = [
+        helper.make_node("Gather", ["table", "ids"], ["e"]),
+        helper.make_node("Cast", ["mask"], ["m"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["e", "m"], ["kept"]),
+        helper.make_node("Mul", ["kept", "t"], ["y"]),
+        helper.make_node("Shape", ["ids"], ["shape"]),
+    ]
+    inputs = [("ids", TensorProto.INT64, [2, 8]), ("mask", TensorProto.BOOL, [2, 8, 1])]
+    inputs.append(("t", TensorProto.FLOAT, []))
+    outputs = [("y", TensorProto.FLOAT, [2, 8, 4]), ("shape", TensorProto.INT64, [2])]
+    table = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info(*each) for each in inputs],
+        [helper.make_tensor_value_info(*each) for each in outputs],
+        [numpy_helper.from_array(table, "table")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
+    return arm_of_onnx("text", path, "onnxruntime-cpu").builds[0]
+
+
+def test_integer_and_scalar_inputs_and_a_constant_output(tmp_path):
+    arm = _text_encoder(tmp_path / "m.onnx")
+    inputs = (InputValues(input="ids", low=0, high=99), InputValues(input="mask", low=1, high=1))
+    with ExitStack() as stack:
+        timed = load(Job(arm=arm, bench=BENCH.model_copy(update={"inputs": inputs}), process=0), stack)
+        assert timed.block()["host_wall_ms"]
+        timed.fill_constants()
+        timed.restore_inputs()
+    with ExitStack() as stack, pytest.raises(MeasureError, match="--input ids=LOW:HIGH"):
         load(Job(arm=arm, bench=BENCH, process=0), stack)

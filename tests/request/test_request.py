@@ -16,10 +16,13 @@ from trtbench.request import (
     export_specs,
     grid_of,
     inputs_spec,
+    parse_input,
+    parse_shapes,
     read_model_entry,
     shapes_of,
     subjects_of,
 )
+from trtbench.specs import InputValues
 from trtbench.specs.recipe import parse_recipe
 
 FP16 = (parse_recipe("fp16"),)
@@ -127,3 +130,34 @@ def test_recipes_and_files_are_told_apart(tmp_path: Path) -> None:
     assert (list(map(str, recipes)), list(map(str, files))) == (["fp16"], [str(file)])
     with pytest.raises(SpecError, match="neither a path nor a recipe"):
         subjects_of([str(tmp_path / "b.onnx")])
+
+
+def test_values_of_an_input() -> None:
+    assert parse_input("ids=0:999") == InputValues(input="ids", low=0, high=999)
+    assert parse_input("a=b=-1.5:1e3") == InputValues(input="a=b", low=-1.5, high=1000)
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["ids"], "ids: expected NAME=LOW:HIGH"),
+        (["ids=5:1"], "ids=5:1: 5 is more than 1"),
+        (["ids=x.txt"], r"ids=x\.txt: expected NAME=LOW:HIGH"),
+        (["ids=/gone.npy"], r"ids=/gone\.npy: cannot be read \(No such file"),
+        (["ids=0:1", "ids=0:2"], "ids: is given twice"),
+    ],
+)
+def test_values_of_an_input_that_are_wrong(words: list[str], problem: str) -> None:
+    with pytest.raises(ArgumentError, match=f"input {problem}"):
+        grid_of((), ("x.onnx",), {"input": words})
+
+
+def test_shapes_of_inputs() -> None:
+    assert parse_shapes(["x=8x3x224x224", "a=b=1"]) == {"x": (8, 3, 224, 224), "a=b": (1,)}
+    for words, problem in (
+        (["x"], "x: expected NAME=SHAPE"),
+        (["x=8,3"], "expected NAME"),
+        (["x=1", "x=2"], "x=2: x is given twice"),
+    ):
+        with pytest.raises(ArgumentError, match=problem):
+            parse_shapes(words)

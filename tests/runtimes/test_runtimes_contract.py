@@ -201,13 +201,45 @@ def test_a_type_without_kernels_is_an_error_in_onnxruntimes_words(tmp_path: Path
     assert "\n" not in text
 
 
+@pytest.mark.parametrize("kind", ["sequence", "strings"])
+def test_outputs_that_are_no_numeric_tensors_are_refused(kind: str, tmp_path: Path) -> None:
+    arm = save(tmp_path / "x.onnx", IDENTITY)
+    model = onnx.load(tmp_path / "x.onnx")
+    if kind == "sequence":
+        model.graph.node.append(helper.make_node("SplitToSequence", ["x"], ["z"]))
+        model.graph.output.append(helper.make_tensor_sequence_value_info("z", TensorProto.FLOAT, None))
+    else:
+        model.graph.node.append(helper.make_node("Cast", ["x"], ["z"], to=TensorProto.STRING))
+        model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.STRING, [4, 16]))
+    onnx.save(model, tmp_path / "x.onnx")
+    arm = contract.file_arm(tmp_path / "x.onnx", "fp32", "onnxruntime-cpu").model_copy(
+        update={"export": None}
+    )
+    with pytest.raises(MeasureError, match=rf"z holds (a )?{kind}: only models of numeric tensors are timed"):
+        open_runtime(arm, 0, False)
+
+
+def test_an_output_without_a_stated_shape_gets_the_inferred_one(tmp_path: Path) -> None:
+    save(tmp_path / "x.onnx", IDENTITY)
+    model = onnx.load(tmp_path / "x.onnx")
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    onnx.save(model, tmp_path / "x.onnx")
+    arm = contract.file_arm(tmp_path / "x.onnx", "fp32", "onnxruntime-cpu").model_copy(
+        update={"export": None}
+    )
+    with loaded(arm) as one:
+        assert one.runtime.outputs[0].shape == (4, 16)
+
+
 def test_other_files_and_batches_are_refused(tmp_path: Path) -> None:
     arm = save(tmp_path / "x.onnx", IDENTITY)
     with pytest.raises(
         MeasureError, match=r"x\.onnx: its input x has the shape \(4, 16\), the arm says batch 2"
     ):
         open_runtime(contract.file_arm(tmp_path / "x.onnx", "fp32", "onnxruntime-cpu"), 0, False)
-    with pytest.raises(MeasureError, match=r"x has a dynamic dimension: export it with a static batch"):
+    with pytest.raises(
+        MeasureError, match=r"x has the dynamic shape \[batch, 16\]: export it with a static batch"
+    ):
         open_runtime(save(tmp_path / "dynamic.onnx", IDENTITY, side="batch"), 0, False)
     (tmp_path / "x.onnx").write_bytes(b"no ONNX")
     with pytest.raises(MeasureError, match=r"x\.onnx: its sha256 is [0-9a-f]{12}\.\.\., the arm says"):

@@ -220,18 +220,18 @@ def _gather(sketch: Sketch, batch: int, tokens: int, heads: int) -> list[str]:
     return ["q", "k", "v"]
 
 
-def convolution(activation: str, weight: str, image: int = 64) -> Sketch:
-    """A patch embedding of 3 channels, 16 pixels and width 64."""
+def convolution(activation: str, weight: str, image: int = 64, pixels: tuple[int, int] = (16, 16)) -> Sketch:
+    """A patch embedding of 3 channels and width 64, in patches of 16 x 16 pixels."""
     sketch = Sketch()
     x = sketch.quantized(sketch.input("x", 2, 3, image, image), activation)
-    kernel: tuple[int, ...] = (64, 3, 16, 16)
+    kernel: tuple[int, ...] = (64, 3, *pixels)
     if weight in ("fp8", "int8"):
         kind = E4M3 if weight == "fp8" else np.int8
         values = sketch.constant("w8", np.random.default_rng(0).integers(-100, 100, kernel), kind)
         sketch.node("DequantizeLinear", [values, sketch.constant("w_scale", 0.01)], "w")
     else:
         sketch.random("w", *kernel)
-    sketch.node("Conv", [x, "w"], "y", "/patch_embed/proj/Conv", strides=[16, 16])
+    sketch.node("Conv", [x, "w"], "y", "/patch_embed/proj/Conv", strides=list(pixels))
     return sketch
 
 

@@ -1,3 +1,4 @@
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,6 +109,12 @@ def test_a_class_that_is_guessed_is_noted(
     (note,) = choose_images(spec(write_images(tmp_path, folders)), classes=classes).notes
     assert re.search(words, note)
     assert note.endswith("name all classes in class_map.txt if that is wrong")
+
+
+def test_names_that_are_not_utf_8_are_hashed(tmp_path: Path) -> None:
+    path = write_images(tmp_path, ["a"], 1) / "a" / "0.png"
+    path.rename(os.fsdecode(os.fsencode(path.parent) + b"/caf\xe9.png"))
+    assert choose_images(spec(tmp_path), classes=1).spec.sha256 is not None
 
 
 def test_linked_class_folders_are_followed(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from trtbench.request import (
     inputs_spec,
     is_model,
     parse_recipes,
+    parse_shapes,
 )
 from trtbench.results import Audit, LintReport, Verification
 from trtbench.results.diff import EngineDiff
@@ -105,19 +106,20 @@ def build(
     return run(load_onnx(_path(onnx)), spec, open_store(store), on_step)[0]
 
 
-def inspect(subject: AnyPath | OnnxArtifact | EngineArtifact) -> Audit:
+def inspect(subject: AnyPath | OnnxArtifact | EngineArtifact, *, shape: str | Sequence[str] = ()) -> Audit:
     """Give each layer's role, precision, shape, FLOPs and bytes, and what was asked against what compiled.
 
     Args:
         subject: an exported model or an engine, its folder, or any ONNX file.
+        shape: of dynamic inputs, ``NAME=8x3x224x224`` each; of an engine, default: its profile's optimum.
 
     Raises:
-        SpecError: nothing is at the path.
+        SpecError: nothing is at the path, or a shape does not fit.
         ArtifactError: a file is damaged, or the ONNX model of an engine is gone.
     """
     from trtbench.audit.inspect import inspect as run
 
-    return run(_path(subject))
+    return run(_path(subject), parse_shapes(shape))
 
 
 def lint(
@@ -128,6 +130,7 @@ def lint(
     img_size: int | None = None,
     overrides: "Mapping[str, Scalar] | None" = None,
     target: str | Sequence[str] = "sm120",
+    shape: str | Sequence[str] = (),
 ) -> LintReport:
     """Check a model or a graph against design rules for quantised ViTs; nothing is exported or built.
 
@@ -138,9 +141,10 @@ def lint(
         img_size: side in pixels of the images of a timm model, or of a graph where it is dynamic.
         overrides: arguments of timm's constructor.
         target: compute capabilities to check for.
+        shape: of dynamic inputs of a graph, ``NAME=8x3x224x224`` each, instead of ``batch`` and ``img_size``.
 
     Raises:
-        SpecError: the model, a recipe or a target is wrong.
+        SpecError: the model, a recipe, a target or a shape is wrong.
         ArtifactError: the file is damaged or no ONNX model.
     """
     from trtbench.lint import lint as run
@@ -148,27 +152,30 @@ def lint(
     size = (batch, img_size)
     model = str(_path(subject)) if isinstance(subject, str | PathLike | Artifact) else subject
     if isinstance(model, str) and not is_model(model):
-        return run(Path(model), *size, words(target))
+        return run(Path(model), *size, words(target), parse_shapes(shape))
     arguments: ModelArguments = {"overrides": overrides or {}}
     exports = export_specs(parse_recipes(words(precision)), model, [size], arguments)
     return run(exports, *size, words(target))
 
 
-def diff(before: AnyPath | EngineArtifact, after: AnyPath | EngineArtifact) -> EngineDiff:
+def diff(
+    before: AnyPath | EngineArtifact, after: AnyPath | EngineArtifact, *, shape: str | Sequence[str] = ()
+) -> EngineDiff:
     """Align the compiled layers of two engines of one network, and show how kernels changed.
 
     Args:
         before: an engine of the store, or its folder.
         after: the engine to compare with it.
+        shape: of dynamic inputs, ``NAME=8x3x224x224`` each; default: the optimum of the profiles.
 
     Raises:
-        SpecError: nothing is at a path, or no engine.
+        SpecError: nothing is at a path, or no engine, or a shape does not fit.
         ArtifactError: an engine is damaged, or its ONNX model is gone.
         IncompatibleResults: they are of two networks, batches or image sizes.
     """
     from trtbench.diff import diff as run
 
-    return run(_path(before), _path(after))
+    return run(_path(before), _path(after), parse_shapes(shape))
 
 
 def verify(

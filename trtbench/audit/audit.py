@@ -5,29 +5,38 @@ from pathlib import Path
 from trtbench.audit.coverage import coverage_by_role, flops_share
 from trtbench.audit.evidence import Evidence, is_linear
 from trtbench.audit.findings import find
-from trtbench.audit.graph import Graph, read_graph
+from trtbench.audit.graph import Graph, Shapes, read_graph
 from trtbench.audit.kernels import audit_kernels, graph_facts, kernels_of
 from trtbench.audit.onnx_layers import audit_products
+from trtbench.audit.open_dimensions import at_shapes, is_open
 from trtbench.results import Audit, AuditedLayer, CompiledLayer
 from trtbench.specs.recipe import Recipe
 
 
 def audit_onnx(
-    path: Path, recipe: Recipe | None = None, analytic_flops: dict[str, int] | None = None
+    path: Path,
+    recipe: Recipe | None = None,
+    analytic_flops: dict[str, int] | None = None,
+    shapes: Shapes | None = None,
 ) -> Audit:
     """Audit the matrix products of an ONNX file; counts of kernels are 0, for nothing is compiled yet.
 
     Args:
-        path: any ONNX file of static shapes; external data is not read.
+        path: any ONNX file; external data is not read.
         recipe: what was asked for, if known.
         analytic_flops: FLOPs by role, counted on the torch model.
+        shapes: of dynamic inputs, by name.
 
     Raises:
-        ArtifactError: not a readable ONNX file, or its shapes are dynamic.
+        ArtifactError: not a readable ONNX file, or a dynamic input has no shape.
+        SpecError: a shape does not fit.
     """
-    graph = read_graph(path)
+    graph = read_graph(path, shapes)
     products = audit_products(graph)
-    return _audit(Evidence(recipe, None, products, analytic_flops=_total(analytic_flops)), graph)
+    evidence = Evidence(
+        recipe, None, products, uncounted=graph.uncounted, analytic_flops=_total(analytic_flops)
+    )
+    return _audit(evidence, graph)
 
 
 def audit_engine(
@@ -39,6 +48,7 @@ def audit_engine(
     sparsity_requested: bool = False,
     sparse_eligible: tuple[str, ...] | None = None,
     sparse_picked: tuple[str, ...] | None = None,
+    shapes: Shapes | None = None,
 ) -> Audit:
     """Audit compiled ``layers`` against the ONNX file that they come from.
 
@@ -51,20 +61,26 @@ def audit_engine(
         sparsity_requested: whether the builder was told to use sparse weights.
         sparse_eligible: layers that its log calls eligible for sparse kernels, if it says so.
         sparse_picked: layers that got one, by the log, if it says so.
+        shapes: of dynamic inputs, by name: dimensions that the engine leaves open are filled in for them.
 
     Raises:
-        ArtifactError: the ONNX file is not readable, or its shapes are dynamic.
+        ArtifactError: the ONNX file is not readable, or a dynamic input has no shape.
+        SpecError: a shape does not fit.
     """
-    graph = read_graph(onnx_path)
+    graph = read_graph(onnx_path, shapes)
     products = audit_products(graph)
-    kernels = kernels_of(layers)
+    kernels, facts = kernels_of(layers), graph_facts(graph, products)
+    filled = at_shapes(kernels, graph, facts)
     return _audit(
         Evidence(
             recipe=recipe,
             backend=backend,
             products=products,
-            kernels=kernels,
-            layers=audit_kernels(kernels, graph_facts(graph, products)),
+            kernels=filled,
+            layers=audit_kernels(filled, facts),
+            leaves_open=is_open(kernels),
+            facts=facts,
+            uncounted=graph.uncounted,
             analytic_flops=_total(analytic_flops),
             sparsity_requested=sparsity_requested,
             sparse_eligible=sparse_eligible,

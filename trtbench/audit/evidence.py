@@ -1,10 +1,10 @@
 """What the findings of an audit are drawn from."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from trtbench.audit.kernels import steps_of
+from trtbench.audit.kernels import GraphFacts, steps_of
 from trtbench.audit.precision import QUANTIZED
 from trtbench.results import AuditedLayer, CompiledLayer
 from trtbench.specs.recipe import LINEAR_ROLES, Precision, Recipe
@@ -44,6 +44,8 @@ class Fallback:
 class Evidence:
     """Products of a graph; with an engine (``backend``) also its kernels, raw and audited, one for one.
 
+    ``leaves_open``: the engine leaves dimensions open, which were filled in. ``uncounted``: nodes of the
+    graph that are not among its products, although they multiply matrices or may, each with what it is.
     ``sparse_eligible``, ``sparse_picked``: layers that the build log calls so; null where it says nothing.
     """
 
@@ -52,6 +54,9 @@ class Evidence:
     products: tuple[AuditedLayer, ...]
     kernels: tuple[CompiledLayer, ...] = ()
     layers: tuple[AuditedLayer, ...] = ()
+    facts: GraphFacts = field(default_factory=GraphFacts)
+    uncounted: Mapping[str, str] = field(default_factory=dict)
+    leaves_open: bool = False
     analytic_flops: int | None = None
     sparsity_requested: bool = False
     sparse_eligible: tuple[str, ...] | None = None

@@ -1,5 +1,6 @@
 """What a user should know about a graph or an engine: one function a finding, with numbers and next step."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sized
 
 from trtbench.audit.evidence import Evidence, Fallback, asked_precision, is_linear
@@ -7,7 +8,7 @@ from trtbench.audit.kernel_shapes import tensor_bytes
 from trtbench.audit.kernels import main_input
 from trtbench.audit.precision import QUANTIZED, is_mixed, precision_of_tensorrt
 from trtbench.errors import Code
-from trtbench.results import AuditedLayer, Finding, LayerTensor, Severity
+from trtbench.results import UNKNOWN_LAYER, AuditedLayer, Finding, LayerTensor, Severity
 from trtbench.specs.recipe import LINEAR_ROLES
 from trtbench.units import format_bytes
 
@@ -150,12 +151,25 @@ def one_operand_quantized(evidence: Evidence) -> Iterator[Finding]:
             message=(
                 f"{_count(mixed, 'product')} ({_where(mixed)}; {_of_linear(share)}) with "
                 f"one quantized operand of two (activation x weight: {_precisions(mixed)}): the file is "
-                "smaller, but the product runs in the wider type, after a kernel that dequantizes"
+                f"smaller, but the product runs in the wider type{_dequantized_by(evidence, mixed)}"
             ),
             hint="quantize both operands, or neither",
             numbers={"products": len(mixed), "linear_flops_share": share},
             layers=_names(mixed),
         )
+
+
+def _dequantized_by(evidence: Evidence, mixed: list[AuditedLayer]) -> str:
+    """What dequantizes the quantized operand in the engine: the kernel of the product, or one before it."""
+    if not evidence.compiled:
+        return ""
+    inside = sum(is_mixed(kernel.precision_in) for kernel in evidence.linear_kernels)
+    if inside >= len(mixed):
+        return ", which reads the quantized operand as it is"
+    apart = "after a kernel that dequantizes"
+    return (
+        f"; {inside} read the quantized operand as it is, the others run {apart}" if inside else f", {apart}"
+    )
 
 
 def attention_not_fused(evidence: Evidence) -> Iterator[Finding]:
@@ -185,7 +199,8 @@ def attention_slow_kernel(evidence: Evidence) -> Iterator[Finding]:
     kernels = evidence.attention_kernels
     slow = [k for k in kernels if k.name.startswith("_gemm_mha_v1") and k.precision_in not in QUANTIZED]
     if slow:
-        quantized = any("Softmax" in node and "Quantize" in node for k in slow for node in k.onnx_nodes)
+        softmax_quantizers = evidence.facts.softmax_quantizers
+        quantized = any(not softmax_quantizers.isdisjoint(kernel.onnx_nodes) for kernel in slow)
         why = ", because only the softmax output is quantized, not Q, K and V" if quantized else ""
         yield Finding(
             code=Code.ATTENTION_SLOW_KERNEL,
@@ -289,7 +304,8 @@ def quantize_kernels(evidence: Evidence) -> Iterator[Finding]:
     only = [layer for layer in evidence.layers if layer.op == "quantize"]
     overhead = [layer for layer in evidence.layers if layer.role == "quantize"]
     if only:
-        dynamic = sum(any("DynamicQuantize" in node for node in layer.onnx_nodes) for layer in only)
+        operators = [set(map(evidence.facts.operator, layer.onnx_nodes)) for layer in only]
+        dynamic = sum(any("DynamicQuantize" in name for name in names) for names in operators)
         moved_bytes, other_bytes = _bytes(overhead), _bytes(evidence.other_kernels)
         rest = len(overhead) - len(only)
         yield Finding(
@@ -376,6 +392,62 @@ def _sparsity_hint(evidence: Evidence) -> str:
     return "no line '(Sparsity)' of the build log names an eligible layer: are the weights 2:4 (+sparse)?"
 
 
+def products_not_counted(evidence: Evidence) -> Iterator[Finding]:
+    """Operators whose FLOPs are unknown, such as those of other domains, and bodies of If and Loop."""
+    if evidence.uncounted:
+        kinds = Counter(evidence.uncounted.values())
+        shown = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+        yield Finding(
+            code=Code.PRODUCTS_NOT_COUNTED,
+            severity="warning",
+            message=(
+                f"{_count(evidence.uncounted, 'node')} not counted, which may multiply matrices ({shown}): "
+                "FLOPs and shares in this audit leave out their work"
+            ),
+            hint="read shares of FLOPs as shares of what --layers lists; onnxslim may find unknown shapes",
+            numbers={"nodes": len(evidence.uncounted)},
+            layers=tuple(evidence.uncounted),
+        )
+
+
+def open_dimensions(evidence: Evidence) -> Iterator[Finding]:
+    """An engine with an optimization profile: sizes of its tensors follow from those of the graph."""
+    if evidence.leaves_open:
+        unknown = sum(
+            0 in tensor.dimensions
+            for kernel in evidence.kernels
+            for tensor in (*kernel.inputs, *kernel.outputs)
+        )
+        missed = f"; {unknown} tensors of unknown size count none" if unknown else ""
+        yield Finding(
+            code=Code.OPEN_DIMENSIONS,
+            severity="info",
+            message=(
+                "the engine has an optimization profile and leaves dimensions open: FLOPs are those of the "
+                f"graph at these inputs, and bytes follow from tensor to tensor{missed}"
+            ),
+            hint="name other inputs with --shape; build a static model for exact bytes",
+            numbers={"unknown_tensors": unknown},
+        )
+
+
+def layers_not_read(evidence: Evidence) -> Iterator[Finding]:
+    """Layers that the compiler describes in a form that is not known: their FLOPs and bytes are missing."""
+    unread = [kernel for kernel in evidence.kernels if kernel.layer_type == UNKNOWN_LAYER]
+    if unread:
+        yield Finding(
+            code=Code.LAYERS_NOT_READ,
+            severity="info",
+            message=(
+                f"the compiler describes {len(unread)} of {len(evidence.kernels)} layers in a form that is "
+                "not known: they count no FLOPs and no bytes"
+            ),
+            hint="read them in build.log or inspector.json, beside the engine",
+            numbers={"unread": len(unread), "layers": len(evidence.kernels)},
+            layers=tuple(kernel.name for kernel in unread),
+        )
+
+
 def flops_mismatch(evidence: Evidence) -> Iterator[Finding]:
     """Counts of the same work that differ: then this audit has missed or doubled a layer."""
     in_graph = sum(product.flops for product in evidence.products)
@@ -411,6 +483,9 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (
     quantize_kernels,
     scale_padding,
     sparsity_not_used,
+    products_not_counted,
+    open_dimensions,
+    layers_not_read,
     flops_mismatch,
 )
 

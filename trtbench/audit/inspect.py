@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from trtbench.audit import audit_engine, audit_onnx
+from trtbench.audit.graph import Shapes
 from trtbench.audit.tactics import tactic_findings
 from trtbench.build.readers.tactics import read_sparsity, read_tactics
 from trtbench.errors import ArtifactError
@@ -11,23 +12,28 @@ from trtbench.store.artifacts import Artifact, EngineArtifact, load_artifact
 from trtbench.store.files import file_record
 
 
-def inspect(path: Path) -> Audit:
+def inspect(path: Path, shapes: Shapes | None = None) -> Audit:
     """Audit an artifact (directory, manifest or payload) or a bare ONNX file.
 
+    Args:
+        path: of the artifact or the file.
+        shapes: of dynamic inputs, by name; of an engine, default: the optimum of its first profile.
+
     Raises:
-        SpecError: nothing is at that path, or neither an artifact nor an ONNX model.
+        SpecError: nothing is at that path, or neither an artifact nor an ONNX model, or a shape does not fit.
         ArtifactError: an artifact is damaged, or an engine's ONNX model is gone or altered.
     """
     if path.is_file() and path.suffix == ".onnx" and not (path.parent / "manifest.json").is_file():
-        return audit_onnx(path)
+        return audit_onnx(path, shapes=shapes)
     artifact = load_artifact(path)
     if isinstance(artifact.manifest, OnnxManifest):
-        return audit_onnx(artifact.payload, artifact.manifest.spec.recipe, artifact.manifest.analytic_flops)
-    return inspect_engine(Artifact(artifact.directory, artifact.manifest))
+        manifest = artifact.manifest
+        return audit_onnx(artifact.payload, manifest.spec.recipe, manifest.analytic_flops, shapes)
+    return inspect_engine(Artifact(artifact.directory, artifact.manifest), shapes)
 
 
-def inspect_engine(engine: EngineArtifact) -> Audit:
-    """Audit an engine against the ONNX model that it was built from."""
+def inspect_engine(engine: EngineArtifact, shapes: Shapes | None = None) -> Audit:
+    """Audit an engine against the ONNX model that it was built from; ``shapes`` as in ``inspect``."""
     onnx_path, analytic_flops = source_model(engine)
     compiled = CompiledEngine.model_validate_json((engine.directory / "layers.json").read_bytes())
     sparsity = read_sparsity(engine.directory / "build.log")
@@ -40,6 +46,7 @@ def inspect_engine(engine: EngineArtifact) -> Audit:
         sparsity_requested=engine.manifest.spec.sparsity,
         sparse_eligible=sparsity.eligible,
         sparse_picked=sparsity.picked,
+        shapes={**_optimum(engine), **(shapes or {})},
     )
     tactics = read_tactics(engine.directory / "build.log")
     return audit.model_copy(
@@ -49,6 +56,12 @@ def inspect_engine(engine: EngineArtifact) -> Audit:
             "tactics": tactics.choices,
         }
     )
+
+
+def _optimum(engine: EngineArtifact) -> Shapes:
+    """Optimum shapes of dynamic inputs in the first profile."""
+    profiles = engine.manifest.spec.options.profiles
+    return {entry.input: entry.opt_shape for entry in profiles[0]} if profiles else {}
 
 
 def source_model(engine: EngineArtifact) -> tuple[Path, dict[str, int] | None]:

@@ -28,16 +28,17 @@ def matrix_product(layer: CompiledLayer) -> Product | None:
     """The product whose operands and result are among the tensors of ``layer``.
 
     A fused layer also reads residuals and biases: the operands are those whose product has as many elements
-    as an output; of several such pairs, one of equal element types, and the narrowest.
+    as an output; of several such pairs, one of equal element types, then one whose weight comes second, and
+    the narrowest.
     """
     outputs = {math.prod(tensor.dimensions) for tensor in layer.outputs}
     found = [
-        (first.dtype == second.dtype, -_tensor_bits(first), product)
+        (first.dtype == second.dtype, first in layer.inputs, -_tensor_bits(first), product)
         for first, second in permutations((*layer.inputs, *layer.constants), 2)
         for product in _multiply(first, second, layer)
         if product.m * product.n in outputs
     ]
-    return max(found, key=lambda candidate: candidate[:2])[2] if found else None
+    return max(found, key=lambda candidate: candidate[:3])[3] if found else None
 
 
 def convolution(layer: CompiledLayer) -> Product | None:

@@ -1,23 +1,27 @@
 """Compiled layers with their operation, their role in the ViT, precision, FLOPs and bytes.
 
 Precision is the datatype of a layer's tensors; names of tactics never decide it. What a layer does follows
-from the ONNX nodes that its metadata name, and where these leave it open (a kernel that pads the scales of a
-Linear names the whole Linear) from the steps in the name of a generated kernel.
+from the operators of the ONNX nodes that its metadata name, and where these leave it open (a kernel that pads
+the scales of a Linear names the whole Linear) from the steps in the name of a generated kernel.
 """
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from trtbench.audit import kernel_shapes
-from trtbench.audit.graph import Graph
+from trtbench.audit.graph import Graph, GraphNode
 from trtbench.audit.kernel_shapes import Product, layer_bytes
+from trtbench.audit.onnx_layers import before_moves
 from trtbench.audit.precision import QUANTIZED, precision_of_tensorrt
-from trtbench.results import AuditedLayer, CompiledLayer, LayerTensor
+from trtbench.results import UNKNOWN_LAYER, AuditedLayer, CompiledLayer, LayerTensor
 from trtbench.vit import PRODUCT_ROLES, block_of, role_of
 
-_NOT_KERNELS = frozenset({"signal", "wait"})
-_PRODUCT_TYPES = frozenset({"gemm", "runtime_fusion", "correlation"})
+_NOT_KERNELS = frozenset({"signal", "wait", "shape_call"})
+PRODUCT_TYPES = frozenset({"gemm", "runtime_fusion", "correlation", "deconv"})
+"""What the compiler calls layers that multiply matrices."""
+_FUSED_ATTENTION = re.compile(r"_gem[mv]_mha")
 
 # A generated kernel is named __myl_ and the first four letters of each step: __myl_CastMulReplCast_myl0_4.
 _GENERATED = re.compile(r"__myl_((?:[A-Z][a-z]*)+)")
@@ -26,14 +30,23 @@ _MOVING_STEPS = frozenset({"Cast", "Conc", "Copy", "Gath", "Move", "Pad", "Repl"
 
 @dataclass(frozen=True)
 class GraphFacts:
-    """What kernels need of the graph: operator of every node, the products by node name."""
+    """What kernels need of the graph: operator of every node, the products by node name.
 
-    operators: dict[str, str]
-    products: dict[str, AuditedLayer]
+    ``softmax_quantizers``: nodes that quantize the result of a softmax.
+    """
+
+    operators: Mapping[str, str] = field(default_factory=dict)
+    products: Mapping[str, AuditedLayer] = field(default_factory=dict)
+    softmax_quantizers: frozenset[str] = frozenset()
 
     def operator(self, node: str) -> str:
         """Operator type of a node; for one that the parser made, the end of its name."""
         return self.operators.get(node) or re.sub(r"_\d+$", "", re.split(r"[./]", node)[-1])
+
+    def role(self, node: str) -> str:
+        """What a node does: by its operator, then by the modules in its name."""
+        operator = self.operators.get(node)
+        return role_of(node if operator is None else f"{node}/{operator}")
 
     def product_nodes(self, layer: CompiledLayer) -> list[AuditedLayer]:
         """The matrix products that the metadata of ``layer`` name."""
@@ -45,7 +58,15 @@ def graph_facts(graph: Graph, products: tuple[AuditedLayer, ...]) -> GraphFacts:
     return GraphFacts(
         operators={node.name: node.op_type for node in graph.nodes},
         products={product.name: product for product in products},
+        softmax_quantizers=frozenset(node.name for node in graph.nodes if _quantizes_softmax(graph, node)),
     )
+
+
+def _quantizes_softmax(graph: Graph, node: GraphNode) -> bool:
+    if not node.op_type.endswith("QuantizeLinear"):
+        return False
+    sources = before_moves(graph, node.inputs[0])
+    return any(graph.producers[name].op_type == "Softmax" for name in sources if name in graph.producers)
 
 
 def kernels_of(layers: tuple[CompiledLayer, ...]) -> tuple[CompiledLayer, ...]:
@@ -78,10 +99,10 @@ def _audit_product_kernel(kernel: CompiledLayer, facts: GraphFacts) -> AuditedLa
     """A layer that the compiler itself calls a product, or fused attention; None for any other."""
     nodes = facts.product_nodes(kernel)
     if _is_fused_attention(kernel, nodes, facts):
-        return _audit_attention(kernel, nodes)
-    if kernel.layer_type not in _PRODUCT_TYPES:
+        return _audit_attention(kernel, nodes, facts)
+    if kernel.layer_type not in PRODUCT_TYPES:
         return None
-    if kernel.layer_type == "correlation":
+    if kernel.layer_type in ("correlation", "deconv"):
         return _audit_product(kernel, "conv", nodes, kernel_shapes.convolution(kernel))
     return _audit_product(kernel, "gemm", nodes, kernel_shapes.matrix_product(kernel))
 
@@ -97,23 +118,29 @@ def _audit_generated_product(kernel: CompiledLayer, facts: GraphFacts, done: set
 
 
 def _is_fused_attention(kernel: CompiledLayer, nodes: list[AuditedLayer], facts: GraphFacts) -> bool:
+    """Whether a kernel computes all of it; those that only prepare its operands name an Attention, too."""
+    if any(node.op == "attention" for node in nodes):
+        return bool(_FUSED_ATTENTION.search(kernel.name) or kernel_shapes.attention(kernel))
     operators = {facts.operator(node) for node in kernel.onnx_nodes}
-    return "Attention" in operators or ("Softmax" in operators and any(n.role == "attention" for n in nodes))
+    return "Softmax" in operators and any(node.role == "attention" for node in nodes)
 
 
-def _audit_attention(kernel: CompiledLayer, nodes: list[AuditedLayer]) -> AuditedLayer:
-    flops, precision = kernel_shapes.attention(kernel) or (
-        sum(node.flops for node in nodes),
-        _precision(main_input(kernel)),
+def _audit_attention(kernel: CompiledLayer, nodes: list[AuditedLayer], facts: GraphFacts) -> AuditedLayer:
+    asked = sum(node.flops for node in nodes)
+    flops, precision = kernel_shapes.attention(kernel) or (asked, _precision(main_input(kernel)))
+    if len(nodes) > 1 or nodes[0].op == "attention":
+        # The compiler pads heads to a multiple of 8: the work that was asked for counts.
+        flops = min(flops, asked)
+    return _layer(
+        kernel, "attention", "attention", _block(kernel, "attention", facts), precision, flops=flops
     )
-    return _layer(kernel, "attention", "attention", _block(kernel, "attention"), precision, flops=flops)
 
 
 def _audit_product(
     kernel: CompiledLayer, op: str, nodes: list[AuditedLayer], product: Product | None
 ) -> AuditedLayer | None:
     """A GEMM or convolution; None if neither its tensors nor the graph tell its size."""
-    if product is None and nodes:
+    if nodes and (product is None or not product.flops):
         # Operands in a layout that dimensions alone do not explain: the graph's size, the tensor's datatype.
         m, n, k = (size or 0 for size in (nodes[0].m, nodes[0].n, nodes[0].k))
         product = Product(m, n, k, _precision(main_input(kernel)))
@@ -142,14 +169,16 @@ def _role_and_block_of_names(kernel: CompiledLayer) -> tuple[str, int | None]:
 
 
 def _audit_other(kernel: CompiledLayer, facts: GraphFacts) -> AuditedLayer:
+    if kernel.layer_type == UNKNOWN_LAYER:
+        return _layer(kernel, "other", "other", None, "none")
     op = _op(kernel, facts)
     role = _role(kernel, op, facts)
-    return _layer(kernel, op, role, _block(kernel, role), _precision(main_input(kernel)))
+    return _layer(kernel, op, role, _block(kernel, role, facts), _precision(main_input(kernel)))
 
 
 def _op(kernel: CompiledLayer, facts: GraphFacts) -> str:
     operators = {facts.operator(node) for node in kernel.onnx_nodes}
-    roles = {role_of(node) for node in kernel.onnx_nodes}
+    roles = {facts.role(node) for node in kernel.onnx_nodes}
     source, result = _precision(main_input(kernel)), _precision(kernel.outputs[0] if kernel.outputs else None)
     moves_only = _moves_only(kernel, roles)
     if not moves_only and "norm" in roles:
@@ -158,7 +187,7 @@ def _op(kernel: CompiledLayer, facts: GraphFacts) -> str:
         return "gelu"
     if source in QUANTIZED and result not in QUANTIZED and any("Dequantize" in o for o in operators):
         return "dequantize"
-    if result in QUANTIZED and source not in QUANTIZED and roles <= {"quantize", "reformat"}:
+    if result in QUANTIZED and source not in QUANTIZED and "quantize" in roles <= {"quantize", "reformat"}:
         return "quantize"
     if moves_only:
         return "reformat"
@@ -181,14 +210,14 @@ def _role(kernel: CompiledLayer, op: str, facts: GraphFacts) -> str:
     if op == "reformat":
         return "reformat"
     roles = [
-        role for role in map(role_of, kernel.onnx_nodes) if role not in ("quantize", "reformat", "other")
+        role for role in map(facts.role, kernel.onnx_nodes) if role not in ("quantize", "reformat", "other")
     ]
     return "attention" if "attention" in roles else (roles or ["other"])[0]
 
 
-def _block(kernel: CompiledLayer, role: str) -> int | None:
+def _block(kernel: CompiledLayer, role: str, facts: GraphFacts) -> int | None:
     """Block of the first node that has the role of the kernel, else of the first node in a block."""
-    ranked = sorted(kernel.onnx_nodes, key=lambda node: role_of(node) != role)
+    ranked = sorted(kernel.onnx_nodes, key=lambda node: facts.role(node) != role)
     return next((block for block in map(block_of, ranked) if block is not None), None)
 
 

@@ -11,14 +11,17 @@ _OF_ONNX: dict[int, str] = {
     TensorProto.DOUBLE: "fp64",
     TensorProto.FLOAT8E4M3FN: "fp8",
     TensorProto.FLOAT8E5M2: "fp8",
+    TensorProto.FLOAT8E4M3FNUZ: "e4m3fnuz",
+    TensorProto.FLOAT8E5M2FNUZ: "e5m2fnuz",
     TensorProto.FLOAT8E8M0: "e8m0",
     TensorProto.FLOAT4E2M1: "fp4",
-    TensorProto.INT4: "int4",
-    TensorProto.INT8: "int8",
-    TensorProto.UINT8: "uint8",
-    TensorProto.INT32: "int32",
-    TensorProto.INT64: "int64",
-    TensorProto.BOOL: "bool",
+    **{
+        getattr(TensorProto, name.upper()): name
+        for name in (
+            *("int2", "int4", "int8", "int16", "int32", "int64"),
+            *("uint2", "uint4", "uint8", "uint16", "uint32", "uint64", "bool", "complex64", "complex128"),
+        )
+    },
 }
 _OF_TENSORRT = {
     "Float": "fp32",
@@ -35,13 +38,18 @@ _OF_TENSORRT = {
     "Bool": "bool",
 }
 _BITS = {
-    **dict.fromkeys(("fp64", "int64"), 64),
-    **dict.fromkeys(("fp32", "int32"), 32),
-    **dict.fromkeys(("fp16", "bf16"), 16),
-    **dict.fromkeys(("fp8", "mxfp8", "e8m0", "int8", "uint8", "bool"), 8),
-    **dict.fromkeys(("fp4", "int4"), 4),
+    "complex128": 128,
+    **dict.fromkeys(("fp64", "int64", "uint64", "complex64"), 64),
+    **dict.fromkeys(("fp32", "int32", "uint32"), 32),
+    **dict.fromkeys(("fp16", "bf16", "int16", "uint16"), 16),
+    **dict.fromkeys(("fp8", "mxfp8", "e4m3fnuz", "e5m2fnuz", "e8m0", "int8", "uint8", "bool"), 8),
+    **dict.fromkeys(("fp4", "int4", "uint4"), 4),
+    **dict.fromkeys(("int2", "uint2"), 2),
 }
-QUANTIZED = frozenset({"fp8", "mxfp8", "fp4", "int8", "uint8", "int4"})
+QUANTIZED = frozenset(
+    {"fp8", "mxfp8", "e4m3fnuz", "e5m2fnuz", "fp4"}
+    | {"int2", "int4", "int8", "int16", "uint2", "uint4", "uint8", "uint16"}
+)
 """Precisions that need scales, as opposed to those a model is merely cast to."""
 
 _MXFP8_BLOCK = 32
@@ -78,5 +86,6 @@ def precision_of_product(first: str, second: str) -> str:
 
 
 def is_mixed(precision: str) -> bool:
-    """Whether the operands of a product differ in precision, as when only its weights are quantized."""
-    return _TIMES in precision
+    """Whether one operand of a product is quantized and the other is not, as when only its weights are."""
+    operands = precision.split(_TIMES)
+    return len(operands) > 1 and sum(operand in QUANTIZED for operand in operands) == 1

@@ -33,7 +33,8 @@ _BUILD_REVISION = "1"
 _ADVICE = {
     r"HW-specific datatypes: .*fp4": "NVFP4 needs targets sm120 or sm121",
     r"HW-specific datatypes: .*fp8": "FP8 and MXFP8 need targets sm89, sm120 or sm121",
-    r"UNSUPPORTED_NODE|INVALID_NODE|is not supported in": "rewrite this node in other operators",
+    r"convertOnnxWeights|convertDtype": "TensorRT has no such type: cast the tensor in the exporter",
+    r"UNSUPPORTED_NODE|Plugin not found|is not supported in": "rewrite this node in other operators",
 }
 
 

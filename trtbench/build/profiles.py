@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from trtbench.build.dimensions import Dimensions, is_dynamic, shown
 from trtbench.errors import SpecError
 from trtbench.specs import ShapeRange
-
-Dimensions = tuple[int | str, ...]
-"""Of an input; a dynamic one has its name in the model, or ``?``."""
 
 _EXAMPLE_BATCHES = (1, 8, 64)
 
@@ -27,7 +25,7 @@ def check_profiles(
     Raises:
         SpecError: there is none for a dynamic input, or one for a model without, or it does not fit.
     """
-    dynamic = {name: dims for name, dims in inputs.items() if any(isinstance(side, str) for side in dims)}
+    dynamic = {name: dims for name, dims in inputs.items() if is_dynamic(dims)}
     if not profiles and dynamic:
         raise SpecError(_advice(model, dynamic))
     if profiles and not dynamic:
@@ -35,7 +33,7 @@ def check_profiles(
     for profile in profiles:
         _check_profile(model, inputs, profile)
         ranges = {entry.input for entry in profile}
-        missing = [f"{name} {_shown(dims)}" for name, dims in dynamic.items() if name not in ranges]
+        missing = [f"{name} {shown(dims)}" for name, dims in dynamic.items() if name not in ranges]
         if missing:
             raise SpecError(
                 f"--profile {profile_word(profile)}: no range for {', '.join(missing)}, a dynamic input of "
@@ -60,7 +58,7 @@ def _check_profile(model: Path, inputs: Mapping[str, Dimensions], profile: Seque
             if not _fits(shape, dims):
                 raise SpecError(
                     f"--profile {profile_word(profile)}: {_joined(shape)} is no shape of {entry.input} "
-                    f"{_shown(dims)}"
+                    f"{shown(dims)}"
                 )
 
 
@@ -79,7 +77,7 @@ def _advice(model: Path, dynamic: Mapping[str, Dimensions]) -> str:
         )
         for name, dims in dynamic.items()
     )
-    inputs = ", ".join(f"{name} {_shown(dims)}" for name, dims in dynamic.items())
+    inputs = ", ".join(f"{name} {shown(dims)}" for name, dims in dynamic.items())
     return (
         f"{model.name} has dynamic inputs, {inputs}: give their shapes by trtbench build {model} --profile "
         f"{example} (MIN:OPT:MAX), or export it with static ones"
@@ -92,7 +90,3 @@ def _range_word(name: str, shapes: Sequence[Dimensions]) -> str:
 
 def _joined(shape: Dimensions) -> str:
     return "x".join(map(str, shape))
-
-
-def _shown(dims: Dimensions) -> str:
-    return f"[{', '.join(map(str, dims))}]"

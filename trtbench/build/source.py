@@ -1,11 +1,12 @@
 """The ONNX model that goes into a build: an exported artifact or any ``.onnx`` file."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trtbench.build.profiles import Dimensions
+from trtbench.build.dimensions import Dimensions, dimensions_of
+from trtbench.build.external import external_path, tensors_of
 from trtbench.errors import ArtifactError
 from trtbench.results import FileRecord, OnnxManifest
 from trtbench.specs import ExportSpec, canonical_hash
@@ -13,7 +14,7 @@ from trtbench.store.artifacts import OnnxArtifact, Store, load_artifact
 from trtbench.store.files import file_record
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, TensorProto
+    from onnx import GraphProto, ModelProto
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class OnnxSource:
 
         A model of the same store moves with it, so its place is its folder there.
         """
-        is_own = self.path.parent.parent == (store.root / "models").resolve()
+        is_own = self.path.parent.parent.resolve() == (store.root / "models").resolve()
         place = self.path.parent.name if is_own else str(self.path)
         return canonical_hash({"content": _content_sha256([self.file, *self.beside]), "path": place})
 
@@ -85,7 +86,7 @@ def source_of(onnx: OnnxArtifact | Path) -> OnnxSource:
         return _source_of_file(onnx)
     file, *beside = onnx.manifest.files
     return OnnxSource(
-        path=onnx.payload.resolve(),
+        path=onnx.payload.absolute(),
         file=file,
         beside=tuple(beside),
         export=onnx.manifest.spec,
@@ -96,27 +97,29 @@ def source_of(onnx: OnnxArtifact | Path) -> OnnxSource:
 def _source_of_file(path: Path) -> OnnxSource:
     record, graph = file_record(path), _load_model(path).graph
     weights = tuple(
-        _weight_record(path.parent, name, needed) for name, needed in sorted(_weight_files(graph).items())
+        _weight_record(path, name, needed) for name, needed in sorted(_weight_files(graph).items())
     )
-    return OnnxSource(path.resolve(), record, weights, None, _inputs(path, graph))
+    # Not resolved: weights lie beside the link, as in the cache of Hugging Face.
+    return OnnxSource(path.absolute(), record, weights, None, _inputs(path, graph))
 
 
 def _inputs(path: Path, graph: "GraphProto") -> dict[str, Dimensions]:
     """Dimensions of all inputs but those that have a value, as weights had before ONNX's IR version 4."""
     constants = {tensor.name for tensor in graph.initializer}
-    inputs = {value.name: value.type.tensor_type for value in graph.input if value.name not in constants}
-    for name, tensor in inputs.items():
-        if not tensor.HasField("shape"):
-            raise ArtifactError(f"{path}: input {name} has no number of dimensions: export it with its shape")
-    return {
-        name: tuple(dim.dim_value if dim.dim_value > 0 else dim.dim_param or "?" for dim in tensor.shape.dim)
-        for name, tensor in inputs.items()
-    }
+    inputs: dict[str, Dimensions] = {}
+    for value in (value for value in graph.input if value.name not in constants):
+        dims = dimensions_of(value)
+        if dims is None:
+            raise ArtifactError(
+                f"{path}: input {value.name} has no number of dimensions: export it with its shape"
+            )
+        inputs[value.name] = dims
+    return inputs
 
 
-def _weight_record(folder: Path, name: str, needed_bytes: int) -> FileRecord:
+def _weight_record(model: Path, name: str, needed_bytes: int) -> FileRecord:
     """Describe a file of weights; TensorRT-RTX 1.5 and 1.6 would make an engine from one cut short."""
-    path = folder / name
+    path = external_path(model, name)
     record = file_record(path)
     if record.size_bytes < needed_bytes:
         raise ArtifactError(
@@ -136,22 +139,12 @@ def _weight_files(graph: "GraphProto") -> dict[str, int]:
     from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
     needed_bytes: dict[str, int] = {}
-    for tensor in _tensors(graph):
+    for tensor in tensors_of(graph):
         if uses_external_data(tensor):
             info = ExternalDataInfo(tensor)
             end = (info.offset or 0) + (info.length or 0)
             needed_bytes[info.location] = max(end, needed_bytes.get(info.location, 0))
     return needed_bytes
-
-
-def _tensors(graph: "GraphProto") -> "Iterator[TensorProto]":
-    """All constants of a graph and of the branches in it."""
-    yield from graph.initializer
-    for attribute in (attribute for node in graph.node for attribute in node.attribute):
-        if attribute.HasField("t"):
-            yield attribute.t
-        if attribute.HasField("g"):
-            yield from _tensors(attribute.g)
 
 
 def _load_model(path: Path) -> "ModelProto":

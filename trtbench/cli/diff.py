@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from trtbench.cli.groups import Given
-from trtbench.cli.options import ArtifactOptions, OutputOptions
+from trtbench.cli.options import ArtifactOptions, OutputOptions, ShapeOption
 from trtbench.cli.output import print_result
 from trtbench.cli.path_names import checked_names
 
@@ -28,6 +28,7 @@ def command(
     options: ArtifactOptions,
     output: OutputOptions,
     given: Given,
+    shape: ShapeOption = None,
 ) -> None:
     """Align the compiled layers of two engines of one network, and show how kernels changed.
 
@@ -41,7 +42,7 @@ def command(
 
     trtbench diff nvfp4@stock nvfp4 --model vit_small_patch16_224 --batch 8
     """
-    from trtbench.cli.parse import build_request
+    from trtbench.cli.parse import build_request, shapes_of
     from trtbench.cli.parse_model import parse_subjects
     from trtbench.compare.several import engine_of, subject_name
     from trtbench.diff import diff
@@ -50,12 +51,13 @@ def command(
     from trtbench.report.text.progress import progress_display
     from trtbench.store.artifacts import Store
 
-    shape = (options.batch, options.img_size)
-    subjects = parse_subjects([before, after], options, shape, given, builds_files=True)
+    shapes, size = shapes_of(shape), (options.batch, options.img_size)
+    subjects = parse_subjects([before, after], options, size, given, builds_files=True)
     request, store = build_request(options), Store(output.store)
     with progress_display(()) as on_step:
         engines = [
             engine_of(subject, request, store, for_subject(on_step, subject_name(subject))).directory
             for subject in subjects
         ]
-    print_result(diff(*engines), output.json, render_diff)
+    first, second = engines
+    print_result(diff(first, second, shapes), output.json, render_diff)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from trtbench.cli.groups import Given
-from trtbench.cli.options import ArtifactOptions, OutputOptions
+from trtbench.cli.options import ArtifactOptions, OutputOptions, ShapeOption
 from trtbench.cli.output import print_result
 from trtbench.cli.path_names import checked_names
 
@@ -26,6 +26,7 @@ def command(
     layers: Annotated[
         bool, typer.Option("--layers", help="List every layer; default: identical blocks once.")
     ] = False,
+    shape: ShapeOption = None,
 ) -> None:
     """Show each layer's role, precision, shape, FLOPs and bytes, and what was asked against what compiled.
 
@@ -38,18 +39,21 @@ def command(
     trtbench inspect nvfp4 --model vit_small_patch16_224 --batch 8
 
     trtbench inspect model.onnx --layers
+
+    trtbench inspect dynamic.onnx --shape x=8x3x224x224
     """
     from trtbench.audit.inspect import inspect
-    from trtbench.cli.parse import build_request
+    from trtbench.cli.parse import build_request, shapes_of
     from trtbench.cli.parse_model import parse_subjects
     from trtbench.compare.several import engine_of, subject_name
     from trtbench.report.text.audit import render_audit
     from trtbench.report.text.progress import progress_display
     from trtbench.store.artifacts import Store
 
-    shape = (options.batch, options.img_size)
-    (subject,) = parse_subjects([word], options, shape, given, builds_files=False)
+    shapes, size = shapes_of(shape), (options.batch, options.img_size)
+    (subject,) = parse_subjects([word], options, size, given, builds_files=False)
     if not isinstance(subject, Path):
         with progress_display([subject_name(subject)]) as on_step:
             subject = engine_of(subject, build_request(options), Store(output.store), on_step).directory
-    print_result(inspect(subject), output.json, lambda audit, console: render_audit(audit, console, layers))
+    audit = inspect(subject, shapes)
+    print_result(audit, output.json, lambda audit, console: render_audit(audit, console, layers))

@@ -32,12 +32,20 @@ def command(
     target: Annotated[
         list[str] | None, typer.Option(help="Compute capability to check for; repeatable; default: sm120.")
     ] = None,
+    input_shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--shape",
+            metavar="NAME=SHAPE",
+            help="Shape of a dynamic input of a graph, such as x=8x3x224x224; repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Check a model or a graph against design rules for quantised ViTs; nothing is built.
 
     A timm model is checked before any export; a recipe is exported if the store lacks it, and its graph is
     checked. The exit code is 1 if a finding has the severity error. Batch and image size also apply to
-    dynamic dimensions of a graph.
+    dynamic dimensions of a graph, unless --shape names them.
 
     For example:
 
@@ -47,6 +55,7 @@ def command(
 
     trtbench lint model.onnx --target sm89
     """
+    from trtbench.cli.parse import shapes_of
     from trtbench.cli.parse_model import lint_subject
     from trtbench.export import export
     from trtbench.lint import lint
@@ -55,11 +64,11 @@ def command(
     from trtbench.specs import ExportSpec
     from trtbench.store.artifacts import Store
 
-    size = (shape.batch, shape.img_size)
+    shapes, size = shapes_of(input_shape), (shape.batch, shape.img_size)
     found = lint_subject(subject, precision or [], model, size, given)
     if isinstance(found, ExportSpec):
         with progress_display([subject]) as on_step:
             found = export(found, Store(output.store), on_step)[0].directory
-    report = lint(found, *size, target or ["sm120"])
+    report = lint(found, *size, target or ["sm120"], shapes)
     print_result(report, output.json, render_lint)
     exit_if(report.has_errors)

@@ -29,6 +29,14 @@ _BATCH: int = ExportSpec.model_fields["batch"].default
 
 GpuOption = Annotated[str, Option(help="Where the engines would run; trtbench gpus lists the names.")]
 JsonOption = Annotated[bool, Option("--json", help="Print the result as JSON and nothing else on stdout.")]
+ShapeOption = Annotated[
+    list[str] | None,
+    Option(
+        "--shape",
+        metavar="NAME=SHAPE",
+        help="Shape of a dynamic input, such as x=8x3x224x224; repeatable; default: the profile's optimum.",
+    ),
+]
 SET = Option("--set", metavar="NAME=VALUE", help="Constructor argument, such as depth=2; repeatable.")
 
 
@@ -168,6 +176,13 @@ class TimingOptions:
     regime: Annotated[Regime, Option(help="Blocks back to back, or each after a rest.")] = _BENCH.regime
     no_graph: Annotated[bool, Option("--no-graph", help="Enqueue every query; no CUDA graph.")] = False
     rebuilds: Annotated[int, Option(help="Build this many more engines of each model, and time all.")] = 0
+    input: Annotated[
+        list[str],
+        Option(
+            metavar="NAME=FILE|LOW:HIGH",
+            help="Values of an input that takes no images: a .npy file, or a range to draw from; repeatable.",
+        ),
+    ] = field(default_factory=list)
     exclusive: Annotated[
         bool, Option("--exclusive", help="Refuse to start while another process uses the GPU.")
     ] = False

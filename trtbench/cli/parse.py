@@ -196,6 +196,16 @@ def inputs_spec(data: Path | None, samples: int, seed: int) -> InputsSpec:
 
 
 @naming_options()
+def shapes_of(words: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
+    """Read ``--shape``.
+
+    Raises:
+        SpecError: a word has another form, or an input is given twice.
+    """
+    return request.parse_shapes(words or ())
+
+
+@naming_options()
 def build_request(
     options: CompilerOptions, sparsity: bool = False, profiles: Sequence[str] = ()
 ) -> BuildRequest:

@@ -115,6 +115,12 @@ def _of_models(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
         (_WEIGHTS, asked.lints == "model", _no_effect(f"{file}, of which only the structure is checked")),
         (["--precision"], asked.lints == "recipe", _no_effect(f"a recipe {named}")),
         (
+            ["--shape"],
+            bool(asked.recipes) and not asked.files,
+            _no_effect(f"recipes {named}, whose shapes are static"),
+        ),
+        (["--shape"], asked.lints == "model", _no_effect(f"{file}, whose shape --batch and --img-size give")),
+        (
             model,
             bool(asked.files) and not asked.recipes and not asked.lints,
             _no_effect(f"{file}, whose model and shape are fixed"),

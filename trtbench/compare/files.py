@@ -38,7 +38,7 @@ class File:
         model = Path(self.engine.manifest.onnx_path) if self.engine is not None else self.path
         if model.suffix != ".onnx" or not model.is_file():
             return None
-        first = next(iter(source_of(model).inputs.values()), ("?",))[0]
+        first = next((dims[0] for dims in source_of(model).inputs.values() if dims), None)
         return first if isinstance(first, int) else None
 
     @property

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from trtbench.audit.graph import Shapes
 from trtbench.audit.inspect import inspect_engine
 from trtbench.diff.align import align
 from trtbench.diff.changes import changes_of, totals_by_role
@@ -21,16 +22,18 @@ class AuditedEngine:
     audit: Audit
 
 
-def diff(before: Path, after: Path) -> EngineDiff:
+def diff(before: Path, after: Path, shapes: Shapes | None = None) -> EngineDiff:
     """Compare two engines of the store (directory, manifest or payload).
 
+    ``shapes``: of dynamic inputs, by name; default: the optimum of the first profile.
+
     Raises:
-        SpecError: nothing is at one of the paths, or no engine of a store.
+        SpecError: nothing is at one of the paths, or no engine of a store, or a shape does not fit.
         ArtifactError: an engine is damaged, or its ONNX model is gone.
         IncompatibleResults: they are of two networks, batches or image sizes.
     """
     engines = _load(before), _load(after)
-    first, second = (AuditedEngine(engine, inspect_engine(engine)) for engine in engines)
+    first, second = (AuditedEngine(engine, inspect_engine(engine, shapes)) for engine in engines)
     return diff_engines(first, second)
 
 

@@ -45,9 +45,9 @@ def resolve_calibration(spec: CalibrationSpec) -> CalibrationImages:
         try:
             content = file_record(path).sha256
         except ArtifactError as error:
-            unreadable.append((path, f"calibration image left out: {error}"))
+            unreadable.append((path, f"calibration image left out: {printable(error)}"))
             continue
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+        digest.update(os.fsencode(path.relative_to(folder)) + f"\0{content}\n".encode())
     left_out = {path for path, _ in unreadable}
     paths = tuple(path for path in chosen if path not in left_out)
     if not paths:
@@ -84,6 +84,11 @@ def image_files(folder: Path) -> list[Path]:
         folders.sort()
         found += [Path(root, name) for name in files]
     return sorted(path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+
+
+def printable(text: object) -> str:
+    """Write bytes of file names that are not UTF-8 as escapes: results cannot hold them."""
+    return str(text).encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _images_in(folder: Path) -> list[Path]:

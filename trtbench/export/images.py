@@ -9,7 +9,7 @@ from timm.data import create_transform, resolve_model_data_config
 from torch import Tensor, nn
 
 from trtbench.errors import ExportError, SpecError
-from trtbench.export.calibration import CalibrationImages
+from trtbench.export.calibration import CalibrationImages, printable
 from trtbench.export.model import image_shape
 from trtbench.specs import CalibrationSpec
 
@@ -96,7 +96,7 @@ def read_image(path: Path, transform: Transform) -> Tensor | str:
             return transform(image.convert("RGB"))
     # Pillow's decoders raise any of these for a damaged file.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        return f"image left out: {path}: {error}"
+        return f"image left out: {printable(path)}: {printable(error)}"
 
 
 def _refuse_narrow(image: Image.Image) -> None:

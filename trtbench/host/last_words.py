@@ -9,6 +9,8 @@ from pathlib import Path
 from trtbench.errors import BuildError
 
 _RECORD = re.compile(r"^\[(VERBOSE|INFO|WARNING|ERROR|INTERNAL_ERROR)\] ", re.MULTILINE)
+# Without a driver or a GPU, an error is followed by this line, which says nothing about it.
+_NO_GPU = re.compile(r"^\[checkMacros\.cpp::catchCudaError::\d+\] .*cudaError (?:35|100)\b.*$", re.MULTILINE)
 _MAX_WORDS = 600
 
 
@@ -23,8 +25,7 @@ def last_words(log_path: Path) -> str:
     _, *parts = _RECORD.split(text)
     messages = list(zip(parts[::2], parts[1::2], strict=True))
     errors = [message for severity, message in messages if "ERROR" in severity]
-    # Without a driver, an error is followed by this one, which says nothing about it.
-    telling = [message for message in errors if "catchCudaError" not in message]
+    telling = [told for told in (_NO_GPU.sub("", message).strip() for message in errors) if told]
     last = (telling or errors or [message for _, message in messages] or [text])[-1]
     return _one_line(last)
 

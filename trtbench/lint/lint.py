@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from trtbench.audit.graph import Shapes
 from trtbench.build.targets import parse_targets
 from trtbench.host.installation import needing
 from trtbench.lint.rules import findings_of
@@ -18,6 +19,7 @@ def lint(
     batch: int = 64,
     image_size: int | None = None,
     targets: Sequence[str] = ("sm120",),
+    shapes: Shapes | None = None,
 ) -> LintReport:
     """Judge a model or a graph by the design rules; nothing is built.
 
@@ -27,9 +29,10 @@ def lint(
         batch: of a graph whose batch is dynamic.
         image_size: side in pixels of the images of a graph whose height and width are dynamic; 224.
         targets: compute capabilities.
+        shapes: of dynamic inputs of a graph, by name, instead of ``batch`` and ``image_size``.
 
     Raises:
-        SpecError: the model or a target is unknown or unsupported.
+        SpecError: the model or a target is unknown or unsupported, or a shape does not fit.
         RuntimeUnavailable: torch or timm is missing, which a model needs.
         ArtifactError: the file is missing, damaged or no ONNX model.
     """
@@ -37,7 +40,7 @@ def lint(
     if isinstance(subject, Path):
         from trtbench.lint.onnx_facts import onnx_subject
 
-        return _report((onnx_subject(subject, batch, image_size or _IMAGE_SIZE, parsed),))
+        return _report((onnx_subject(subject, batch, image_size or _IMAGE_SIZE, parsed, shapes),))
     with needing("torch", "export"):
         from trtbench.lint.model_facts import model_subjects
     return _report(model_subjects(tuple(subject), parsed))

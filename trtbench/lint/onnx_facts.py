@@ -1,15 +1,16 @@
 """Facts about an ONNX graph, ours or not."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from onnx import TensorProto
 
-from trtbench.audit.graph import PRODUCT_OPERATORS, Graph, GraphNode
+from trtbench.audit.graph import Graph, GraphNode, Shapes, operands_of
 from trtbench.audit.onnx_layers import audit_products
 from trtbench.audit.precision import precision_of_onnx
+from trtbench.build.dimensions import shown
 from trtbench.build.source import load_onnx
 from trtbench.lint.onnx_file import (
     OnnxFile,
@@ -41,10 +42,15 @@ _STEPS = 12
 """Nodes that are followed from one product to the next."""
 
 
-def onnx_subject(path: Path, batch: int, image_size: int, targets: tuple[str, ...]) -> LintSubject:
+def onnx_subject(
+    path: Path, batch: int, image_size: int, targets: tuple[str, ...], shapes: Shapes | None = None
+) -> LintSubject:
     """Read an exported model or any ONNX file; dynamic dimensions count as ``batch`` and ``image_size``.
 
+    ``shapes``: of dynamic inputs, by name, that are given.
+
     Raises:
+        SpecError: a given shape does not fit.
         ArtifactError: the file is missing, damaged or no ONNX model.
     """
     source = load_onnx(path)
@@ -52,7 +58,7 @@ def onnx_subject(path: Path, batch: int, image_size: int, targets: tuple[str, ..
     if not isinstance(source, Path):
         recipe, path = source.manifest.spec.recipe, source.payload
     file = open_onnx(path)
-    reader = _Reader(file, graph_of(file, batch, image_size))
+    reader = _Reader(file, graph_of(file, batch, image_size, shapes or {}))
     return LintSubject(
         name=path.name if recipe is None else path.parent.name,
         origin="graph",
@@ -63,13 +69,13 @@ def onnx_subject(path: Path, batch: int, image_size: int, targets: tuple[str, ..
         quantizers=tuple(reader.quantizers()),
         attentions=tuple(reader.attentions()),
         convolutions=tuple(reader.convolutions()),
-        dynamic_inputs=dynamic_inputs(file),
+        dynamic_inputs=tuple((name, shown(dims)) for name, dims in dynamic_inputs(file).items()),
         foreign_tensors=foreign_tensors(file),
         asymmetric_quantizers=asymmetric_quantizers(file),
         unsigned_quantizers=unsigned_quantizers(file),
         integer_operators=integer_operators(file),
         int32_dequantizers=int32_dequantizers(file),
-        unjudged=tuple(node.name for node in reader.unjudged),
+        unjudged=reader.graph.uncounted,
     )
 
 
@@ -89,19 +95,8 @@ class _Reader:
     @cached_property
     def products(self) -> dict[str, tuple[GraphNode, AuditedLayer]]:
         """Products of known shape, by their output."""
-        nodes = tuple(node for node in self._product_nodes if node not in self.unjudged)
-        audited = audit_products(replace(self.graph, nodes=nodes))
-        return {node.outputs[0]: (node, layer) for node, layer in zip(nodes, audited, strict=True)}
-
-    @cached_property
-    def unjudged(self) -> list[GraphNode]:
-        """Products of unknown shape."""
-        known = self.graph.shapes.keys()
-        return [node for node in self._product_nodes if not {*node.inputs[:2], *node.outputs[:1]} <= known]
-
-    @cached_property
-    def _product_nodes(self) -> list[GraphNode]:
-        return [node for node in self.graph.nodes if node.op_type in PRODUCT_OPERATORS]
+        pairs = zip(self.graph.products, audit_products(self.graph), strict=True)
+        return {node.outputs[0]: (node, layer) for node, layer in pairs}
 
     @cached_property
     def _readers(self) -> dict[str, list[GraphNode]]:
@@ -117,14 +112,15 @@ class _Reader:
             if (
                 layer.op == "gemm"
                 and layer.role != "attention"
+                and layer.m is not None
                 and layer.n is not None
                 and layer.k is not None
             ):
-                shape = (*self.graph.shape(node.inputs[0])[:-1], layer.k)
+                rows = (layer.m,) if node.op_type == "Einsum" else self.graph.shape(operands_of(node)[0])[:-1]
                 yield LinearLayer(
                     name=layer.name,
                     role=layer.role,
-                    shape=shape,
+                    shape=(*rows, layer.k),
                     n=layer.n,
                     precision=layer.precision_in,
                     cut_in_three=self._is_cut_in_three(node),
@@ -170,7 +166,7 @@ class _Reader:
         }
         for node, layer in self.products.values():
             image, weight = self.graph.shape(node.inputs[0]), self.graph.shape(node.inputs[1])
-            if layer.op == "conv" and len(image) == 4:
+            if node.op_type == "Conv" and len(image) == 4:
                 first, second = _operands(layer)
                 yield Convolution(
                     name=layer.name,

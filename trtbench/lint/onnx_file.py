@@ -1,20 +1,19 @@
 """What the rules need of an ONNX file beside its products: types, zero points, dynamic shapes."""
 
-import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
-from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
-from onnx.shape_inference import InferenceError
+from onnx.external_data_helper import uses_external_data
 
-from trtbench.audit.graph import Graph, read_graph
+from trtbench.audit.functions import inline_functions, node_name
+from trtbench.audit.graph import Graph, Shapes, read_graph
+from trtbench.build.dimensions import Dimensions, dimensions_of, is_dynamic
+from trtbench.build.external import load_external
 from trtbench.errors import ArtifactError
 
 _IMPORTED_TYPES = frozenset(
@@ -37,8 +36,6 @@ _IMPORTED_TYPES = frozenset(
 _INTEGER_OPERATORS = frozenset(
     ("ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul")
 )
-_SMALL = 64
-"""Elements up to which a tensor may be a shape, whose value shape inference needs."""
 _IMAGE_RANK, _IMAGE_CHANNELS = 4, 3
 
 
@@ -72,17 +69,13 @@ def open_onnx(path: Path) -> OnnxFile:
         ) from error
     if not model.graph.node:
         raise ArtifactError(f"{path}: holds no ONNX graph: export or download it again")
-    return OnnxFile(path, model)
+    return OnnxFile(path, inline_functions(model))
 
 
-def dynamic_inputs(file: OnnxFile) -> tuple[tuple[str, str], ...]:
-    """Name and shape of each input that has a symbol or nothing in place of a number."""
-    found = []
-    for value in file.inputs:
-        dims = [dim.dim_param or str(dim.dim_value or "?") for dim in value.type.tensor_type.shape.dim]
-        if not all(dim.isdecimal() for dim in dims):
-            found.append((value.name, f"({', '.join(dims)})"))
-    return tuple(found)
+def dynamic_inputs(file: OnnxFile) -> dict[str, Dimensions]:
+    """Dimensions of each input that has a symbol or nothing in place of a number."""
+    dims = {value.name: dimensions_of(value) for value in file.inputs}
+    return {name: found for name, found in dims.items() if found is not None and is_dynamic(found)}
 
 
 def foreign_tensors(file: OnnxFile) -> tuple[tuple[str, str], ...]:
@@ -100,7 +93,7 @@ def asymmetric_quantizers(file: OnnxFile) -> tuple[str, ...]:
     """Quantisers of ONNX's own with a zero point other than 0, or with weights in uint8."""
     constants = dict(_constants(file.model.graph))
     return tuple(
-        _name(node)
+        node_name(node)
         for node in file.model.graph.node
         if not node.domain and _is_asymmetric(node, constants, file.path)
     )
@@ -110,22 +103,22 @@ def unsigned_quantizers(file: OnnxFile) -> tuple[str, ...]:
     """Quantisers of activations to uint8 with zero point 0."""
     constants, asymmetric = dict(_constants(file.model.graph)), set(asymmetric_quantizers(file))
     return tuple(
-        _name(node)
+        node_name(node)
         for node in file.model.graph.node
-        if not node.domain and _is_unsigned(node, constants) and _name(node) not in asymmetric
+        if not node.domain and _is_unsigned(node, constants) and node_name(node) not in asymmetric
     )
 
 
 def integer_operators(file: OnnxFile) -> tuple[str, ...]:
     """Nodes of ONNX's integer operators, which onnxruntime's quantiser makes."""
-    return tuple(_name(node) for node in file.model.graph.node if node.op_type in _INTEGER_OPERATORS)
+    return tuple(node_name(node) for node in file.model.graph.node if node.op_type in _INTEGER_OPERATORS)
 
 
 def int32_dequantizers(file: OnnxFile) -> tuple[str, ...]:
     """Nodes that dequantise an int32 constant, a bias."""
     wide = {name for name, tensor in _constants(file.model.graph) if tensor.data_type == TensorProto.INT32}
     return tuple(
-        _name(node)
+        node_name(node)
         for node in file.model.graph.node
         if node.op_type == "DequantizeLinear" and node.input[0] in wide
     )
@@ -137,57 +130,23 @@ def strides_of(node: NodeProto) -> tuple[int, int]:
     return (steps[0], steps[-1])
 
 
-def graph_of(file: OnnxFile, batch: int, image_size: int) -> Graph:
+def graph_of(file: OnnxFile, batch: int, image_size: int, shapes: Shapes) -> Graph:
     """Nodes and shapes; dynamic dimensions of images count as ``batch`` images of 3 x ``image_size``^2.
+
+    ``shapes``: of inputs, by name, that are given.
 
     Raises:
         ArtifactError: the graph contradicts itself, or these dimensions.
+        SpecError: a given shape does not fit.
     """
-    try:
-        if not dynamic_inputs(file):
-            return read_graph(file.path)
-        with _at_static_shape(file, batch, image_size) as path:
-            return read_graph(path)
-    except InferenceError as error:
-        raise ArtifactError(
-            f"{file.path}: shapes cannot be inferred ({' '.join(str(error).split())}): check the graph with "
-            "onnx.checker, and dynamic dimensions with --batch and --img-size"
-        ) from error
+    assumed = {name: _assumed(dims, batch, image_size) for name, dims in dynamic_inputs(file).items()}
+    return read_graph(file.path, assumed | shapes)
 
 
-@contextmanager
-def _at_static_shape(file: OnnxFile, batch: int, image_size: int) -> Iterator[Path]:
-    """Write a copy with numbers in place of symbols, and without weights."""
-    model = ModelProto.FromString(file.model.SerializeToString())
-    for _, tensor in _constants(model.graph):
-        if math.prod(tensor.dims) > _SMALL:
-            _drop_data(tensor)
-        elif uses_external_data(tensor):
-            load_external_data_for_tensor(tensor, str(file.path.parent))
-            tensor.data_location = TensorProto.DEFAULT
-            tensor.ClearField("external_data")
-    for value in model.graph.input:
-        dims = value.type.tensor_type.shape.dim
-        image = (batch, _IMAGE_CHANNELS, image_size, image_size)
-        assumed = image if len(dims) == _IMAGE_RANK else (batch,) + (image_size,) * (len(dims) - 1)
-        for dim, number in zip(dims, assumed, strict=True):
-            if dim.dim_value <= 0:
-                dim.dim_value = number
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / file.path.name
-        path.write_bytes(model.SerializeToString())
-        yield path
-
-
-def _name(node: NodeProto) -> str:
-    return node.name or node.output[0]
-
-
-def _drop_data(tensor: TensorProto) -> None:
-    for field in ("raw_data", "float_data", "double_data", "int32_data", "int64_data", "uint64_data"):
-        tensor.ClearField(field)
-    tensor.ClearField("external_data")
-    tensor.data_location = TensorProto.DEFAULT
+def _assumed(dims: Dimensions, batch: int, image_size: int) -> tuple[int, ...]:
+    image = (batch, _IMAGE_CHANNELS, image_size, image_size)
+    assumed = image if len(dims) == _IMAGE_RANK else (batch,) + (image_size,) * (len(dims) - 1)
+    return tuple(dim if isinstance(dim, int) else number for dim, number in zip(dims, assumed, strict=True))
 
 
 def _constants(graph: GraphProto) -> Iterator[tuple[str, TensorProto]]:
@@ -207,7 +166,7 @@ def _is_asymmetric(node: NodeProto, constants: dict[str, TensorProto], path: Pat
     if zero_point is None:
         return False
     if uses_external_data(zero_point):
-        load_external_data_for_tensor(zero_point, str(path.parent))
+        load_external(path, zero_point)
     return bool(np.any(numpy_helper.to_array(zero_point).astype(np.float32)))
 
 

@@ -4,7 +4,8 @@ Precisions are named as in audits: ``fp16``, ``fp8``, ``mxfp8``, ``fp4`` (NVFP4)
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -133,7 +134,7 @@ class LintSubject:
         unsigned_quantizers: those of activations to uint8 with zero point 0.
         integer_operators: products and quantisers of integers that are no pair of quantise and dequantise.
         int32_dequantizers: those of biases, as onnxruntime's quantiser stores them.
-        unjudged: products whose shapes cannot be inferred.
+        unjudged: products whose shapes cannot be inferred, and nodes that may multiply matrices, with why.
     """
 
     name: str
@@ -152,7 +153,7 @@ class LintSubject:
     unsigned_quantizers: tuple[str, ...] = ()
     integer_operators: tuple[str, ...] = ()
     int32_dequantizers: tuple[str, ...] = ()
-    unjudged: tuple[str, ...] = ()
+    unjudged: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_stock(self) -> bool:

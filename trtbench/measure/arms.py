@@ -111,6 +111,7 @@ def _arm_spec(
         runtime=runtime,
         recipe=None if export_spec is None else export_spec.recipe,
         export=export_spec,
-        artifact=None if path is None else str(path.resolve()),
+        # Not resolved: weights lie beside a link, as in the cache of Hugging Face.
+        artifact=None if path is None else str(path.absolute()),
         artifact_sha256=sha256,
     )

@@ -44,7 +44,7 @@ def check_outputs(records: Sequence[TensorRecord], outputs: Outputs) -> None:
     """Check what a plain query wrote into poisoned memory.
 
     Raises:
-        MeasureError: an output was not written, is not finite, or is the same everywhere.
+        MeasureError: an output was not written or is not finite, or all are the same everywhere.
     """
     for record, values in zip(records, outputs, strict=True):
         _check_written(record, values, _PLAIN)
@@ -55,10 +55,12 @@ def check_outputs(records: Sequence[TensorRecord], outputs: Outputs) -> None:
                 "the recipe overflows on images of mean 0 and standard deviation 1",
                 code=Code.OUTPUT_NOT_FINITE,
             )
-        if values.size > 1 and np.all(values == values.flat[0]):
-            raise MeasureError(
-                f"output {record.name}: all values are {values.flat[0]}", code=Code.OUTPUT_CONSTANT
-            )
+    several = [(record, values) for record, values in zip(records, outputs, strict=True) if values.size > 1]
+    if several and all(np.all(values == values.flat[0]) for _, values in several):
+        record, values = several[0]
+        raise MeasureError(
+            f"output {record.name}: all values are {values.flat[0]}", code=Code.OUTPUT_CONSTANT
+        )
 
 
 def check_follows(one: Outputs, other: Outputs, use: GraphUse) -> None:
@@ -99,15 +101,15 @@ def check_query(
 
 def output_sample(outputs: Outputs) -> tuple[float, ...]:
     """Values of the first output for the first 4 images, at most 1000 of each."""
-    images = _float(outputs[0])[:_SAMPLE_IMAGES]
-    return tuple(float(x) for x in images.reshape(len(images), -1)[:, :_SAMPLE_VALUES].ravel())
+    images = np.atleast_1d(_float(outputs[0]))[:_SAMPLE_IMAGES]
+    return tuple(float(x) for image in images for x in image.ravel()[:_SAMPLE_VALUES])
 
 
 def _check_written(record: TensorRecord, values: npt.NDArray[Any], words: _Words) -> None:
     raw = np.ascontiguousarray(values).view(np.uint8).reshape(-1, values.dtype.itemsize)
     poisoned = int(np.count_nonzero((raw == POISON).all(axis=1)))
     # In integers the poison is a value like others.
-    if poisoned == values.size or (poisoned and not np.issubdtype(values.dtype, np.integer)):
+    if (poisoned and poisoned == values.size) or (poisoned and not np.issubdtype(values.dtype, np.integer)):
         raise MeasureError(
             f"output {record.name}: {words.what} left {poisoned} of {values.size} values "
             "unwritten: its work is not on the stream that it was given, or it writes elsewhere",

@@ -24,7 +24,7 @@ def empty_query_ms(device: Device, runtime: Runtime, bench: BenchSpec) -> float 
     if empty is None:
         return None
     with empty:
-        arm = allocate(device, empty, bench.model_copy(update={"l2": "warm"}))
+        arm = allocate(device, empty, bench.model_copy(update={"l2": "warm", "inputs": ()}))
         run_first_queries(arm)
         queries = cycle(plan_queries(arm).queries)
         device.time_queries(queries, _QUERIES)

@@ -160,6 +160,7 @@ class TimingArguments(TypedDict, total=False):
         regime: blocks back to back, or each after a rest.
         cuda_graph: time a CUDA graph where the runtime can; else enqueue every query.
         rebuilds: build this many more engines of each model, and time all.
+        input: values of inputs that take no images, ``NAME=FILE.npy`` or ``NAME=LOW:HIGH`` each.
         exclusive: refuse to start while another process uses the GPU.
         trust: load engines that this store did not build; an engine can run any code.
     """
@@ -173,6 +174,7 @@ class TimingArguments(TypedDict, total=False):
     regime: Regime
     cuda_graph: bool
     rebuilds: int
+    input: str | Sequence[str]
     exclusive: bool
     trust: bool
 

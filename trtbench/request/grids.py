@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
@@ -33,6 +34,7 @@ from trtbench.specs import (
     ExportSpec,
     Grid,
     InputsSpec,
+    InputValues,
     ShapeRange,
     TuneSpec,
 )
@@ -43,6 +45,8 @@ DEFAULT_GPU = "rtx-pro-6000-se"
 """Of roofs and explanations, which choose no GPU by engines."""
 
 _GB = 1e9
+_NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+_DRAWN = re.compile(rf"(?P<low>{_NUMBER}):(?P<high>{_NUMBER})")
 _SHAPE = r"\d+(?:x\d+)*"
 # Names are those of the ONNX file, and may hold what separates them.
 _RANGE = re.compile(rf"(?P<input>.+?)=(?P<shapes>{_SHAPE}:{_SHAPE}:{_SHAPE})(?:,(?=.)|\Z)", re.DOTALL)
@@ -73,7 +77,7 @@ def grid_of(
         environments=parse_environments(environments),
         runtimes=tuple(runtimes),
         build=build_request(values),
-        bench=checked_spec(BenchSpec, values),
+        bench=checked_spec(BenchSpec, values, inputs=_input_values(values.get("input", ()))),
         gpu=None if gpu is None else find_gpu(gpu),
         **fields,
     )
@@ -117,6 +121,56 @@ def is_path(word: str) -> bool:
             raise SpecError(f"{word}: neither a path nor a recipe") from None
         raise
     return False
+
+
+def parse_shapes(words: str | Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Read shapes of dynamic inputs, such as ``x=8x3x224x224``.
+
+    Raises:
+        ArgumentError: a word has another form, or an input is given twice.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for word in [words] if isinstance(words, str) else words:
+        name, _, sides = word.rpartition("=")
+        if not name or not re.fullmatch(_SHAPE, sides):
+            raise ArgumentError("shape", f"{word}: expected NAME=SHAPE, such as x=8x3x224x224")
+        if name in shapes:
+            raise ArgumentError("shape", f"{word}: {name} is given twice")
+        shapes[name] = tuple(map(int, sides.split("x")))
+    return shapes
+
+
+def _input_values(words: str | Sequence[str]) -> tuple[InputValues, ...]:
+    """Read ``ids=0:999`` and ``x=FILE.npy``, each input once."""
+    values = tuple(map(parse_input, [words] if isinstance(words, str) else words))
+    names = [each.input for each in values]
+    for name in names:
+        if names.count(name) > 1:
+            raise ArgumentError("input", f"{name}: is given twice")
+    return values
+
+
+def parse_input(word: str) -> InputValues:
+    """Read where the values of an input come from: ``ids=0:999`` or ``x=FILE.npy``.
+
+    Raises:
+        ArgumentError: the word has another form, or the file cannot be read.
+    """
+    name, _, text = word.rpartition("=")
+    drawn = _DRAWN.fullmatch(text)
+    if name and drawn:
+        low, high = float(drawn["low"]), float(drawn["high"])
+        if low > high:
+            raise ArgumentError("input", f"{word}: {drawn['low']} is more than {drawn['high']}")
+        return InputValues(input=name, low=low, high=high)
+    path = Path(text)
+    if not name or path.suffix != ".npy":
+        raise ArgumentError("input", f"{word}: expected NAME=LOW:HIGH, such as ids=0:999, or NAME=FILE.npy")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ArgumentError("input", f"{word}: cannot be read ({error.strerror})") from error
+    return InputValues(input=name, path=str(path.absolute()), sha256=sha256(content).hexdigest())
 
 
 def inputs_spec(data: AnyPath | None, samples: int, seed: int) -> InputsSpec:

@@ -2,6 +2,7 @@
 
 from trtbench.results.artifacts import CalibrationRecord, EngineManifest, OnnxManifest, SparsityRecord
 from trtbench.results.audit import (
+    UNKNOWN_LAYER,
     Audit,
     AuditedLayer,
     CompiledEngine,
@@ -111,6 +112,7 @@ __all__ = [
     "KINDS",
     "NEAR_TIE",
     "SCHEMA_VERSION",
+    "UNKNOWN_LAYER",
     "AaBlock",
     "AaBlocks",
     "AaComparison",

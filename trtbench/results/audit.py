@@ -23,8 +23,15 @@ class LayerTensor(Spec):
     format: str
 
 
+UNKNOWN_LAYER = "unknown"
+"""Type of a compiled layer whose description has a form that is not known."""
+
+
 class CompiledLayer(Spec):
-    """One layer of the compiled engine, as the builder's verbose log prints it."""
+    """One layer of the compiled engine, as the builder's verbose log prints it.
+
+    Of a layer of type ``unknown`` only the name is known.
+    """
 
     name: str
     layer_type: str
@@ -34,6 +41,20 @@ class CompiledLayer(Spec):
     constants: tuple[LayerTensor, ...]
     outputs: tuple[LayerTensor, ...]
     onnx_nodes: tuple[str, ...]
+
+    @classmethod
+    def unread(cls, name: str) -> "CompiledLayer":
+        """Make the layer of unknown type that a description of unknown form stands for."""
+        return cls(
+            name=name,
+            layer_type=UNKNOWN_LAYER,
+            tactic_name="",
+            stream_id=0,
+            inputs=(),
+            constants=(),
+            outputs=(),
+            onnx_nodes=(),
+        )
 
 
 class CompiledEngine(Spec):

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import onnx
 from packaging.version import Version
 
+from trtbench.build.dimensions import dimensions_of, is_dynamic, shown
 from trtbench.errors import MeasureError, RuntimeUnavailable
 from trtbench.host.installation import needing, swap_command
 from trtbench.results import TensorRecord
@@ -175,6 +176,8 @@ def _read_model(arm: ArmSpec) -> OnnxModel:
     except Exception as error:  # protobuf's DecodeError, which has no base class to rely on
         raise MeasureError(f"{path}: is no ONNX model: {one_line(error)}") from error
     _check_operators(path, model)
+    if not all(value.type.tensor_type.HasField("shape") for value in model.graph.output):
+        model = onnx.shape_inference.infer_shapes(model)
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     records = _records(path, inputs), _records(path, model.graph.output)
@@ -197,11 +200,18 @@ def _check_operators(path: Path, model: onnx.ModelProto) -> None:
 def _records(path: Path, values: Iterable[onnx.ValueInfoProto]) -> tuple[TensorRecord, ...]:
     records = []
     for value in values:
-        tensor = value.type.tensor_type
-        shape = tuple(dimension.dim_value for dimension in tensor.shape.dim)
-        if not all(shape):
-            raise MeasureError(f"{path}: {value.name} has a dynamic dimension: export it with a static batch")
-        dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+        kind = value.type.WhichOneof("value")
+        element_type = value.type.tensor_type.elem_type
+        if kind != "tensor_type" or element_type == onnx.TensorProto.STRING:
+            what = "strings" if kind == "tensor_type" else f"a {str(kind).removesuffix('_type')}"
+            raise MeasureError(f"{path}: {value.name} holds {what}: only models of numeric tensors are timed")
+        dims = dimensions_of(value)
+        if dims is None or is_dynamic(dims):
+            raise MeasureError(
+                f"{path}: {value.name} has the dynamic shape {shown(dims)}: export it with a static batch"
+            )
+        dtype = str(onnx.helper.tensor_dtype_to_np_dtype(element_type))
+        shape = tuple(int(dim) for dim in dims)
         records.append(TensorRecord(name=value.name, dtype=dtype, shape=shape))
     return tuple(records)
 

@@ -1,7 +1,7 @@
 """What a user asks for. Specs are frozen, refuse unknown fields, and do no I/O."""
 
 from trtbench.specs.base import MAX_SEED, Scalar, Seed, Spec, canonical_hash, first_problem, spec_id
-from trtbench.specs.bench import ArmEnvironment, ArmSpec, BenchSpec, L2Mode, Regime
+from trtbench.specs.bench import ArmEnvironment, ArmSpec, BenchSpec, InputValues, L2Mode, Regime
 from trtbench.specs.build import (
     MAX_AUX_STREAMS,
     MAX_BYTES,
@@ -52,6 +52,7 @@ __all__ = [
     "GpuSpec",
     "Grid",
     "HardwareCompatibility",
+    "InputValues",
     "InputsSpec",
     "L2Mode",
     "ModelSpec",

@@ -14,6 +14,19 @@ L2Mode = Literal["warm", "flushed", "rotated"]
 Regime = Literal["sustained", "burst"]
 
 
+class InputValues(Spec, allow_inf_nan=False):
+    """Values of the input that is called ``input``: those of a ``.npy`` file, or drawn from a range.
+
+    ``low`` and ``high``: of the range, both included; ``path``, ``sha256``: of the file.
+    """
+
+    input: str
+    low: float | None = None
+    high: float | None = None
+    path: str | None = None
+    sha256: str | None = None
+
+
 class BenchSpec(Spec, allow_inf_nan=False):
     """The protocol of a measurement; measurements compare only when theirs are equal.
 
@@ -39,6 +52,15 @@ class BenchSpec(Spec, allow_inf_nan=False):
     duration_s: float = Field(default=10.0, gt=0)
     target_half_width: float = Field(default=0.002, gt=0)
     seed: Seed = Field(default=0, description="of the inputs and of the order of the blocks")
+    inputs: tuple[InputValues, ...] = Field(default=(), description="of inputs that hold no images")
+
+    @model_serializer(mode="wrap")
+    def _leave_out_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write ``inputs``, which came later, only where they are set."""
+        fields: dict[str, Any] = serialize(self)
+        if not self.inputs:
+            fields.pop("inputs", None)
+        return fields
 
 
 class ArmEnvironment(Spec):

@@ -77,6 +77,11 @@ def check_protocol(spec: BenchSpec) -> None:
             f"{asked}: runtime trtexec repeats queries at once on the same buffers: leave it out, or time in "
             "runtime tensorrt"
         )
+    if spec.inputs:
+        raise SpecError(
+            f"--input {spec.inputs[0].input}: runtime trtexec makes its own inputs: leave it out, or time in "
+            "runtime tensorrt"
+        )
 
 
 def _shapes(options: BuilderOptions) -> tuple[str, ...]:

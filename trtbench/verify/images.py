@@ -1,5 +1,6 @@
 """Which images verification runs on, and the class of each."""
 
+import os
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -222,5 +223,5 @@ def _hash(directory: Path, files: Sequence[tuple[Path, int]]) -> str:
             content = file_record(path).sha256
         except ArtifactError as error:
             raise SpecError(f"image folder {directory}: {error}") from error
-        digest.update(f"{path.relative_to(directory).as_posix()}\0{label}\0{content}\n".encode())
+        digest.update(os.fsencode(path.relative_to(directory)) + f"\0{label}\0{content}\n".encode())
     return digest.hexdigest()

@@ -156,7 +156,7 @@ class _Lowering:
 
     def _image_input(self) -> tuple[str, tuple[int, ...]]:
         """The input as float32, rounded to its type in the file, and its shape."""
-        inputs = [value.name for value in self._model.graph.input if value.name not in self._graph.weights]
+        inputs = self._graph.inputs
         if len(inputs) != 1 or len(self._model.graph.output) != 1:
             raise ArtifactError(
                 f"{self._graph.path}: {len(inputs)} inputs and {len(self._model.graph.output)} outputs: "

@@ -56,7 +56,7 @@ def read_inspector(path: Path) -> InspectedEngine:
     """Read what ``get_engine_information`` or trtexec's ``--exportLayerInfo`` wrote.
 
     Raises:
-        BuildError: the file is missing, cut short, or of a form that neither version has.
+        BuildError: the file is missing, cut short, or not what the inspector writes.
     """
     try:
         # Names stand in it as they are in the ONNX file, which may hold what JSON wants escaped.
@@ -67,14 +67,15 @@ def read_inspector(path: Path) -> InspectedEngine:
         raise BuildError(f"{path}: no list of layers in it: not what the engine inspector writes")
     layers = content["Layers"]
     return InspectedEngine(
-        layers=tuple(_read_layer(path, index, layer) for index, layer in enumerate(layers)),
+        layers=tuple(map(_read_layer, layers)),
         is_detailed=all(isinstance(layer, dict) for layer in layers),
     )
 
 
-def _read_layer(path: Path, index: int, layer: Mapping[str, Any] | str) -> CompiledLayer:
+def _read_layer(layer: Mapping[str, Any] | str) -> CompiledLayer:
+    """Read a layer; of one in a form that neither version has, the name."""
     if isinstance(layer, str):
-        return _named(layer)
+        return CompiledLayer.unread(layer)
     try:
         return CompiledLayer(
             name=layer["Name"],
@@ -88,22 +89,8 @@ def _read_layer(path: Path, index: int, layer: Mapping[str, Any] | str) -> Compi
             outputs=_read_tensors(layer["Outputs"]),
             onnx_nodes=tuple(_NODE.findall(layer.get("Metadata", ""))),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise BuildError(f"{path}: cannot read layer {index}: {error!r}") from error
-
-
-def _named(name: str) -> CompiledLayer:
-    """A layer of which nothing is known but its name."""
-    return CompiledLayer(
-        name=name,
-        layer_type=_UNKNOWN,
-        tactic_name=_UNKNOWN,
-        stream_id=0,
-        inputs=(),
-        constants=(),
-        outputs=(),
-        onnx_nodes=(),
-    )
+    except (KeyError, TypeError, ValueError):
+        return CompiledLayer.unread(str(layer.get("Name", layer)))
 
 
 def _read_tensors(tensors: Sequence[Mapping[str, Any]]) -> tuple[LayerTensor, ...]:

@@ -12,7 +12,8 @@ the last messages lists the compiled layers, one a line, in execution order (1.5
     I/O Tensors:
 
 Names are the ONNX file's, so they may hold commas, brackets and even line ends; control flow adds more
-``Key: value`` pairs after ``StreamId``.
+``Key: value`` pairs after ``StreamId``. A line of another form, such as that of a copy of a shape from host
+to device, is a layer of unknown type.
 """
 
 import re
@@ -36,6 +37,8 @@ _TENSOR = re.compile(
 )
 # What a name holds when it has swallowed a tensor that could not be read.
 _SWALLOWED = re.compile(r" \}, \{ Name: |, Dimensions: \[[-\d,]*\], Strides: \[")
+_NAME = re.compile(r"Name: (.*?), LayerType: ", re.DOTALL)
+_EXCERPT = 80
 _NODE_PREFIX, _NODE_SEPARATOR = "[ONNX Layer: ", "\x1f"
 
 
@@ -43,21 +46,13 @@ def read_compiled_layers(log_path: Path) -> tuple[CompiledLayer, ...]:
     """List all compiled layers, in execution order.
 
     Raises:
-        BuildError: there is no list of layers, or more than one, or a line cannot be read (and which).
+        BuildError: there is no list of layers, or more than one.
     """
     text = _read(log_path)
     sections = list(_LAYERS.finditer(text))
     if len(sections) != 1:
         raise BuildError(f"{log_path.name}: expected one whole list after 'Layers:', found {len(sections)}")
-    line = text.count("\n", 0, sections[0].start("lines")) + 1
-    layers = []
-    for record in _split_records(sections[0]["lines"]):
-        try:
-            layers.append(_parse_layer(record))
-        except ValueError as error:
-            raise BuildError(f"{log_path.name}:{line}: cannot read this layer: {error}") from error
-        line += record.count("\n") + 1
-    return tuple(layers)
+    return tuple(map(_read_layer, _split_records(sections[0]["lines"])))
 
 
 def read_memory(log_path: Path) -> EngineMemory:
@@ -107,10 +102,18 @@ def _split_records(lines: str) -> list[str]:
     return re.split(r"\n(?=Name: )", lines) if lines else []
 
 
+def _read_layer(record: str) -> CompiledLayer:
+    try:
+        return _parse_layer(record)
+    except ValueError:
+        name = _NAME.match(record)
+        return CompiledLayer.unread(name[1] if name else record[:_EXCERPT])
+
+
 def _parse_layer(record: str) -> CompiledLayer:
     match = _LAYER.fullmatch(record)
     if match is None:
-        raise ValueError(_excerpt(record))
+        raise ValueError("not a layer")
     return CompiledLayer(
         name=match["name"],
         layer_type=match["layer_type"],
@@ -129,7 +132,7 @@ def _parse_tensors(text: str) -> tuple[LayerTensor, ...]:
     while position < len(text):
         match = _TENSOR.match(text, position)
         if match is None or _SWALLOWED.search(match["name"]):
-            raise ValueError(_excerpt(text[position:]))
+            raise ValueError("not a tensor")
         tensors.append(
             LayerTensor(
                 name=match["name"],
@@ -152,14 +155,10 @@ def _parse_metadata(text: str) -> tuple[str, ...]:
     entries = text.split(_NODE_SEPARATOR) if text else []
     for entry in entries:
         if not (entry.startswith(_NODE_PREFIX) and entry.endswith("]")) or entry.count(_NODE_PREFIX) > 1:
-            raise ValueError(f"Metadata: {_excerpt(entry)}")
+            raise ValueError("not a node")
     return tuple(entry.removeprefix(_NODE_PREFIX).removesuffix("]") for entry in entries)
 
 
 def _last_total(log: str, before: str, name: str) -> int | None:
     totals = re.findall(rf"{before}{name}: (\d+) bytes", log, re.MULTILINE)
     return int(totals[-1]) if totals else None
-
-
-def _excerpt(text: str) -> str:
-    return repr(text if len(text) <= 200 else text[:200] + "...")

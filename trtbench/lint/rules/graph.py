@@ -1,5 +1,6 @@
 """Shapes, types and convolutions."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from trtbench.audit.precision import QUANTIZED
@@ -9,6 +10,8 @@ from trtbench.lint.wording import count, names, places
 from trtbench.results import Finding
 
 _SHOWN = 3
+_LARGEST_FP8_KERNEL = 32
+"""Elements of the kernel of an FP8 convolution, height times width."""
 
 
 def dynamic_shape(subject: LintSubject) -> Iterator[Finding]:
@@ -127,29 +130,35 @@ def int32_bias(subject: LintSubject) -> Iterator[Finding]:
 
 
 def convolution_precision(subject: LintSubject) -> Iterator[Finding]:
-    """A convolution in FP8, or with quantised weights alone: it runs in 16 bits, after dequantising.
+    """A convolution in FP8 with a large kernel, or with quantised weights alone: 16 bits, after dequantising.
 
-    Source: compiled layers of TensorRT-RTX. ModelOpt's documentation says that TensorRT has FP8 and INT8
-    convolutions: of these TensorRT-RTX has INT8 alone, whatever the number of channels.
+    Source: compiled layers of TensorRT-RTX, sm89 and sm120: FP8 for kernels of up to 32 elements (5 x 6,
+    4 x 8, 1 x 32), whatever channels, strides and groups; 3 x 11, 6 x 6 and 1 x 33 run in FP16, and so do
+    patches of 8 and more pixels. INT8 has no such limit.
     """
     layers = [
         layer
         for layer in subject.convolutions
-        if layer.weight in QUANTIZED and (layer.weight != layer.activation or layer.weight == "fp8")
+        if layer.weight in QUANTIZED and (layer.weight != layer.activation or _is_too_large_for_fp8(layer))
     ]
     if layers:
         kinds = " and ".join(sorted({f"{layer.activation} x {layer.weight}" for layer in layers}))
+        kernels = ", ".join(sorted({f"{layer.kernel[0]} x {layer.kernel[1]}" for layer in layers}))
         yield Finding(
             code=Code.CONVOLUTION_PRECISION,
             severity="warning",
             message=(
-                f"{count(layers, 'convolution')} ({places(layers)}) in {kinds} will multiply in 16 bits, "
-                "behind a kernel that dequantises its weights"
+                f"{count(layers, 'convolution')} ({places(layers)}) of {kernels} in {kinds} will multiply in "
+                "16 bits, behind a kernel that dequantises its weights"
             ),
             hint="leave the convolution in 16 bits, or quantise both operands to int8",
             numbers={"convolutions": len(layers)},
             layers=names(layers),
         )
+
+
+def _is_too_large_for_fp8(layer: Convolution) -> bool:
+    return layer.weight == "fp8" and layer.kernel[0] * layer.kernel[1] > _LARGEST_FP8_KERNEL
 
 
 def patch_embedding_in_16_bits(subject: LintSubject) -> Iterator[Finding]:
@@ -201,18 +210,20 @@ def _left_over(layer: Convolution) -> tuple[int, int]:
 
 
 def products_not_judged(subject: LintSubject) -> Iterator[Finding]:
-    """Products whose shapes ONNX cannot infer: no rule has seen them.
+    """Products whose shapes ONNX cannot infer, in bodies of If and Loop, or in operators of other domains.
 
     Source: ONNX's shape inference, which stops at operators that it does not know.
     """
     if subject.unjudged:
+        kinds = Counter(subject.unjudged.values())
+        shown = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
         yield Finding(
             code=Code.PRODUCTS_NOT_JUDGED,
             severity="info",
-            message=f"{count(subject.unjudged, 'product')} of unknown shape: no rule has judged them",
+            message=f"{count(subject.unjudged, 'product')} that no rule has judged ({shown})",
             hint="simplify the graph (onnxslim), or give the dynamic inputs a static shape",
             numbers={"products": len(subject.unjudged)},
-            layers=subject.unjudged,
+            layers=tuple(subject.unjudged),
         )
 
 
