@@ -142,9 +142,7 @@ def test_without_a_gpu_options_of_timing_have_no_effect(first, store, run):
     assert process.returncode == 0, process.stderr
     last = process.stderr.splitlines()[-1]
     assert last == "trtbench: nothing was timed; --processes, --l2, --rebuilds, --trust had no effect"
-    (line,) = [line for line in process.stdout.splitlines() if line.startswith("not timed: ")]
-    reason = json.loads(run("compare", "fp16", "--json", store=store).stdout)["not_timed"]
-    assert line == f"not timed: {reason}"
+    assert process.stdout.splitlines()[1] == "no GPU here: compiled and predicted evidence only"
     assert not list((store / "engines").glob("*-rebuild1-*"))
 
 

@@ -69,10 +69,16 @@ def test_shares(shares, text):
     assert format_shares(shares) == text
 
 
-def test_the_reason_for_no_times_is_told():
-    reason = "no NVIDIA driver answers: NVML Shared Library Not Found"
+@pytest.mark.parametrize(
+    ("reason", "line"),
+    [
+        ("no GPU here", "no GPU here: compiled evidence only"),
+        ("the GPU here is old", "not timed: the GPU here is old: compiled evidence only"),
+    ],
+)
+def test_the_reason_for_no_times_is_told(reason, line):
     comparison = load("versions/comparison").model_copy(update={"not_timed": reason})
-    assert f"not timed: {reason}\n" in render(comparison)
+    assert render(comparison).splitlines()[1] == line
 
 
 def test_samples_lie_beside_the_result():
@@ -95,15 +101,15 @@ class TestEngines:
         text = render(sized)
         assert "batches 1, 8, images of 64, 96 pixels, compiled" in text
         assert ["fp16", "64", "1"] in [line[:3] for line in words(text)]
-        assert ["96", "8", "fp16"] in [line[:3] for line in words(text)]
+        assert ["96", "8", "59.9"] in [line[:3] for line in words(text)]
 
     def test_recipes_stand_together_from_the_smallest_batch_on(self):
         lines = [line[:2] for line in words(render(load("compare/sweep")))]
         assert [line for line in lines if {"1", "8"} & {*line}] == [
             ["fp16", "1"],
-            ["8", "fp16"],
+            ["8", "59.9"],
             ["nvfp4@stock", "1"],
-            ["8", "fp4"],
+            ["8", "13.1"],
         ]
 
     def test_two_compilers_are_named(self):
@@ -115,8 +121,8 @@ class TestEngines:
 
         text = render(with_rows(load("versions/comparison"), by_tensorrt), 120)
         assert "compiled for sm120 by tensorrt_rtx 1.5.0.114, tensorrt 10.14.1.48;" in text
-        assert "fp16    TensorRT-RTX 1.5.0.114  fp16" in text
-        assert "        TensorRT 10.14.1.48     fp16" in text
+        assert "\nfp16    TensorRT-RTX 1.5.0.114  5.67 MB" in text
+        assert "\n        TensorRT 10.14.1.48     5.28 MB" in text
         assert "fp16, TensorRT-RTX 1.5.0.114 -> TensorRT 10.14.1.48: -4 kernels" in text
 
     def test_roles_are_told_of_one_shape_in_one_environment(self):
@@ -170,7 +176,7 @@ class TestTimesInSeveralEnvironments:
 
         text = render(with_rows(load("versions/comparison"), time))
         assert "nothing here was timed" not in text
-        assert "GEMM FLOPs run in" in text
+        assert "GEMMs run in" in text
         assert "median ms" in text
         assert "runtime" not in text
 

@@ -384,6 +384,9 @@ FAILED_ROW = results.ComparisonRow(
     reason="out of memory",
     code=Code.BUILD_MEMORY_LIMIT,
 )
+RECOMMENDATION = results.Recommendation(
+    row="fp16", by="predicted", text="take fp16: predicted 1 ms.", uncertain=("accuracy is not known",)
+)
 COMPARISON = results.Comparison(
     environment=MACHINE, model="vit_base_patch16_224", rows=(FAILED_ROW, ROW), verdicts=(VERDICT,)
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from trtbench.cli.following import after_comparison
 from trtbench.cli.groups import Given
 from trtbench.cli.options import CompareOptions, OutputOptions
 from trtbench.cli.output import EXIT_SLOWER, exit_if, print_stored, say
@@ -29,17 +30,6 @@ def command(
     options: CompareOptions,
     output: OutputOptions,
     given: Given,
-    runtime: Annotated[
-        list[str] | None,
-        typer.Option(help="Time every recipe in this runtime; repeatable: recipes x runtimes."),
-    ] = None,
-    env: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Build and time in this environment: local, venv:tensorrt-rtx==VERSION, "
-            "venv:onnxruntime==VERSION or docker:IMAGE; repeatable."
-        ),
-    ] = None,
     fail_on: Annotated[
         Literal["slower"] | None, typer.Option(help="Exit with 3 if an arm is SLOWER than the baseline.")
     ] = None,
@@ -50,7 +40,8 @@ def command(
     """Export, build and audit each recipe, predict its time, and print them side by side.
 
     If this machine has a GPU that the engines are built for, they are also timed, in turns, and each gets a
-    verdict against the first. --runtime times in other runtimes, --env in other environments.
+    verdict against the first. --runtime times in other runtimes, --env in other environments. The last lines
+    recommend a recipe, say what is uncertain, and what to run next.
 
     Existing artifacts are reused. A recipe that fails is a row with its reason (exit code 1).
 
@@ -61,6 +52,8 @@ def command(
     trtbench compare fp16 nvfp4+sparse --model deit3_base_patch16_224 --batch 8 --json
 
     trtbench compare fp16 nvfp4 --runtime tensorrt_rtx --runtime torch --fail-on slower
+
+    trtbench compare fp16 nvfp4 --pretrained --data imagenet/val --data-samples 200
 
     trtbench compare fp16 nvfp4 --batch 1,8,64
 
@@ -80,10 +73,13 @@ def command(
     if stored:
         refuse(Asked(stored=True), given)
         comparison, samples = _stored([Path(word) for word in words])
+        following = None
     else:
-        grid = parse_grid(words, options, given, runtime or (), env or ())
+        grid = parse_grid(words, options, given, options.runtime, options.env)
         comparison, samples = _timed(grid, output.store)
-    print_stored(comparison, output.json, samples, is_kept=bool(samples) and not stored)
+        following = after_comparison(comparison, options, given, output)
+    is_kept = bool(samples) and not stored
+    print_stored(comparison, output.json, samples, is_kept, following)
     ineffective = [option for option in given if option in TIMING]
     if comparison.not_timed and not comparison.measurements() and ineffective:
         say(f"trtbench: nothing was timed; {', '.join(ineffective)} had no effect")

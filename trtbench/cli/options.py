@@ -14,6 +14,7 @@ from trtbench.specs import (
     BuildRequest,
     CalibrationSpec,
     ExportSpec,
+    Grid,
     HardwareCompatibility,
     L2Mode,
     ModelSpec,
@@ -24,6 +25,7 @@ from trtbench.specs import (
 )
 
 _MODEL, _CALIBRATION, _BENCH = ModelSpec(), CalibrationSpec(), BenchSpec()
+_GRID = Grid()
 _BUILD, _BUILDER = BuildRequest(), BuilderOptions()
 _BATCH: int = ExportSpec.model_fields["batch"].default
 
@@ -184,13 +186,40 @@ class PredictionOptions:
 
 
 @dataclass(frozen=True)
+class DataOptions:
+    """Which images errors are measured on."""
+
+    data: Annotated[
+        Path | None,
+        Option(
+            help="Folder with one folder of images per class, as ImageNet, to measure errors on; default: "
+            "images of --calib, else synthetic ones.",
+            callback=checked_names,
+        ),
+    ] = None
+    data_samples: Annotated[int, Option(help="Number of images to measure errors on.")] = _GRID.inputs.samples
+
+
+@dataclass(frozen=True)
 class GridOptions(TimingOptions, CompilerOptions, ShapesOptions, ModelOptions):
     """All that ``bench`` and ``compare`` share."""
 
 
 @dataclass(frozen=True)
-class CompareOptions(PredictionOptions, BuildOptions, GridOptions):
-    """All that ``compare`` has beyond ``bench``: ``--target``, ``--gpu`` and ``--clock-mhz``."""
+class CompareOptions(PredictionOptions, DataOptions, BuildOptions, GridOptions):
+    """All that ``compare`` has beyond ``bench``: ``--target``, ``--data``, ``--gpu`` and their like."""
+
+    runtime: Annotated[
+        list[str],
+        Option(help="Time every recipe in this runtime; repeatable: recipes x runtimes."),
+    ] = field(default_factory=list)
+    env: Annotated[
+        list[str],
+        Option(
+            help="Build and time in this environment: local, venv:tensorrt-rtx==VERSION, "
+            "venv:onnxruntime==VERSION or docker:IMAGE; repeatable."
+        ),
+    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,10 @@ def print_result(
         raise OutputError(f"cannot write the result to stdout: {error.strerror}{kept}") from error
 
 
-def print_stored(result: "Stored", json: bool, samples: Sequence[Path], is_kept: bool) -> None:
-    """Print a result of timing and where its ``samples`` are.
+def print_stored(
+    result: "Stored", json: bool, samples: Sequence[Path], is_kept: bool, following: str | None = None
+) -> None:
+    """Print a result of timing, where its ``samples`` are, and ``following``, the command to run next.
 
     Raises:
         OutputError: stdout cannot be written.
@@ -63,7 +65,7 @@ def print_stored(result: "Stored", json: bool, samples: Sequence[Path], is_kept:
     def render(result: "Stored", console: "Console") -> None:
         from trtbench.report.text.stored import render_stored
 
-        render_stored(result, samples, console)
+        render_stored(result, samples, console, following)
 
     print_result(result, json, render, is_kept)
 

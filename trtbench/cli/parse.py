@@ -8,6 +8,7 @@ from trtbench import request
 from trtbench.cli.groups import Given
 from trtbench.cli.options import (
     CompilerOptions,
+    DataOptions,
     ExplainOptions,
     GridOptions,
     ModelOptions,
@@ -53,6 +54,9 @@ def parse_grid(
     )
     refuse(asked, given)
     exports = export_specs(recipes, options, shapes) if recipes else ()
+    inputs = {}
+    if isinstance(options, DataOptions):
+        inputs["inputs"] = inputs_spec(options.data, options.data_samples, options.seed, options.calib)
     with naming_options():
         return request.grid_of(
             exports,
@@ -61,6 +65,7 @@ def parse_grid(
             runtimes,
             environments,
             files_first=words[0] in files,
+            **inputs,
         )
 
 
@@ -142,13 +147,13 @@ def _integers(option: str, text: str) -> tuple[int, ...]:
 
 
 @naming_options()
-def inputs_spec(data: Path | None, samples: int, seed: int) -> InputsSpec:
-    """Read which images to verify on.
+def inputs_spec(data: Path | None, samples: int, seed: int, calibration: Path | None = None) -> InputsSpec:
+    """Read which images to verify on; without any, those of the ``calibration``.
 
     Raises:
         SpecError: the number of images or the seed is out of range.
     """
-    return request.inputs_spec(data, samples, seed)
+    return request.inputs_spec(data, samples, seed, calibration)
 
 
 @naming_options()

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 from trtbench.cli.groups import Given, option_names
-from trtbench.cli.options import BuildOptions, ModelOptions, PredictionOptions, ShapesOptions, TimingOptions
+from trtbench.cli.options import (
+    BuildOptions,
+    DataOptions,
+    ModelOptions,
+    PredictionOptions,
+    ShapesOptions,
+    TimingOptions,
+)
 from trtbench.compare.files import open_files
 from trtbench.errors import SpecError
 from trtbench.export.calibration import needs_calibration
@@ -18,7 +25,8 @@ _BUILD = option_names(BuildOptions) | {"--rebuilds"}
 _MODEL = option_names(ModelOptions, ShapesOptions)
 _PREDICTION = option_names(PredictionOptions)
 _WEIGHTS = option_names(ModelOptions) - {"--set"}
-_GRID = _MODEL | _BUILD | _PREDICTION | TIMING | {"--runtime", "--env"}
+_DATA = option_names(DataOptions)
+_GRID = _MODEL | _BUILD | _PREDICTION | _DATA | TIMING | {"--runtime", "--env"}
 
 
 _Refusal = tuple[Collection[str], bool, str]
@@ -107,6 +115,11 @@ def _of_models(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
             _no_effect(f"{file}, whose model and shape are fixed"),
         ),
         (
+            _DATA,
+            bool(asked.files) and not asked.recipes,
+            _no_effect(f"{file}, which has no FP32 model to be compared with"),
+        ),
+        (
             [*_MODEL, "--profile"],
             asked.builds_store,
             _no_effect("exported models, whose model and shape are fixed") + ", or name a recipe",
@@ -125,6 +138,7 @@ def _of_runs(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
     runtimes = f"runtime {', '.join(asked.runtimes)}"
     times_in = [runtime_entry(runtime) for runtime in asked.runtimes]
     no_engine = bool(times_in) and all(entry.loads != "engine" for entry in times_in)
+    no_file = bool(times_in) and all(entry.loads in ("model", "script") for entry in times_in)
     no_gpu = bool(times_in) and all(entry.device != "cuda" for entry in times_in)
     no_graph = bool(times_in) and not any(entry.may_have_graph for entry in times_in)
     return (
@@ -139,6 +153,7 @@ def _of_runs(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
             "needs --data, a folder with one folder of images per class; add it",
         ),
         (_BUILD | _PREDICTION, no_engine, _no_effect(f"{runtimes}, which loads no engine")),
+        (_DATA, no_file, _no_effect(f"{runtimes}, which loads no exported model")),
         (
             _BUILD | _PREDICTION if asked.runtimes else _BUILD,
             _nothing_to_build(asked, given),

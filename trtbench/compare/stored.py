@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from trtbench.compare.recommend import with_recommendations
 from trtbench.compare.stored_arms import StoredArm, stored_arms
 from trtbench.errors import Code, SpecError
 from trtbench.measure.findings import output_differs
@@ -29,13 +30,15 @@ def compare_stored(paths: Sequence[Path]) -> Comparison:
         raise SpecError(f"{len(arms)} measured arm in {', '.join(map(str, paths))}: name two or more")
     found = [(), *(_findings(arms[0], arm) for arm in arms[1:])]
     gpus = {arm.measurement.gpu for arm in arms}
-    return Comparison(
-        environment=None,
-        model=None,
-        sources=tuple(map(str, paths)),
-        rows=tuple(_row(arm, more) for arm, more in zip(arms, found, strict=True)),
-        verdicts=tuple(_verdict(arms[0], arm) for arm in arms[1:]),
-        gpu=gpus.pop() if len(gpus) == 1 else None,
+    return with_recommendations(
+        Comparison(
+            environment=None,
+            model=None,
+            sources=tuple(map(str, paths)),
+            rows=tuple(_row(arm, more) for arm, more in zip(arms, found, strict=True)),
+            verdicts=tuple(_verdict(arms[0], arm) for arm in arms[1:]),
+            gpu=gpus.pop() if len(gpus) == 1 else None,
+        )
     )
 
 

@@ -21,12 +21,14 @@ from trtbench.results.base import (
 )
 from trtbench.results.comparison import (
     COMPARISON_SCHEMA_VERSION,
+    NO_GPU,
     Comparison,
     ComparisonRow,
     CompiledSummary,
     EngineDifference,
     EngineSummary,
     OnnxSummary,
+    Recommendation,
 )
 from trtbench.results.environments import Environment, EnvironmentRecord, Gpu
 from trtbench.results.explanation import (
@@ -108,6 +110,7 @@ __all__ = [
     "COMPARISON_SCHEMA_VERSION",
     "KINDS",
     "NEAR_TIE",
+    "NO_GPU",
     "SCHEMA_VERSION",
     "AaBlock",
     "AaBlocks",
@@ -163,6 +166,7 @@ __all__ = [
     "PredictedSpeedup",
     "Prediction",
     "ProcessRecord",
+    "Recommendation",
     "Removal",
     "RemovedItem",
     "Result",

@@ -23,6 +23,8 @@ from trtbench.results.rows import Row, aligned, ends, flat
 from trtbench.specs.base import Spec
 from trtbench.specs.model import RecipeField
 
+NO_GPU = "no GPU here"
+"""Why nothing was timed on a machine without one; ``environment`` has what the driver said."""
 COMPARISON_SCHEMA_VERSION = 2
 _COMPILED = (
     *("gemm_flops_share", "attention_precision", "gemm_kernels", "attention_kernels", "quantize_kernels"),
@@ -110,6 +112,22 @@ class EngineDifference(Spec):
     diff: EngineDiff
 
 
+class Recommendation(Spec):
+    """Which row to take of those of one shape.
+
+    Args:
+        row: its key; null where none keeps its accuracy.
+        by: the evidence that it is the fastest by.
+        text: the choice and why: time, accuracy, size.
+        uncertain: what may change the choice.
+    """
+
+    row: str | None
+    by: Literal["measured", "predicted"]
+    text: str
+    uncertain: tuple[str, ...] = ()
+
+
 class Comparison(Result):
     """All cells of a grid side by side.
 
@@ -121,6 +139,7 @@ class Comparison(Result):
         predicted_on: the GPU of all predictions.
         predicted_speedups: of each predicted row that is compared with another one.
         verdicts: on each timed row that is compared with another one.
+        recommendations: one a shape of which two rows were timed or predicted.
         not_timed: why rows without ``measured`` have none.
         gpu: what queries ran on.
         sources: the stored results that the rows come from; empty when they were made at once.
@@ -145,6 +164,7 @@ class Comparison(Result):
     predicted_on: GpuEntry | None = None
     predicted_speedups: tuple[PredictedSpeedup, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    recommendations: tuple[Recommendation, ...] = ()
     not_timed: str | None = None
     gpu: str | None = None
     sources: tuple[str, ...] = ()

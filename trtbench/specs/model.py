@@ -14,6 +14,10 @@ RecipeField = Annotated[
 ]
 
 
+Weights = Literal["random", "pretrained", "checkpoint"]
+"""Where the weights of a model come from."""
+
+
 class CheckpointSpec(Spec):
     """A weight file, identified by its content."""
 
@@ -30,6 +34,11 @@ class ModelSpec(Spec):
     pretrained: bool = False
     checkpoint: CheckpointSpec | None = None
     seed: Seed = Field(default=0, description="of the random weights, when there are no others")
+
+    @property
+    def weights(self) -> Weights:
+        """Where its weights come from."""
+        return "pretrained" if self.pretrained else "checkpoint" if self.checkpoint else "random"
 
     def without_paths(self) -> "ModelSpec":
         """The same model wherever its checkpoint lies: to compare models by."""
@@ -73,9 +82,11 @@ class InputsSpec(Spec):
     """The images to compare on; ``directory=None`` stands for seeded synthetic images.
 
     A directory holds one folder of images a class. ``sha256`` identifies the chosen images and their classes.
+    ``is_calibration``: the directory is that of the calibration, in any layout, and no class is known.
     """
 
     directory: str | None = None
+    is_calibration: bool = False
     sha256: str | None = None
     samples: int = Field(default=32, gt=0)
     seed: Seed = 0

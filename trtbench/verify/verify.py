@@ -51,7 +51,7 @@ def load_reference(spec: ExportSpec, store: Store, inputs: InputsSpec, on_step: 
         SpecError: the model or the images are not there.
         TrtbenchError: the FP32 model cannot be exported.
     """
-    if inputs.directory is not None:
+    if inputs.directory is not None and not inputs.is_calibration:
         class_folders(Path(inputs.directory))  # before minutes of work
     fp32 = spec.model_copy(update={"recipe": _FP32, "sparsity_method": None, "calibration": None})
     onnx, _ = export(fp32, store, lambda step: on_step(replace(step, text=f"reference: {step.text}")))
