@@ -23,6 +23,7 @@ from trtbench.specs import (
 )
 from trtbench.specs.build import BuildRequest
 from trtbench.specs.environment import EnvironmentSpec
+from trtbench.specs.gate import Condition
 from trtbench.specs.gpu import FIGURES, FigureSource, GpuSpec
 from trtbench.specs.grid import Grid
 from trtbench.specs.recipe import parse_recipe
@@ -384,6 +385,7 @@ FAILED_ROW = results.ComparisonRow(
     reason="out of memory",
     code=Code.BUILD_MEMORY_LIMIT,
 )
+CONDITION = Condition(word="GEMM_FELL_BACK", kind="code", code=Code.GEMM_FELL_BACK)
 RECOMMENDATION = results.Recommendation(
     row="fp16", by="predicted", text="take fp16: predicted 1 ms.", uncertain=("accuracy is not known",)
 )

@@ -20,7 +20,7 @@ from trtbench.cli.parse_model import arguments_of, export_specs, naming_options
 from trtbench.cli.refusals import Asked, refuse
 from trtbench.errors import SpecError
 from trtbench.request import Shape, parse_recipes, subjects_of
-from trtbench.specs import BuildRequest, ExportSpec, Grid, InputsSpec, TuneSpec
+from trtbench.specs import BuildRequest, Condition, ExportSpec, Grid, InputsSpec, TuneSpec
 from trtbench.specs.recipe import Precision, Recipe
 
 _QUANTIZED = Recipe(Precision.FP8)
@@ -67,6 +67,22 @@ def parse_grid(
             files_first=words[0] in files,
             **inputs,
         )
+
+
+@naming_options()
+def parse_conditions(words: Sequence[str], given: Given) -> tuple[Condition, ...]:
+    """Read what fails a comparison.
+
+    Raises:
+        SpecError: a word is wrong, or nothing that is asked for gives the accuracy that it needs.
+    """
+    conditions = request.parse_conditions(words)
+    for each in conditions:
+        if each.kind == "top1_drop" and not {"--data", "--from"} & set(given):
+            raise SpecError(
+                f"--fail-on {each.word} needs --data, a folder with one folder of images per class; add it"
+            )
+    return conditions
 
 
 def parse_predicted(words: Sequence[str], options: PredictOptions, given: Given) -> Grid:

@@ -187,6 +187,9 @@ class Comparison(Result):
                         raise ValueError(
                             f"field {field}.{index}.{name}: no row has the key {getattr(entry, name)!r}"
                         )
+        for index, each in enumerate(self.recommendations):
+            if each.row is not None and each.row not in keys:
+                raise ValueError(f"field recommendations.{index}.row: no row has the key {each.row!r}")
         return self
 
     @property
