@@ -86,7 +86,7 @@ def command(
         comparison, samples = _timed(grid, output.store)
         following = after_comparison(comparison, options, given, output)
     is_kept = bool(samples) and not stored
-    print_stored(comparison, output.json, samples, is_kept, following)
+    print_stored(comparison, output, samples, is_kept, following)
     ineffective = [option for option in given if option in TIMING]
     if comparison.not_timed and not comparison.measurements() and ineffective:
         say(f"trtbench: nothing was timed; {', '.join(ineffective)} had no effect")

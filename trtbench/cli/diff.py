@@ -58,4 +58,4 @@ def command(
             engine_folder(subject, request, store, for_subject(on_step, subject_name(subject)))
             for subject in subjects
         ]
-    print_result(diff(*engines), output.json, render_diff)
+    print_result(diff(*engines), output, render_diff)

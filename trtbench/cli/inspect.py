@@ -52,4 +52,4 @@ def command(
     if not isinstance(subject, Path):
         with progress_display([subject_name(subject)]) as on_step:
             subject = engine_folder(subject, build_request(options), Store(output.store), on_step)
-    print_result(inspect(subject), output.json, lambda audit, console: render_audit(audit, console, layers))
+    print_result(inspect(subject), output, lambda audit, console: render_audit(audit, console, layers))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from trtbench.cli.path_names import checked_names
+from trtbench.cli.path_names import checked_names, writable_file
 from trtbench.specs import (
     BenchSpec,
     BuildBackend,
@@ -30,7 +30,6 @@ _BUILD, _BUILDER = BuildRequest(), BuilderOptions()
 _BATCH: int = ExportSpec.model_fields["batch"].default
 
 GpuOption = Annotated[str, Option(help="Where the engines would run; trtbench gpus lists the names.")]
-JsonOption = Annotated[bool, Option("--json", help="Print the result as JSON and nothing else on stdout.")]
 SET = Option("--set", metavar="NAME=VALUE", help="Constructor argument, such as depth=2; repeatable.")
 
 
@@ -260,7 +259,25 @@ class TuneOptions(CompilerOptions, ShapeOptions, ModelOptions):
 
 
 @dataclass(frozen=True)
-class OutputOptions:
+class ResultOptions:
+    """How the result is printed, and which files it is written to."""
+
+    json: Annotated[bool, Option("--json", help="Print the result as JSON and nothing else on stdout.")] = (
+        False
+    )
+    export_markdown: Annotated[
+        Path | None, Option(metavar="FILE", help="Also write a Markdown table.", callback=writable_file)
+    ] = None
+    export_csv: Annotated[
+        Path | None, Option(metavar="FILE", help="Also write all columns as CSV.", callback=writable_file)
+    ] = None
+    export_json: Annotated[
+        Path | None, Option(metavar="FILE", help="Also write the result as JSON.", callback=writable_file)
+    ] = None
+
+
+@dataclass(frozen=True)
+class OutputOptions(ResultOptions):
     """Where artifacts are kept, and how the result is printed."""
 
     store: Annotated[
@@ -271,4 +288,3 @@ class OutputOptions:
             callback=checked_names,
         ),
     ] = Path()
-    json: JsonOption = False

@@ -49,7 +49,5 @@ def command(
     with progress_display(()) as on_step:
         comparison = predict(grid, Store(output.store), on_step)
     following = after_comparison(comparison, options, given, output)
-    print_result(
-        comparison, output.json, lambda result, console: render_predictions(result, console, following)
-    )
+    print_result(comparison, output, lambda result, console: render_predictions(result, console, following))
     exit_if(any(row.predicted is None for row in comparison.rows))

@@ -82,7 +82,7 @@ def command(
         tuning = tune(spec, found, Store(output.store), on_step)
     following = _next_command(tuning, options, output, given, runtime)
     print_result(
-        tuning, output.json, lambda result, console: render_tuning(result, following, console), is_kept=True
+        tuning, output, lambda result, console: render_tuning(result, following, console), is_kept=True
     )
     exit_if(tuning.has_failed)
 

@@ -52,6 +52,7 @@ def compare_stored(paths: Sequence[Path]) -> Comparison:
     arms = [each.arm for each in stored if each.arm is not None]
     gpus = {arm.measurement.gpu for arm in arms}
     rows = [_with_findings(each, arms[0]) if each.arm else each.row for each in stored]
+    rows = [_with_samples(row, each.path) for row, each in zip(rows, stored, strict=True)]
     comparison = Comparison(
         environment=None,
         model=None,
@@ -101,6 +102,12 @@ def _with_findings(stored: StoredRow, baseline: StoredArm) -> ComparisonRow:
     measurement = stored.arm.measurement
     findings = (*measurement.findings, *_findings(baseline, stored.arm))
     return stored.row.model_copy(update={"measured": measurement.model_copy(update={"findings": findings})})
+
+
+def _with_samples(row: ComparisonRow, path: Path) -> ComparisonRow:
+    """The row with its samples where they are: beside its own result."""
+    measured = row.measured and row.measured.with_samples_in(path.parent)
+    return row.model_copy(update={"measured": measured})
 
 
 def _with_predictions(comparison: Comparison, entries: Sequence[GpuEntry]) -> Comparison:

@@ -30,6 +30,7 @@ from trtbench.results.comparison import (
     OnnxSummary,
     Recommendation,
 )
+from trtbench.results.containers import ContainerEntry, ContainerList
 from trtbench.results.environments import Environment, EnvironmentRecord, Gpu
 from trtbench.results.explanation import (
     BatchRate,
@@ -130,6 +131,8 @@ __all__ = [
     "CompiledEngine",
     "CompiledLayer",
     "CompiledSummary",
+    "ContainerEntry",
+    "ContainerList",
     "EngineDifference",
     "EngineManifest",
     "EngineSummary",

@@ -146,10 +146,11 @@ class Comparison(Result):
     """
 
     SHOWN: ClassVar[tuple[str, ...]] = (
-        *("key", "runtime", "status", "reason", "verdict", "measured_gpu", "measured_*_median_ms"),
-        "measured_speedup*",
+        *("key", "recommended", "runtime", "status", "reason", "verdict"),
+        *("measured_gpu", "measured_*_median_ms", "measured_speedup*"),
         *("predicted_gpu", "predicted_gpu_compute*_ms", "predicted_speedup*"),
-        *("compiled_gemm_flops_*", "compiled_attention_precision", "emulated_sqnr_db", "engine_size_bytes"),
+        *("emulated_top1", "emulated_sqnr_db", "engine_size_bytes"),
+        *("compiled_gemm_flops_*", "compiled_attention_precision", "findings"),
     )
 
     schema_version: int = Field(
@@ -230,13 +231,23 @@ class Comparison(Result):
         """One a cell; speed-ups are over ``baseline``, the key of another row."""
         verdicts = {verdict.arm: verdict for verdict in self.verdicts}
         speedups = {speedup.arm: speedup for speedup in self.predicted_speedups}
+        recommended = {each.row for each in self.recommendations}
         return aligned(
             {
                 **_row_columns(row),
+                "recommended": row.key in recommended,
                 **_speedup_columns("predicted", speedups.get(row.key)),
                 **_speedup_columns("measured", verdicts.get(row.key)),
             }
             for row in self.rows
+        )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is recommended, and what is uncertain."""
+        return tuple(
+            f"Recommended: {each.text}" + f" Uncertain: {'; '.join(each.uncertain)}." * bool(each.uncertain)
+            for each in self.recommendations
         )
 
     def raw_files(self, folder: Path) -> list[Path]:
@@ -256,6 +267,9 @@ def _row_columns(row: ComparisonRow) -> Row:
         columns |= flat(row.compiled, *_COMPILED, prefix="compiled_")
     for part in (row.predicted, row.fidelity, row.measured):
         columns |= part.columns() if part else {}
+    found = (*row.findings, *(row.measured.findings if row.measured else ()))
+    codes = dict.fromkeys(str(each.code) for each in found if each.severity != "info")
+    columns["findings"] = ", ".join(codes) or None
     return columns
 
 

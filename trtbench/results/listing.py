@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from trtbench.results.base import SCHEMA_VERSION
+from trtbench.results.base import SCHEMA_VERSION, Result
+from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import BuildSpec, ExportSpec, Spec
 
 
@@ -48,7 +49,7 @@ class UnreadableArtifact(Spec):
     size_bytes: int
 
 
-class StoreListing(Spec):
+class StoreListing(Result):
     """All of a store but its results."""
 
     schema_version: int = SCHEMA_VERSION
@@ -58,6 +59,36 @@ class StoreListing(Spec):
     engines: tuple[StoredEngine, ...]
     failed: tuple[FailedLog, ...]
     unreadable: tuple[UnreadableArtifact, ...] = ()
+
+    def to_rows(self) -> list[Row]:
+        """One a model, an engine, a log, and a folder that cannot be read."""
+        fields = ("name", "spec_id", "size_bytes", "created_utc")
+        models = ({"what": "model", **flat(each, *fields), **_export(each.spec)} for each in self.models)
+        engines = (
+            {
+                "what": "engine",
+                **flat(each, *fields, "backend", "backend_version"),
+                **flat(each.spec, "targets"),
+                **_export(each.export),
+            }
+            for each in self.engines
+        )
+        failed = ({"what": f"failed {each.stage}", **flat(each, *fields)} for each in self.failed)
+        unreadable = (
+            {"what": "unreadable", "name": each.path, **flat(each, "size_bytes", "reason")}
+            for each in self.unreadable
+        )
+        return aligned([*models, *engines, *failed, *unreadable])
+
+
+def _export(spec: ExportSpec | None) -> Row:
+    if spec is None:
+        return {}
+    return {
+        **flat(spec.model, "name", "img_size", prefix="model_"),
+        **flat(spec, "recipe", "batch"),
+        "weights": spec.model.weights,
+    }
 
 
 class RemovedItem(Spec):
@@ -69,13 +100,17 @@ class RemovedItem(Spec):
     status: Literal["removed", "in use"]
 
 
-class Removal(Spec):
+class Removal(Result):
     """What was removed from a store; with ``dry_run``, what would have been."""
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["removal"] = "removal"
     dry_run: bool = False
     items: tuple[RemovedItem, ...]
+
+    def to_rows(self) -> list[Row]:
+        """One an item."""
+        return aligned(flat(item, "path", "what", "size_bytes", "status") for item in self.items)
 
     @property
     def has_kept(self) -> bool:
