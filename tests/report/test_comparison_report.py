@@ -47,6 +47,22 @@ def test_text(name, width):
     assert render(load(name), width) == (GOLDEN / f"{name}_{width}.txt").read_text()
 
 
+@pytest.mark.parametrize("width", [60, 80, 110])
+def test_with_many_long_recipes_nothing_vanishes_or_repeats(width):
+    few = load("compare/comparison")
+    long = [f"nvfp4:proj=fp16,fc{number}=fp8,head=fp16" for number in range(9)]
+    rows = [few.rows[3].model_copy(update={"key": name, "subject": name, "findings": ()}) for name in long]
+    many = few.model_copy(update={"rows": (*few.rows[:4], *rows)})
+    wide, narrow = render(many, 400), render(many, width)
+    assert {*wide.split()} ^ {*narrow.split()} <= {"role", "recipe"}
+    lines = narrow.splitlines()
+    tables = [line for line in lines if line.startswith("recipe ")]
+    assert len(set(tables)) == len(tables)
+    assert "GEMMs run in" in narrow
+    assert narrow.count("GEMMs run in") == 1
+    assert all(len(line) <= width for line in lines if line.startswith(("recipe", "nvfp4", "FLOPs", "role")))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_json_reads_back(name):
     comparison = load(name)
