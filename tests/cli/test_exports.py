@@ -9,6 +9,7 @@ from support.scripted import FAST, write_script
 
 import trtbench as tb
 from trtbench.cli.app import COMMANDS, load_command
+from trtbench.predict.listing import list_gpus
 
 OPTIONS = {"--export-markdown", "--export-csv", "--export-json"}
 
@@ -82,3 +83,23 @@ def test_a_file_that_cannot_be_written_is_refused_before_any_work(trtbench, file
     (line,) = err.splitlines()
     assert words in line
     assert sorted(map(str, Path().iterdir())) == ["folder", "plain"]
+
+
+def test_one_file_for_two_kinds_is_refused(trtbench):
+    code, out, err = trtbench("gpus", "--export-csv", "g", "--export-json", "./g")
+    assert (code, out) == (2, "")
+    assert err == "trtbench: error: g: named by two of the --export options; name a file for each\n"
+
+
+def test_a_folder_that_is_lost_meanwhile_loses_no_result(trtbench, monkeypatch):
+    Path("there").mkdir()
+    listed = list_gpus()
+
+    def lose():
+        Path("there").rmdir()
+        return listed
+
+    monkeypatch.setattr("trtbench.predict.listing.list_gpus", lose)
+    code, out, err = trtbench("gpus", "--json", "--export-csv", "there/g.csv")
+    assert (code, out) == (1, listed.model_dump_json(indent=2) + "\n")
+    assert err == "trtbench: error: there/g.csv: cannot be written: No such file or directory\n"

@@ -7,6 +7,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from trtbench.cli.path_names import checked_names, writable_file
+from trtbench.errors import SpecError
 from trtbench.specs import (
     BenchSpec,
     BuildBackend,
@@ -274,6 +275,12 @@ class ResultOptions:
     export_json: Annotated[
         Path | None, Option(metavar="FILE", help="Also write the result as JSON.", callback=writable_file)
     ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse one file for two of them."""
+        files = [path for path in (self.export_markdown, self.export_csv, self.export_json) if path]
+        if len({path.resolve() for path in files}) < len(files):
+            raise SpecError(f"{files[-1]}: named by two of the --export options; name a file for each")
 
 
 @dataclass(frozen=True)

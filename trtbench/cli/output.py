@@ -39,7 +39,7 @@ def say(text: str) -> None:
 def print_result(
     result: R, output: "ResultOptions", render: "Callable[[R, Console], None]", is_kept: bool = False
 ) -> None:
-    """Write the result to files, then to stdout: as JSON, or rendered for people.
+    """Write the result to stdout, as JSON or rendered for people, and to the files that were asked for.
 
     ``is_kept``: it is in the store, too.
 
@@ -47,9 +47,15 @@ def print_result(
         ArtifactError: a file cannot be written.
         OutputError: stdout cannot be written.
     """
-    _export(result, output)
     try:
-        _print(result, output.json, render)
+        _to_stdout(result, output.json, render, is_kept)
+    finally:
+        _export(result, output)
+
+
+def _to_stdout(result: R, json: bool, render: "Callable[[R, Console], None]", is_kept: bool) -> None:
+    try:
+        _print(result, json, render)
     except OSError as error:
         # A pipe that nobody reads any more is the reader's choice, and a file that has a name is not stdout.
         if isinstance(error, BrokenPipeError) or error.filename is not None:
@@ -88,10 +94,12 @@ def print_stored(
 
         render_stored(result, samples, console, following)
 
-    if output.export_json is not None:
-        # Of a file, the samples do not lie beside it.
-        result.with_samples_in(output.store / "results").save(output.export_json)
-    print_result(result, replace(output, export_json=None), render, is_kept)
+    try:
+        print_result(result, replace(output, export_json=None), render, is_kept)
+    finally:
+        if output.export_json is not None:
+            # Samples do not lie beside a file that is named.
+            result.with_samples_in(output.store / "results").save(output.export_json)
 
 
 def _print(result: R, json: bool, render: "Callable[[R, Console], None]") -> None:
