@@ -125,9 +125,20 @@ def test_what_is_faster_and_less_accurate_is_named():
     assert "top-1 80.0% (FP32: 80.0%)" in found.text
 
 
-def test_none_is_taken_where_none_keeps_its_accuracy():
-    found = of(row("int8", 2, fidelity(10)), row("fp8", 1, fidelity(11)))
-    assert (found.row, "a tenth of the logits (20 dB)" in found.text) == (None, True)
+@pytest.mark.parametrize(
+    ("slow", "fast", "text"),
+    [
+        (
+            fidelity(10),
+            fidelity(11),
+            "none: all have less than 20 dB, an RMS error of a tenth of the logits.",
+        ),
+        (fidelity(10, 0.5), fidelity(11, 0.6), "none: all lose more than 1.0 points of top-1."),
+    ],
+)
+def test_none_is_taken_where_none_keeps_its_accuracy(slow, fast, text):
+    found = of(row("int8", 2, slow), row("fp8", 1, fast))
+    assert (found.row, found.text) == (None, text)
 
 
 def test_of_the_recipes_that_are_as_fast_within_one_percent_the_most_accurate_wins():

@@ -68,7 +68,7 @@ class _Choice:
         """The choice in words."""
         kept = [row for row in self.timed if _keeps(row.fidelity)]
         if not kept:
-            text = f"no recipe is recommended: none loses at most {_bound(self.timed)}"
+            text = f"none: {_loss_of_all(self.timed)}."
             return Recommendation(row=None, by=self.by, text=text)
         pick = fastest(kept, self.time, _error)
         lost = [row for row in self.timed if row not in kept and self.time(row) < self.time(pick)]
@@ -159,10 +159,12 @@ def _most_drop(fidelity: Fidelity) -> float:
     return max(MOST_TOP1_DROP, 100 / fidelity.samples)
 
 
-def _bound(rows: Sequence[ComparisonRow]) -> str:
-    """What none of the rows keeps."""
+def _loss_of_all(rows: Sequence[ComparisonRow]) -> str:
+    """Why none of the rows keeps its accuracy."""
     drops = [_most_drop(row.fidelity) for row in rows if row.fidelity and row.fidelity.top1_drop is not None]
-    return f"{max(drops):.1f} points of top-1" if drops else f"a tenth of the logits ({LEAST_SQNR_DB:g} dB)"
+    if drops:
+        return f"all lose more than {max(drops):.1f} points of top-1"
+    return f"all have less than {LEAST_SQNR_DB:g} dB, an RMS error of a tenth of the logits"
 
 
 def _accuracy(fidelity: Fidelity) -> str:
