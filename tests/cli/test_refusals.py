@@ -48,6 +48,8 @@ REFUSED = [
         "--sparsity-method sparsegpt",
         no_effect("recipes that prune nothing (fp16, nvfp4)"),
     ),
+    ("compare fp16 --data photos", "--calib photos", no_effect(f"{NO_IMAGES} (fp16)")),
+    ("compare fp16 --calib photos", "--calib-samples 3", no_effect(f"{NO_IMAGES} (fp16)")),
     ("compare fp16 --checkpoint w.pt", "--pretrained", ONE_SOURCE),
     ("export --checkpoint w.pt", "--pretrained", ONE_SOURCE),
     ("lint m.onnx", "--precision fp8", no_effect("m.onnx, whose layers and precisions are fixed")),

@@ -15,6 +15,7 @@ from trtbench.results import (
     Finding,
     PredictedGroup,
     Prediction,
+    Verdict,
 )
 from trtbench.specs import InputsSpec
 from trtbench.specs.recipe import parse_recipe
@@ -175,6 +176,16 @@ def test_measured_times_decide_and_their_verdict_is_told():
 def test_measured_intervals_that_overlap_are_uncertain():
     rows = tuple(row_of(observe(recipe, ms).measurement) for recipe, ms in (("fp16", 1.5), ("bf16", 1.501)))
     assert "bf16 may be as fast: the intervals overlap" in of(*rows).uncertain
+
+
+def test_a_verdict_settles_more_than_intervals():
+    rows = tuple(row_of(observe(recipe, ms).measurement) for recipe, ms in (("fp16", 1.5), ("bf16", 1.501)))
+    settled = Verdict(
+        baseline="fp16", arm="bf16", verdict="SLOWER", reason="", series=None, ratio=0.9, ci95=None
+    )
+    compared = Comparison(environment=None, model="vit", rows=rows, verdicts=(settled,))
+    (found,) = recommend(compared)
+    assert not any("intervals overlap" in doubt for doubt in found.uncertain)
 
 
 def test_each_shape_has_its_own():

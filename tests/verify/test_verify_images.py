@@ -1,6 +1,9 @@
 import re
+import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +11,11 @@ from PIL import Image
 
 from trtbench.errors import SpecError
 from trtbench.export.calibration import resolve_calibration
-from trtbench.specs import CalibrationSpec, InputsSpec, ModelSpec
+from trtbench.progress import silent
+from trtbench.specs import CalibrationSpec, ExportSpec, InputsSpec, ModelSpec
+from trtbench.specs.recipe import Precision, Recipe
+from trtbench.store.artifacts import Store
+from trtbench.verify import load_reference
 from trtbench.verify.images import CLASS_MAP, VerificationImages, choose_images, class_folders, load_batches
 
 TINY = ModelSpec(name="vit_tiny_patch16_224", overrides=(("depth", 1),), img_size=32)
@@ -222,3 +229,14 @@ def test_photos_are_preprocessed_and_damaged_ones_noted(tmp_path: Path) -> None:
     assert found.tolist() == [0]
     # One colour, (0, 40, 99), normalised by the model's mean and deviation of 0.5.
     np.testing.assert_allclose(pixels[0, :, 0, 0], (np.array([0, 40, 99]) / 255 - 0.5) / 0.5, atol=1e-6)
+
+
+def test_timm_is_imported_before_a_thread_reads_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx = SimpleNamespace(manifest=SimpleNamespace(outputs=[SimpleNamespace(name="logits", shape=(1, 1))]))
+    monkeypatch.setattr(import_module("trtbench.verify.verify"), "export", lambda *_: (onnx, False))
+    monkeypatch.delitem(sys.modules, "trtbench.verify.preprocess", raising=False)
+    asked = spec(write_images(tmp_path, ["a"]))
+    load_reference(ExportSpec(recipe=Recipe(Precision.FP16)), Store(tmp_path), asked, silent)
+    assert "trtbench.verify.preprocess" in sys.modules

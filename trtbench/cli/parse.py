@@ -51,6 +51,7 @@ def parse_grid(
         shapes=len(shapes),
         sparsity_method=options.sparsity_method,
         shares_timings=options.timing_cache == "shared",
+        measures_errors=isinstance(options, DataOptions),
     )
     refuse(asked, given)
     exports = export_specs(recipes, options, shapes) if recipes else ()

@@ -43,6 +43,7 @@ class Asked:
         lints: kind of the subject of ``lint``; a model, by name, is a file here.
         runtimes: what times; none: the namesake of the compiler.
         is_timed: the subjects are timed, on inputs that the seed determines.
+        measures_errors: recipes are compared with FP32, on images of the calibration if no others are named.
         builds_files: models among the files are built.
         builds_store: all exported models are built.
         stored: the subjects are results.
@@ -57,6 +58,7 @@ class Asked:
     lints: Literal["recipe", "model", "graph"] | None = None
     runtimes: Sequence[str] = ()
     is_timed: bool = True
+    measures_errors: bool = False
     builds_files: bool = True
     builds_store: bool = False
     stored: bool = False
@@ -97,7 +99,8 @@ def _of_models(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
             _no_effect(f"recipes that prune nothing {named}"),
         ),
         (
-            ["--calib", "--calib-samples"],
+            # Without --data, errors are measured on the images of --calib.
+            ["--calib-samples"] + ["--calib"] * (not asked.measures_errors or "--data" in given),
             bool(asked.recipes)
             and not any(needs_calibration(recipe, asked.sparsity_method) for recipe in asked.recipes),
             _no_effect(f"recipes that take no calibration images {named}"),

@@ -117,7 +117,8 @@ class _Choice:
         alike = [row.key for row in kept if row is not pick and self._may_be_as_fast(row, pick)]
         if alike:
             yield f"{', '.join(alike)} may be as fast: the intervals overlap"
-        warnings = dict.fromkeys(str(each.code) for each in pick.findings if each.severity != "info")
+        found = (*pick.findings, *(pick.measured.findings if pick.measured else ()))
+        warnings = dict.fromkeys(str(each.code) for each in found if each.severity != "info")
         if warnings:
             yield f"{pick.key} has warnings: {', '.join(warnings)}"
         left_out = [row.key for row in self.rows if row not in self.timed]
@@ -125,7 +126,11 @@ class _Choice:
             yield f"without a {self.by} time: {', '.join(left_out)}"
 
     def _may_be_as_fast(self, row: ComparisonRow, pick: ComparisonRow) -> bool:
-        """Whether intervals leave open which of two rows is the faster."""
+        """Whether the verdict on two rows, else their intervals, leave open which is the faster."""
+        settled = {(row.key, pick.key): "FASTER", (pick.key, row.key): "SLOWER"}
+        for each in self.comparison.verdicts:
+            if (each.baseline, each.arm) in settled:
+                return each.verdict != settled[each.baseline, each.arm]
         if self.by == "predicted" and row.predicted and pick.predicted:
             return predicted_speedup(row.key, row.predicted, pick.key, pick.predicted).interval[0] <= 1
         one, other = (each.measured.main if each.measured else None for each in (row, pick))
@@ -170,7 +175,7 @@ def _loss_of_all(rows: Sequence[ComparisonRow]) -> str:
 def _accuracy(fidelity: Fidelity) -> str:
     if fidelity.top1 is not None and fidelity.reference.top1 is not None:
         return f"top-1 {fidelity.top1:.1%} (FP32: {fidelity.reference.top1:.1%})"
-    return "no error" if fidelity.sqnr_db is None else f"SQNR {fidelity.sqnr_db:.1f} dB"
+    return "no error against FP32" if fidelity.sqnr_db is None else f"SQNR {fidelity.sqnr_db:.1f} dB"
 
 
 def _loss(fidelity: Fidelity | None) -> str:
