@@ -116,7 +116,7 @@ class _Choice:
             yield f"{pick.key} against {verdict.baseline} is {verdict.verdict}"
         alike = [row.key for row in kept if row is not pick and self._may_be_as_fast(row, pick)]
         if alike:
-            yield f"{', '.join(alike)} may be as fast: the intervals overlap"
+            yield f"{', '.join(alike)} may be as fast"
         found = (*pick.findings, *(pick.measured.findings if pick.measured else ()))
         warnings = dict.fromkeys(str(each.code) for each in found if each.severity != "info")
         if warnings:
@@ -127,10 +127,11 @@ class _Choice:
 
     def _may_be_as_fast(self, row: ComparisonRow, pick: ComparisonRow) -> bool:
         """Whether the verdict on two rows, else their intervals, leave open which is the faster."""
-        settled = {(row.key, pick.key): "FASTER", (pick.key, row.key): "SLOWER"}
         for each in self.comparison.verdicts:
-            if (each.baseline, each.arm) in settled:
-                return each.verdict != settled[each.baseline, each.arm]
+            if (each.baseline, each.arm) == (row.key, pick.key):
+                return each.verdict == "SAME"  # others are told by name
+            if (each.baseline, each.arm) == (pick.key, row.key):
+                return each.verdict != "SLOWER"
         if self.by == "predicted" and row.predicted and pick.predicted:
             return predicted_speedup(row.key, row.predicted, pick.key, pick.predicted).interval[0] <= 1
         one, other = (each.measured.main if each.measured else None for each in (row, pick))
