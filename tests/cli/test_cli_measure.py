@@ -277,7 +277,10 @@ def test_timing_options_that_had_no_effect_are_named(trtbench, monkeypatch, arms
     ("verdicts", "words"),
     [
         ((), "there is no verdict"),
-        ((("INCOMPARABLE", "other clocks"), ("SLOWER", "")), "fp8 is INCOMPARABLE: other clocks"),
+        (
+            (("INCOMPARABLE", "other clocks"), ("SLOWER", "")),
+            "fp8 against fp16 is INCOMPARABLE: other clocks",
+        ),
     ],
 )
 def test_fail_on_slower_needs_verdicts(trtbench, monkeypatch, verdicts, words):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trtbench.cli.groups import Given
-from trtbench.cli.options import BuildOptions, CompilerOptions, GridOptions, ModelOptions
+from trtbench.cli.options import BuildOptions, CompareOptions, CompilerOptions, GridOptions, ModelOptions
 from trtbench.cli.parse import build_request, inputs_spec, parse_grid
 from trtbench.cli.parse_model import checked_exports, parse_overrides
 from trtbench.errors import SpecError
@@ -33,6 +33,23 @@ def test_one_recipe_that_options_change_is_enough(recipes: list[str], options: d
     given = Given(f"--{name.replace('_', '-')}" for name in options)
     specs = checked_exports(recipes, ModelOptions(**options), (1, None), given)  # type: ignore[arg-type]
     assert [str(spec.recipe) for spec in specs] == recipes
+
+
+@pytest.mark.parametrize(
+    ("options", "directory", "is_calibration"),
+    [
+        ({}, None, False),
+        ({"calib": Path("/calib")}, "/calib", True),
+        ({"calib": Path("/calib"), "data": Path("/val")}, "/val", False),
+    ],
+)
+def test_errors_are_measured_on_data_else_on_the_calibration(
+    options: dict[str, Path], directory: str | None, is_calibration: bool
+) -> None:
+    compared = CompareOptions(**options, data_samples=5, seed=3)  # type: ignore[arg-type]
+    inputs = parse_grid(["fp8"], compared, Given()).inputs
+    assert (inputs.directory, inputs.is_calibration) == (directory, is_calibration)
+    assert (inputs.samples, inputs.seed) == (5, 3)
 
 
 def test_a_grid_is_ordered_shape_by_shape() -> None:

@@ -21,6 +21,8 @@ def no_effect(what: str) -> str:
 
 NO_IMAGES = "recipes that take no calibration images"
 FIXED = "whose model and shape are fixed"
+NO_FP32 = "which has no FP32 model to be compared with"
+NO_EXPORT = no_effect("runtime torch, which loads no exported model")
 STORED = "and --from exclude each other: stored results are not timed again"
 ONE_SOURCE = "and --checkpoint exclude each other: the weights come from one of them"
 NO_SHARING = "and --timing-cache shared exclude each other: builds that share timings choose the same tactics"
@@ -46,6 +48,8 @@ REFUSED = [
         "--sparsity-method sparsegpt",
         no_effect("recipes that prune nothing (fp16, nvfp4)"),
     ),
+    ("compare fp16 --data photos", "--calib photos", no_effect(f"{NO_IMAGES} (fp16)")),
+    ("compare fp16 --calib photos", "--calib-samples 3", no_effect(f"{NO_IMAGES} (fp16)")),
     ("compare fp16 --checkpoint w.pt", "--pretrained", ONE_SOURCE),
     ("export --checkpoint w.pt", "--pretrained", ONE_SOURCE),
     ("lint m.onnx", "--precision fp8", no_effect("m.onnx, whose layers and precisions are fixed")),
@@ -89,7 +93,14 @@ REFUSED = [
     ("predict x.engine", "--batch 1", no_effect(f"x.engine, {FIXED}")),
     ("predict x.engine", "--target sm89", no_effect("x.engine, from which nothing is built")),
     ("predict fp16", "--calib-samples 4", no_effect(f"{NO_IMAGES} (fp16)")),
+    ("compare x.engine --runtime tensorrt", "--data photos", no_effect(f"x.engine, {NO_FP32}")),
+    (
+        "compare fp16 --runtime torch",
+        "--data photos",
+        NO_EXPORT,
+    ),
     # Stored results
+    ("compare --from a.json", "--data photos", STORED),
     ("compare --from a.json", "--img-size 64", STORED),
     ("compare --from a.json", "--batch 64", STORED),
     ("compare --from a.json", "--set depth=1", STORED),

@@ -8,7 +8,7 @@ import pytest
 from support.grids import grid_of, install_no_gpu
 
 from trtbench.compare.grid import prepared_cells
-from trtbench.errors import ArtifactError
+from trtbench.errors import ArtifactError, SpecError
 from trtbench.host.processes import raise_if_cancelled
 from trtbench.progress import silent
 from trtbench.results import Fidelity
@@ -66,6 +66,18 @@ def test_what_cannot_be_verified_is_a_finding_of_its_row(cells, tmp_path, monkey
     assert [cell.row.fidelity is None for cell in cells] == [True, False, False]
     (finding,) = cells[0].row.findings
     assert (finding.code, "the output is infinite" in finding.message) == ("FIDELITY_UNKNOWN", True)
+
+
+def test_images_that_cannot_be_read_end_the_comparison(cells, tmp_path, monkeypatch):
+    def fidelity_of(onnx, reference, store, on_step):
+        raise SpecError("image folder /val: none of the files is an image: x.png")
+
+    monkeypatch.setattr(STAGE, "fidelity_of", fidelity_of)
+    with (
+        pytest.raises(SpecError, match="none of the files is an image"),
+        verifying(cells, tmp_path) as verify,
+    ):
+        verify(cells)
 
 
 def test_an_interruption_ends_the_job_at_work_and_starts_no_other(cells, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from trtbench.specs.recipe import parse_recipe
 from trtbench.store.artifacts import Store
 from trtbench.store.results import load_result, save_result
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 ENVIRONMENT = Environment(
     trtbench_version="0.1.0",
     python_version="3.12.3",
@@ -373,3 +374,63 @@ def two_arms(folder, name):
     lines = (block.model_dump_json() + "\n" for label in timed for block in timed[label])
     (folder / "results" / name / "b.jsonl").write_text("".join(lines))
     return save_result(Store(folder), name, comparison_of([base, arm]))
+
+
+def compiled(folder, name, golden="compare/comparison", **fields):
+    """Keep a comparison of which nothing was timed, as ``--json`` prints it; return its path."""
+    (folder / "results").mkdir(exist_ok=True)
+    result = load_result(GOLDEN / f"{golden}.json").model_copy(update=fields)
+    return result.save(folder / "results" / f"{name}.json")
+
+
+class TestCompiled:
+    """Results of machines without a GPU."""
+
+    def test_rows_keep_what_was_compiled_and_found(self, tmp_path):
+        one, other = compiled(tmp_path, "one"), compiled(tmp_path, "other")
+        result = compare_stored([one, other])
+        assert [row.key for row in result.rows[:2]] == ["fp16 in one", "mxfp8 in one"]
+        assert len(result.rows) == 10
+        before = load_result(one).rows
+        assert [row.findings for row in result.rows] == [row.findings for row in (*before, *before)]
+        assert [row.compiled for row in result.rows[:5]] == [row.compiled for row in before]
+        assert (result.verdicts, result.has_failed) == ((), True)
+
+    def test_one_result_has_rows_enough(self, tmp_path):
+        assert [row.key for row in compare_stored([compiled(tmp_path, "one")]).rows][:2] == ["fp16", "mxfp8"]
+
+    def test_beside_one_that_was_timed(self, tmp_path, slow, fast):
+        result = compare_stored([slow, compiled(tmp_path, "one"), fast])
+        assert [row.key for row in result.rows] == [
+            *("fp16 in slow", "fp16 in one", "mxfp8", "nvfp4@stock", "nvfp4 in one", "fp8", "nvfp4 in fast")
+        ]
+        (verdict,) = result.verdicts
+        assert (verdict.baseline, verdict.arm, verdict.verdict) == ("fp16 in slow", "nvfp4 in fast", "FASTER")
+
+    def test_what_was_timed_in_a_comparison_keeps_what_was_compiled(self, tmp_path, slow):
+        row = load_result(GOLDEN / "compare" / "comparison.json").rows[2]
+        timed = load_result(slow)
+        rows = []
+        for label in ("fp16", "b"):
+            measured = timed.model_copy(update={"arm": timed.arm.model_copy(update={"label": label})})
+            rows.append(row.model_copy(update={"key": label, "measured": measured}))
+        raw = slow.parent / timed.raw
+        raw.write_text(raw.read_text() + raw.read_text().replace('"arm":"fp16"', '"arm":"b"'))
+        path = compiled(tmp_path, "both", rows=tuple(rows))
+        result = compare_stored([path])
+        assert [each.findings for each in result.rows] == [row.findings] * 2
+        assert [verdict.verdict for verdict in result.verdicts] == ["SAME"]
+
+    def test_predictions_are_compared_on_one_gpu(self, tmp_path):
+        (fp16, *_), clock = load_result(GOLDEN / "predict" / "predictions.json").rows, 2000.0
+        slower = fp16.predicted.model_copy(update={"clock_mhz": clock})
+        alone = {"predicted_speedups": (), "recommendations": ()}
+        one = compiled(tmp_path, "one", "predict/predictions", rows=(fp16,), **alone)
+        same = compiled(tmp_path, "same", "predict/predictions", rows=(fp16,), **alone)
+        rows = (fp16.model_copy(update={"predicted": slower}),)
+        other = compiled(tmp_path, "other", "predict/predictions", rows=rows, **alone)
+        result = compare_stored([one, same, other])
+        assert [(each.arm, each.ratio) for each in result.predicted_speedups] == [("fp16 b1 in same", 1.0)]
+        assert result.rows[2].predicted is None
+        assert "at 2000 MHz" in result.rows[2].not_predicted
+        assert result.recommendations[0].row == "fp16 b1 in one"

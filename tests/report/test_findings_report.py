@@ -4,7 +4,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from trtbench.report.text.findings import render_findings
+from trtbench.report.text.findings import format_layers, render_findings
 from trtbench.results import Finding
 
 
@@ -53,3 +53,17 @@ def test_one_advice_for_two_codes_or_severities_is_told_of_each():
 
 def test_without_advice_there_is_none():
     assert lines(("", finding("NOISY", hint=""))) == ["warning NOISY times vary"]
+
+
+def test_layers_stand_below_their_finding():
+    found = finding("NOISY").model_copy(update={"layers": ("blocks.0.fc1", "blocks.1.fc1", "head")})
+    assert lines(("fp8", found)) == [
+        "warning NOISY fp8: times vary",
+        "  layers: blocks.0.fc1 and 1 alike, head",
+        "  -> measure longer",
+    ]
+
+
+def test_many_and_long_names_of_layers_are_shortened():
+    assert format_layers(["a1", "b", "c", "d", "a2", "e"]) == "a1 and 1 alike, b, c and 2 others"
+    assert format_layers(["a" * 50 + "b" * 50]) == f"{'a' * 21}...{'b' * 21}"

@@ -28,6 +28,8 @@ SHOWN = {
     ),
 }
 
+RECOMMENDED = ("recommended: ", "uncertain: ", "next: ")
+
 
 def render(name, width, change=lambda result: result):
     kind, file, show = SHOWN[name]
@@ -59,13 +61,12 @@ def test_predictions_are_said_not_to_be_measurements(name):
 def test_where_everything_failed_there_are_reasons_and_no_empty_table(name):
     def fail(comparison):
         lost = {"status": "failed", "reason": "no [room]", "predicted": None}
-        return with_rows(
-            comparison, lambda row: row.model_copy(update=lost), predicted_on=None, predicted_speedups=()
-        )
+        gone = {"predicted_on": None, "predicted_speedups": (), "recommendations": ()}
+        return with_rows(comparison, lambda row: row.model_copy(update=lost), **gone)
 
     text = render(name, 80, fail)
     assert "fp16 b1 failed: no [room]" in text
-    assert "predicted" not in text
+    assert "predicted ms" not in text
 
 
 @pytest.mark.parametrize("name", ["predictions", "compared"])
@@ -93,10 +94,13 @@ def test_many_recipes_fit_a_narrow_terminal(name):
 
     for line in render(name, 80, many).splitlines():
         # Sentences are left to the terminal.
-        assert len(line) <= 80 or line.startswith(("vit_tiny", "predicted, not", "assumed", "interval of"))
+        sentences = ("vit_tiny", "predicted, not", "assumed", "interval of", *RECOMMENDED, "other kernels")
+        assert len(line) <= 80 or line.startswith(sentences)
     if name == "predictions":
-        # A table that has no room for all columns goes on in another one.
-        assert render(name, 80, many).count("\nrole ") > 2
+        # Of the batch with many recipes each is a line.
+        lines = render(name, 80, many).splitlines()
+        assert [line[:5] for line in lines].count("role ") == 1
+        assert "nvfp4+sparse b1  0.016  22% 0.016  21%" in "\n".join(lines)
 
 
 def test_a_single_batch_has_no_curve():
@@ -122,6 +126,14 @@ def test_an_explanation_fits_80_columns_with_a_bar_a_step_and_a_bound_marked():
     assert all("█" in line or "▏" in line for line in steps)
     assert all(len(line) <= 80 for line in lines if "█" in line or "re-priced" in line)
     assert any("up to" in line for line in lines)
+
+
+def test_in_60_columns_times_stay_and_bars_shrink():
+    lines = render("explanation", 60).splitlines()
+    (bar,) = [line.split() for line in lines if line.startswith("predicted  ")]
+    assert [*bar[:2], bar[-1], bar[2].count("█")] == ["predicted", "0.083", "0.047", 8]
+    assert "█" not in render("explanation", 50)
+    assert all(word in render("explanation", 50) for word in bar if word[0] != "█")
 
 
 def test_fp16_explained_has_one_column_and_no_speed_up_over_itself():

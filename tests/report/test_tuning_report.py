@@ -34,8 +34,8 @@ def test_the_table_fits_its_width():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({}, ": ranks recipes, says nothing about accuracy"),
-        ({"weights": "pretrained"}, "pretrained weights, 8 synthetic images: ranks recipes"),
+        ({}, ": compares recipes, says nothing of accuracy"),
+        ({"weights": "pretrained"}, "pretrained weights, 8 synthetic images: compares recipes"),
     ],
 )
 def test_what_errors_are_worth(changes, says):
@@ -46,7 +46,7 @@ def test_with_real_weights_and_images_errors_are_taken_at_their_word():
     inputs = TUNING.inputs.model_copy(update={"directory": "/data/val"})
     text = render(weights="checkpoint", inputs=inputs)
     assert "weights of a checkpoint, 8 images of /data/val\n" in text
-    assert "says nothing about accuracy" not in text
+    assert "says nothing of accuracy" not in text
 
 
 def test_without_a_winner_the_reason_is_given_and_no_command():

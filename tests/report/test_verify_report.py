@@ -22,6 +22,7 @@ def row(recipe: str, sqnr_db: float | None, blocks: list[float | None], **change
         reference=FidelityReference(recipe=parse_recipe("fp32"), sha256="b" * 64, top1=None, top5=None),
         inputs=InputsSpec(samples=8),
         samples=8,
+        weights="random",
         runtime="onnxruntime 1.31.1",
         cosine=0.98765,
         sqnr_db=sqnr_db,
@@ -51,17 +52,18 @@ def rendered(*rows: VerificationRow, directory: str | None = None) -> list[str]:
 def test_recipes_and_blocks() -> None:
     failed = VerificationRow(recipe=parse_recipe("int8"), status="failed", reason="no [space] left")
     assert rendered(row("fp16", None, [64.25, None]), row("nvfp4", 11.46, [20, 17.5]), failed) == [
-        "vit_x: exported models against FP32 on 8 synthetic images (seed 0), computed on a CPU by "
-        "onnxruntime 1.31.1; no GPU kernel ran",
-        "recipe   cosine     SQNR  max error  same top-1  KL (nats)",
-        "fp16    0.98765   inf dB       0.25       87.5%     0.0021",
-        "nvfp4   0.98765  11.5 dB       0.25       87.5%     0.0021",
+        "vit_x: exported models against FP32, computed on a CPU by onnxruntime 1.31.1; no GPU kernel ran",
+        "random weights, 8 synthetic images: compares recipes, says nothing of accuracy",
+        "SQNR scale: 40 dB is an RMS error of 1% of the logits, 20 dB of 10%, 8 dB of 40%",
+        "recipe   cosine  SQNR dB  max error  same top-1  KL (nats)",
+        "fp16    0.98765    exact       0.25       87.5%     0.0021",
+        "nvfp4   0.98765     11.5       0.25       87.5%     0.0021",
         "int8     failed",
         "",
         "SQNR (dB) of the residual stream behind each block; yellow: where most of the noise enters",
-        "block  fp16  nvfp4",
-        "0      64.2   20.0",
-        "1       inf   17.5",
+        "block   fp16  nvfp4",
+        "0       64.2   20.0",
+        "1      exact   17.5",
         "int8 failed: no [space] left",
     ]
 
@@ -69,13 +71,21 @@ def test_recipes_and_blocks() -> None:
 def test_accuracy_stands_beside_that_of_the_reference() -> None:
     reference = FidelityReference(recipe=parse_recipe("fp32"), sha256="b" * 64, top1=0.75, top5=1.0)
     labelled = row(
-        "fp8", 20.0, [], reference=reference, top1=0.5, top5=0.875, notes=("image left out: [x].png",)
+        "fp8",
+        20.0,
+        [],
+        reference=reference,
+        top1=0.5,
+        top5=0.875,
+        notes=("image left out: [x].png",),
+        weights="pretrained",
     )
     assert rendered(labelled, directory="/data/[val]") == [
-        "vit_x: exported models against FP32 on 8 images of /data/[val], computed on a CPU by "
-        "onnxruntime 1.31.1; no GPU kernel ran",
-        "recipe           cosine     SQNR  max error  same top-1  KL (nats)  top-1   top-5",
-        "fp8             0.98765  20.0 dB       0.25       87.5%     0.0021  50.0%   87.5%",
+        "vit_x: exported models against FP32, computed on a CPU by onnxruntime 1.31.1; no GPU kernel ran",
+        "pretrained weights, 8 images of /data/[val]",
+        "SQNR scale: 40 dB is an RMS error of 1% of the logits, 20 dB of 10%, 8 dB of 40%",
+        "recipe           cosine  SQNR dB  max error  same top-1  KL (nats)  top-1   top-5",
+        "fp8             0.98765     20.0       0.25       87.5%     0.0021  50.0%   87.5%",
         "FP32 reference                                                      75.0%  100.0%",
         "note: image left out: [x].png",
     ]
@@ -98,7 +108,7 @@ def test_the_block_where_noise_enters_is_marked() -> None:
 
 def test_a_model_without_classifier_or_blocks() -> None:
     lines = rendered(row("fp8", 20.0, [], top1_agreement=None, kl_divergence=None))
-    assert lines[-1] == "fp8     0.98765  20.0 dB       0.25           -          -"
+    assert lines[-1] == "fp8     0.98765     20.0       0.25           -          -"
 
 
 def test_findings_of_the_export_are_shown_of_failed_rows_too() -> None:

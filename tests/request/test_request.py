@@ -82,7 +82,8 @@ def test_python_and_the_command_line_ask_for_the_same() -> None:
     }
     words |= {"no_graph": not words.pop("cuda_graph"), "model": "vit_tiny_patch16_224"}
     options = CompareOptions(**words, batch="1,8", img_size="64")
-    asked = grid_of(exports, files, arguments, ["torch"], ["local"])
+    inputs = inputs_spec(None, 8, seed=7)
+    asked = grid_of(exports, files, arguments, ["torch"], ["local"], inputs=inputs)
     assert asked == parse_grid(["fp16", "fp8+sparse"], options, Given(), ["torch"], ["local"])
 
 

@@ -1,5 +1,7 @@
 """Results as rows and as HTML."""
 
+import csv
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -9,7 +11,7 @@ import pytest
 from support.spec_examples import COMPARISON, ENGINE_DIFFERENCE, EXAMPLES, VERIFICATION
 
 from trtbench.results import KINDS, Comparison, Result
-from trtbench.results.rows import aligned, flat, html_table
+from trtbench.results.rows import aligned, flat, html_table, markdown_table
 from trtbench.store.results import load_any
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -45,6 +47,18 @@ def test_rows_are_flat_and_have_the_same_columns(result: Result) -> None:
 
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda result: type(result).__name__)
+def test_tables_have_all_rows(result: Result) -> None:
+    rows = result.to_rows()
+    markdown, text = result.to_markdown().splitlines(), result.to_csv()
+    assert len([line for line in markdown if line.startswith("| ")]) == len(rows) + 2
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in markdown if line.startswith("| ")}) == 1
+    written = list(csv.DictReader(io.StringIO(text)))
+    assert [
+        {name: "" if value is None else str(value) for name, value in row.items()} for row in rows
+    ] == written
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: type(result).__name__)
 def test_names_of_numbers_have_units(result: Result) -> None:
     names = {name for row in result.to_rows() for name, value in row.items() if isinstance(value, float)}
     assert [name for name in names if not UNIT.fullmatch(name) and not WITHOUT_UNIT.fullmatch(name)] == []
@@ -64,6 +78,19 @@ def test_a_comparison_labels_the_evidence_of_every_number() -> None:
     kinds = ("compiled_", "measured_", "predicted_", "emulated_", "engine_", "onnx_")
     numbers = {name for name, value in second.items() if isinstance(value, float)}
     assert {name for name in numbers if not name.startswith(kinds)} == set()
+
+
+def test_markdown_says_what_is_recommended_and_keeps_cells_apart() -> None:
+    result = load_any(GOLDEN / "predict" / "predictions.json")
+    lines = result.to_markdown().splitlines()
+    assert lines[0] == "comparison; evidence: compiled, predicted"
+    assert lines[2].startswith("| key | recommended | ")
+    assert lines[-1].startswith("Recommended: take fp16 b8: predicted 0.0827 ms")
+    assert "; accuracy is not known;" in lines[-1]
+    assert (
+        markdown_table([{"a": "b|c\nd", "e": 0.123456}], ())
+        == "| a | e |\n| --- | --- |\n| b\\|c d | 0.1235 |\n"
+    )
 
 
 def test_a_failed_row_says_why() -> None:

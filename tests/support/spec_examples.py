@@ -6,6 +6,7 @@ from support.timed import MACHINE
 
 from trtbench import results
 from trtbench.errors import Code
+from trtbench.results.environments import ExpectedVersion, KnownImage
 from trtbench.specs import (
     ArmEnvironment,
     ArmSpec,
@@ -24,6 +25,7 @@ from trtbench.specs import (
 )
 from trtbench.specs.build import BuildRequest
 from trtbench.specs.environment import EnvironmentSpec
+from trtbench.specs.gate import Condition
 from trtbench.specs.gpu import FIGURES, FigureSource, GpuSpec
 from trtbench.specs.grid import Grid
 from trtbench.specs.recipe import parse_recipe
@@ -385,6 +387,10 @@ FAILED_ROW = results.ComparisonRow(
     reason="out of memory",
     code=Code.BUILD_MEMORY_LIMIT,
 )
+CONDITION = Condition(word="GEMM_FELL_BACK", kind="code", code=Code.GEMM_FELL_BACK)
+RECOMMENDATION = results.Recommendation(
+    row="fp16", by="predicted", text="take fp16: predicted 1 ms.", uncertain=("accuracy is not known",)
+)
 COMPARISON = results.Comparison(
     environment=MACHINE, model="vit_base_patch16_224", rows=(FAILED_ROW, ROW), verdicts=(VERDICT,)
 )
@@ -574,8 +580,27 @@ MADE_ARTIFACT = results.MadeArtifact(
 )
 MADE = results.MadeArtifacts(stage="export", rows=(MADE_ARTIFACT,))
 
+_CUDA = ExpectedVersion(version="==12.8.0.*", known="good")
+CONTAINER = results.ContainerEntry(
+    image=KnownImage(
+        image="nvcr.io/nvidia/tensorrt:25.01-py3",
+        tensorrt=ExpectedVersion(version="==10.8.0.43", known="good"),
+        cuda=_CUDA,
+        driver="570.26",
+        driver_source=None,
+        driver_oldest=None,
+        driver_oldest_source=None,
+        source="x",
+    ),
+    digest=None,
+    commands=("docker pull x",),
+)
+CONTAINERS = results.ContainerList(
+    engine=None, problem="no docker", gpus=(), no_gpu_reason="no driver", containers=(CONTAINER,)
+)
+
 EXAMPLES: tuple[Spec, ...] = (
-    *(value for value in list(globals().values()) if isinstance(value, Spec)),
+    *(value for name, value in list(globals().items()) if isinstance(value, Spec) and name[0] != "_"),
     *ROOFLINE,
     *WATERFALL.steps[:1],
     *MACHINE.gpus[:1],

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from support.scripted import FACTS, blocks, spec_of, telemetry
 
+from trtbench.compare.recommend import with_recommendations
 from trtbench.errors import Code, MeasureError
 from trtbench.measure.findings import Observed, findings_between, findings_of
 from trtbench.measure.run import Arm
@@ -110,13 +111,14 @@ def row_of(measurement: Measurement, **fields: object) -> ComparisonRow:
 def comparison(*batches: int) -> Comparison:
     """Those of ``compared`` at each batch."""
     points = [compared(batch, f" b{batch}" if len(batches) > 1 else "") for batch in batches]
-    return Comparison(
+    compared_rows = Comparison(
         environment=MACHINE,
         model="vit_base_patch16_224",
         rows=tuple(row_of(each) for measurements, _ in points for each in measurements),
         verdicts=tuple(verdict for _, verdicts in points for verdict in verdicts),
         gpu=GPU,
     )
+    return with_recommendations(compared_rows)
 
 
 def curve(*shapes: tuple[int, int | None]) -> Comparison:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtbench.tune.front import fastest, first_choice, next_choice, pareto
+from trtbench.tune.front import first_choice, next_choice, pareto
 
 POINTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=20)
 
@@ -57,8 +57,3 @@ def test_the_boundary_is_found_in_few_rounds(count, boundary):
         places = next_choice(count, meets)
     assert not places
     assert boundary >= count or min(place for place, met in meets.items() if met) == boundary
-
-
-def test_of_the_recipes_that_are_as_fast_within_one_percent_the_most_accurate_wins():
-    recipes = {"fast": (1.0, 5), "as fast": (1.009, 3), "slower": (1.02, 1)}
-    assert fastest(list(recipes), lambda r: recipes[r][0], lambda r: recipes[r][1]) == "as fast"

@@ -7,13 +7,13 @@ from support.grids import install_exports, install_no_gpu, install_timers
 from support.scripted import BENCH
 from support.tunings import install_work, noise, time_ms
 
+from trtbench.compare.recommend import AS_FAST
 from trtbench.errors import BuildError, SpecError
 from trtbench.predict.gpus import find_gpu
 from trtbench.results import Tuning
 from trtbench.specs import CalibrationSpec, ExportSpec, InputsSpec, ModelSpec, TuneSpec
 from trtbench.store.artifacts import Store
 from trtbench.tune import tune
-from trtbench.tune.front import AS_FAST
 from trtbench.tune.space import BASELINE
 
 GPU = find_gpu("rtx-5090")
@@ -45,7 +45,7 @@ def test_without_a_bound_the_fastest_wins(monkeypatch, store):
     assert result.row_of(BASELINE).on_front
     assert [row.meets for row in result.rows] == [None] * len(result.rows)
     assert [row.predicted_ms for row in result.rows] == sorted(row.predicted_ms for row in result.rows)
-    assert (result.by, result.has_failed, "NVIDIA driver" in result.not_timed) == ("predicted", False, True)
+    assert (result.by, result.has_failed, result.not_timed) == ("predicted", False, "no GPU here")
 
 
 @pytest.mark.parametrize("bound_db", [18.2, 19.9, 23.1, 31.0, 33.2, 36.0, 40.1, 59.0])

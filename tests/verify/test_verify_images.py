@@ -1,14 +1,22 @@
 import os
 import re
+import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from trtbench.errors import SpecError
-from trtbench.specs import InputsSpec, ModelSpec
+from trtbench.export.calibration import resolve_calibration
+from trtbench.progress import silent
+from trtbench.specs import CalibrationSpec, ExportSpec, InputsSpec, ModelSpec
+from trtbench.specs.recipe import Precision, Recipe
+from trtbench.store.artifacts import Store
+from trtbench.verify import load_reference
 from trtbench.verify.images import CLASS_MAP, VerificationImages, choose_images, class_folders, load_batches
 
 TINY = ModelSpec(name="vit_tiny_patch16_224", overrides=(("depth", 1),), img_size=32)
@@ -27,7 +35,7 @@ def spec(root: Path, samples: int = 100, seed: int = 0) -> InputsSpec:
     return InputsSpec(directory=str(root), samples=samples, seed=seed)
 
 
-def labels(images: VerificationImages) -> dict[str, int]:
+def labels(images: VerificationImages) -> dict[str, int | None]:
     return {path.parent.name: label for path, label in images.files}
 
 
@@ -51,6 +59,18 @@ def test_classes_are_the_folders_in_natural_order(tmp_path: Path) -> None:
     assert labels(images) == {"ant": 0, "ant9": 1, "ant10": 2, "Cat": 3, "zebra": 4}
     assert images.count == 10
     assert images.notes == ()
+
+
+def test_images_of_a_calibration_have_no_class_and_need_no_folders(tmp_path: Path) -> None:
+    write_images(tmp_path / "deep", ["a"], per_folder=3)
+    Image.new("RGB", (40, 40)).save(tmp_path / "flat.png")
+    asked = spec(tmp_path, samples=2).model_copy(update={"is_calibration": True})
+    images = choose_images(asked, classes=1000)
+    (batch,) = load_batches(images, TINY, SHAPE, 8)
+    assert (images.count, batch.labels, len(batch.images)) == (2, None, 2)
+    calibrated = resolve_calibration(CalibrationSpec(directory=str(tmp_path), samples=2))
+    assert [path for path, _ in images.files] == list(calibrated.paths)
+    assert images.spec.sha256 == calibrated.spec.sha256
 
 
 def test_the_order_is_that_of_timm(tmp_path: Path) -> None:
@@ -216,3 +236,14 @@ def test_photos_are_preprocessed_and_damaged_ones_noted(tmp_path: Path) -> None:
     assert found.tolist() == [0]
     # One colour, (0, 40, 99), normalised by the model's mean and deviation of 0.5.
     np.testing.assert_allclose(pixels[0, :, 0, 0], (np.array([0, 40, 99]) / 255 - 0.5) / 0.5, atol=1e-6)
+
+
+def test_timm_is_imported_before_a_thread_reads_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx = SimpleNamespace(manifest=SimpleNamespace(outputs=[SimpleNamespace(name="logits", shape=(1, 1))]))
+    monkeypatch.setattr(import_module("trtbench.verify.verify"), "export", lambda *_: (onnx, False))
+    monkeypatch.delitem(sys.modules, "trtbench.verify.preprocess", raising=False)
+    asked = spec(write_images(tmp_path, ["a"]))
+    load_reference(ExportSpec(recipe=Recipe(Precision.FP16)), Store(tmp_path), asked, silent)
+    assert "trtbench.verify.preprocess" in sys.modules

@@ -27,7 +27,7 @@ from trtbench.request import (
     subjects_of,
 )
 from trtbench.results import AaReport, Comparison, Explanation, Measurement, Roofline
-from trtbench.specs import Grid, InputsSpec, Scalar
+from trtbench.specs import Grid, Scalar
 from trtbench.specs.recipe import parse_recipe
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def compare(
         img_size: side of the images in pixels; several give a row each; default: the model's.
         runtime: time every recipe in these runtimes.
         env: build and time in these environments, such as ``venv:tensorrt-rtx==1.7.1.116``.
-        data: folder with one folder of images per class to measure errors on; default: synthetic images.
+        data: folder with one folder of images per class to measure errors on; default: images of ``calib``,
+            else synthetic images.
         data_samples: number of these images.
         store: folder of ``models/``, ``engines/`` and ``results/``; it keeps what was timed.
         on_step: progress callback; subjects are keys of rows.
@@ -77,7 +78,7 @@ def compare(
     from trtbench.compare import compare as run
 
     check_names(options, CompareArguments.__annotations__)
-    inputs = inputs_spec(data, data_samples, InputsSpec().seed)
+    inputs = inputs_spec(data, data_samples, options.get("seed", 0), options.get("calib"))
     shapes = (batch, img_size)
     grid = _grid(subjects, model, shapes, options, several(runtime), several(env), inputs=inputs)
     kept = open_store(store)

@@ -63,5 +63,5 @@ def command(
             bench(grid, store, on_step) if aa is None else bench_against_itself(grid, aa, store, on_step)
         )
     samples = result.raw_files(store.results)
-    print_stored(result, output.json, samples, is_kept=bool(samples))
+    print_stored(result, output, samples, is_kept=bool(samples))
     exit_if(result.has_failed)

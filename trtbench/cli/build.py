@@ -70,8 +70,8 @@ def command(
             made = build_missing(request, store, on_step)
     if len(subjects) == 1:
         print_result(
-            artifact.manifest, output.json, lambda _, console: render_engine(artifact, console), is_kept=True
+            artifact.manifest, output, lambda _, console: render_engine(artifact, console), is_kept=True
         )
         return
-    print_result(made, output.json, render_made, is_kept=True)
+    print_result(made, output, render_made, is_kept=True)
     exit_if(made.has_failed)

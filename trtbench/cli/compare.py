@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtbench.cli.following import after_comparison
 from trtbench.cli.groups import Given
 from trtbench.cli.options import CompareOptions, OutputOptions
-from trtbench.cli.output import EXIT_SLOWER, exit_if, print_stored, say
+from trtbench.cli.output import EXIT_FAILED, EXIT_SLOWER, exit_if, print_stored, say
 from trtbench.cli.path_names import checked_names
-from trtbench.errors import MeasureError
 
 if TYPE_CHECKING:
-    from trtbench.results import Comparison, Verdict
-    from trtbench.specs import Grid
+    from trtbench.results import Comparison
+    from trtbench.specs import Condition, Grid
 
 
 def command(
@@ -29,19 +29,13 @@ def command(
     options: CompareOptions,
     output: OutputOptions,
     given: Given,
-    runtime: Annotated[
-        list[str] | None,
-        typer.Option(help="Time every recipe in this runtime; repeatable: recipes x runtimes."),
-    ] = None,
-    env: Annotated[
+    fail_on: Annotated[
         list[str] | None,
         typer.Option(
-            help="Build and time in this environment: local, venv:tensorrt-rtx==VERSION, "
-            "venv:onnxruntime==VERSION or docker:IMAGE; repeatable."
+            metavar="CONDITION",
+            help="Exit with 1 if a row has a finding with this code, such as GEMM_FELL_BACK, any warning, "
+            "sqnr<DB or top1-drop>POINTS, and with 3 if it is slower than the baseline; repeatable.",
         ),
-    ] = None,
-    fail_on: Annotated[
-        Literal["slower"] | None, typer.Option(help="Exit with 3 if an arm is SLOWER than the baseline.")
     ] = None,
     stored: Annotated[
         bool, typer.Option("--from", help="Compare stored results, the arguments; time nothing.")
@@ -50,7 +44,8 @@ def command(
     """Export, build and audit each recipe, predict its time, and print them side by side.
 
     If this machine has a GPU that the engines are built for, they are also timed, in turns, and each gets a
-    verdict against the first. --runtime times in other runtimes, --env in other environments.
+    verdict against the first. --runtime times in other runtimes, --env in other environments. The last lines
+    recommend a recipe, say what is uncertain, and what to run next.
 
     Existing artifacts are reused. A recipe that fails is a row with its reason (exit code 1).
 
@@ -61,6 +56,10 @@ def command(
     trtbench compare fp16 nvfp4+sparse --model deit3_base_patch16_224 --batch 8 --json
 
     trtbench compare fp16 nvfp4 --runtime tensorrt_rtx --runtime torch --fail-on slower
+
+    trtbench compare fp16 nvfp4 --fail-on GEMM_FELL_BACK --fail-on "sqnr<8"
+
+    trtbench compare fp16 nvfp4 --pretrained --data imagenet/val --data-samples 200
 
     trtbench compare fp16 nvfp4 --batch 1,8,64
 
@@ -74,22 +73,27 @@ def command(
 
     trtbench compare fp32 --runtime onnxruntime-cpu --env venv:onnxruntime==1.22.1 --env local
     """
-    from trtbench.cli.parse import parse_grid
+    from trtbench.cli.parse import parse_conditions, parse_grid
     from trtbench.cli.refusals import TIMING, Asked, refuse
 
+    conditions = parse_conditions(fail_on or [], given)
     if stored:
         refuse(Asked(stored=True), given)
         comparison, samples = _stored([Path(word) for word in words])
+        following = None
     else:
-        grid = parse_grid(words, options, given, runtime or (), env or ())
+        grid = parse_grid(words, options, given, options.runtime, options.env)
         comparison, samples = _timed(grid, output.store)
-    print_stored(comparison, output.json, samples, is_kept=bool(samples) and not stored)
+        following = after_comparison(comparison, options, given, output)
+    is_kept = bool(samples) and not stored
+    print_stored(comparison, output, samples, is_kept, following)
     ineffective = [option for option in given if option in TIMING]
     if comparison.not_timed and not comparison.measurements() and ineffective:
         say(f"trtbench: nothing was timed; {', '.join(ineffective)} had no effect")
+    code = _judge(comparison, conditions)
     exit_if(comparison.has_failed)
-    if fail_on and _is_slower(comparison.verdicts):
-        raise typer.Exit(EXIT_SLOWER)
+    if code:
+        raise typer.Exit(code)
 
 
 def _stored(paths: "Sequence[Path]") -> "tuple[Comparison, list[Path]]":
@@ -114,15 +118,14 @@ def _timed(grid: "Grid", root: Path) -> "tuple[Comparison, list[Path]]":
     return comparison, comparison.raw_files(store.results)
 
 
-def _is_slower(verdicts: "Sequence[Verdict]") -> bool:
-    """Whether an arm is slower than its baseline.
+def _judge(comparison: "Comparison", conditions: "Sequence[Condition]") -> int:
+    """Say which conditions fail the comparison, one line a reason; give the exit code for them."""
+    from trtbench.compare.gate import reasons_to_fail
 
-    Raises:
-        MeasureError: there is no verdict, or one is INCOMPARABLE.
-    """
-    if not verdicts:
-        raise MeasureError("--fail-on slower: there is no verdict, because no two arms were timed")
-    for verdict in verdicts:
-        if verdict.verdict == "INCOMPARABLE":
-            raise MeasureError(f"--fail-on slower: {verdict.arm} is INCOMPARABLE: {verdict.reason}")
-    return any(verdict.verdict == "SLOWER" for verdict in verdicts)
+    reasons = reasons_to_fail(comparison, conditions)
+    for condition, reason in reasons:
+        say(f"trtbench: --fail-on {condition.word}: {reason}")
+    words = {verdict.verdict for verdict in comparison.verdicts} & {"SLOWER", "INCOMPARABLE"}
+    if reasons and words == {"SLOWER"} and all(condition.kind == "slower" for condition, _ in reasons):
+        return EXIT_SLOWER
+    return EXIT_FAILED if reasons else 0

@@ -29,4 +29,4 @@ def command(
     from trtbench.doctor.containers import list_containers
     from trtbench.report.text.containers import render_containers
 
-    print_result(list_containers(output.store, tags or (), dry_run), output.json, render_containers)
+    print_result(list_containers(output.store, tags or (), dry_run), output, render_containers)

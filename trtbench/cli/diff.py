@@ -60,4 +60,4 @@ def command(
             for subject in subjects
         ]
     first, second = engines
-    print_result(diff(first, second, shapes), output.json, render_diff)
+    print_result(diff(first, second, shapes), output, render_diff)

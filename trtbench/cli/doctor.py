@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from trtbench.cli.options import JsonOption
+from trtbench.cli.options import ResultOptions
 from trtbench.cli.output import print_result
 
 
 def command(
-    json: JsonOption = False,
+    output: ResultOptions,
     deep: Annotated[
         bool, typer.Option("--deep", help="Import every package in a process of its own (slow).")
     ] = False,
@@ -18,4 +18,4 @@ def command(
     from trtbench.doctor.diagnose import diagnose
     from trtbench.report.text.doctor import render_diagnosis
 
-    print_result(diagnose(deep=deep), json, render_diagnosis)
+    print_result(diagnose(deep=deep), output, render_diagnosis)

@@ -44,4 +44,4 @@ def command(
     grid = parse_explained(recipes_to_explain(parse_recipe(recipe), found), options, given)
     with progress_display(()) as on_step:
         explanation = explain(grid, found, Store(output.store), on_step)
-    print_result(explanation, output.json, render_explanation)
+    print_result(explanation, output, render_explanation)

@@ -52,9 +52,7 @@ def command(
         else:
             artifact, _ = export(specs[0], store, on_step)
     if len(specs) > 1:
-        print_result(made, output.json, render_made, is_kept=True)
+        print_result(made, output, render_made, is_kept=True)
         exit_if(made.has_failed)
         return
-    print_result(
-        artifact.manifest, output.json, lambda _, console: render_onnx(artifact, console), is_kept=True
-    )
+    print_result(artifact.manifest, output, lambda _, console: render_onnx(artifact, console), is_kept=True)

@@ -1,10 +1,10 @@
 """``trtbench gpus``."""
 
-from trtbench.cli.options import JsonOption
+from trtbench.cli.options import ResultOptions
 from trtbench.cli.output import print_result
 
 
-def command(json: JsonOption = False) -> None:
+def command(output: ResultOptions) -> None:
     """List the GPUs that times can be predicted for, and how well each is known.
 
     For example, to predict on one of them:
@@ -16,4 +16,4 @@ def command(json: JsonOption = False) -> None:
     from trtbench.predict.listing import list_gpus
     from trtbench.report.text.gpus import render_gpus
 
-    print_result(list_gpus(), json, render_gpus)
+    print_result(list_gpus(), output, render_gpus)

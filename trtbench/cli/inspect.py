@@ -56,4 +56,4 @@ def command(
         with progress_display([subject_name(subject)]) as on_step:
             subject = engine_of(subject, build_request(options), Store(output.store), on_step).directory
     audit = inspect(subject, shapes)
-    print_result(audit, output.json, lambda audit, console: render_audit(audit, console, layers))
+    print_result(audit, output, lambda audit, console: render_audit(audit, console, layers))

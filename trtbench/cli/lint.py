@@ -70,5 +70,5 @@ def command(
         with progress_display([subject]) as on_step:
             found = export(found, Store(output.store), on_step)[0].directory
     report = lint(found, *size, target or ["sm120"], shapes)
-    print_result(report, output.json, render_lint)
+    print_result(report, output, render_lint)
     exit_if(report.has_errors)

@@ -19,4 +19,4 @@ def command(output: OutputOptions) -> None:
     from trtbench.store.artifacts import Store
     from trtbench.store.listing import list_store
 
-    print_result(list_store(Store(output.store)), output.json, render_listing)
+    print_result(list_store(Store(output.store)), output, render_listing)

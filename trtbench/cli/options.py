@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar
 
 from typer import Argument, Option
 
-from trtbench.cli.path_names import checked_names
+from trtbench.cli.path_names import checked_names, writable_file
+from trtbench.errors import SpecError
 from trtbench.specs import (
     BenchSpec,
     BuildBackend,
@@ -14,6 +15,7 @@ from trtbench.specs import (
     BuildRequest,
     CalibrationSpec,
     ExportSpec,
+    Grid,
     HardwareCompatibility,
     L2Mode,
     ModelSpec,
@@ -24,11 +26,11 @@ from trtbench.specs import (
 )
 
 _MODEL, _CALIBRATION, _BENCH = ModelSpec(), CalibrationSpec(), BenchSpec()
+_GRID = Grid()
 _BUILD, _BUILDER = BuildRequest(), BuilderOptions()
 _BATCH: int = ExportSpec.model_fields["batch"].default
 
 GpuOption = Annotated[str, Option(help="Where the engines would run; trtbench gpus lists the names.")]
-JsonOption = Annotated[bool, Option("--json", help="Print the result as JSON and nothing else on stdout.")]
 ShapeOption = Annotated[
     list[str] | None,
     Option(
@@ -211,13 +213,42 @@ class PredictionOptions:
 
 
 @dataclass(frozen=True)
+class DataOptions:
+    """Which images errors are measured on."""
+
+    PANEL: ClassVar = "Images"
+
+    data: Annotated[
+        Path | None,
+        Option(
+            help="Folder with one folder of images per class, as ImageNet, to measure errors on; default: "
+            "images of --calib, else synthetic ones.",
+            callback=checked_names,
+        ),
+    ] = None
+    data_samples: Annotated[int, Option(help="Number of images to measure errors on.")] = _GRID.inputs.samples
+
+
+@dataclass(frozen=True)
 class GridOptions(TimingOptions, CompilerOptions, ShapesOptions, ModelOptions):
     """All that ``bench`` and ``compare`` share."""
 
 
 @dataclass(frozen=True)
-class CompareOptions(PredictionOptions, BuildOptions, GridOptions):
-    """All that ``compare`` has beyond ``bench``: ``--target``, ``--gpu`` and ``--clock-mhz``."""
+class CompareOptions(PredictionOptions, DataOptions, BuildOptions, GridOptions):
+    """All that ``compare`` has beyond ``bench``: ``--target``, ``--data``, ``--gpu`` and their like."""
+
+    runtime: Annotated[
+        list[str],
+        Option(help="Time every recipe in this runtime; repeatable: recipes x runtimes."),
+    ] = field(default_factory=list)
+    env: Annotated[
+        list[str],
+        Option(
+            help="Build and time in this environment: local, venv:tensorrt-rtx==VERSION, "
+            "venv:onnxruntime==VERSION or docker:IMAGE; repeatable."
+        ),
+    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -273,10 +304,34 @@ class TraceOptions(CompilerOptions, ShapeOptions, ModelOptions):
 
 
 @dataclass(frozen=True)
-class OutputOptions:
-    """Where artifacts are kept, and how the result is printed."""
+class ResultOptions:
+    """How the result is printed, and which files it is written to."""
 
     PANEL: ClassVar = "Output"
+
+    json: Annotated[bool, Option("--json", help="Print the result as JSON and nothing else on stdout.")] = (
+        False
+    )
+    export_markdown: Annotated[
+        Path | None, Option(metavar="FILE", help="Also write a Markdown table.", callback=writable_file)
+    ] = None
+    export_csv: Annotated[
+        Path | None, Option(metavar="FILE", help="Also write all columns as CSV.", callback=writable_file)
+    ] = None
+    export_json: Annotated[
+        Path | None, Option(metavar="FILE", help="Also write the result as JSON.", callback=writable_file)
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse one file for two of them."""
+        files = [path for path in (self.export_markdown, self.export_csv, self.export_json) if path]
+        if len({path.resolve() for path in files}) < len(files):
+            raise SpecError(f"{files[-1]}: named by two of the --export options; name a file for each")
+
+
+@dataclass(frozen=True)
+class OutputOptions(ResultOptions):
+    """Where artifacts are kept, and how the result is printed."""
 
     store: Annotated[
         Path,
@@ -286,4 +341,3 @@ class OutputOptions:
             callback=checked_names,
         ),
     ] = Path()
-    json: JsonOption = False

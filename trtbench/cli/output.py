@@ -1,6 +1,7 @@
 """How a command ends: its result on stdout, remarks on stderr, and its exit code."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,10 +13,11 @@ from trtbench.errors import OutputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trtbench.specs import Spec
+    from trtbench.cli.options import OutputOptions, ResultOptions
+    from trtbench.results import Result
     from trtbench.store.results import Stored
 
-R = TypeVar("R", bound="Spec")
+R = TypeVar("R", bound="Result")
 
 EXIT_FAILED, EXIT_USAGE, EXIT_SLOWER, EXIT_INTERRUPTED = 1, 2, 3, 130
 
@@ -47,13 +49,23 @@ def write_page(path: Path, text: str) -> None:
 
 
 def print_result(
-    result: R, json: bool, render: "Callable[[R, Console], None]", is_kept: bool = False
+    result: R, output: "ResultOptions", render: "Callable[[R, Console], None]", is_kept: bool = False
 ) -> None:
-    """Write the result to stdout: as JSON, or rendered for people; ``is_kept``: it is in the store, too.
+    """Write the result to stdout, as JSON or rendered for people, and to the files that were asked for.
+
+    ``is_kept``: it is in the store, too.
 
     Raises:
+        ArtifactError: a file cannot be written.
         OutputError: stdout cannot be written.
     """
+    try:
+        _to_stdout(result, output.json, render, is_kept)
+    finally:
+        _export(result, output)
+
+
+def _to_stdout(result: R, json: bool, render: "Callable[[R, Console], None]", is_kept: bool) -> None:
     try:
         _print(result, json, render)
     except OSError as error:
@@ -65,8 +77,25 @@ def print_result(
         raise OutputError(f"cannot write the result to stdout: {error.strerror}{kept}") from error
 
 
-def print_stored(result: "Stored", json: bool, samples: Sequence[Path], is_kept: bool) -> None:
-    """Print a result of timing and where its ``samples`` are.
+def _export(result: "Result", output: "ResultOptions") -> None:
+    from trtbench.results.base import write_text
+
+    if output.export_markdown is not None:
+        write_text(output.export_markdown, result.to_markdown())
+    if output.export_csv is not None:
+        write_text(output.export_csv, result.to_csv())
+    if output.export_json is not None:
+        result.save(output.export_json)
+
+
+def print_stored(
+    result: "Stored",
+    output: "OutputOptions",
+    samples: Sequence[Path],
+    is_kept: bool,
+    following: str | None = None,
+) -> None:
+    """Print a result of timing, where its ``samples`` are, and ``following``, the command to run next.
 
     Raises:
         OutputError: stdout cannot be written.
@@ -75,9 +104,14 @@ def print_stored(result: "Stored", json: bool, samples: Sequence[Path], is_kept:
     def render(result: "Stored", console: "Console") -> None:
         from trtbench.report.text.stored import render_stored
 
-        render_stored(result, samples, console)
+        render_stored(result, samples, console, following)
 
-    print_result(result, json, render, is_kept)
+    try:
+        print_result(result, replace(output, export_json=None), render, is_kept)
+    finally:
+        if output.export_json is not None:
+            # Samples do not lie beside a file that is named.
+            result.with_samples_in(output.store / "results").save(output.export_json)
 
 
 def _print(result: R, json: bool, render: "Callable[[R, Console], None]") -> None:

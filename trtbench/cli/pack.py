@@ -54,4 +54,4 @@ def command(
     with progress_display([subject_name(subject)]) as on_step:
         engine = engine_of(subject, build_request(options), Store(output.store), on_step)
         packed = pack(engine, file, on_step)
-    print_result(packed, output.json, lambda found, console: render_pack(found, file, console))
+    print_result(packed, output, lambda found, console: render_pack(found, file, console))

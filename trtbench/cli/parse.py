@@ -8,6 +8,7 @@ from trtbench import request
 from trtbench.cli.groups import Given
 from trtbench.cli.options import (
     CompilerOptions,
+    DataOptions,
     ExplainOptions,
     GridOptions,
     ModelOptions,
@@ -21,7 +22,7 @@ from trtbench.cli.refusals import Asked, refuse
 from trtbench.errors import SpecError
 from trtbench.predict.gpus import find_gpu
 from trtbench.request import Shape, parse_recipes, subjects_of
-from trtbench.specs import BuildRequest, ExportSpec, GpuSpec, Grid, InputsSpec, TuneSpec
+from trtbench.specs import BuildRequest, Condition, ExportSpec, GpuSpec, Grid, InputsSpec, TuneSpec
 from trtbench.specs.recipe import Precision, Recipe
 
 _QUANTIZED = Recipe(Precision.FP8)
@@ -52,9 +53,13 @@ def parse_grid(
         shapes=len(shapes),
         sparsity_method=options.sparsity_method,
         shares_timings=options.timing_cache == "shared",
+        measures_errors=isinstance(options, DataOptions),
     )
     refuse(asked, given)
     exports = export_specs(recipes, options, shapes) if recipes else ()
+    inputs = {}
+    if isinstance(options, DataOptions):
+        inputs["inputs"] = inputs_spec(options.data, options.data_samples, options.seed, options.calib)
     with naming_options():
         return request.grid_of(
             exports,
@@ -63,7 +68,24 @@ def parse_grid(
             runtimes,
             environments,
             files_first=words[0] in files,
+            **inputs,
         )
+
+
+@naming_options()
+def parse_conditions(words: Sequence[str], given: Given) -> tuple[Condition, ...]:
+    """Read what fails a comparison.
+
+    Raises:
+        SpecError: a word is wrong, or nothing that is asked for gives the accuracy that it needs.
+    """
+    conditions = request.parse_conditions(words)
+    for each in conditions:
+        if each.kind == "top1_drop" and not {"--data", "--from"} & set(given):
+            raise SpecError(
+                f"--fail-on {each.word} needs --data, a folder with one folder of images per class; add it"
+            )
+    return conditions
 
 
 def parse_predicted(words: Sequence[str], options: PredictOptions, given: Given) -> Grid:
@@ -186,13 +208,13 @@ def _integers(option: str, text: str) -> tuple[int, ...]:
 
 
 @naming_options()
-def inputs_spec(data: Path | None, samples: int, seed: int) -> InputsSpec:
-    """Read which images to verify on.
+def inputs_spec(data: Path | None, samples: int, seed: int, calibration: Path | None = None) -> InputsSpec:
+    """Read which images to verify on; without any, those of the ``calibration``.
 
     Raises:
         SpecError: the number of images or the seed is out of range.
     """
-    return request.inputs_spec(data, samples, seed)
+    return request.inputs_spec(data, samples, seed, calibration)
 
 
 @naming_options()

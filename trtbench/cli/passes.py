@@ -1,10 +1,10 @@
 """``trtbench passes``."""
 
-from trtbench.cli.options import JsonOption
+from trtbench.cli.options import ResultOptions
 from trtbench.cli.output import print_result
 
 
-def command(json: JsonOption = False) -> None:
+def command(output: ResultOptions) -> None:
     """List what our export does to a model beyond ModelOpt's, each pass with its reason.
 
     For example, to see what one pass is worth:
@@ -17,4 +17,4 @@ def command(json: JsonOption = False) -> None:
     from trtbench.report.text.passes import render_passes
     from trtbench.results import PassList
 
-    print_result(PassList(passes=describe_passes()), json, render_passes)
+    print_result(PassList(passes=describe_passes()), output, render_passes)

@@ -22,6 +22,29 @@ def checked_names(value: P) -> P:
     return value
 
 
+def writable_file(path: Path | None) -> Path | None:
+    """Return the path of a file to write, checked before any work.
+
+    Raises:
+        SpecError: it cannot be written, or is not a regular file.
+    """
+    if path is None:
+        return None
+    from trtbench.results.base import work_file
+
+    checked_names(path)
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "not a regular file"
+        raise SpecError(f"{path}: {kind}; name a file to write")
+    try:
+        work_file(path).touch()
+        work_file(path).unlink()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it has no name"
+        raise SpecError(f"{path}: cannot be written: {reason}; name another file") from error
+    return path
+
+
 def _check(path: str | Path) -> None:
     try:
         os.lstat(path)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from trtbench.cli.following import after_comparison
 from trtbench.cli.groups import Given
 from trtbench.cli.options import OutputOptions, PredictOptions
 from trtbench.cli.output import exit_if, print_result
@@ -47,5 +48,6 @@ def command(
     grid = parse_predicted(subjects, options, given)
     with progress_display(()) as on_step:
         comparison = predict(grid, Store(output.store), on_step)
-    print_result(comparison, output.json, render_predictions)
+    following = after_comparison(comparison, options, given, output)
+    print_result(comparison, output, lambda result, console: render_predictions(result, console, following))
     exit_if(any(row.predicted is None for row in comparison.rows))

@@ -29,4 +29,4 @@ def command(
     from trtbench.store.artifacts import Store
     from trtbench.store.removal import prune
 
-    print_result(prune(Store(output.store), dry_run), output.json, render_removal)
+    print_result(prune(Store(output.store), dry_run), output, render_removal)

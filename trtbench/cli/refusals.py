@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 from trtbench.cli.groups import Given, option_names
-from trtbench.cli.options import BuildOptions, ModelOptions, PredictionOptions, ShapesOptions, TimingOptions
+from trtbench.cli.options import (
+    BuildOptions,
+    DataOptions,
+    ModelOptions,
+    PredictionOptions,
+    ShapesOptions,
+    TimingOptions,
+)
 from trtbench.compare.files import open_files
 from trtbench.errors import SpecError
 from trtbench.export.calibration import needs_calibration
@@ -18,7 +25,8 @@ _BUILD = option_names(BuildOptions) | {"--rebuilds"}
 _MODEL = option_names(ModelOptions, ShapesOptions)
 _PREDICTION = option_names(PredictionOptions)
 _WEIGHTS = option_names(ModelOptions) - {"--set"}
-_GRID = _MODEL | _BUILD | _PREDICTION | TIMING | {"--runtime", "--env"}
+_DATA = option_names(DataOptions)
+_GRID = _MODEL | _BUILD | _PREDICTION | _DATA | TIMING | {"--runtime", "--env"}
 
 
 _Refusal = tuple[Collection[str], bool, str]
@@ -35,6 +43,7 @@ class Asked:
         lints: kind of the subject of ``lint``; a model, by name, is a file here.
         runtimes: what times; none: the namesake of the compiler.
         is_timed: the subjects are timed, on inputs that the seed determines.
+        measures_errors: recipes are compared with FP32, on images of the calibration if no others are named.
         builds_files: models among the files are built.
         builds_store: all exported models are built.
         stored: the subjects are results.
@@ -50,6 +59,7 @@ class Asked:
     lints: Literal["recipe", "model", "graph"] | None = None
     runtimes: Sequence[str] = ()
     is_timed: bool = True
+    measures_errors: bool = False
     builds_files: bool = True
     builds_store: bool = False
     stored: bool = False
@@ -102,7 +112,8 @@ def _of_models(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
             _no_effect(f"recipes that prune nothing {named}"),
         ),
         (
-            ["--calib", "--calib-samples"],
+            # Without --data, errors are measured on the images of --calib.
+            ["--calib-samples"] + ["--calib"] * (not asked.measures_errors or "--data" in given),
             bool(asked.recipes)
             and not any(needs_calibration(recipe, asked.sparsity_method) for recipe in asked.recipes),
             _no_effect(f"recipes that take no calibration images {named}"),
@@ -126,6 +137,11 @@ def _of_models(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
             _no_effect(f"{file}, whose model and shape are fixed"),
         ),
         (
+            _DATA,
+            bool(asked.files) and not asked.recipes,
+            _no_effect(f"{file}, which has no FP32 model to be compared with"),
+        ),
+        (
             [*_MODEL, "--profile"],
             asked.builds_store,
             _no_effect("exported models, whose model and shape are fixed") + ", or name a recipe",
@@ -144,6 +160,7 @@ def _of_runs(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
     runtimes = f"runtime {', '.join(asked.runtimes)}"
     times_in = [runtime_entry(runtime) for runtime in asked.runtimes]
     no_engine = bool(times_in) and all(entry.loads != "engine" for entry in times_in)
+    no_file = bool(times_in) and all(entry.loads in ("model", "script") for entry in times_in)
     no_gpu = bool(times_in) and all(entry.device != "cuda" for entry in times_in)
     no_graph = bool(times_in) and not any(entry.may_have_graph for entry in times_in)
     return (
@@ -158,6 +175,7 @@ def _of_runs(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
             "needs --data, a folder with one folder of images per class; add it",
         ),
         (_BUILD | _PREDICTION, no_engine, _no_effect(f"{runtimes}, which loads no engine")),
+        (_DATA, no_file, _no_effect(f"{runtimes}, which loads no exported model")),
         (
             _BUILD | _PREDICTION if asked.runtimes else _BUILD,
             _nothing_to_build(asked, given),

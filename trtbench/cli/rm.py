@@ -36,5 +36,5 @@ def command(
     from trtbench.store.removal import remove_named
 
     removal = remove_named(Store(output.store), names)
-    print_result(removal, output.json, render_removal)
+    print_result(removal, output, render_removal)
     exit_if(removal.has_kept)

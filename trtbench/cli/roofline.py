@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from trtbench.cli.groups import Given
-from trtbench.cli.options import SET, JsonOption, ShapesOptions
+from trtbench.cli.options import SET, ResultOptions, ShapesOptions
 from trtbench.cli.output import print_result
 from trtbench.cli.path_names import checked_names
 from trtbench.request import DEFAULT_GPU
@@ -19,6 +19,7 @@ def command(
         ),
     ],
     shapes: ShapesOptions,
+    output: ResultOptions,
     given: Given,
     precision: Annotated[
         str,
@@ -33,7 +34,6 @@ def command(
     ] = None,
     gpu: Annotated[str, typer.Option(help="trtbench gpus lists the names.")] = DEFAULT_GPU,
     overrides: Annotated[list[str] | None, SET] = None,
-    json: JsonOption = False,
 ) -> None:
     """Show what bounds each kernel of a model on a GPU, compute or memory; nothing is exported or timed.
 
@@ -57,4 +57,4 @@ def command(
 
     found = find_gpu(gpu)
     exports, lengths = parse_roofline(model, overrides or [], precision, shapes, tokens, given)
-    print_result(roofline(exports, found, lengths), json, render_roofline)
+    print_result(roofline(exports, found, lengths), output, render_roofline)

@@ -84,4 +84,4 @@ def command(
         from trtbench.report.written.trace import written_report
 
         write_page(page, written_report(report, shlex.join(["trtbench", *sys.argv[1:]])))
-    print_result(report, output.json, render_trace)
+    print_result(report, output, render_trace)

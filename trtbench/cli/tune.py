@@ -1,11 +1,11 @@
 """``trtbench tune``."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trtbench.cli.following import to_paste
 from trtbench.cli.groups import Given, words_of
 from trtbench.cli.options import OutputOptions, TuneOptions
 from trtbench.cli.output import exit_if, print_result
@@ -82,7 +82,7 @@ def command(
         tuning = tune(spec, found, Store(output.store), on_step)
     following = _next_command(tuning, options, output, given, runtime)
     print_result(
-        tuning, output.json, lambda result, console: render_tuning(result, following, console), is_kept=True
+        tuning, output, lambda result, console: render_tuning(result, following, console), is_kept=True
     )
     exit_if(tuning.has_failed)
 
@@ -95,7 +95,6 @@ def _next_command(
         return None
     recipes = dict.fromkeys(("fp16", str(tuning.winner)))
     timed_in = [] if runtime is None else ["--runtime", runtime]
-    stored = [] if output.store == Path() else ["--store", str(output.store)]
     gpu = ["--gpu", tuning.gpu.name, "--target", tuning.gpu.target]
     words = ["--model", options.model, *words_of(options, given), *gpu]
-    return shlex.join(["trtbench", "compare", *recipes, *words, *timed_in, *stored])
+    return to_paste("compare", [*recipes, *words, *timed_in], output)

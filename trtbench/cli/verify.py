@@ -52,5 +52,5 @@ def command(
     inputs = inputs_spec(data, data_samples, model.seed)
     with progress_display([str(spec.recipe) for spec in exports]) as on_step:
         verification = verify(exports, Store(output.store), inputs, on_step)
-    print_result(verification, output.json, render_verification)
+    print_result(verification, output, render_verification)
     exit_if(any(row.status == "failed" for row in verification.rows))

@@ -35,7 +35,7 @@ def check_grid(grid: Grid) -> None:
         SpecError: a runtime is unknown, named twice, or cannot take recipes or the protocol; no rates fit
             the GPU of the predictions; or there are no images to measure errors on.
     """
-    if grid.inputs.directory is not None:
+    if grid.inputs.directory is not None and not grid.inputs.is_calibration:
         class_folders(Path(grid.inputs.directory))
     if grid.gpu is not None:
         calibration_of(grid.gpu)

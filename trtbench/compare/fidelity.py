@@ -27,7 +27,7 @@ def verifying(
     gives the reason. An export keeps one core busy: verifying beside it takes little time of its own.
 
     Raises:
-        SpecError: the model is unknown, or there are no such images.
+        SpecError: the model is unknown, there are no such images, or none can be read.
     """
     references = _references(cells, inputs, store, on_step)
     jobs: dict[str, Future[Fidelity | TrtbenchError]] = {}
@@ -77,6 +77,8 @@ def _fidelity(
         return reference if isinstance(reference, TrtbenchError) else TrtbenchError("nothing was exported")
     try:
         return fidelity_of(cell.onnx, reference, store, for_subject(on_step, cell.key))
+    except SpecError:
+        raise
     except TrtbenchError as error:
         return error
 

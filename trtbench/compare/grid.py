@@ -15,6 +15,7 @@ from trtbench.compare.predicted import (
     predicted_gpu,
     with_predictions,
 )
+from trtbench.compare.recommend import with_recommendations
 from trtbench.compare.timing import is_timed, make_arms, time_cells, verdicts_on
 from trtbench.errors import SpecError
 from trtbench.host.hardware import collect_environment
@@ -59,8 +60,9 @@ def compare(grid: Grid, store: Store, on_step: OnStep = silent) -> Comparison:
     comparison = with_predictions(comparison_of(cells, machine), cells, gpu)
     comparison = comparison.model_copy(update={"differences": differences_between(cells, on_step)})
     if measured is None:
-        return comparison
+        return with_recommendations(comparison)
     comparison = comparison.model_copy(update={"verdicts": verdicts_on(cells, measured), "gpu": measured.gpu})
+    comparison = with_recommendations(comparison)
     save_result(store, measured.name, comparison)
     return comparison
 

@@ -9,6 +9,7 @@ from trtbench.compare.predicted import (
     predicted_gpu,
     with_predictions,
 )
+from trtbench.compare.recommend import with_recommendations
 from trtbench.errors import SpecError
 from trtbench.host.hardware import collect_environment
 from trtbench.progress import OnStep, silent
@@ -47,4 +48,5 @@ def predict(grid: Grid, store: Store, on_step: OnStep = silent) -> Comparison:
     make(cells, store, lambda cell: 0, on_step)
     audit_files(cells)
     predict_cells(cells, gpu, has_layers=True)
-    return with_predictions(comparison_of(cells, collect_environment()), cells, gpu)
+    comparison = with_predictions(comparison_of(cells, collect_environment()), cells, gpu)
+    return with_recommendations(comparison)

@@ -1,48 +1,85 @@
-"""Compare stored measurements: no GPU, and nothing is timed."""
+"""Compare stored results, measured or compiled: no GPU, and nothing is timed."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trtbench.compare.stored_arms import StoredArm, stored_arms
+from trtbench.compare.recommend import with_recommendations
+from trtbench.compare.stored_arms import StoredArm, arms_of, load_comparable
 from trtbench.errors import Code, SpecError
 from trtbench.measure.findings import output_differs
 from trtbench.measure.side_by_side import ratio_of
 from trtbench.measure.verdict import decide, incomparable
-from trtbench.results import Finding, Measurement, TimedBlock, Verdict
+from trtbench.predict.speedup import predicted_speedup
+from trtbench.results import Finding, GpuEntry, Measurement, TimedBlock, Verdict
 from trtbench.results.comparison import Comparison, ComparisonRow
 
 _MACHINE_FIELDS = ("trtbench_version", "cpu_model", "cpu_count", "platform", "python_version")
 
 
+@dataclass(frozen=True)
+class StoredRow:
+    """A row of a stored result; ``arm`` if it was timed."""
+
+    path: Path
+    row: ComparisonRow
+    arm: StoredArm | None
+
+    def called(self, label: str) -> "StoredRow":
+        """The same by another name, which is that of its arm, too."""
+        row = self.row.model_copy(update={"key": label, "subject": label})
+        if self.arm is None:
+            return replace(self, row=row)
+        spec = self.arm.measurement.arm.model_copy(update={"label": label})
+        measurement = self.arm.measurement.model_copy(update={"arm": spec})
+        row = row.model_copy(update={"measured": measurement})
+        return replace(self, row=row, arm=replace(self.arm, measurement=measurement))
+
+
 def compare_stored(paths: Sequence[Path]) -> Comparison:
-    """Compare all arms of stored results with the first arm of the first; those of two runs unpaired.
+    """Compare all rows of stored results with the first one; times of two runs unpaired.
 
     Raises:
-        SpecError: there are fewer than two arms, or one file is named twice.
+        SpecError: there are fewer than two rows, or one file is named twice.
         IncompatibleResults: a file is no measurement or comparison, or cannot be read.
         ArtifactError: raw blocks are missing or damaged.
     """
     _check_different(paths)
-    arms = _with_own_labels([arm for path in paths for arm in stored_arms(path)])
-    if len(arms) < 2:
-        raise SpecError(f"{len(arms)} measured arm in {', '.join(map(str, paths))}: name two or more")
-    found = [(), *(_findings(arms[0], arm) for arm in arms[1:])]
+    results = {path: load_comparable(path) for path in paths}
+    stored = _with_own_labels([row for path, result in results.items() for row in _rows(path, result)])
+    if len(stored) < 2:
+        raise SpecError(f"{len(stored)} row in {', '.join(map(str, paths))}: name two or more")
+    arms = [each.arm for each in stored if each.arm is not None]
     gpus = {arm.measurement.gpu for arm in arms}
-    return Comparison(
+    rows = [_with_findings(each, arms[0]) if each.arm else each.row for each in stored]
+    rows = [_with_samples(row, each.path) for row, each in zip(rows, stored, strict=True)]
+    comparison = Comparison(
         environment=None,
         model=None,
         sources=tuple(map(str, paths)),
-        rows=tuple(_row(arm, more) for arm, more in zip(arms, found, strict=True)),
+        rows=tuple(rows),
         verdicts=tuple(_verdict(arms[0], arm) for arm in arms[1:]),
         gpu=gpus.pop() if len(gpus) == 1 else None,
     )
+    entries = [each.predicted_on for each in results.values() if isinstance(each, Comparison)]
+    return with_recommendations(_with_predictions(comparison, [entry for entry in entries if entry]))
 
 
-def _row(arm: StoredArm, findings: Sequence[Finding]) -> ComparisonRow:
-    """The arm as a row; findings on the comparison stand with those on the measurement."""
+def _rows(path: Path, result: Measurement | Comparison) -> list[StoredRow]:
+    """The rows of a result in their order; those of a measurement say nothing beyond it."""
+    arms = {arm.measurement.arm.label: arm for arm in arms_of(path, result)}
+    if isinstance(result, Measurement):
+        return [StoredRow(path, _row(arm), arm) for arm in arms.values()]
+    found = [(row, arms[row.measured.arm.label] if row.measured else None) for row in result.rows]
+    # What the arm has of the environment is only beside the rows.
+    return [
+        StoredRow(path, row.model_copy(update={"measured": arm.measurement}) if arm else row, arm)
+        for row, arm in found
+    ]
+
+
+def _row(arm: StoredArm) -> ComparisonRow:
     measurement, spec = arm.measurement, arm.measurement.arm
-    measured = measurement.model_copy(update={"findings": (*measurement.findings, *findings)})
     return ComparisonRow(
         key=spec.label,
         subject=spec.label,
@@ -54,8 +91,51 @@ def _row(arm: StoredArm, findings: Sequence[Finding]) -> ComparisonRow:
         status=measurement.status,
         reason=measurement.reason,
         code=measurement.code,
-        measured=measured,
+        measured=measurement,
     )
+
+
+def _with_findings(stored: StoredRow, baseline: StoredArm) -> ComparisonRow:
+    """The row of an arm; findings on the comparison stand with those on the measurement."""
+    if stored.arm is None or stored.arm is baseline:
+        return stored.row
+    measurement = stored.arm.measurement
+    findings = (*measurement.findings, *_findings(baseline, stored.arm))
+    return stored.row.model_copy(update={"measured": measurement.model_copy(update={"findings": findings})})
+
+
+def _with_samples(row: ComparisonRow, path: Path) -> ComparisonRow:
+    """The row with its samples where they are: beside its own result."""
+    measured = row.measured and row.measured.with_samples_in(path.parent)
+    return row.model_copy(update={"measured": measured})
+
+
+def _with_predictions(comparison: Comparison, entries: Sequence[GpuEntry]) -> Comparison:
+    """The comparison with its speed-ups on the first GPU; times on another one are left out."""
+    if not entries:
+        return comparison
+    gpu = entries[0]
+    rows = [_on_gpu(row, gpu) for row in comparison.rows]
+    first = next(row for row in rows if row.predicted)
+    speedups = tuple(
+        predicted_speedup(first.key, first.predicted, row.key, row.predicted)
+        for row in rows
+        if row is not first and row.predicted and first.predicted and row.batch == first.batch
+    )
+    return comparison.model_copy(
+        update={"rows": tuple(rows), "predicted_on": gpu, "predicted_speedups": speedups}
+    )
+
+
+def _on_gpu(row: ComparisonRow, gpu: GpuEntry) -> ComparisonRow:
+    found = row.predicted
+    if found is None or (found.gpu, found.clock_mhz) == (gpu.name, gpu.clock_mhz):
+        return row
+    reason = (
+        f"its time is for {found.gpu} at {found.clock_mhz:.0f} MHz, and earlier ones are for {gpu.name} at "
+        f"{gpu.clock_mhz:.0f} MHz; predict all of them with one --gpu"
+    )
+    return row.model_copy(update={"predicted": None, "not_predicted": reason})
 
 
 def _check_different(paths: Sequence[Path]) -> None:
@@ -65,21 +145,16 @@ def _check_different(paths: Sequence[Path]) -> None:
         raise SpecError(f"{repeated[0]} is named more than once: name each result once")
 
 
-def _with_own_labels(arms: Sequence[StoredArm]) -> list[StoredArm]:
+def _with_own_labels(stored: Sequence[StoredRow]) -> list[StoredRow]:
     """Name the file, too, where one label comes twice: its stem, or its path where stems are alike."""
-    labels = [arm.measurement.arm.label for arm in arms]
-    stems = [path.stem for path in {arm.path for arm in arms}]
+    labels = [each.row.key for each in stored]
+    stems = [path.stem for path in {each.path for each in stored}]
     return [
-        _relabelled(arm, f"{label} in {arm.path.stem if stems.count(arm.path.stem) == 1 else arm.path}")
+        each.called(f"{label} in {each.path.stem if stems.count(each.path.stem) == 1 else each.path}")
         if labels.count(label) > 1
-        else arm
-        for label, arm in zip(labels, arms, strict=True)
+        else each.called(label)
+        for label, each in zip(labels, stored, strict=True)
     ]
-
-
-def _relabelled(arm: StoredArm, label: str) -> StoredArm:
-    spec = arm.measurement.arm.model_copy(update={"label": label})
-    return replace(arm, measurement=arm.measurement.model_copy(update={"arm": spec}))
 
 
 def _verdict(baseline: StoredArm, arm: StoredArm) -> Verdict:

@@ -31,17 +31,34 @@ def stored_arms(path: Path) -> list[StoredArm]:
     """Read the arms of a measurement or a comparison, in their order, with their raw blocks.
 
     Raises:
-        IncompatibleResults: it holds no measured arm, or several batches, or cannot be read.
+        IncompatibleResults: it holds several batches, or cannot be read.
         ArtifactError: raw blocks are missing or damaged.
+    """
+    return arms_of(path, load_comparable(path))
+
+
+def load_comparable(path: Path) -> Measurement | Comparison:
+    """Read a measurement, or a comparison of one shape.
+
+    Raises:
+        IncompatibleResults: it is neither, or cannot be read.
     """
     result = load_result(path)
     if isinstance(result, AaReport):
         raise IncompatibleResults(f"{path}: compares an arm with itself; name measurements or comparisons")
     if isinstance(result, Comparison) and varying(_of_recipes(result)) & {"batch", "img_size"}:
         raise IncompatibleResults(f"{path}: has several batches or image sizes; name results of one")
+    return result
+
+
+def arms_of(path: Path, result: Measurement | Comparison) -> list[StoredArm]:
+    """The arms of a result that was read from ``path``; none where nothing was timed.
+
+    Raises:
+        IncompatibleResults: a runtime is unknown.
+        ArtifactError: raw blocks are missing or damaged.
+    """
     arms = [StoredArm(path, each, _blocks_of(path, each)) for each in result.measurements()]
-    if not arms:
-        raise IncompatibleResults(f"{path}: nothing in it was timed; name a measurement")
     unknown = [arm.measurement.arm for arm in arms if arm.measurement.arm.runtime not in RUNTIMES]
     if unknown:
         raise IncompatibleResults(

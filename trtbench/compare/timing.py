@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from trtbench.compare.cells import Cell, pairs_of
 from trtbench.errors import RuntimeUnavailable, SpecError, TrtbenchError
-from trtbench.host.hardware import first_gpu
+from trtbench.host.hardware import collect_environment, first_gpu
 from trtbench.measure.arms import arm_of_engines, arm_of_file, arm_of_model, arm_of_onnx
 from trtbench.measure.run import Arm
 from trtbench.measure.side_by_side import Measured, measure_side_by_side
 from trtbench.measure.verdict import baseline_failed, incomparable
 from trtbench.progress import OnStep
-from trtbench.results import Environment, Verdict
+from trtbench.results import NO_GPU, Environment, Verdict
 from trtbench.runtimes import runtime_entry
 from trtbench.specs import Grid
 from trtbench.store.artifacts import Store
@@ -22,7 +22,7 @@ def why_not_timed(targets: Sequence[str]) -> str | None:
     try:
         gpu = first_gpu()
     except RuntimeUnavailable as error:
-        return str(error)
+        return str(error) if collect_environment().gpus else NO_GPU
     if gpu.target not in targets:
         return f"the engines are for {', '.join(targets)}, and the GPU here is {gpu.name} ({gpu.target})"
     return None

@@ -33,7 +33,7 @@ def metadata_of(model: nn.Module, spec: ExportSpec) -> dict[str, str]:
     return {
         "model": spec.model.name,
         "recipe": str(spec.recipe),
-        "weights": spec.model.weights,
+        "weights": spec.model.weights_name,
         "preprocessing": json.dumps(_preprocessing(model)),
         **({"class_names": json.dumps(names)} if names else {}),
     }

@@ -83,7 +83,7 @@ def _described(
         model=None if spec is None else spec.model.name,
         recipe=None if spec is None else str(spec.recipe),
         batch=None if spec is None else spec.batch,
-        weights=None if spec is None else spec.model.weights,
+        weights=None if spec is None else spec.model.weights_name,
         preprocessing=_preprocessing(properties),
         class_names=tuple(json.loads(properties.get("class_names", "[]"))),
         inputs=_tensors(manifest, "inputs"),

@@ -23,6 +23,7 @@ from trtbench.request.arguments import (
     check_names,
     checked_spec,
 )
+from trtbench.request.conditions import parse_conditions
 from trtbench.request.grids import (
     DEFAULT_GPU,
     build_request,
@@ -72,6 +73,7 @@ __all__ = [
     "inputs_spec",
     "is_model",
     "is_path",
+    "parse_conditions",
     "parse_input",
     "parse_profile",
     "parse_recipes",

@@ -173,14 +173,20 @@ def parse_input(word: str) -> InputValues:
     return InputValues(input=name, path=str(path.absolute()), sha256=sha256(content).hexdigest())
 
 
-def inputs_spec(data: AnyPath | None, samples: int, seed: int) -> InputsSpec:
-    """Read which images to verify on.
+def inputs_spec(
+    data: AnyPath | None, samples: int, seed: int, calibration: AnyPath | None = None
+) -> InputsSpec:
+    """Read which images to verify on; without any, those of the ``calibration``.
 
     Raises:
         ArgumentError: the number of images or the seed is out of range.
     """
-    directory = None if data is None else str(Path(data).resolve())
-    return checked_spec(InputsSpec, directory=directory, samples=samples, seed=seed)
+    folder = calibration if data is None else data
+    directory = None if folder is None else str(Path(folder).resolve())
+    is_calibration = data is None and calibration is not None
+    return checked_spec(
+        InputsSpec, directory=directory, is_calibration=is_calibration, samples=samples, seed=seed
+    )
 
 
 def build_request(

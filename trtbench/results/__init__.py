@@ -22,13 +22,16 @@ from trtbench.results.base import (
 )
 from trtbench.results.comparison import (
     COMPARISON_SCHEMA_VERSION,
+    NO_GPU,
     Comparison,
     ComparisonRow,
     CompiledSummary,
     EngineDifference,
     EngineSummary,
     OnnxSummary,
+    Recommendation,
 )
+from trtbench.results.containers import ContainerEntry, ContainerList
 from trtbench.results.environments import Environment, EnvironmentRecord, Gpu
 from trtbench.results.explanation import (
     BatchRate,
@@ -111,6 +114,7 @@ __all__ = [
     "COMPARISON_SCHEMA_VERSION",
     "KINDS",
     "NEAR_TIE",
+    "NO_GPU",
     "SCHEMA_VERSION",
     "UNKNOWN_LAYER",
     "AaBlock",
@@ -131,6 +135,8 @@ __all__ = [
     "CompiledEngine",
     "CompiledLayer",
     "CompiledSummary",
+    "ContainerEntry",
+    "ContainerList",
     "EngineDifference",
     "EngineManifest",
     "EngineSummary",
@@ -169,6 +175,7 @@ __all__ = [
     "Prediction",
     "Preprocessing",
     "ProcessRecord",
+    "Recommendation",
     "Removal",
     "RemovedItem",
     "Result",

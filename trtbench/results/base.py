@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from trtbench.errors import ArtifactError, Code
-from trtbench.results.rows import Row, html_table
+from trtbench.results.rows import Row, aligned, csv_text, flat, html_table, markdown_table
 from trtbench.specs import Spec
 
 SCHEMA_VERSION = 1
@@ -46,22 +46,52 @@ class Result(Spec):
         Raises:
             ArtifactError: the file cannot be written.
         """
-        path = Path(path)
-        work = path.with_name(f".{path.name}.part")
-        try:
-            work.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-            work.replace(path)
-        except OSError as error:
-            raise ArtifactError(f"{path}: cannot be written: {error.strerror}") from error
-        finally:
-            with suppress(OSError):  # it is in place already, or could not be written
-                work.unlink()
-        return path
+        return write_text(Path(path), self.model_dump_json(indent=2) + "\n")
+
+    def to_markdown(self) -> str:
+        """A caption with the evidence, the columns that a notebook shows, and the remarks."""
+        remarks = "".join(f"\n{remark}\n" for remark in self.remarks)
+        return f"{self._caption}\n\n{markdown_table(self.to_rows(), self.SHOWN)}{remarks}"
+
+    def to_csv(self) -> str:
+        """All rows and columns."""
+        return csv_text(self.to_rows())
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What there is to say below a table of it."""
+        return ()
+
+    @property
+    def _caption(self) -> str:
+        kind = str(type(self).model_fields["kind"].default).replace("_", " ")
+        return kind + (f"; evidence: {', '.join(self.evidence)}" if self.evidence else "")
 
     def _repr_html_(self) -> str:
-        kind = type(self).model_fields["kind"].default.replace("_", " ")
-        evidence = f"; evidence: {', '.join(self.evidence)}" if self.evidence else ""
-        return html_table(kind + evidence, self.to_rows(), self.SHOWN)
+        return html_table(self._caption, self.to_rows(), self.SHOWN)
+
+
+def work_file(path: Path) -> Path:
+    """Where ``write_text`` writes before the file takes its place."""
+    return path.with_name(f".{path.name}.part")
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a file at once, in place of an older one.
+
+    Raises:
+        ArtifactError: the file cannot be written.
+    """
+    work = work_file(path)
+    try:
+        work.write_text(text, encoding="utf-8")
+        work.replace(path)
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        with suppress(OSError):  # it is in place already, or could not be written
+            work.unlink()
+    return path
 
 
 class Finding(Spec):
@@ -101,9 +131,13 @@ class PassDescription(Spec):
     why: str
 
 
-class PassList(Spec):
+class PassList(Result):
     """All passes, in the order they run."""
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["passes"] = "passes"
     passes: tuple[PassDescription, ...]
+
+    def to_rows(self) -> list[Row]:
+        """One a pass."""
+        return aligned(flat(each, "name", "stage", "recipes", "what", "why") for each in self.passes)

@@ -23,6 +23,8 @@ from trtbench.results.rows import Row, aligned, ends, flat
 from trtbench.specs.base import Spec
 from trtbench.specs.model import RecipeField
 
+NO_GPU = "no GPU here"
+"""Why nothing was timed on a machine without one; ``environment`` has what the driver said."""
 COMPARISON_SCHEMA_VERSION = 2
 _COMPILED = (
     *("gemm_flops_share", "attention_precision", "gemm_kernels", "attention_kernels", "quantize_kernels"),
@@ -110,6 +112,22 @@ class EngineDifference(Spec):
     diff: EngineDiff
 
 
+class Recommendation(Spec):
+    """Which row to take of those of one shape.
+
+    Args:
+        row: its key; null where none keeps its accuracy.
+        by: the evidence that it is the fastest by.
+        text: the choice and why: time, accuracy, size.
+        uncertain: what may change the choice.
+    """
+
+    row: str | None
+    by: Literal["measured", "predicted"]
+    text: str
+    uncertain: tuple[str, ...] = ()
+
+
 class Comparison(Result):
     """All cells of a grid side by side.
 
@@ -121,16 +139,18 @@ class Comparison(Result):
         predicted_on: the GPU of all predictions.
         predicted_speedups: of each predicted row that is compared with another one.
         verdicts: on each timed row that is compared with another one.
+        recommendations: one a shape of which two rows were timed or predicted.
         not_timed: why rows without ``measured`` have none.
         gpu: what queries ran on.
         sources: the stored results that the rows come from; empty when they were made at once.
     """
 
     SHOWN: ClassVar[tuple[str, ...]] = (
-        *("key", "runtime", "status", "reason", "verdict", "measured_gpu", "measured_*_median_ms"),
-        "measured_speedup*",
+        *("key", "recommended", "runtime", "status", "reason", "verdict"),
+        *("measured_gpu", "measured_*_median_ms", "measured_speedup*"),
         *("predicted_gpu", "predicted_gpu_compute*_ms", "predicted_speedup*"),
-        *("compiled_gemm_flops_*", "compiled_attention_precision", "emulated_sqnr_db", "engine_size_bytes"),
+        *("emulated_top1", "emulated_sqnr_db", "engine_size_bytes"),
+        *("compiled_gemm_flops_*", "compiled_attention_precision", "findings"),
     )
 
     schema_version: int = Field(
@@ -145,6 +165,7 @@ class Comparison(Result):
     predicted_on: GpuEntry | None = None
     predicted_speedups: tuple[PredictedSpeedup, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    recommendations: tuple[Recommendation, ...] = ()
     not_timed: str | None = None
     gpu: str | None = None
     sources: tuple[str, ...] = ()
@@ -167,6 +188,9 @@ class Comparison(Result):
                         raise ValueError(
                             f"field {field}.{index}.{name}: no row has the key {getattr(entry, name)!r}"
                         )
+        for index, each in enumerate(self.recommendations):
+            if each.row is not None and each.row not in keys:
+                raise ValueError(f"field recommendations.{index}.row: no row has the key {each.row!r}")
         return self
 
     @property
@@ -207,13 +231,23 @@ class Comparison(Result):
         """One a cell; speed-ups are over ``baseline``, the key of another row."""
         verdicts = {verdict.arm: verdict for verdict in self.verdicts}
         speedups = {speedup.arm: speedup for speedup in self.predicted_speedups}
+        recommended = {each.row for each in self.recommendations}
         return aligned(
             {
                 **_row_columns(row),
+                "recommended": row.key in recommended,
                 **_speedup_columns("predicted", speedups.get(row.key)),
                 **_speedup_columns("measured", verdicts.get(row.key)),
             }
             for row in self.rows
+        )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is recommended, and what is uncertain."""
+        return tuple(
+            f"Recommended: {each.text}" + f" Uncertain: {'; '.join(each.uncertain)}." * bool(each.uncertain)
+            for each in self.recommendations
         )
 
     def raw_files(self, folder: Path) -> list[Path]:
@@ -233,6 +267,9 @@ def _row_columns(row: ComparisonRow) -> Row:
         columns |= flat(row.compiled, *_COMPILED, prefix="compiled_")
     for part in (row.predicted, row.fidelity, row.measured):
         columns |= part.columns() if part else {}
+    found = (*row.findings, *(row.measured.findings if row.measured else ()))
+    codes = dict.fromkeys(str(each.code) for each in found if each.severity != "info")
+    columns["findings"] = ", ".join(codes) or None
     return columns
 
 

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from trtbench.results.base import SCHEMA_VERSION
+from trtbench.results.base import SCHEMA_VERSION, Result
 from trtbench.results.environments import Gpu, KnownImage
+from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs.base import Spec
 
 
@@ -15,7 +16,7 @@ class ContainerEntry(Spec):
     commands: tuple[str, ...] = ()
 
 
-class ContainerList(Spec):
+class ContainerList(Result):
     """Known images, and what runs them here: an ``engine`` (``docker 28.2.2``), or the ``problem``."""
 
     schema_version: int = SCHEMA_VERSION
@@ -25,3 +26,17 @@ class ContainerList(Spec):
     gpus: tuple[Gpu, ...]
     no_gpu_reason: str | None
     containers: tuple[ContainerEntry, ...]
+
+    def to_rows(self) -> list[Row]:
+        """One an image; versions are those that it should hold."""
+        return aligned(
+            {
+                "image": each.image.image,
+                "tensorrt": each.image.tensorrt.version,
+                "cuda": each.image.cuda.version,
+                **flat(each.image, "driver", "driver_oldest"),
+                **flat(each, "digest"),
+                "commands": "; ".join(each.commands) or None,
+            }
+            for each in self.containers
+        )

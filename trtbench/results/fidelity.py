@@ -11,6 +11,7 @@ from trtbench.errors import Code
 from trtbench.results.base import SCHEMA_VERSION, Finding, Result
 from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import InputsSpec, RecipeField, Spec
+from trtbench.specs.model import Weights
 
 
 class BlockFidelity(Spec):
@@ -45,6 +46,7 @@ class Fidelity(Spec):
     reference: FidelityReference
     inputs: InputsSpec
     samples: int
+    weights: Weights | None = Field(default=None, description="of both models; null in older results")
     runtime: str = Field(description="what computed it, such as onnxruntime 1.22.0")
     cosine: float
     sqnr_db: float | None
@@ -56,9 +58,30 @@ class Fidelity(Spec):
     per_block: tuple[BlockFidelity, ...]
     notes: tuple[str, ...] = Field(default=(), description="such as image files that cannot be read")
 
+    @property
+    def top1_drop(self) -> float | None:
+        """Top-1 accuracy below the reference's, in percentage points; None without labelled images."""
+        if self.top1 is None or self.reference.top1 is None:
+            return None
+        return 100 * (self.reference.top1 - self.top1)
+
+    @property
+    def is_real(self) -> bool:
+        """Whether it says something of accuracy: neither weights nor images are made up."""
+        return self.weights != "random" and self.inputs.directory is not None
+
     def columns(self) -> Row:
         """The error against FP32; KL divergence in nats, SQNR in dB."""
-        fields = ("sqnr_db", "cosine", "max_abs_error", "top1_agreement", "top1", "top5", "samples")
+        fields = (
+            "sqnr_db",
+            "cosine",
+            "max_abs_error",
+            "top1_agreement",
+            "top1",
+            "top5",
+            "samples",
+            "weights",
+        )
         return {
             **flat(self, *fields, prefix="emulated_"),
             "emulated_kl_divergence_nats": self.kl_divergence,

@@ -61,12 +61,16 @@ class StoreListing(Result):
     unreadable: tuple[UnreadableArtifact, ...] = ()
 
     def to_rows(self) -> list[Row]:
-        """One a model, an engine and a failed log; ``what`` says which."""
+        """One a model, an engine, a failed log and a folder that cannot be read; ``what`` says which."""
         return aligned(
             [
                 *({"what": "model", **_export_row(each.spec), **_file_row(each)} for each in self.models),
                 *({"what": "engine", **_engine_row(each), **_file_row(each)} for each in self.engines),
                 *({"what": f"failed {each.stage}", **_file_row(each)} for each in self.failed),
+                *(
+                    {"what": "unreadable", "name": each.path, **flat(each, "size_bytes", "reason")}
+                    for each in self.unreadable
+                ),
             ]
         )
 
@@ -90,7 +94,7 @@ class Removal(Result):
 
     def to_rows(self) -> list[Row]:
         """One an item."""
-        return [flat(item, "path", "what", "size_bytes", "status") for item in self.items]
+        return aligned(flat(item, "path", "what", "size_bytes", "status") for item in self.items)
 
     @property
     def has_kept(self) -> bool:
@@ -104,7 +108,7 @@ class Removal(Result):
 
 
 def _export_row(spec: ExportSpec) -> Row:
-    model = {**flat(spec.model, "name", "img_size", prefix="model_"), "weights": spec.model.weights}
+    model = {**flat(spec.model, "name", "img_size", prefix="model_"), "weights": spec.model.weights_name}
     overrides = ", ".join(f"{name}={value}" for name, value in spec.model.overrides)
     return {**model, "model_overrides": overrides, **flat(spec, "recipe", "batch")}
 

@@ -3,7 +3,8 @@
 from typing import Literal
 
 from trtbench.errors import Code
-from trtbench.results.base import SCHEMA_VERSION
+from trtbench.results.base import SCHEMA_VERSION, Result
+from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import Spec
 
 
@@ -23,13 +24,18 @@ class MadeArtifact(Spec):
     code: Code | None = None
 
 
-class MadeArtifacts(Spec):
+class MadeArtifacts(Result):
     """Artifacts in the order in which they were asked for."""
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["made_artifacts"] = "made_artifacts"
     stage: Literal["export", "build"]
     rows: tuple[MadeArtifact, ...]
+
+    def to_rows(self) -> list[Row]:
+        """One an artifact."""
+        fields = ("subject", "status", "path", "reason", "code")
+        return aligned({"stage": self.stage, **flat(row, *fields)} for row in self.rows)
 
     @property
     def has_failed(self) -> bool:

@@ -152,6 +152,16 @@ class Measurement(Result):
         """Whether the arm failed."""
         return self.status == "failed"
 
+    @property
+    def main(self) -> Statistic | None:
+        """The series that speeds are told in; None where nothing was timed."""
+        return self.series.get(self.facts.main_series) if self.facts else None
+
+    @property
+    def median_ms(self) -> float | None:
+        """Median of the main series; None where nothing was timed, or timing failed."""
+        return self.main.median if self.main and not self.has_failed else None
+
     def measurements(self) -> "tuple[Measurement, ...]":
         """This one."""
         return (self,)

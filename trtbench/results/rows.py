@@ -1,5 +1,7 @@
-"""Results as flat rows, for data frames, and as a small HTML table, for notebooks."""
+"""Results as flat rows, for data frames, and as tables: HTML for notebooks, Markdown and CSV for files."""
 
+import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from fnmatch import fnmatchcase
@@ -69,16 +71,40 @@ def html_table(caption: str, rows: Sequence[Row], shown: Sequence[str]) -> str:
         rows: with the same columns.
         shown: patterns of the names of columns that are shown; none: all. Empty columns never are.
     """
-    columns = [
-        name
-        for name in (rows[0] if rows else ())
-        if any(fnmatchcase(name, pattern) for pattern in shown or ("*",))
-        and any(row[name] is not None for row in rows)
-    ]
+    columns = _shown_columns(rows, shown)
     lines = [_line("th", columns), *(_line("td", map(row.get, columns)) for row in rows[:_MOST_ROWS])]
     more = len(rows) - _MOST_ROWS
     foot = f"\n<p>{more} more rows: to_rows() has all</p>" if more > 0 else ""
     return "\n".join(["<table>", f"<caption>{escape(caption)}</caption>", *lines, "</table>"]) + foot
+
+
+def markdown_table(rows: Sequence[Row], shown: Sequence[str]) -> str:
+    """A table of all rows; ``shown`` as for ``html_table``."""
+    columns = _shown_columns(rows, shown)
+    lines = [columns, ["---"] * len(columns), *([_text(row[name]) for name in columns] for row in rows)]
+    return "".join(f"| {' | '.join(map(_markdown, cells))} |\n" for cells in lines)
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """All rows and columns, with a line of headers."""
+    written = io.StringIO(newline="")
+    writer = csv.DictWriter(written, rows[0] if rows else (), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return written.getvalue()
+
+
+def _shown_columns(rows: Sequence[Row], shown: Sequence[str]) -> list[str]:
+    """In the order of the patterns."""
+    filled = [name for name in (rows[0] if rows else ()) if any(row[name] is not None for row in rows)]
+    return list(
+        dict.fromkeys(name for pattern in shown or ("*",) for name in filled if fnmatchcase(name, pattern))
+    )
+
+
+def _markdown(cell: str) -> str:
+    """On one line, without what ends a cell."""
+    return " ".join(cell.split()).replace("|", "\\|")
 
 
 def _line(tag: str, cells: Iterable[Value]) -> str:

@@ -17,6 +17,7 @@ from trtbench.results.measurement import Measurement
 from trtbench.results.prediction import GpuEntry, PredictedSpeedup, Prediction
 from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import InputsSpec, RecipeField, Spec
+from trtbench.specs.model import Weights
 from trtbench.specs.recipe import Recipe
 
 
@@ -93,17 +94,12 @@ class TunedRow(Spec):
     @property
     def measured_ms(self) -> float | None:
         """Median of the main series; None where nothing was timed, or timing failed."""
-        timed = self.measured
-        main = timed.series.get(timed.facts.main_series) if timed and timed.facts else None
-        return main.median if main and timed and not timed.has_failed else None
+        return self.measured.median_ms if self.measured else None
 
     @property
     def top1_drop(self) -> float | None:
         """Top-1 accuracy below FP32's, in percentage points; None without labelled images."""
-        found = self.fidelity
-        if found is None or found.top1 is None or found.reference.top1 is None:
-            return None
-        return 100 * (found.reference.top1 - found.top1)
+        return self.fidelity.top1_drop if self.fidelity else None
 
 
 class Tuning(Result):
@@ -133,7 +129,7 @@ class Tuning(Result):
     model: str
     batch: int
     img_size: int | None
-    weights: Literal["random", "pretrained", "checkpoint"]
+    weights: Weights
     inputs: InputsSpec
     gpu: GpuEntry
     min_sqnr_db: float | None

@@ -18,6 +18,7 @@ from trtbench.specs.build import (
     TimingCacheMode,
 )
 from trtbench.specs.environment import EnvironmentSpec
+from trtbench.specs.gate import Condition
 from trtbench.specs.gpu import FigureSource, GpuSpec
 from trtbench.specs.grid import Grid
 from trtbench.specs.model import (
@@ -46,6 +47,7 @@ __all__ = [
     "BuilderOptions",
     "CalibrationSpec",
     "CheckpointSpec",
+    "Condition",
     "EnvironmentSpec",
     "ExportSpec",
     "FigureSource",

@@ -15,6 +15,10 @@ RecipeField = Annotated[
 ]
 
 
+Weights = Literal["random", "pretrained", "checkpoint"]
+"""Where the weights of a model come from."""
+
+
 class CheckpointSpec(Spec):
     """A weight file, identified by its content."""
 
@@ -33,7 +37,12 @@ class ModelSpec(Spec):
     seed: Seed = Field(default=0, description="of the random weights, when there are no others")
 
     @property
-    def weights(self) -> str:
+    def weights(self) -> Weights:
+        """Where its weights come from."""
+        return "pretrained" if self.pretrained else "checkpoint" if self.checkpoint else "random"
+
+    @property
+    def weights_name(self) -> str:
         """Where the weights come from, without the folder of a checkpoint."""
         if self.checkpoint is not None:
             return Path(self.checkpoint.path).name
@@ -81,9 +90,11 @@ class InputsSpec(Spec):
     """The images to compare on; ``directory=None`` stands for seeded synthetic images.
 
     A directory holds one folder of images a class. ``sha256`` identifies the chosen images and their classes.
+    ``is_calibration``: the directory is that of the calibration, in any layout, and no class is known.
     """
 
     directory: str | None = None
+    is_calibration: bool = False
     sha256: str | None = None
     samples: int = Field(default=32, gt=0)
     seed: Seed = 0

@@ -1,12 +1,10 @@
-"""Which recipes no other one beats, which of them to confirm, and which one wins."""
+"""Which recipes no other one beats, and which of them to confirm."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
 
-AS_FAST = 0.01
-"""Predicted times that are closer than this rank by error: estimates are no better."""
 _SPREAD = 5
 _AROUND = (-1, 0, 1)
 _PER_ROUND = 3
@@ -46,9 +44,3 @@ def next_choice(count: int, meets: Mapping[int, bool]) -> list[int]:
     between = [place for place in range(failing + 1, passing) if place not in meets]
     step = max(1, round(len(between) / _PER_ROUND))
     return between[::-1][::step][:_PER_ROUND][::-1]
-
-
-def fastest(items: Sequence[T], time_of: Callable[[T], float], error_of: Callable[[T], float]) -> T:
-    """The fastest; of those as fast within ``AS_FAST``, the one with the least error."""
-    limit = min(map(time_of, items)) * (1 + AS_FAST)
-    return min((item for item in items if time_of(item) <= limit), key=error_of)

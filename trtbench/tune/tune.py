@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from shutil import rmtree
-from typing import Literal
 
 from trtbench.compare import compare
 from trtbench.compare.grid import prepared_cells
+from trtbench.compare.recommend import fastest
 from trtbench.compare.timing import why_not_timed
 from trtbench.predict.fitted import calibration_of
 from trtbench.predict.listing import gpu_entry
@@ -14,11 +14,10 @@ from trtbench.predict.speedup import predicted_speedup
 from trtbench.progress import OnStep, silent
 from trtbench.results import TunedRow, Tuning
 from trtbench.runtimes import runtime_entry
-from trtbench.specs import BuildSpec, GpuSpec, Grid, ModelSpec, TuneSpec
+from trtbench.specs import BuildSpec, GpuSpec, Grid, TuneSpec
 from trtbench.specs.recipe import Recipe
 from trtbench.store.artifacts import Store
 from trtbench.store.results import save_result
-from trtbench.tune.front import fastest
 from trtbench.tune.journals import open_journals
 from trtbench.tune.search import Search, estimates_were_off
 from trtbench.tune.space import BASELINE, not_searched
@@ -101,7 +100,7 @@ def _without_times(search: Search, rows: Sequence[TunedRow]) -> Tuning:
         model=spec.export.model.name,
         batch=spec.export.batch,
         img_size=spec.export.model.img_size,
-        weights=_weights(spec.export.model),
+        weights=spec.export.model.weights,
         inputs=search.inputs,
         gpu=gpu_entry(search.gpu),
         min_sqnr_db=spec.min_sqnr_db,
@@ -115,10 +114,6 @@ def _without_times(search: Search, rows: Sequence[TunedRow]) -> Tuning:
         not_searched=not_searched(search.build.backend),
         failures=search.failures(),
     )
-
-
-def _weights(model: ModelSpec) -> Literal["random", "pretrained", "checkpoint"]:
-    return "pretrained" if model.pretrained else "checkpoint" if model.checkpoint else "random"
 
 
 def _with_winner(tuning: Tuning) -> Tuning:

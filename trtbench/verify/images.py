@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trtbench.errors import ArtifactError, SpecError
-from trtbench.export.calibration import IMAGE_SUFFIXES, image_files
-from trtbench.specs import InputsSpec, ModelSpec
+from trtbench.export.calibration import IMAGE_SUFFIXES, image_files, resolve_calibration
+from trtbench.specs import CalibrationSpec, InputsSpec, ModelSpec
 from trtbench.store.files import file_record
 
 CLASS_MAP = "class_map.txt"
@@ -27,11 +27,13 @@ _SHOWN = 3
 class VerificationImages:
     """The chosen images: files with their classes, none for synthetic images; ``spec`` carries their hash.
 
+    Images of a calibration have no class.
+
     ``notes`` say where the class of a folder is a guess.
     """
 
     spec: InputsSpec
-    files: tuple[tuple[Path, int], ...] = ()
+    files: tuple[tuple[Path, int | None], ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -42,7 +44,7 @@ class VerificationImages:
 
 @dataclass(frozen=True)
 class ImageBatch:
-    """Images ``(B, C, H, W)``; ``labels`` ``(B,)`` are absent for synthetic images."""
+    """Images ``(B, C, H, W)``; ``labels`` ``(B,)`` are absent where no class is known."""
 
     images: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64] | None
@@ -76,6 +78,8 @@ def choose_images(spec: InputsSpec, classes: int | None) -> VerificationImages:
     """
     if spec.directory is None:
         return VerificationImages(spec.model_copy(update={"sha256": None}))
+    if spec.is_calibration:
+        return _calibration_images(spec)
     directory = Path(spec.directory)
     images = {folder.name: _image_files(folder) for folder in class_folders(directory)}
     if not any(images.values()):
@@ -93,6 +97,13 @@ def choose_images(spec: InputsSpec, classes: int | None) -> VerificationImages:
             "they are others than before; leave sha256 out to use them"
         )
     return VerificationImages(spec.model_copy(update={"sha256": found}), tuple(files), notes)
+
+
+def _calibration_images(spec: InputsSpec) -> VerificationImages:
+    """Those that calibrate the quantizers where as many are asked for, with the same seed."""
+    chosen = resolve_calibration(CalibrationSpec(**spec.model_dump(exclude={"is_calibration"})))
+    files = tuple((path, None) for path in chosen.paths)
+    return VerificationImages(spec.model_copy(update={"sha256": chosen.spec.sha256}), files, chosen.notes)
 
 
 def load_batches(
@@ -113,7 +124,7 @@ def load_batches(
 
 
 def _read_batches(
-    files: Sequence[tuple[Path, int]], model: ModelSpec, shape: tuple[int, ...], size: int
+    files: Sequence[tuple[Path, int | None]], model: ModelSpec, shape: tuple[int, ...], size: int
 ) -> Iterator[ImageBatch]:
     from trtbench.verify.preprocess import Preprocessor
 
@@ -124,7 +135,7 @@ def _read_batches(
         labels = [label for image, label in read if not isinstance(image, str)]
         yield ImageBatch(
             np.stack(pixels) if pixels else np.empty((0, *shape), np.float32),
-            np.array(labels, np.int64),
+            None if None in labels else np.array(labels, np.int64),
             tuple(note for note, _ in read if isinstance(note, str)),
         )
 

@@ -46,7 +46,13 @@ def fidelity_of(onnx: OnnxArtifact, reference: Reference, store: Store, on_step:
         fidelity = _fidelity(model, reference, _compare(model, reference, on_step))
         save_result(store, name, fidelity)
     images = reference.images  # where they lie and are called has no part in what is stored
-    return fidelity.model_copy(update={"inputs": images.spec, "notes": (*images.notes, *fidelity.notes)})
+    return fidelity.model_copy(
+        update={
+            "inputs": images.spec,
+            "notes": (*images.notes, *fidelity.notes),
+            "weights": reference.onnx.manifest.spec.model.weights,
+        }
+    )
 
 
 def _identity(onnx: OnnxArtifact, reference: Reference) -> str:
@@ -56,7 +62,7 @@ def _identity(onnx: OnnxArtifact, reference: Reference) -> str:
             "runtime": runtime_name(),
             "onnx": onnx.manifest.files[0].sha256,
             "reference": reference.onnx.manifest.files[0].sha256,
-            "images": reference.images.spec.model_dump(mode="json", exclude={"directory"}),
+            "images": reference.images.spec.model_dump(mode="json", exclude={"directory", "is_calibration"}),
         }
     )[:16]
 

@@ -51,11 +51,14 @@ def load_reference(spec: ExportSpec, store: Store, inputs: InputsSpec, on_step: 
         SpecError: the model or the images are not there.
         TrtbenchError: the FP32 model cannot be exported.
     """
-    if inputs.directory is not None:
+    if inputs.directory is not None and not inputs.is_calibration:
         class_folders(Path(inputs.directory))  # before minutes of work
     fp32 = spec.model_copy(update={"recipe": _FP32, "sparsity_method": None, "calibration": None})
     onnx, _ = export(fp32, store, lambda step: on_step(replace(step, text=f"reference: {step.text}")))
     on_step(Step("verify", "choose the images"))
+    if inputs.directory is not None:
+        # Images are read in a thread while others export: timm fails where two threads import it at once.
+        import trtbench.verify.preprocess  # noqa: F401
     output = onnx.manifest.outputs[0]
     return Reference(onnx, choose_images(inputs, output.shape[-1] if output.name == LOGITS else None))
 

@@ -13,30 +13,40 @@ from trtbench.report.text.keys import environment_line, environment_names, keyed
 from trtbench.report.text.measurement import render_failure
 from trtbench.report.text.predicted import render_assumptions, render_predicted
 from trtbench.report.text.times import render_times
-from trtbench.results import Comparison
+from trtbench.results import NO_GPU, Comparison
 from trtbench.results.comparison import row_name
 from trtbench.units import format_count
 
 
-def render_comparison(comparison: Comparison, raw_files: Sequence[Path], console: Console) -> None:
-    """Print ``comparison``; ``raw_files``: where every sample is kept."""
+def render_comparison(
+    comparison: Comparison, raw_files: Sequence[Path], console: Console, following: str | None = None
+) -> None:
+    """Print ``comparison``: speed, accuracy, size, what ran in what, findings, and what to take.
+
+    Args:
+        comparison: what is printed.
+        raw_files: where every sample is kept.
+        console: where it is printed.
+        following: the command to run next.
+    """
     versions = environment_names(comparison.rows)
     comparison = comparison.model_copy(update={"rows": keyed(comparison.rows, versions).rows})
     render_head(comparison, console)
-    render_compiled(comparison.rows, versions, console)
+    render_times(comparison, versions, raw_files, console)
     render_predicted(comparison, versions, console)
     render_assumptions(comparison.rows, console, of_all=False)
-    render_times(comparison, versions, raw_files, console)
+    render_compiled(comparison.rows, versions, console)
     render_failures(comparison, console)
     _render_differences(comparison, versions, console)
     _render_findings(comparison, console)
+    render_recommendations(comparison, following, console)
 
 
 def render_head(comparison: Comparison, console: Console) -> None:
     """Print what was compared, and where."""
     console.print(_headline(comparison), soft_wrap=True)
     if comparison.not_timed is not None:
-        console.print(Text(f"not timed: {comparison.not_timed}", style="dim"), soft_wrap=True)
+        console.print(Text(_why_not_timed(comparison, comparison.not_timed)), soft_wrap=True)
     for record in comparison.environments:
         style = "dim" if record.contents else "red"
         console.print(Text(environment_line(record), style=style), soft_wrap=True)
@@ -64,11 +74,22 @@ def _headline(comparison: Comparison) -> Text:
     return Text.assemble((subject, "bold"), *told, *_what_is_missing(comparison))
 
 
+def _why_not_timed(comparison: Comparison, reason: str) -> str:
+    """Why some or all rows have no times, and what all others are worth."""
+    line = reason if reason == NO_GPU else f"not timed: {reason}"
+    evidence = " and ".join(kind for kind in comparison.evidence if kind in ("compiled", "predicted"))
+    return line if _is_timed(comparison) or not evidence else f"{line}: {evidence} evidence only"
+
+
+def _is_timed(comparison: Comparison) -> bool:
+    return any(row.measured and row.measured.series for row in comparison.rows)
+
+
 def _what_is_missing(comparison: Comparison) -> tuple[str, ...]:
-    is_timed = any(row.measured and row.measured.series for row in comparison.rows)
+    is_said = _is_timed(comparison) or comparison.not_timed is not None
     is_built = any(row.engine for row in comparison.rows)
     nothing = "; nothing was compiled" * (bool(to_compile(comparison.rows)) and not is_built)
-    return (nothing, "; nothing here was timed on a GPU" * (not is_timed))
+    return (nothing, "; nothing here was timed on a GPU" * (not is_said))
 
 
 def render_failures(comparison: Comparison, console: Console) -> None:
@@ -85,6 +106,16 @@ def _render_differences(comparison: Comparison, versions: Mapping[str, str], con
         before, after = rows[each.before], rows[each.after]
         names = (versions[before.environment], versions[after.environment])
         render_difference(row_name(before, fields), names, each.diff, console)
+
+
+def render_recommendations(comparison: Comparison, following: str | None, console: Console) -> None:
+    """Print which row to take, what may change that, and ``following``, the command to run next."""
+    for each in comparison.recommendations:
+        console.print(Text.assemble(("\nrecommended: ", "bold"), each.text), soft_wrap=True)
+        if each.uncertain:
+            console.print(Text(f"uncertain: {'; '.join(each.uncertain)}"), soft_wrap=True)
+    if following is not None:
+        console.print(Text(f"next: {following}"), soft_wrap=True)
 
 
 def _render_findings(comparison: Comparison, console: Console) -> None:

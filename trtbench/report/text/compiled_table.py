@@ -1,40 +1,52 @@
-"""What the compiler made of each row as text: one line an engine, then what each role was compiled to."""
+"""What the compiler made of each row as text: accuracy, size and kernels, then what each role runs in."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
+from trtbench.report.text.fidelity import fidelity_basis, format_share, format_sqnr, sqnr_scale
 from trtbench.report.text.keys import SHAPE, keyed, telling
-from trtbench.report.text.tables import is_wide, table_of
+from trtbench.report.text.tables import Cell, print_columns, print_crossed
 from trtbench.results import ComparisonRow, CompiledSummary, EngineSummary, Fidelity, RoleCoverage
 from trtbench.results.comparison import row_name
 from trtbench.runtimes import runtime_entry
 from trtbench.units import format_bytes
 
-_SQNR, _WEIGHTS, _ACTIVATIONS = "SQNR\ndB", "weights", "activa-\ntions"
-_PRECISIONS, _ATTENTION = "GEMM FLOPs run in", "attn"
-_CELLS: dict[str, Callable[[ComparisonRow, CompiledSummary, EngineSummary], str]] = {
-    _PRECISIONS: lambda row, compiled, engine: format_shares(compiled.gemm_flops_share),
-    _ATTENTION: lambda row, compiled, engine: compiled.attention_precision or "none",
-    _SQNR: lambda row, compiled, engine: _format_sqnr(row.fidelity),
-    "GEMM\nkernels": lambda row, compiled, engine: str(compiled.gemm_kernels),
-    "other\nkernels": lambda row, compiled, engine: str(compiled.other_kernels),
-    "bytes of\nothers": lambda row, compiled, engine: format_bytes(compiled.other_bytes),
-    _WEIGHTS: lambda row, compiled, engine: format_bytes(compiled.weight_bytes),
-    _ACTIVATIONS: lambda row, compiled, engine: format_bytes(compiled.activation_bytes),
-    "engine": lambda row, compiled, engine: format_bytes(engine.size_bytes),
+_PRECISIONS, _ATTENTION = "GEMMs run in", "attention"
+_ACCURACY: dict[str, Callable[[Fidelity], str]] = {
+    "top-1": lambda found: format_share(found.top1),
+    "SQNR\ndB": lambda found: format_sqnr(found.sqnr_db),
 }
+_COMPILED: dict[str, Callable[[CompiledSummary, EngineSummary], str]] = {
+    "engine\nfile": lambda compiled, engine: format_bytes(engine.size_bytes),
+    "weights": lambda compiled, engine: format_bytes(compiled.weight_bytes),
+    "activa-\ntions": lambda compiled, engine: format_bytes(compiled.activation_bytes),
+    _PRECISIONS: lambda compiled, engine: format_shares(compiled.gemm_flops_share),
+    _ATTENTION: lambda compiled, engine: compiled.attention_precision or "none",
+    "GEMM\nkernels": lambda compiled, engine: str(compiled.gemm_kernels),
+    "other\nkernels": lambda compiled, engine: str(compiled.other_kernels),
+    "their\ntraffic": lambda compiled, engine: format_bytes(compiled.other_bytes),
+}
+_LEGEND = (
+    "GEMMs: matrix products outside attention, by share of FLOPs",
+    "other kernels: neither GEMMs nor attention, such as norms, GELU, quantisers and copies; their traffic: "
+    "the bytes they read and write, at most, since caches hold some",
+)
 
 
 def render_compiled(rows: Sequence[ComparisonRow], versions: Mapping[str, str], console: Console) -> None:
     """Print what was compiled, if anything was; ``versions``: what tables call each environment."""
-    if not any(row.compiled for row in rows):
-        return
-    _render_engines(to_compile(rows), versions, console)
-    for fidelity in [row.fidelity for row in rows if row.fidelity][:1]:
-        console.print(Text(_what_sqnr_is(fidelity), style="dim"), soft_wrap=True)
-    if not telling(rows) & {*SHAPE, "environment"}:
+    verified = [row.fidelity for row in rows if row.fidelity]
+    if any(row.compiled for row in rows):
+        _render_engines(to_compile(rows), versions, console)
+    elif verified:
+        _render_accuracy([row for row in rows if row.fidelity], versions, console)
+    for line in _legend(verified, any(row.compiled for row in rows)):
+        console.print(Text(line, style="dim"), soft_wrap=True)
+    for note in dict.fromkeys(note for found in verified for note in found.notes):
+        console.print(Text(f"note: {note}"), soft_wrap=True)
+    if not telling(rows) & {*SHAPE, "environment"} and any(row.compiled for row in rows):
         _render_roles([row for row in rows if row.compiled], console)
 
 
@@ -57,55 +69,63 @@ def format_shares(shares: Mapping[str, float]) -> str:
 
 
 def _render_engines(rows: Sequence[ComparisonRow], versions: Mapping[str, str], console: Console) -> None:
-    """One line a row; a narrow console shows no activations, and beside several keys no weights."""
+    """One line a row: accuracy, size, then what ran in what; the first cell says what failed."""
     keys = keyed(rows, versions)
-    shown = {
-        _SQNR: any(row.fidelity for row in rows),
-        _WEIGHTS: is_wide(console) or len(keys.headers) == 1,
-        _ACTIVATIONS: is_wide(console),
+    columns: dict[str, list[Cell]] = {**_accuracy(keys.rows)}
+    for header, cell in _COMPILED.items():
+        columns[header] = [
+            cell(row.compiled, row.engine) if row.compiled and row.engine else "" for row in keys.rows
+        ]
+    first = next(iter(columns.values()))
+    for line, row in enumerate(keys.rows):
+        if row.compiled is None:
+            first[line] = Text("failed", "red")
+    print_columns(console, keys.columns(), columns, (_PRECISIONS, _ATTENTION, *keys.texts))
+
+
+def _render_accuracy(rows: Sequence[ComparisonRow], versions: Mapping[str, str], console: Console) -> None:
+    """One line a row of which no engine was built."""
+    keys = keyed(rows, versions)
+    print_columns(console, keys.columns(), _accuracy(keys.rows), keys.texts)
+
+
+def _accuracy(rows: Sequence[ComparisonRow]) -> dict[str, list[Cell]]:
+    """Columns that a row has something for."""
+    columns: dict[str, list[Cell]] = {
+        header: [cell(row.fidelity) if row.fidelity else "-" for row in rows]
+        for header, cell in _ACCURACY.items()
     }
-    columns = {header: cell for header, cell in _CELLS.items() if shown.get(header, True)}
-    wraps = (*keys.texts, _PRECISIONS)
-    table = table_of(console, *keys.headers, *columns, text=(_ATTENTION, *wraps), wraps=wraps)
-    for key, row in zip(keys.lines(), keys.rows, strict=True):
-        cells = (
-            [cell(row, row.compiled, row.engine) for cell in columns.values()]
-            if row.compiled and row.engine
-            else ["[red]failed[/red]"]
-        )
-        table.add_row(*map(Text, key), *cells)
-    console.print(table)
+    return {header: cells for header, cells in columns.items() if {*cells} != {"-"}}
 
 
-def _what_sqnr_is(fidelity: Fidelity) -> str:
-    images = "images" if fidelity.inputs.directory else "synthetic images"
-    return f"SQNR of the logits against the FP32 model: emulated on a CPU, {fidelity.samples} {images}"
-
-
-def _format_sqnr(fidelity: Fidelity | None) -> str:
-    if fidelity is None:
-        return "-"
-    return "exact" if fidelity.sqnr_db is None else f"{fidelity.sqnr_db:.1f}"
+def _legend(verified: Sequence[Fidelity], is_compiled: bool) -> Iterable[str]:
+    """What the numbers are of, and what they mean."""
+    for found in verified[:1]:
+        reference = f"; FP32: top-1 {found.reference.top1:.1%}" if found.reference.top1 is not None else ""
+        basis = fidelity_basis(found.inputs, found.samples, found.weights)
+        yield f"SQNR of the logits against FP32: emulated on a CPU, {basis}{reference}"
+        yield sqnr_scale()
+    if is_compiled:
+        yield from _LEGEND
 
 
 def _render_roles(rows: Sequence[ComparisonRow], console: Console) -> None:
-    """One line a role, one column a row: what it compiled to, and what was asked if that differs."""
-    names = [row_name(row, telling(rows)) for row in rows]
-    table = table_of(console, "role", "FLOPs", *names, text=("role", *names), wraps=("role", *names))
+    """What each role of each row compiled to, and what was asked if that differs."""
     coverages = [row.compiled.by_role for row in rows if row.compiled]
     total = sum(role.flops for role in coverages[0].values()) or 1
-    for name in dict.fromkeys(role for coverage in coverages for role in coverage):
-        flops = next(coverage[name].flops for coverage in coverages if name in coverage)
-        table.add_row(
-            name, f"{flops / total:.1%}", *(_role_cell(coverage.get(name)) for coverage in coverages)
-        )
-    console.print(table)
+    roles = list(dict.fromkeys(role for coverage in coverages for role in coverage))
+    flops = [next(each[role].flops for each in coverages if role in each) for role in roles]
+    names = [row_name(row, telling(rows)) for row in rows]
+    columns: dict[str, list[Cell]] = {"FLOPs": [f"{each / total:.1%}" for each in flops]}
+    for name, coverage in zip(names, coverages, strict=True):
+        columns[name] = [_role_cell(coverage.get(role)) for role in roles]
+    print_crossed(console, "role", roles, "recipe", columns, text=(*names, *roles))
 
 
-def _role_cell(role: RoleCoverage | None) -> str:
+def _role_cell(role: RoleCoverage | None) -> Text:
     if role is None or not role.compiled:
-        return "-"
+        return Text("-")
     ran = format_shares(role.compiled)
     if role.asked is None or set(role.compiled) == {role.asked}:
-        return ran
-    return f"[yellow]{ran}[/yellow] (asked {role.asked})"
+        return Text(ran)
+    return Text.assemble((ran, "yellow"), f" (asked {role.asked})")

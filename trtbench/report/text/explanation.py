@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trtbench.report.text.gpus import ERRORS, kernel_times
-from trtbench.report.text.tables import is_wide, table_of
+from trtbench.report.text.tables import is_wide, table_of, width_of
 from trtbench.results import Ceiling, Explanation, Step, Waterfall
 
 STEPS: dict[Step, str] = {
@@ -27,7 +27,7 @@ STEPS: dict[Step, str] = {
     "misses": "L2 misses: DRAM traffic",
 }
 _SHOWN_MS = 0.0005
-_NARROW_BAR, _WIDE_BAR = 22, 40
+_LEAST_BAR, _NARROW_BAR, _WIDE_BAR = 6, 22, 40
 EVIDENCE = {"compiled": "compiled", "repriced": "re-priced"}
 
 
@@ -58,19 +58,26 @@ def _print(console: Console, text: str, style: str = "") -> None:
 
 
 def _waterfall(explanation: Explanation, console: Console) -> Table:
-    """One line a step, its bar beginning where that of the step before ended."""
+    """One line a step, its bar beginning where that of the step before ended; no bars without room."""
+    most = _WIDE_BAR if is_wide(console) else _NARROW_BAR
+    bare = _steps(explanation, console, bar_width=0)
+    room = console.width - width_of(bare, console) - 2
+    return _steps(explanation, console, min(most, room)) if room >= _LEAST_BAR else bare
+
+
+def _steps(explanation: Explanation, console: Console, bar_width: int) -> Table:
     own, fp16 = explanation.waterfall, explanation.fp16
-    compared = own != fp16
-    step, times = "from the ideal to the predicted time", (f"{own.recipe}\nms", f"{fp16.recipe}\nms")
-    headers = (step, times[0], "", *times[1:] * compared)
+    compared, has_bars = own != fp16, bar_width > 0
+    step, times = "from the ideal\nto the predicted time", (f"{own.recipe}\nms", f"{fp16.recipe}\nms")
+    headers = (step, times[0], *[""] * has_bars, *times[1:] * compared)
     table = table_of(console, *headers, text=(step, ""), wraps=times)
-    width = _WIDE_BAR if is_wide(console) else _NARROW_BAR
-    scale = width / own.predicted_ms
+    scale = bar_width / own.predicted_ms
     begin = 0.0
     for (label, ms), (_, base) in zip(_lines(own), _lines(fp16), strict=True):
         begin = 0.0 if label == "predicted" else begin
         if max(ms, base) >= _SHOWN_MS:
-            table.add_row(label, _ms(ms), _bar(begin * scale, ms * scale), *(_ms(base),) * compared)
+            bar = [_bar(begin * scale, ms * scale)] * has_bars
+            table.add_row(label, _ms(ms), *bar, *(_ms(base),) * compared)
         begin += ms
     return table
 

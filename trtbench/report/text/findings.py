@@ -1,5 +1,6 @@
 """Findings as text for people."""
 
+import re
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -7,8 +8,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from trtbench.results import Finding
+from trtbench.units import format_count
 
 _STYLES = {"error": "red", "warning": "yellow", "info": "cyan"}
+_MOST_KINDS, _LONGEST_NAME = 3, 45
 _RANKS = {"error": 0, "warning": 1, "info": 2}
 
 
@@ -24,6 +27,8 @@ def render_findings(findings: Sequence[tuple[str, Finding]], console: Console) -
     for (_, _, hint), group in sorted(groups.items(), key=lambda item: item[0][0]):
         for subject, finding in group:
             console.print(_head(subject, finding))
+            if finding.layers:
+                console.print(Padding(Text(f"layers: {format_layers(finding.layers)}"), (0, 0, 0, 2)))
         if hint:
             console.print(Padding(Text(f"-> {hint}"), (0, 0, 0, 2)))
 
@@ -38,6 +43,22 @@ def render_noted(findings: Sequence[tuple[str, Finding]], console: Console, wher
     if notes:
         told = ", ".join(f"{code} ({', '.join(subjects)})" for code, subjects in notes.items())
         console.print(Text(f"further notes, in full with {where}: {told}", style="dim"))
+
+
+def format_layers(layers: Sequence[str]) -> str:
+    """Names of layers: one for all that differ in numbers only, and the first few of them."""
+    kinds: dict[str, list[str]] = {}
+    for name in layers:
+        kinds.setdefault(_short(re.sub(r"\d+", "#", name)), []).append(name)
+    shown = [_short(names[0]) + f" and {len(names) - 1} alike" * (len(names) > 1) for names in kinds.values()]
+    others = sum(map(len, [*kinds.values()][_MOST_KINDS:]))
+    return ", ".join(shown[:_MOST_KINDS]) + f" and {format_count(others, 'other')}" * bool(others)
+
+
+def _short(name: str) -> str:
+    """A long name without its middle."""
+    half = (_LONGEST_NAME - 3) // 2
+    return name if len(name) <= _LONGEST_NAME else f"{name[:half]}...{name[-half:]}"
 
 
 def _head(subject: str, finding: Finding) -> Text:

@@ -33,6 +33,10 @@ class Keyed:
         """Headers of columns that hold no numbers."""
         return tuple(each for each in self.headers if each not in ("pixels", "batch"))
 
+    def columns(self) -> dict[str, list[str]]:
+        """The cells of ``lines`` by header."""
+        return {header: [line[at] for line in self.lines()] for at, header in enumerate(self.headers)}
+
     def lines(self) -> list[tuple[str, ...]]:
         """The cells, blank from the left as far as they repeat the line above."""
         lines, above = [], ("",) * len(self.headers)

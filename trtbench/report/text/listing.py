@@ -114,5 +114,5 @@ def _export_cells(spec: ExportSpec) -> tuple[str, str, str, str, str]:
         str(spec.recipe),
         str(spec.batch),
         str(model.img_size or "-"),
-        model.weights,
+        model.weights_name,
     )

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from trtbench.report.text.gpus import ERRORS, kernel_times
 from trtbench.report.text.keys import keyed
-from trtbench.report.text.tables import table_of
+from trtbench.report.text.tables import Cell, print_columns
 from trtbench.results import Comparison, ComparisonRow, PredictedSpeedup, Prediction
 
 
@@ -69,19 +69,21 @@ def _render_times(
     keys = keyed(rows, versions)
     found = {each.arm: each for each in speedups}
     coverage = next(f"{row.predicted.coverage:.0%}" for row in rows if row.predicted)
-    columns = ["predicted\nms", f"{coverage} interval\nms", "predicted\nimages/s"]
-    columns += ["predicted\nspeed-up", "interval"] * bool(found)
-    table = table_of(console, *keys.headers, *columns, text=keys.texts, wraps=keys.texts)
-    for key, row in zip(keys.lines(), keys.rows, strict=True):
-        cells = _cells(row.predicted, found.get(row.key)) if row.predicted else ["-"]
-        table.add_row(*map(Text, key), *cells)
-    console.print(table)
+    headers = ["predicted\nms", f"{coverage} interval\nms", "predicted\nspeed-up", "interval", "images/s"]
+    lines = [_cells(row.predicted, found.get(row.key)) for row in keys.rows]
+    columns: dict[str, list[Cell]] = {
+        header: [line[at] for line in lines] for at, header in enumerate(headers) if any(x[at] for x in lines)
+    }
+    print_columns(console, keys.columns(), columns, keys.texts)
 
 
-def _cells(prediction: Prediction, speedup: PredictedSpeedup | None) -> list[str]:
-    low, high = map(format_ms, prediction.interval_ms)
-    cells = [format_ms(prediction.gpu_compute_ms), f"{low} to {high}", f"{prediction.images_per_s:.0f}"]
+def _cells(prediction: Prediction | None, speedup: PredictedSpeedup | None) -> tuple[str, str, str, str, str]:
+    if prediction is None:
+        return "-", "", "", "", ""
+    ratio, ratios = "", ""
     if speedup is not None:
         low_ratio, high_ratio = speedup.interval
-        cells += [f"{speedup.ratio:.2f}x", f"{low_ratio:.2f} to {high_ratio:.2f}"]
-    return cells
+        ratio, ratios = f"{speedup.ratio:.2f}x", f"{low_ratio:.2f} to {high_ratio:.2f}"
+    low, high = map(format_ms, prediction.interval_ms)
+    rate = f"{prediction.images_per_s:.0f}"
+    return format_ms(prediction.gpu_compute_ms), f"{low} to {high}", ratio, ratios, rate

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from trtbench.report.text.comparison import render_failures, render_head
+from trtbench.report.text.comparison import render_failures, render_head, render_recommendations
 from trtbench.report.text.keys import environment_names, keyed, telling
 from trtbench.report.text.predicted import format_ms, render_assumptions, render_predicted
-from trtbench.report.text.tables import print_columns
+from trtbench.report.text.tables import print_columns, print_crossed
 from trtbench.results import Comparison, ComparisonRow, Prediction
 from trtbench.results.comparison import row_name
 
@@ -19,8 +19,8 @@ _SPEEDUPS = (
 )
 
 
-def render_predictions(comparison: Comparison, console: Console) -> None:
-    """Print each predicted time, then what roles and kinds of kernel it goes into, and the assumptions."""
+def render_predictions(comparison: Comparison, console: Console, following: str | None = None) -> None:
+    """Print each predicted time, what it goes into, what it assumes, and ``following``, the next command."""
     versions = environment_names(comparison.rows)
     comparison = comparison.model_copy(update={"rows": keyed(comparison.rows, versions).rows})
     predicted = [(row, row.predicted) for row in comparison.rows if row.predicted]
@@ -37,6 +37,7 @@ def render_predictions(comparison: Comparison, console: Console) -> None:
     if comparison.predicted_speedups:
         console.print(Text(_SPEEDUPS), soft_wrap=True)
     render_assumptions(comparison.rows, console)
+    render_recommendations(comparison, following, console)
 
 
 def _render_curves(predicted: _Predicted, console: Console) -> None:
@@ -55,16 +56,16 @@ def _render_curves(predicted: _Predicted, console: Console) -> None:
 
     columns = {f"batch {batch}": [cell(name, batch) for name in names] for batch in batches}
     console.print(Text("\npredicted ms and images/s by batch"))
-    print_columns(console, "recipe", names, columns)
+    print_columns(console, {"recipe": names}, columns, ("recipe",))
 
 
 def _render_parts(part: str, sums: Sequence[tuple[str, Mapping[str, float]]], console: Console) -> None:
-    """One line a role or kind of kernel, the longest of the first column first; one column a row."""
+    """One line a role or kind of kernel, the longest of the first row first; turned with many rows."""
     parts = list(dict.fromkeys(name for _, found in sums for name in found))
     columns = {key: [_part(found, name) for name in parts] for key, found in sums}
     heading = {"role": "role", "kernel": "kind of kernel"}[part]
     console.print(Text(f"\npredicted ms by {heading}, and share"))
-    print_columns(console, part, [_NAMES.get(name, name) for name in parts], columns)
+    print_crossed(console, part, [_NAMES.get(name, name) for name in parts], "recipe", columns)
 
 
 def _part(found: Mapping[str, float], name: str) -> str:

@@ -11,11 +11,13 @@ from trtbench.results import Comparison, Measurement
 from trtbench.store.results import Stored
 
 
-def render_stored(result: Stored, raw_files: Sequence[Path], console: Console) -> None:
-    """Print a result by its kind, and where what was measured is kept."""
+def render_stored(
+    result: Stored, raw_files: Sequence[Path], console: Console, following: str | None = None
+) -> None:
+    """Print a result by its kind, where what was measured is kept, and the command to run next."""
     match result:
         case Comparison():
-            render_comparison(result, raw_files, console)
+            render_comparison(result, raw_files, console, following)
         case Measurement():
             render_measurement(result, raw_files, console)
         case _:

@@ -3,19 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from trtbench.measure.stop import relative_half_width
 from trtbench.report.text.keys import SHAPE, Keyed, keyed
 from trtbench.report.text.measurement import evidence, format_rate, render_raw_files
-from trtbench.report.text.tables import fits, table_of
+from trtbench.report.text.tables import Cell, fits, print_columns, table_with
 from trtbench.results import Comparison, ComparisonRow, Statistic, Verdict, VerdictWord
 from trtbench.results.comparison import row_name
 
-_Columns = dict[str, Sequence[RenderableType]]
+_Columns = dict[str, list[Cell]]
 _BAR, _BAR_WIDTH = "", 12
 _INTERVAL = "95 % interval"
 _STYLES: dict[VerdictWord, str] = {
@@ -43,29 +42,26 @@ def render_times(
     keys = keyed([row for row in comparison.rows if row.measured or row.status == "failed"], versions)
     arms = [(row_name(row, set(keys.fields) - set(SHAPE)), row.measured) for row in keys.rows]
     console.print(Text(evidence([(name, each) for name, each in arms if each])), soft_wrap=True)
-    console.print(_table(keys, comparison.verdicts, console))
+    _render_table(keys, comparison.verdicts, console)
     _render_verdicts(comparison, console)
     render_raw_files(raw_files, console)
 
 
-def _table(keys: Keyed, verdicts: Sequence[Verdict], console: Console) -> Table:
-    """Curves have bars, and the intervals of their speed-ups, where no cell has to be wrapped for them."""
-    curves, judged = _curves(keys), _judged(keys, verdicts)
-    columns = {**_times(keys), **curves, **judged}
-    for left_out in ((), (_BAR,), (_BAR, _INTERVAL)) if curves else ((),):
-        shown = {header: cells for header, cells in columns.items() if header not in left_out}
-        table = table_of(console, *keys.headers, *shown, text=("verdict", *keys.texts), wraps=keys.texts)
-        for key, *cells in zip(keys.lines(), *shown.values(), strict=True):
-            table.add_row(*map(Text, key), *cells)
-        if fits(table, console):
-            break
-    return table
+def _render_table(keys: Keyed, verdicts: Sequence[Verdict], console: Console) -> None:
+    """Curves have bars where all columns have room beside them."""
+    columns: dict[str, list[Cell]] = {**_times(keys), **_curves(keys), **_judged(keys, verdicts)}
+    text = ("verdict", *keys.texts)
+    if _BAR in columns and not fits(
+        table_with(console, keys.columns(), columns, list(columns), text), console
+    ):
+        del columns[_BAR]
+    print_columns(console, keys.columns(), columns, text)
 
 
 def _times(keys: Keyed) -> _Columns:
-    mains = [_main(row) for row in keys.rows]
+    mains = [row.measured.main if row.measured else None for row in keys.rows]
     return {
-        "median ms": [f"{main.median:.4f}" if main else "[red]failed[/red]" for main in mains],
+        "median ms": [f"{main.median:.4f}" if main else Text("failed", "red") for main in mains],
         "95 %": [_half_width(main) if main else "" for main in mains],
         "images/s": [format_rate(rate) if (rate := _rate(row)) else "" for row in keys.rows],
     }
@@ -88,7 +84,8 @@ def _curves(keys: Keyed) -> _Columns:
         for arm, rate in zip(arms, rates, strict=True)
     ]
     against = f"vs batch {smallest}" if axis == "batch" else f"vs {smallest} px"
-    return {_BAR: [ProgressBar(1.0, rate / fastest, width=_BAR_WIDTH) for rate in rates], against: gains}
+    bars: list[Cell] = [ProgressBar(1.0, rate / fastest, width=_BAR_WIDTH) for rate in rates]
+    return {_BAR: bars, against: [*gains]}
 
 
 def _judged(keys: Keyed, verdicts: Sequence[Verdict]) -> _Columns:
@@ -103,11 +100,6 @@ def _judged(keys: Keyed, verdicts: Sequence[Verdict]) -> _Columns:
         ],
         "verdict": [Text(each.verdict, _STYLES[each.verdict]) if each else "" for each in found],
     }
-
-
-def _main(row: ComparisonRow) -> Statistic | None:
-    measured = row.measured
-    return measured.series.get(measured.facts.main_series) if measured and measured.facts else None
 
 
 def _rate(row: ComparisonRow) -> float | None:

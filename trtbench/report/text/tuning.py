@@ -6,19 +6,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trtbench.report.text.fidelity import fidelity_basis, format_sqnr, sqnr_scale
 from trtbench.report.text.gpus import ERRORS, kernel_times
 from trtbench.report.text.tables import table_of
-from trtbench.report.text.verify import format_sqnr
 from trtbench.results import TunedRow, Tuning
 from trtbench.specs.recipe import Precision, Recipe
 from trtbench.units import format_bytes
 
 _BASELINE = Recipe(Precision.FP16)
-_WEIGHTS = {
-    "random": "random weights",
-    "pretrained": "pretrained weights",
-    "checkpoint": "weights of a checkpoint",
-}
 
 
 def render_tuning(tuning: Tuning, following: str | None, console: Console) -> None:
@@ -49,10 +44,8 @@ def render_tuning(tuning: Tuning, following: str | None, console: Console) -> No
 def _evidence(tuning: Tuning) -> Iterator[str]:
     inputs, gpu = tuning.inputs, tuning.gpu
     yield f"times: predicted, not measured; kernel times: {kernel_times(gpu)}; {ERRORS}"
-    images = f"images of {inputs.directory}" if inputs.directory else "synthetic images"
-    is_real = tuning.weights != "random" and inputs.directory is not None
-    worth = "" if is_real else ": ranks recipes, says nothing about accuracy"
-    yield f"SQNR: emulated on a CPU, {_WEIGHTS[tuning.weights]}, {inputs.samples} {images}{worth}"
+    yield f"SQNR: emulated on a CPU, {fidelity_basis(inputs, inputs.samples, tuning.weights)}"
+    yield sqnr_scale()
     timed = next((row.measured for row in tuning.rows if row.measured), None)
     if timed is not None:
         yield f"measured: on {timed.gpu or 'a CPU'} by {timed.arm.runtime}"

@@ -1,18 +1,22 @@
 """A verification as text for people: one table of recipes, one of blocks."""
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from collections.abc import Iterator
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from trtbench.report.text.fidelity import fidelity_basis, format_share, format_sqnr, sqnr_scale
 from trtbench.report.text.findings import render_findings
 from trtbench.report.text.tables import table_of
 from trtbench.results import Fidelity, Verification, VerificationRow
-from trtbench.specs import InputsSpec
 
 
 def render_verification(verification: Verification, console: Console) -> None:
     """Print ``verification``; its evidence: ONNX files, computed on a CPU in the number formats they name."""
     console.print(_headline(verification), soft_wrap=True)
+    for line in _basis(verification):
+        console.print(Text(line, style="dim"), soft_wrap=True)
     console.print(_recipe_table(verification, console))
     compared = [row for row in verification.rows if row.fidelity and row.fidelity.per_block]
     if compared:
@@ -34,25 +38,25 @@ def render_verification(verification: Verification, console: Console) -> None:
 
 
 def _headline(verification: Verification) -> str:
-    fidelities = [row.fidelity for row in verification.rows if row.fidelity]
-    samples = fidelities[0].samples if fidelities else verification.inputs.samples
-    runtimes = sorted({fidelity.runtime for fidelity in fidelities})
+    runtimes = sorted({row.fidelity.runtime for row in verification.rows if row.fidelity})
     return (
-        f"[bold]{verification.model}[/bold]: exported models against FP32 on {samples} "
-        + escape(_source(verification.inputs))
+        f"[bold]{verification.model}[/bold]: exported models against FP32"
         + (f", computed on a CPU by {', '.join(runtimes)}" if runtimes else "")
         + "; no GPU kernel ran"
     )
 
 
-def _source(inputs: InputsSpec) -> str:
-    return f"images of {inputs.directory}" if inputs.directory else f"synthetic images (seed {inputs.seed})"
+def _basis(verification: Verification) -> Iterator[str]:
+    """On which weights and images, and what SQNR means, once something was computed."""
+    for fidelity in [row.fidelity for row in verification.rows if row.fidelity][:1]:
+        yield fidelity_basis(verification.inputs, fidelity.samples, fidelity.weights)
+        yield sqnr_scale()
 
 
 def _recipe_table(verification: Verification, console: Console) -> Table:
     fidelities = [row.fidelity for row in verification.rows if row.fidelity]
     is_labelled = any(fidelity.top1 is not None for fidelity in fidelities)
-    headers = ["cosine", "SQNR", "max error", "same top-1", "KL (nats)"]
+    headers = ["cosine", "SQNR dB", "max error", "same top-1", "KL (nats)"]
     accuracies = ["top-1", "top-5"] * is_labelled
     wraps = ("recipe", *headers)
     table = table_of(console, "recipe", *headers, *accuracies, text=("recipe",), wraps=wraps, gap=2)
@@ -62,19 +66,19 @@ def _recipe_table(verification: Verification, console: Console) -> Table:
     if is_labelled:
         reference = fidelities[0].reference
         blank = [""] * len(headers)
-        table.add_row("FP32 reference", *blank, _percent(reference.top1), _percent(reference.top5))
+        table.add_row("FP32 reference", *blank, format_share(reference.top1), format_share(reference.top5))
     return table
 
 
 def _cells(fidelity: Fidelity, is_labelled: bool) -> tuple[str, ...]:
     cells = (
         f"{fidelity.cosine:.5f}",
-        f"{format_sqnr(fidelity.sqnr_db)} dB",
+        format_sqnr(fidelity.sqnr_db),
         f"{fidelity.max_abs_error:.3g}",
-        _percent(fidelity.top1_agreement),
+        format_share(fidelity.top1_agreement),
         "-" if fidelity.kl_divergence is None else f"{fidelity.kl_divergence:.2g}",
     )
-    return (*cells, _percent(fidelity.top1), _percent(fidelity.top5)) if is_labelled else cells
+    return (*cells, format_share(fidelity.top1), format_share(fidelity.top5)) if is_labelled else cells
 
 
 def _block_table(rows: list[VerificationRow], console: Console) -> Table:
@@ -95,12 +99,3 @@ def _block_column(fidelity: Fidelity) -> dict[int, str]:
         worst = fidelity.per_block[rises.index(max(rises))].block
         cells[worst] = f"[yellow]{cells[worst]}[/yellow]"
     return cells
-
-
-def format_sqnr(sqnr_db: float | None) -> str:
-    """``31.4``, or ``inf`` where there is no error."""
-    return "inf" if sqnr_db is None else f"{sqnr_db:.1f}"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.1%}"
