@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.installed import COMMANDS, Installed, pip_environment, shell, synced_clone, uv_environment
 
-pytestmark = pytest.mark.installs
+pytestmark = [pytest.mark.installs, pytest.mark.timeout(1800)]  # pip unpacks 6 GB
 
 EXTRAS = ("export", "gpu", "ort", "rtx")
 ALL = [chosen for count in range(len(EXTRAS) + 1) for chosen in combinations(EXTRAS, count)]

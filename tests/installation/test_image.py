@@ -8,6 +8,7 @@ from support.installed import COMMANDS, Installed
 
 
 @pytest.mark.installs
+@pytest.mark.timeout(1800)
 def test_the_three_commands_work_in_the_default_image(tmp_path: Path) -> None:
     installed = Installed(make_environment(tmp_path, default_extras()), tmp_path)
     for name, command in COMMANDS.items():

@@ -33,10 +33,15 @@ def metadata_of(model: nn.Module, spec: ExportSpec) -> dict[str, str]:
     return {
         "model": spec.model.name,
         "recipe": str(spec.recipe),
-        "weights": spec.model.weights_name,
+        "weights": _weights(spec.model),
         "preprocessing": json.dumps(_preprocessing(model)),
         **({"class_names": json.dumps(names)} if names else {}),
     }
+
+
+def _weights(model: ModelSpec) -> str:
+    """A checkpoint by its hash, which identifies the artifact, and not by a name that may be another's."""
+    return model.weights_name if model.checkpoint is None else f"checkpoint, sha256 {model.checkpoint.sha256}"
 
 
 def _preprocessing(model: nn.Module) -> dict[str, object]:
