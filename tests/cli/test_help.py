@@ -12,7 +12,7 @@ from trtbench.cli.app import COMMANDS, load_command
 from trtbench.cli.groups import Given
 from trtbench.cli.refusals import Asked, refuse
 
-HEADINGS = ["Arguments", "Options", "Model", "Shape", "Compiler", "Timing", "Prediction", "Output"]
+HEADINGS = ["Arguments", "Options", "Model", "Shape", "Compiler", "Timing", "Images", "Prediction", "Output"]
 
 
 def complete(words: str, count: int) -> list[str]:

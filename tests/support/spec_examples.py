@@ -1,12 +1,10 @@
 """One example of every spec and every result."""
 
-from pathlib import Path
-
+from support.stored_examples import TRACE_REPORT
 from support.timed import MACHINE
 
 from trtbench import results
 from trtbench.errors import Code
-from trtbench.results.environments import ExpectedVersion, KnownImage
 from trtbench.specs import (
     ArmEnvironment,
     ArmSpec,
@@ -400,8 +398,6 @@ ENVIRONMENT_RECORD = results.EnvironmentRecord(
     reason="no network",
     code=Code.RUNTIME_UNAVAILABLE,
 )
-GOLDEN = Path(__file__).parents[1] / "golden" / "versions" / "comparison.json"
-ENGINE_DIFFERENCE = results.Comparison.model_validate_json(GOLDEN.read_bytes()).differences[0]
 ROOF = results.RooflineKernel(
     name="attention",
     kind="attention",
@@ -580,30 +576,12 @@ MADE_ARTIFACT = results.MadeArtifact(
 )
 MADE = results.MadeArtifacts(stage="export", rows=(MADE_ARTIFACT,))
 
-_CUDA = ExpectedVersion(version="==12.8.0.*", known="good")
-CONTAINER = results.ContainerEntry(
-    image=KnownImage(
-        image="nvcr.io/nvidia/tensorrt:25.01-py3",
-        tensorrt=ExpectedVersion(version="==10.8.0.43", known="good"),
-        cuda=_CUDA,
-        driver="570.26",
-        driver_source=None,
-        driver_oldest=None,
-        driver_oldest_source=None,
-        source="x",
-    ),
-    digest=None,
-    commands=("docker pull x",),
-)
-CONTAINERS = results.ContainerList(
-    engine=None, problem="no docker", gpus=(), no_gpu_reason="no driver", containers=(CONTAINER,)
-)
-
 EXAMPLES: tuple[Spec, ...] = (
     *(value for name, value in list(globals().items()) if isinstance(value, Spec) and name[0] != "_"),
     *ROOFLINE,
     *WATERFALL.steps[:1],
     *MACHINE.gpus[:1],
+    *TRACE_REPORT.traces[:1],
     GRID.build,
     ModelSpec(),
     ExportSpec(recipe=FP16),

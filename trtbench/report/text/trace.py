@@ -33,7 +33,7 @@ def render_trace(report: TraceReport, console: Console) -> None:
         _print(console, _head(trace), "bold")
     console.print()
     labels, columns = _metrics(report.traces)
-    print_columns(console, {"": labels}, columns)
+    print_columns(console, {"": labels}, columns, [""])
     if len(report.traces) == 1:
         _render_one(report.traces[0], console)
     else:
@@ -219,7 +219,7 @@ def _print_times(
 ) -> None:
     columns = {name: [found.get(key, "-") for key in keys] for name, found in times.items()}
     console.print()
-    print_columns(console, {header: labels}, columns)
+    print_columns(console, {header: labels}, columns, [header])
 
 
 def _category(found: CategoryTime) -> str:
