@@ -27,6 +27,7 @@ from trtbench.specs.model import (
     InputsSpec,
     ModelSpec,
     RecipeField,
+    SourceSpec,
     SparsityMethod,
 )
 from trtbench.specs.tune import TuneSpec
@@ -61,6 +62,7 @@ __all__ = [
     "Seed",
     "Shape",
     "ShapeRange",
+    "SourceSpec",
     "SparsityMethod",
     "Spec",
     "TilingLevel",
