@@ -4,7 +4,7 @@ import json
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import onnx
@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from onnx import external_data_helper
 
 from trtbench.errors import ExportError
+from trtbench.export.capture import captured_output
 from trtbench.export.checkpoint_files import weights_sha256
 from trtbench.specs import ModelSpec, SourceSpec
 from trtbench.store.files import file_record, reading
@@ -44,11 +45,10 @@ def _scratch() -> "TemporaryDirectory[str]":
 def _written(kind: str, path: str, img_size: int | None, seed: int) -> Path:
     from trtbench.export.torch_source import folder_model, function_model, write_onnx
 
-    model = folder_model(Path(path)) if kind == "folder" else function_model(path, seed)
-    number = sum(1 for _ in Path(_scratch().name).iterdir())
-    folder = Path(_scratch().name) / str(number)
-    folder.mkdir()
-    return write_onnx(model, path, img_size, folder)
+    folder = Path(mkdtemp(dir=_scratch().name))
+    with captured_output(folder / "export.log"):
+        model = folder_model(Path(path)) if kind == "folder" else function_model(path, seed)
+        return write_onnx(model, path, img_size, folder)
 
 
 def content_sha256(spec: ModelSpec) -> str:

@@ -2,8 +2,8 @@
 
 import importlib
 import sys
-import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ _TOWERS = {
 }
 """The part for images of models that also take text."""
 _CHANNELS = 3
+_SEVERAL = 2  # images: of one, torch would take the batch for a constant
 
 
 class _FirstOutput(nn.Module):
@@ -61,7 +62,7 @@ def folder_model(path: Path) -> nn.Module:
     try:
         model, loaded = kind.from_pretrained(path, local_files_only=True, output_loading_info=True)
     except Exception as error:  # transformers and safetensors raise anything
-        raise ExportError(f"--model {path}: {str(error).strip().splitlines()[0]}") from error
+        raise ExportError(f"--model {path}: {_first_line(error)}") from error
     missing = sorted(loaded["missing_keys"])
     _mark_missing(model, missing)
     return _checked(_FirstOutput(model), path, missing)
@@ -88,7 +89,7 @@ def _mark_missing(model: nn.Module, names: Iterable[str]) -> None:
 def _checked(model: nn.Module, path: Path, missing: list[str]) -> nn.Module:
     size = image_size(model)
     if missing and size is not None:
-        with torch.inference_mode():
+        with torch.no_grad():
             output = model.eval()(torch.zeros(1, _channels(model), size, size))
         if not output.isfinite().all():
             raise ExportError(
@@ -113,7 +114,10 @@ def function_model(word: str, seed: int) -> nn.Module:
         raise SpecError(f"--model {word}: {error}") from error
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = function()
+        try:
+            model = function()
+        except Exception as error:  # the function's own
+            raise SpecError(f"--model {word}: {type(error).__name__}: {_first_line(error)}") from error
     if not isinstance(model, nn.Module):
         raise SpecError(f"--model {word}: returns {type(model).__name__}, not a torch model")
     return _FirstOutput(model)
@@ -148,21 +152,34 @@ def write_onnx(model: nn.Module, word: str, img_size: int | None, folder: Path) 
     if size is None:
         raise SpecError(f"--model {word}: states no image size; give one with --img-size")
     path = folder / "model.onnx"
-    images = torch.zeros(1, _channels(model), size, size)
+    images = torch.zeros(_SEVERAL, _channels(model), size, size)
     try:
-        with warnings.catch_warnings(), torch.inference_mode():
-            warnings.simplefilter("ignore")
+        with _plain_attention(), torch.no_grad():
             torch.onnx.export(
                 model.eval().float(),
                 (images,),
                 str(path),
                 input_names=["images"],
                 output_names=["output"],
-                dynamic_axes={"images": {0: "batch"}, "output": {0: "batch"}},
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
                 opset_version=OPSET,
-                dynamo=False,
+                external_data=False,
             )
     except Exception as error:  # the model's own errors, and torch's
-        line = str(error).strip().splitlines()[0][:200]
-        raise ExportError(f"--model {word}: torch cannot export the model: {line}") from error
+        raise ExportError(f"--model {word}: torch cannot export the model: {_first_line(error)}") from error
     return path
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Let torch's MultiheadAttention compute in operators, and not in one of torch's own."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [repr(error)])[0][:200]

@@ -13,7 +13,7 @@ from onnx import ModelProto
 from onnx_ir.passes import common
 
 from trtbench.errors import ExportError
-from trtbench.export.onnx_source.attention import find_cores, find_self_attention
+from trtbench.export.onnx_source.attention import find_attention, find_cores, find_self_attention
 from trtbench.export.onnx_source.check import check_same
 from trtbench.export.onnx_source.layers import find_layers
 from trtbench.export.onnx_source.module import ImportedViT, build_module
@@ -64,7 +64,8 @@ def structure_of(source: ModelProto, path: Path) -> Structure:
         ExportError: there is none, or an operator is not known.
     """
     model = read_graph(source)
-    for find in (find_layers, lambda graph: find_self_attention(graph, batch_of(source) or 1)):
+    batch = batch_of(source) or 1
+    for find in (find_layers, lambda graph: find_self_attention(graph, batch), find_attention):
         find(model.graph)
         common.RemoveUnusedNodesPass()(model)
         model.graph.sort()
@@ -73,6 +74,7 @@ def structure_of(source: ModelProto, path: Path) -> Structure:
         raise ExportError(
             f"{path}: no transformer blocks found: expected attention between residual additions"
         )
-    left = [core.node for core in find_cores(model.graph)]
-    notes = tuple(f"{paths[node] or 'attention'} ({node.name}): kept in its own operators" for node in left)
+    left = [core.node for core in find_cores(model.graph) if core.node.op_type == "Softmax"]
+    why = "left in FP16, in the operators of the file: it has a mask or a bias"
+    notes = tuple(f"{paths[node] or 'attention'} ({node.name}): {why}" for node in left)
     return Structure(model.graph, paths, notes)

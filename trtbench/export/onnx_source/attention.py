@@ -14,6 +14,7 @@ from trtbench.export.passes.graph import constant, only_user, producer
 
 _LAYOUT = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Cast", "Concat")
 _TOLERANCE = 1e-4
+_TOKENS_RANK, _HEADS_RANK = 3, 4
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,32 @@ def find_self_attention(graph: ir.Graph, batch: int) -> None:
             node = ir.node("SelfAttention", [tokens], domain=DOMAIN)
             node.meta["module"] = module
             replace(graph, result, node)
+
+
+def find_attention(graph: ir.Graph) -> None:
+    """Put one node in the place of each product, softmax and product that no self-attention holds."""
+    for core in find_cores(graph):
+        scale = _scale(core.node.inputs[0]) if core.node.op_type == "Softmax" else None
+        if scale is None or len(shape_of(core.query)) != _HEADS_RANK:
+            continue
+        key = ir.node("Transpose", [core.key], attributes={"perm": [0, 1, 3, 2]})
+        key.outputs[0].name = f"{core.key.name}/transposed"
+        node = ir.node("Attention", [core.query, key.outputs[0], core.value], attributes={"scale": scale})
+        replace(graph, core.result, node)
+        graph.insert_before(node, key)
+
+
+def _scale(scores: ir.Value | None) -> float | None:
+    """What the product of Q and K is multiplied by; None if anything else is done to it."""
+    factor = 1.0
+    while producer(scores, "MatMul") is None:
+        node = producer(scores, "Mul", "Div")
+        number = None if node is None else constant(node.inputs[1])
+        if node is None or number is None or number.size != 1:
+            return None
+        factor *= float(number.item()) if node.op_type == "Mul" else 1 / float(number.item())
+        scores = node.inputs[0]
+    return factor
 
 
 def _core(node: ir.Node) -> Core | None:
@@ -116,7 +143,10 @@ def _self_attention(graph: ir.Graph, core: Core, batch: int) -> tuple[Attention,
     (x,), result = tokens, _behind_layout(projection.outputs[0])
     weights = _fused(parts)
     region = between(x, result)
-    if weights is None or region is None or shape_of(x)[0] != batch or _leaks(region, result):
+    shape = shape_of(x)
+    if weights is None or region is None or _leaks(region, result):
+        return None
+    if len(shape) != _TOKENS_RANK or shape[0] != batch:
         return None
     module = _module(weights, linear_weights(projection), core.heads // batch)
     if module is None or not _is_same(graph, region, module, x, result):

@@ -15,7 +15,6 @@ from trtbench.export.onnx_source.operators import (
     linear_weights,
     operands,
     shape_of,
-    takes_batch,
 )
 from trtbench.export.passes.graph import constant
 
@@ -30,7 +29,6 @@ class _Step:
     outputs: tuple[str, ...]
     function: Function | None = None
     child: str = ""
-    takes_batch: bool = False
 
 
 class Scope(nn.Module):
@@ -50,11 +48,9 @@ class Scope(nn.Module):
         """Map the inputs to the output, or to all if there are several; images are outermost."""
         known = dict(zip(self._inputs, inputs, strict=True))
         known |= {name: getattr(self, buffer) for name, buffer in self._constants.items()}
-        batch = inputs[0].shape[0]
         for step in self._steps:
             call: Callable[..., Any] = step.function or getattr(self, step.child)
-            arguments = [known[name] for name in step.inputs]
-            result = call(*([batch] if step.takes_batch else []), *arguments)
+            result = call(*[known[name] for name in step.inputs])
             results = result if isinstance(result, tuple | list) else (result,)
             known.update(zip(step.outputs, results, strict=False))
         results = tuple(known[name] for name in self._outputs)
@@ -103,10 +99,10 @@ def _scope(
             steps.append(_function_step(run[0]))
             constants |= _constants_of(run[0])
             continue
-        name = _unused(name, children)
         entering, leaving = _bounds(run, outputs)
-        children[name] = _child(run, paths, f"{path}.{name}".lstrip("."), entering, leaving)
-        steps.append(_Step(_names(entering), _names(leaving), child=name))
+        unique = _unused(name, children)
+        children[unique] = _child(run, paths, f"{path}.{name}".lstrip("."), entering, leaving)
+        steps.append(_Step(_names(entering), _names(leaving), child=unique))
     module = kind(steps, _names(inputs), _names(outputs))
     for name, child in children.items():
         module.add_module(name, child)
@@ -116,9 +112,7 @@ def _scope(
 
 
 def _function_step(node: ir.Node) -> _Step:
-    return _Step(
-        _names(operands(node)), _names(node.outputs), function_of(node), takes_batch=takes_batch(node)
-    )
+    return _Step(_names(operands(node)), _names(node.outputs), function_of(node))
 
 
 def _constants_of(node: ir.Node) -> dict[str, Tensor]:

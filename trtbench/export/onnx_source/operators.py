@@ -19,12 +19,11 @@ DOMAIN = "trtbench"
 """Of the operators that stand for what was found: ``Linear`` and ``SelfAttention``."""
 
 Function = Callable[..., Any]
-_BY_BATCH = ("Expand", "Concat")
 _IMAGE_RANK = 4
 
 
 def function_of(node: ir.Node) -> Function:
-    """Return what ``node`` computes of ``operands(node)``; for ``takes_batch``, the batch comes first.
+    """Return what ``node`` computes of ``operands(node)``.
 
     Raises:
         ExportError: the operator, or a form of it, is not known.
@@ -34,11 +33,6 @@ def function_of(node: ir.Node) -> Function:
         name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
         raise ExportError(f"operator {name} (node {node.name!r}) is not known; export the model without it")
     return make(node)
-
-
-def takes_batch(node: ir.Node) -> bool:
-    """Whether the function of ``node`` takes the number of images as its first argument."""
-    return node.op_type in _BY_BATCH
 
 
 def operands(node: ir.Node) -> list[ir.Value]:
@@ -89,8 +83,10 @@ def _transpose(node: ir.Node) -> Function:
 
 
 def _expand(node: ir.Node) -> Function:
-    target = shape_of(node.outputs[0])[1:]
-    return lambda batch, x: x.expand(batch, *target)
+    source, target = shape_of(node.inputs[0]), shape_of(node.outputs[0])
+    new = len(target) - len(source)
+    kept = [-1 if before == after else after for before, after in zip(source, target[new:], strict=True)]
+    return lambda x: x.expand([*target[:new], *kept])
 
 
 def _concat(node: ir.Node) -> Function:
@@ -98,10 +94,11 @@ def _concat(node: ir.Node) -> Function:
     axis = node.attributes["axis"].as_int()
     fixed = [constant(value) is not None for value in node.inputs]
 
-    def concat(batch: Any, *parts: Tensor) -> Tensor:
+    def concat(*parts: Tensor) -> Tensor:
+        batch = next((part.shape[0] for part, is_fixed in zip(parts, fixed, strict=True) if not is_fixed), 1)
         return torch.cat(
             [
-                part[:1].expand(batch, *part.shape[1:]) if is_fixed else part
+                part[:1].expand(batch, *part.shape[1:]) if is_fixed and axis else part
                 for part, is_fixed in zip(parts, fixed, strict=True)
             ],
             dim=axis,
@@ -310,10 +307,8 @@ def evaluate(nodes: Sequence[ir.Node], feeds: dict[ir.Value, Tensor], wanted: ir
         numbers = constant(value)
         return known[value] if numbers is None else torch.tensor(numbers)
 
-    batch = next(iter(feeds.values())).shape[0] if feeds else 1
     for node in nodes:
-        arguments = [tensor(value) for value in operands(node)]
-        result = function_of(node)(*([batch] if takes_batch(node) else []), *arguments)
+        result = function_of(node)(*[tensor(value) for value in operands(node)])
         results = result if isinstance(result, tuple | list) else (result,)
         known.update(zip(node.outputs, results, strict=False))
     return known[wanted]
