@@ -125,7 +125,11 @@ def _find_gelu(graph: ir.Graph, anchor: ir.Node) -> None:
     source = _pointwise_source(anchor)
     region = [] if source is None else _pointwise_region(graph, source)
     inner = {value for node in region for value in node.outputs}
-    ends = [value for value in inner if any(user not in region for user in value.consumers())]
+    ends = [
+        value
+        for value in inner
+        if value.is_graph_output() or any(user not in region for user in value.consumers())
+    ]
     if source is None or len(ends) != 1 or anchor not in region:
         return
     x = torch.linspace(*_GRID)

@@ -163,9 +163,17 @@ def _named_pool(nodes: Sequence[ir.Node], linears: Sequence[ir.Node], core: ir.N
     before = [node for node in linears if order.index(node) < order.index(core)]
     behind = [node for node in linears if node not in before]
     names = _POOL.get(len(before), tuple(f"q{index}" for index in range(len(before))))
-    paths = {node: f"attn_pool.{name}" for node, name in zip(before, names, strict=True)}
-    paths |= dict.fromkeys(behind[:1], "attn_pool.proj")
-    return paths | (_named_mlp(nodes, behind[1:3], "attn_pool.mlp.") if len(behind) > 2 else {})
+    mlp = behind[1:3] if len(behind) > 2 else []
+    pooled = [*before, *behind[:1], *mlp]
+    inside = order[order.index(pooled[0]) : order.index(pooled[-1]) + 1]
+    norms = [node for node in inside if node.op_type == "LayerNormalization"]
+    return {
+        **dict.fromkeys(inside, "attn_pool"),
+        **dict.fromkeys(norms, "attn_pool.norm"),
+        **{node: f"attn_pool.{name}" for node, name in zip(before, names, strict=True)},
+        **dict.fromkeys(behind[:1], "attn_pool.proj"),
+        **_named_mlp(nodes, mlp, "attn_pool.mlp."),
+    }
 
 
 def _numbered(nodes: Sequence[ir.Node], name: str) -> dict[ir.Node, str]:

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 from google.protobuf.message import DecodeError
-from onnx import AttributeProto, ModelProto, TensorProto, inliner, numpy_helper
+from onnx import AttributeProto, ModelProto, TensorProto, inliner, numpy_helper, version_converter
 from onnx_ir.passes import common
 
 from trtbench.errors import ExportError
@@ -17,6 +17,7 @@ from trtbench.export.passes.graph import constant, initializer
 _NARROW = frozenset({TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE})
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
 _IMAGE_RANK = 4
+_FIRST_CONVERTED = 18  # onnxscript converts from here on, onnx alone what is older
 
 
 def load_model(path: Path, img_size: int | None) -> ModelProto:
@@ -99,8 +100,14 @@ def static_model(model: ModelProto, batch: int) -> ModelProto:
     """The same network in float32, for ``batch`` images."""
     copy = ModelProto()
     copy.CopyFrom(model)
+    if _opset(model) < _FIRST_CONVERTED:
+        copy = version_converter.convert_version(copy, _FIRST_CONVERTED)
     _widen(copy)
     return with_static_batch(copy, batch)
+
+
+def _opset(model: ModelProto) -> int:
+    return next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
 
 
 def _widen(model: ModelProto) -> None:
