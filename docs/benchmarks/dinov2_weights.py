@@ -85,9 +85,9 @@ def _cells(row: VerificationRow) -> tuple[str, str]:
     return f"{row.fidelity.sqnr_db:.1f}", f"{row.fidelity.cosine:.5f}"
 
 
-def blocks(verification: Verification) -> Iterator[str]:
+def blocks(rows: Sequence[VerificationRow]) -> Iterator[str]:
     """Yield a line for each block: SQNR of the residual stream behind it, recipe by recipe."""
-    fidelities = [row.fidelity for row in verification.rows if row.fidelity is not None]
+    fidelities = [row.fidelity for row in rows if row.fidelity is not None]
     for each in zip(*(fidelity.per_block for fidelity in fidelities), strict=True):
         yield f"| {each[0].block} | {' | '.join(f'{block.sqnr_db:.1f}' for block in each)} |"
 
@@ -120,11 +120,12 @@ def main() -> None:
         sep="\n",
     )
     print(*table(RECIPES, (trained, random)), sep="\n")
+    alone = trained.model_copy(update={"rows": trained.rows[len(RECIPES) :]})
     print("\n| recipe | SQNR (dB) | cosine |", "|---|---|---|", sep="\n")
-    print(*table([*RECIPES, *ALONE], (trained,)), sep="\n")
-    print(f"\n| block | {' | '.join(f'`{row.recipe}`' for row in trained.rows)} |")
-    print("|", "---|" * (len(trained.rows) + 1), sep="")
-    print(*blocks(trained), sep="\n")
+    print(*table(ALONE, (alone,)), sep="\n")
+    print(f"\n| block | {' | '.join(f'`{recipe}`' for recipe in RECIPES)} |")
+    print("|", "---|" * (len(RECIPES) + 1), sep="")
+    print(*blocks(trained.rows[: len(RECIPES)]), sep="\n")
 
 
 if __name__ == "__main__":
