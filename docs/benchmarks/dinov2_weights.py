@@ -12,15 +12,21 @@ that scikit-image's package holds: every second one calibrates, the others are c
 import argparse
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import onnx
+import torch
 from onnx import utils
+from torch import nn
 
 import trtbench
+from trtbench.export.images import evaluation_transform, read_image
+from trtbench.export.model import build_model
+from trtbench.export.onnx_source import import_model
 from trtbench.results import Verification, VerificationRow
+from trtbench.specs import ModelSpec
 
 FEATURES = "/backbone/layernorm/Add_1_output_0"
 PHOTOGRAPHS = (
@@ -92,6 +98,38 @@ def blocks(rows: Sequence[VerificationRow]) -> Iterator[str]:
         yield f"| {each[0].block} | {' | '.join(f'{block.sqnr_db:.1f}' for block in each)} |"
 
 
+def peaks(model: nn.Module, images: torch.Tensor) -> dict[str, list[float]]:
+    """Largest magnitude over root mean square of what enters the products of a role, block by block."""
+    found: dict[str, list[float]] = {role: [] for role in ROLES}
+
+    def record(role: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
+        return lambda _, inputs: found[role].append(
+            float(inputs[0].abs().max() / inputs[0].square().mean() ** 0.5)
+        )
+
+    for name, layer in model.named_modules():
+        role = name.rpartition(".")[2]
+        if isinstance(layer, nn.Linear) and role in ROLES:
+            layer.register_forward_pre_hook(record(role))
+    with torch.no_grad():
+        model(images)
+    return found
+
+
+def peak_lines(file: Path, folder: Path) -> Iterator[str]:
+    """Yield a line for each role: the largest peak of the blocks, and the block, trained and random."""
+    trained = import_model(file, None)[0]
+    trained.pretrained_cfg = {}
+    random = build_model(ModelSpec(name=RANDOM, img_size=224))
+    transform = evaluation_transform(trained)
+    read = [read_image(path, transform) for path in sorted((folder / "photo").iterdir())]
+    images = torch.stack([image for image in read if not isinstance(image, str)])
+    found = [peaks(model, images) for model in (trained, random)]
+    for role in ROLES:
+        cells = [f"{max(each[role]):.1f} (block {each[role].index(max(each[role]))})" for each in found]
+        yield f"| `{role}` | {' | '.join(cells)} |"
+
+
 def main() -> None:
     """Verify all recipes, with trained and with random weights."""
     parser = argparse.ArgumentParser(
@@ -123,6 +161,8 @@ def main() -> None:
     alone = trained.model_copy(update={"rows": trained.rows[len(RECIPES) :]})
     print("\n| recipe | SQNR (dB) | cosine |", "|---|---|---|", sep="\n")
     print(*table(ALONE, (alone,)), sep="\n")
+    print("\n| role | trained | random |", "|---|---|---|", sep="\n")
+    print(*peak_lines(model, comparison), sep="\n")
     print(f"\n| block | {' | '.join(f'`{recipe}`' for recipe in RECIPES)} |")
     print("|", "---|" * (len(RECIPES) + 1), sep="")
     print(*blocks(trained.rows[: len(RECIPES)]), sep="\n")
