@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trtbench.errors import ExportError, RuntimeUnavailable, SpecError
+from trtbench.errors import ExportError, SpecError
 from trtbench.export.checkpoint_files import configuration
 from trtbench.export.trace import OPSET
+from trtbench.host.installation import needing
 
 _TOWERS = {
     "CLIPModel": "CLIPVisionModelWithProjection",
@@ -60,7 +61,8 @@ def folder_model(path: Path) -> nn.Module:
             "; use --model with its name and --checkpoint with the folder" if "architecture" in stated else ""
         )
         raise SpecError(f"--model {path}: config.json names no architectures of transformers{hint}")
-    transformers = _transformers()
+    with needing("transformers", "transformers"):
+        transformers: Any = importlib.import_module("transformers")
     name = _TOWERS.get(str(names[0]), str(names[0]))
     kind = getattr(transformers, name, None)
     if kind is None:
@@ -72,15 +74,6 @@ def folder_model(path: Path) -> nn.Module:
     missing = sorted(loaded["missing_keys"])
     _mark_missing(model, missing)
     return _checked(_FirstOutput(model), path, missing)
-
-
-def _transformers() -> Any:
-    try:
-        return importlib.import_module("transformers")
-    except ImportError as error:
-        raise RuntimeUnavailable(
-            "a folder of Hugging Face's needs transformers: pip install 'trtbench[transformers]'"
-        ) from error
 
 
 def _mark_missing(model: nn.Module, names: Iterable[str]) -> None:

@@ -61,8 +61,8 @@ def export_specs(
 
     Args:
         recipes: the precisions.
-        model: a timm name, a ``.yaml`` file such as those of ``models/``, a model that timm made, an ONNX file,
-            a folder of Hugging Face's, or a function that returns a torch model: ``package.module:function``.
+        model: a timm name, a ``.yaml`` file such as those of ``models/``, a model that timm made, an ONNX
+            file, a folder of Hugging Face's, or a function that makes a model: ``package.module:function``.
         shapes: batches and image sizes; the file of a model may have an image size, too.
         arguments: of the model and its calibration.
 
