@@ -338,3 +338,16 @@ def test_a_folder_without_architectures_is_refused(tmp_path):
 
     with pytest.raises(SpecError, match="use --model with its name and --checkpoint with the folder"):
         folder_model(tmp_path)
+
+
+def test_a_file_among_the_words_is_the_model(trtbench, tmp_path):
+    path = exported(Small(Block()), tmp_path / "small.onnx")
+    store = ["--batch", "2", "--store", str(tmp_path / "store")]
+    assert trtbench("export", str(path), "--precision", "fp16", *store)[0] == 0
+    (made,) = (tmp_path / "store" / "models").glob("small-fp16-b2-*")
+    assert (made / "model.onnx").is_file()
+    for words in ([str(path), str(path)], [str(path), "--model", str(path)]):
+        code, _, err = trtbench("export", *words, *store)
+        assert (code, "more than one model is named" in err) == (2, True), err
+    code, _, err = trtbench("tune", str(path), "--gpu", "rtx-5090", "--store", str(tmp_path))
+    assert (code, "tune makes shallow copies" in err) == (2, True), err
