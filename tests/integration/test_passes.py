@@ -11,7 +11,7 @@ import torch
 from onnx import TensorProto
 from onnx_ir.passes import common
 
-from trtbench.errors import SpecError
+from trtbench.errors import ExportError, SpecError
 from trtbench.export import export
 from trtbench.export.attention_ranges import attention_ranges
 from trtbench.export.graph.static_batch import with_static_batch
@@ -304,7 +304,7 @@ def test_class_token_norm_keeps_the_output_of_a_model_without_head(int8_graph, i
 
 def test_another_number_of_attentions_is_refused(int8_graph, images):
     ranges = attention_ranges(build_model(SPEC), [images])
-    with pytest.raises(ValueError, match="1 attentions were calibrated, the graph has 2"):
+    with pytest.raises(ExportError, match="1 attentions were calibrated, the graph has 2"):
         applied(int8_graph, lambda graph: fp8_attention.run(graph, ranges[:1], quantize_result=False))
 
 

@@ -18,6 +18,7 @@ from trtbench.specs import (
     InputValues,
     ModelSpec,
     ShapeRange,
+    SourceSpec,
     Spec,
     TuneSpec,
 )
@@ -31,6 +32,7 @@ from trtbench.specs.recipe import parse_recipe
 FP16, NVFP4 = parse_recipe("fp16"), parse_recipe("nvfp4+sparse@stock")
 SHA = "ab" * 32
 
+SOURCE = SourceSpec(kind="onnx", path="vit.onnx", sha256=SHA)
 CHECKPOINT = CheckpointSpec(path="vit.safetensors", sha256=SHA)
 MODEL = ModelSpec(
     name="vit_tiny_patch16_224",

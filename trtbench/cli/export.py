@@ -7,6 +7,7 @@ import typer
 from trtbench.cli.groups import Given
 from trtbench.cli.options import ModelOptions, OutputOptions, ShapeOptions
 from trtbench.cli.output import exit_if, print_result
+from trtbench.errors import SpecError
 
 
 def command(
@@ -16,7 +17,10 @@ def command(
     given: Given,
     recipes: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RECIPE...", help="Such as fp16 nvfp4+sparse nvfp4@stock; default: fp16."),
+        typer.Argument(
+            metavar="RECIPE...",
+            help="Such as fp16 nvfp4+sparse nvfp4@stock; default: fp16. An .onnx file is the model.",
+        ),
     ] = None,
     precision: Annotated[
         list[str] | None, typer.Option(metavar="RECIPE", help="The same as an argument; repeatable.")
@@ -34,7 +38,11 @@ def command(
     trtbench export nvfp4+sparse
 
     trtbench export fp16 fp8 --model vit_small_patch16_224 --calib photos/ --calib-samples 128
+
+    trtbench export model.onnx --precision nvfp4
     """
+    from dataclasses import replace
+
     from trtbench.cli.parse_model import checked_exports, with_sparse
     from trtbench.compare.several import export_all
     from trtbench.export import export
@@ -42,7 +50,11 @@ def command(
     from trtbench.report.text.progress import progress_display
     from trtbench.store.artifacts import Store
 
-    words = [*(recipes or ()), *(precision or ())] or ["fp16"]
+    files = [word for word in recipes or () if word.endswith(".onnx")]
+    if files and ("--model" in given or len(files) > 1):
+        raise SpecError(f"{files[-1]}: more than one model is named; export one at a time")
+    model = replace(model, model=files[0]) if files else model
+    words = [word for word in (*(recipes or ()), *(precision or ())) if word not in files] or ["fp16"]
     words = [with_sparse(word) for word in words] if sparse else words
     specs = checked_exports(words, model, (shape.batch, shape.img_size), given)
     store = Store(output.store)

@@ -48,9 +48,13 @@ class ModelOptions:
 
     PANEL: ClassVar = "Model"
 
-    model: Annotated[str, Option(help="timm Vision Transformer, or a file such as models/*.yaml.")] = (
-        _MODEL.name
-    )
+    model: Annotated[
+        str,
+        Option(
+            help="timm Vision Transformer, a file such as models/*.yaml or model.onnx, a folder of Hugging "
+            "Face's, or package.module:function."
+        ),
+    ] = _MODEL.name
     overrides: Annotated[list[str], SET] = field(default_factory=list)
     checkpoint: Annotated[
         Path | None,

@@ -21,6 +21,7 @@ from trtbench.host.signals import deferred_signals
 from trtbench.progress import OnStep, Step, silent
 from trtbench.results import CalibrationRecord, OnnxManifest
 from trtbench.specs import CalibrationSpec, ExportSpec, ModelSpec, spec_id
+from trtbench.specs.recipe import ORIGINAL, Precision, Recipe
 from trtbench.store.artifacts import OnnxArtifact, Store
 from trtbench.store.files import file_record
 
@@ -31,6 +32,8 @@ _PACKAGES = ("nvidia-modelopt", "onnx", "onnxscript", "timm", "torch", "torchvis
 _ONNXRUNTIMES = ("onnxruntime", "onnxruntime-gpu")  # ModelOpt's exporters import it
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+_FP32 = Recipe(Precision.FP32)
 
 # Part of every model's identity: raise it when the same spec shall give another graph or other files.
 _EXPORT_REVISION = "9"
@@ -131,8 +134,41 @@ def resolve(spec: ExportSpec) -> tuple[ExportSpec, CalibrationImages | None]:
     if needs_calibration(spec.recipe, method):
         images = resolve_calibration(spec.calibration or CalibrationSpec())
     calibration = None if images is None else images.spec
-    update = {"sparsity_method": method, "calibration": calibration, "passes": _passes(spec)}
+    update = {
+        "model": _identified(spec.model),
+        "sparsity_method": method,
+        "calibration": calibration,
+        "passes": _passes(spec),
+    }
     return spec.model_copy(update=update), images
+
+
+def _identified(spec: ModelSpec) -> ModelSpec:
+    """With the hash of a model that is not timm's."""
+    if spec.source is None or spec.source.sha256 is not None:
+        return spec
+    from trtbench.export.source import content_sha256
+
+    return spec.model_copy(update={"source": spec.source.model_copy(update={"sha256": content_sha256(spec)})})
+
+
+def reference_spec(spec: ExportSpec) -> ExportSpec:
+    """What exports of ``spec`` are compared with: the FP32 model, or the file that a model comes from.
+
+    Raises:
+        SpecError: the file is missing.
+        ExportError: it cannot be read.
+    """
+    update: dict[str, object] = {"recipe": _FP32, "sparsity_method": None, "calibration": None}
+    if spec.model.source is not None:
+        from trtbench.export.onnx_source.read import own_batch
+        from trtbench.export.source import onnx_file
+
+        update |= {
+            "recipe": ORIGINAL,
+            "batch": own_batch(onnx_file(spec.model), spec.model.img_size) or spec.batch,
+        }
+    return spec.model_copy(update=update)
 
 
 def _passes(spec: ExportSpec) -> tuple[str, ...] | None:
@@ -145,10 +181,8 @@ def _passes(spec: ExportSpec) -> tuple[str, ...] | None:
 
 def _determining(spec: ExportSpec) -> ExportSpec:
     """What the result depends on: files by their hash alone, the seed only where weights are random."""
-    model, calibration = spec.model, spec.calibration
-    if model.checkpoint is not None:
-        model = model.model_copy(update={"checkpoint": model.checkpoint.model_copy(update={"path": ""})})
-    if model.checkpoint is not None or model.pretrained:
+    model, calibration = spec.model.without_paths(), spec.calibration
+    if model.checkpoint is not None or model.pretrained or model.source is not None:
         model = model.model_copy(update={"seed": 0})
     if calibration is not None and calibration.directory is not None:
         calibration = calibration.model_copy(update={"directory": ""})
@@ -158,7 +192,8 @@ def _determining(spec: ExportSpec) -> ExportSpec:
 def _tool_versions(spec: ExportSpec) -> dict[str, str]:
     versions = package_versions(_PACKAGES)
     missing = [name for name in _PACKAGES if name not in versions]
-    if spec.recipe.is_quantized and not package_versions(_ONNXRUNTIMES):
+    needs_onnxruntime = spec.recipe.is_quantized or spec.model.source is not None
+    if needs_onnxruntime and not package_versions(_ONNXRUNTIMES):
         missing.append("onnxruntime")
     if missing:
         raise RuntimeUnavailable(

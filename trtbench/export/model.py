@@ -22,7 +22,10 @@ from torch import nn
 from trtbench.errors import ExportError, SpecError
 from trtbench.export.checkpoint import Filter, load_checkpoint
 from trtbench.export.checkpoint_files import configuration
-from trtbench.specs import CheckpointSpec, ModelSpec, Scalar, first_problem
+from trtbench.export.onnx_source import import_model
+from trtbench.export.onnx_source.module import ImportedViT
+from trtbench.export.source import image_preparation, onnx_file
+from trtbench.specs import CheckpointSpec, ModelSpec, Scalar, SourceSpec, first_problem
 
 _SUPPORTED = (VisionTransformer, Eva)
 _SUPPORTED_TEXT = (
@@ -44,6 +47,8 @@ def meta_model(spec: ModelSpec) -> nn.Module:
     Raises:
         SpecError: an unknown name or constructor argument, a wrong value, or no Vision Transformer.
     """
+    if spec.source is not None:
+        return build_model(spec).to("meta")
     _check_overrides(spec, _supported_class(spec.name))
     try:
         model = timm.create_model(spec.name, device="meta", **_arguments(spec))
@@ -75,6 +80,8 @@ def build_model(spec: ModelSpec) -> nn.Module:
 
 
 def _constructed(spec: ModelSpec) -> nn.Module:
+    if spec.source is not None:
+        return _imported(spec, spec.source)
     arguments = _arguments(spec)
     if spec.pretrained:
         return _pretrained(spec, arguments)
@@ -84,6 +91,13 @@ def _constructed(spec: ModelSpec) -> nn.Module:
         torch.manual_seed(spec.seed)
         model: nn.Module = timm.create_model(spec.name, **arguments)
         _vary_constant_parameters(model)
+    return model
+
+
+def _imported(spec: ModelSpec, source: SourceSpec) -> ImportedViT:
+    model, notes = import_model(onnx_file(spec), spec.img_size)
+    model.pretrained_cfg, assumed = image_preparation(source)
+    _notes[spec] = (*notes, *assumed)
     return model
 
 
@@ -130,6 +144,8 @@ def _vary_constant_parameters(model: nn.Module) -> None:
 
 def image_shape(model: nn.Module) -> tuple[int, int, int]:
     """Channels, height and width of the images that the model takes."""
+    if isinstance(model, ImportedViT):
+        return model.image_shape
     height, width = _image_size(model)
     return _patch_embedding(model).proj.in_channels, height, width
 

@@ -25,12 +25,14 @@ from trtbench.export.images import ImageBatches, synthetic_images
 from trtbench.export.linear_layers import call_all_linear_layers, input_ranks
 from trtbench.export.metadata import with_metadata
 from trtbench.export.model import build_model, image_shape, meta_model, weight_notes
+from trtbench.export.onnx_source import original_graph
 from trtbench.export.passes import apply_graph_passes
+from trtbench.export.source import onnx_file
 from trtbench.export.trace import Graph, trace
 from trtbench.progress import OnStep, Step
 from trtbench.results import Finding, SparsityRecord, TensorRecord
 from trtbench.specs import ExportSpec
-from trtbench.specs.recipe import Precision, Recipe
+from trtbench.specs.recipe import ORIGINAL, Precision, Recipe
 
 INPUT_NAME = "images"
 LOGITS_NAME, FEATURES_NAME = "logits", "features"
@@ -133,7 +135,7 @@ def _range_findings(model: nn.Module, spec: ExportSpec, pixels: ImageBatches | N
     Raises:
         ExportError: a weight is infinite in FP16.
     """
-    is_random = spec.model.checkpoint is None and not spec.model.pretrained
+    is_random = spec.model.checkpoint is None and not spec.model.pretrained and spec.model.source is None
     if is_random or spec.recipe.precision in _TYPE_OF_MODEL:
         return ()
     findings = weight_findings(model)
@@ -153,6 +155,9 @@ def _graph(
 ) -> Graph:
     """Graph in the precision asked for, with a symbolic batch."""
     recipe = spec.recipe
+    if spec.model.source is not None and recipe == ORIGINAL:
+        begin("read the file")
+        return Graph(original_graph(onnx_file(spec.model), spec.model.img_size, spec.batch))
     if recipe.is_quantized:
         from trtbench.export.quantized_graph import quantized_graph, stock_quantized_graph
 

@@ -91,6 +91,8 @@ def tune_spec(model: AnyModel, shape: Shape, arguments: TuneArguments, **fields:
     """
     values = cast(CompareArguments, arguments)  # the others have some of these names
     (export,) = export_specs([Recipe(Precision.FP16)], model, [shape], arguments)
+    if export.model.source is not None:
+        raise ArgumentError("model", f"{model}: tune makes shallow copies, which only models of timm's have")
     return checked_spec(TuneSpec, export=export, build=build_request(values), **fields)
 
 

@@ -1,5 +1,6 @@
 """Models, recipes and shapes."""
 
+import re
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from trtbench.errors import SpecError
 from trtbench.host.installation import needing
 from trtbench.request.arguments import AnyModel, ArgumentError, ModelArguments, checked_spec
-from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, ModelSpec
+from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, ModelSpec, SourceSpec
 from trtbench.specs.recipe import Recipe, parse_recipe
 from trtbench.specs.yaml_text import load_yaml, yaml_problem
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, int | None]
 """Batch, and image size in pixels where it is not the model's own."""
+
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_UNSAFE = re.compile(r"[^\w.-]+")
 
 DEFAULT_PRECISIONS = ("fp8+fp8attn", "mxfp8", "nvfp4+fp8attn")
 """What models are linted for: FP8 and the block formats, with attention in FP8 where it compiles so."""
@@ -57,7 +61,8 @@ def export_specs(
 
     Args:
         recipes: the precisions.
-        model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
+        model: a timm name, a ``.yaml`` file such as those of ``models/``, a model that timm made, an ONNX
+            file, a folder of Hugging Face's, or a function that makes a model: ``package.module:function``.
         shapes: batches and image sizes; the file of a model may have an image size, too.
         arguments: of the model and its calibration.
 
@@ -99,6 +104,12 @@ def _model_spec(model: AnyModel, arguments: ModelArguments) -> ModelSpec:
     if not isinstance(model, str | PathLike):
         return _spec_of_object(model, arguments)
     word, checkpoint = str(model), arguments.get("checkpoint")
+    source = _source_spec(word)
+    if source is not None:
+        _refuse_weights(word, arguments)
+        return checked_spec(
+            ModelSpec, {"seed": arguments.get("seed", 0)}, name=_name_of(source), source=source
+        )
     entry = read_model_entry(Path(word)) if word.endswith(".yaml") else ModelSpec(name=word)
     if checkpoint is not None and arguments.get("pretrained"):
         raise ArgumentError("pretrained", "True: the weights come from the checkpoint; remove one of them")
@@ -120,6 +131,37 @@ def _spec_of_object(model: "nn.Module", arguments: ModelArguments) -> ModelSpec:
     with needing("torch", "export"):
         from trtbench.export.given import spec_of
     return spec_of(model)
+
+
+def _source_spec(word: str) -> SourceSpec | None:
+    """Read an ONNX file, a folder or a function; None for all other words."""
+    path = Path(word)
+    if path.is_dir():
+        return SourceSpec(kind="folder", path=str(path.resolve()))
+    if path.suffix == ".onnx":
+        if not path.is_file():
+            raise ArgumentError("model", f"{word}: no such file")
+        return SourceSpec(kind="onnx", path=str(path.resolve()))
+    return SourceSpec(kind="function", path=word) if _FUNCTION.fullmatch(word) else None
+
+
+def _name_of(source: SourceSpec) -> str:
+    """What folders of the store are called after."""
+    name = source.path.replace(":", ".") if source.kind == "function" else Path(source.path).stem
+    return _UNSAFE.sub("-", name)
+
+
+def _refuse_weights(word: str, arguments: ModelArguments) -> None:
+    """Refuse arguments of timm's models.
+
+    Raises:
+        ArgumentError: one is given.
+    """
+    for argument in ("overrides", "checkpoint", "pretrained"):
+        if arguments.get(argument):
+            raise ArgumentError(
+                argument, f"has no effect with {word}, which has weights of its own; remove it"
+            )
 
 
 def _checkpoint_spec(path: Path) -> CheckpointSpec:

@@ -28,6 +28,7 @@ from trtbench.specs.model import (
     InputsSpec,
     ModelSpec,
     RecipeField,
+    SourceSpec,
     SparsityMethod,
 )
 from trtbench.specs.tune import TuneSpec
@@ -64,6 +65,7 @@ __all__ = [
     "Seed",
     "Shape",
     "ShapeRange",
+    "SourceSpec",
     "SparsityMethod",
     "Spec",
     "TilingLevel",

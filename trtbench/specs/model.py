@@ -26,10 +26,22 @@ class CheckpointSpec(Spec):
     sha256: str
 
 
+class SourceSpec(Spec):
+    """Where a model comes from that is not timm's; the hash of its content is filled in for the export.
+
+    ``path``: an ONNX file, a folder of Hugging Face's, or a function, ``package.module:function``.
+    """
+
+    kind: Literal["onnx", "folder", "function"]
+    path: str
+    sha256: str | None = None
+
+
 class ModelSpec(Spec):
-    """A timm model and how to construct it."""
+    """A timm model and how to construct it, or a model from elsewhere, which only has a size and a seed."""
 
     name: str = "vit_base_patch16_224"
+    source: SourceSpec | None = Field(default=None, exclude_if=lambda source: source is None)
     overrides: tuple[tuple[str, Scalar], ...] = ()
     img_size: int | None = Field(default=None, gt=0)
     pretrained: bool = False
@@ -49,10 +61,10 @@ class ModelSpec(Spec):
         return "pretrained" if self.pretrained else f"random {self.seed}"
 
     def without_paths(self) -> "ModelSpec":
-        """The same model wherever its checkpoint lies: to compare models by."""
-        if self.checkpoint is None:
-            return self
-        return self.model_copy(update={"checkpoint": self.checkpoint.model_copy(update={"path": ""})})
+        """The same model wherever its files lie: to compare models by."""
+        files = {"checkpoint": self.checkpoint, "source": self.source}
+        update = {name: file.model_copy(update={"path": ""}) for name, file in files.items() if file}
+        return self.model_copy(update=update)
 
 
 class CalibrationSpec(Spec):

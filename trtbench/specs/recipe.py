@@ -90,6 +90,10 @@ class Recipe:
         return self.fp8attn or any(precision.is_quantized for precision in self.precisions)
 
 
+ORIGINAL = Recipe(Precision.FP32, stock=True)
+"""Of a model that is not timm's: its file as it is, but for shapes and names."""
+
+
 def parse_recipe(word: str) -> Recipe:
     """Read a recipe such as ``nvfp4:qkv=fp8+sparse+fp8attn``.
 

@@ -5,18 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from trtbench.errors import SpecError, TrtbenchError
-from trtbench.export import export
+from trtbench.export import export, reference_spec
 from trtbench.progress import OnStep, Step, for_subject
 from trtbench.results import Finding, Verification, VerificationRow
 from trtbench.specs import ExportSpec, InputsSpec
-from trtbench.specs.recipe import Precision, Recipe
 from trtbench.store.artifacts import Store
 from trtbench.verify.emulation import LOGITS, Reference
 from trtbench.verify.images import choose_images, class_folders
 from trtbench.verify.measure import fidelity_of
 from trtbench.verify.standard_graph import runtime_name
-
-_FP32 = Recipe(Precision.FP32)
 
 
 def verify(exports: Sequence[ExportSpec], store: Store, inputs: InputsSpec, on_step: OnStep) -> Verification:
@@ -53,8 +50,9 @@ def load_reference(spec: ExportSpec, store: Store, inputs: InputsSpec, on_step: 
     """
     if inputs.directory is not None and not inputs.is_calibration:
         class_folders(Path(inputs.directory))  # before minutes of work
-    fp32 = spec.model_copy(update={"recipe": _FP32, "sparsity_method": None, "calibration": None})
-    onnx, _ = export(fp32, store, lambda step: on_step(replace(step, text=f"reference: {step.text}")))
+    onnx, _ = export(
+        reference_spec(spec), store, lambda step: on_step(replace(step, text=f"reference: {step.text}"))
+    )
     on_step(Step("verify", "choose the images"))
     if inputs.directory is not None:
         # Images are read in a thread while others export: timm fails where two threads import it at once.

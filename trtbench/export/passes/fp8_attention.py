@@ -15,6 +15,7 @@ import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 
+from trtbench.errors import ExportError
 from trtbench.export.fp16 import fp16_scales
 from trtbench.export.passes.graph import initializer, numpy_type, only_user
 
@@ -34,11 +35,14 @@ def run(model: ir.Model, ranges: Sequence[AttentionRange], quantize_result: bool
     """Quantise every attention, with ``quantize_result`` also what comes out of it; return how many.
 
     Raises:
-        ValueError: the graph has another number of attentions than were calibrated.
+        ExportError: the graph has another number of attentions than were calibrated.
     """
     attentions = [found for node in model.graph if (found := _attention(node)) is not None]
     if len(attentions) != len(ranges):
-        raise ValueError(f"{len(ranges)} attentions were calibrated, the graph has {len(attentions)}")
+        raise ExportError(
+            f"+fp8attn: {len(ranges)} attentions were calibrated, the graph has {len(attentions)}: some have "
+            "a mask or a bias, which FP8 attention has not; remove +fp8attn"
+        )
     for (scores, softmax, weighted), limits in zip(attentions, ranges, strict=True):
         path, dtype = (softmax.name or "").removesuffix("/Softmax"), numpy_type(softmax.outputs[0])
         result = weighted.outputs[0]

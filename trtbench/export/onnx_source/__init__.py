@@ -1,0 +1,80 @@
+"""A Vision Transformer from an ONNX file of any exporter, as a torch model with timm's names and modules.
+
+What is found by structure (Linear layers, attention, LayerNorm, GELU) becomes a module of timm's or torch's,
+so that everything after it treats the model as timm's own. All else keeps its operators. The model is
+compared with the file, as onnxruntime runs it, before it is used.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx_ir as ir
+from onnx import ModelProto
+from onnx_ir.passes import common
+
+from trtbench.errors import ExportError
+from trtbench.export.onnx_source.attention import find_attention, find_cores, find_self_attention
+from trtbench.export.onnx_source.check import check_same
+from trtbench.export.onnx_source.layers import find_layers
+from trtbench.export.onnx_source.module import ImportedViT, build_module
+from trtbench.export.onnx_source.places import block_tensors, module_paths, with_block_names
+from trtbench.export.onnx_source.read import batch_of, load_model, read_graph, static_model
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A graph in layers, the module that each node belongs to, and notes on what was not understood."""
+
+    graph: ir.Graph
+    paths: dict[ir.Node, str]
+    notes: tuple[str, ...]
+
+
+def import_model(path: Path, img_size: int | None) -> tuple[ImportedViT, tuple[str, ...]]:
+    """Return the model in float32, and notes on what of it was not understood and stays as it is.
+
+    Raises:
+        ExportError: the file cannot be read, is no Vision Transformer, or cannot be computed as it is.
+    """
+    source = load_model(path, img_size)
+    found = structure_of(source, path)
+    model = build_module(found.graph, found.paths)
+    check_same(model, source, path)
+    return model, found.notes
+
+
+def original_graph(path: Path, img_size: int | None, batch: int) -> ModelProto:
+    """The file's own float32 graph for ``batch`` images, its nodes named by block.
+
+    Raises:
+        ExportError: the file cannot be read, is no Vision Transformer, or has another static batch.
+    """
+    source = load_model(path, img_size)
+    own = batch_of(source)
+    if own not in (None, batch):
+        raise ExportError(f"{path}: has a static batch of {own}; use --batch {own}")
+    found = structure_of(source, path)
+    return with_block_names(static_model(source, batch), block_tensors(found.graph, found.paths))
+
+
+def structure_of(source: ModelProto, path: Path) -> Structure:
+    """Find layers, attention and blocks.
+
+    Raises:
+        ExportError: there is none, or an operator is not known.
+    """
+    model = read_graph(source)
+    batch = batch_of(source) or 1
+    for find in (find_layers, lambda graph: find_self_attention(graph, batch), find_attention):
+        find(model.graph)
+        common.RemoveUnusedNodesPass()(model)
+        model.graph.sort()
+    paths = module_paths(model.graph)
+    if not any(each.startswith("blocks.") for each in paths.values()):
+        raise ExportError(
+            f"{path}: no transformer blocks found: expected attention between residual additions"
+        )
+    left = [core.node for core in find_cores(model.graph) if core.node.op_type == "Softmax"]
+    why = "left in FP16, in the operators of the file: it has a mask or a bias"
+    notes = tuple(f"{paths[node] or 'attention'} ({node.name}): {why}" for node in left)
+    return Structure(model.graph, paths, notes)
