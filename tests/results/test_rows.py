@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from support.spec_examples import COMPARISON, ENGINE_DIFFERENCE, EXAMPLES, VERIFICATION
+from support.spec_examples import COMPARISON, EXAMPLES, VERIFICATION
+from support.stored_examples import ENGINE_DIFFERENCE
 
 from trtbench.results import KINDS, Comparison, Result
 from trtbench.results.rows import aligned, flat, html_table, markdown_table

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from support.spec_examples import ENGINE_DIFFERENCE, EXAMPLES
+from support.spec_examples import EXAMPLES
+from support.stored_examples import ENGINE_DIFFERENCE
 from test_artifacts import visible_and_work
 
 from trtbench.errors import ArtifactError, Code, IncompatibleResults

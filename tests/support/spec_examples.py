@@ -1,6 +1,6 @@
 """One example of every spec and every result."""
 
-from support.stored_examples import TRACE_REPORT
+from support.stored_examples import CONTAINER, CONTAINERS, ENGINE_DIFFERENCE, TRACE_REPORT
 from support.timed import MACHINE
 
 from trtbench import results
@@ -583,6 +583,10 @@ EXAMPLES: tuple[Spec, ...] = (
     *ROOFLINE,
     *WATERFALL.steps[:1],
     *MACHINE.gpus[:1],
+    CONTAINER,
+    CONTAINERS,
+    ENGINE_DIFFERENCE,
+    TRACE_REPORT,
     *TRACE_REPORT.traces[:1],
     GRID.build,
     ModelSpec(),
