@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import pytest
 from support.waiting import is_alive, number_in, wait_for_the_end_of
 
+from trtbench.build import child
 from trtbench.errors import BuildError, Code
-from trtbench.host.processes import Usage, supervise, supervising_thread
+from trtbench.host.processes import PARENT_PID, Usage, child_environment, supervise, supervising_thread
 from trtbench.progress import Step
 
 MB = 1_000_000
@@ -203,7 +204,7 @@ def test_the_build_dies_with_a_killed_parent(tmp_path: Path) -> None:
     child = (
         "import os, pathlib, time\n"
         "from trtbench.build.child import die_with_parent\n"
-        "die_with_parent()\n"
+        "die_with_parent(os.getppid())\n"
         f"pathlib.Path({str(pid_path)!r}).write_text(f'{{os.getpid()}}\\n')\n"
         "time.sleep(600)"
     )
@@ -217,6 +218,13 @@ def test_the_build_dies_with_a_killed_parent(tmp_path: Path) -> None:
         pid = number_in(pid_path)
         process.kill()
     wait_for_the_end_of(pid)
+
+
+def test_a_process_whose_parent_died_before_it_asked_ends_at_once(tmp_path: Path) -> None:
+    """The parent is gone while the child still imports, and the kernel reports deaths to come alone."""
+    command = [sys.executable, child.__file__, "{}"]
+    gone = {**child_environment(), PARENT_PID: "1000000000"}
+    assert subprocess.run(command, env=gone, check=False).returncode == -signal.SIGKILL
 
 
 def test_a_thread_that_supervises_ends_its_command_when_this_one_is_interrupted(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def run(program, name):
     told, tell = os.pipe()
     if os.fork() == 0:
         os.setsid()
+        os.environ.pop("TRTBENCH_PARENT_PID", None)  # a container has its own environment
         child = os.spawnv(os.P_NOWAIT, program[0], program)
         pid_file(name).write_text(str(child))
         os.write(tell, str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])).encode())

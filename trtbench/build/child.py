@@ -63,7 +63,7 @@ class CompileFailed(Exception):
 
 def main(argument: str) -> int:
     """Carry out the job; a failure's last ``[ERROR]`` in the log is its reason."""
-    die_with_parent()
+    die_with_parent(int(os.environ.get("TRTBENCH_PARENT_PID", os.getppid())))
     job = BuildJob(**json.loads(argument))
     trt = import_module(job.module)
     logger = open_logger(trt, Path(job.log_path))
@@ -79,9 +79,14 @@ def main(argument: str) -> int:
     return 0
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies: nobody would wait for the engine."""
+def die_with_parent(parent_pid: int) -> None:
+    """Have the kernel kill this process when its parent dies: nobody would wait for the engine.
+
+    Another parent than ``parent_pid`` means that it died before the kernel was asked.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def peak_rss_bytes() -> int:

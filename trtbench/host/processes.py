@@ -20,6 +20,8 @@ from trtbench.progress import OnStep, silent
 from trtbench.units import format_bytes, format_seconds
 
 _POLL_S = 0.02
+PARENT_PID = "TRTBENCH_PARENT_PID"
+"""Variable that names the parent to a child: ``build/child.py`` cannot import it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,14 @@ def raise_if_cancelled() -> None:
         raise BuildError("interrupted", code=Code.BUILD_KILLED)
 
 
+def child_environment() -> dict[str, str]:
+    """Environment of a process that uses a GPU and ends with this one.
+
+    CUDA numbers GPUs as NVML does in it, so that its first device is the one that telemetry is read from.
+    """
+    return {**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", PARENT_PID: str(os.getpid())}
+
+
 def supervise(
     command: Sequence[str],
     log_path: Path,
@@ -93,7 +103,7 @@ def supervise(
             stdout=log,
             stderr=log,
             start_new_session=True,
-            env={**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
+            env=child_environment(),
         )
     peak_rss_bytes = 0
     try:

@@ -17,6 +17,7 @@ from trtbench.environments.prepared import Container
 from trtbench.errors import Code, MeasureError, RuntimeUnavailable
 from trtbench.host.commands import run_command, run_to_stop
 from trtbench.host.last_words import clause_of_last_words
+from trtbench.host.processes import child_environment
 from trtbench.host.signals import signal_name
 from trtbench.measure.messages import REPLY_MARK, Job, Reply, Request, Samples
 from trtbench.results import ArmFacts
@@ -95,7 +96,7 @@ class ArmProcess:
                     stdout=subprocess.PIPE,
                     stderr=log,
                     start_new_session=True,
-                    env=_environment(),
+                    env=child_environment(),
                 )
         except OSError as error:
             raise MeasureError(f"cannot start {command[0]}: {error.strerror}") from error
@@ -282,11 +283,6 @@ def _pid_outside(container: Container) -> int:
             f"others that use the GPU: {outcome.last_line}"
         )
     return int(outcome.stdout)
-
-
-def _environment() -> dict[str, str]:
-    """Number GPUs as NVML does, so that CUDA's first device is the one that telemetry is read from."""
-    return {**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def _failure(returncode: int, log_path: Path) -> MeasureError:

@@ -16,6 +16,7 @@ from typing import TextIO, get_args
 import trtbench
 from trtbench.build.child import die_with_parent
 from trtbench.errors import MeasureError, TrtbenchError
+from trtbench.host.processes import PARENT_PID
 from trtbench.measure.device import open_device
 from trtbench.measure.loop import Load, TimedArm, prepare
 from trtbench.measure.messages import REPLY_MARK, Job, Reply, Request
@@ -27,7 +28,7 @@ _STDIN, _STDOUT, _STDERR = range(3)
 
 def main() -> int:
     """Answer requests until there are no more, or one fails."""
-    die_with_parent()
+    die_with_parent(int(os.environ.get(PARENT_PID, os.getppid())))
     # A crash in a compiled library then leaves its stack in the log.
     faulthandler.enable()
     requests_fd, replies_fd = _take_standard_streams()

@@ -78,13 +78,13 @@ class Workers:
                 count,
                 mp_context=get_context("spawn"),
                 initializer=_prepare,
-                initargs=(max(1, len(os.sched_getaffinity(0)) // count),),
+                initargs=(max(1, len(os.sched_getaffinity(0)) // count), os.getpid()),
             )
         return self._pool
 
 
-def _prepare(threads: int) -> None:
+def _prepare(threads: int, parent_pid: int) -> None:
     """Set up a worker: Ctrl-C is for the program that started it, with which it ends."""
-    die_with_parent()
+    die_with_parent(parent_pid)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = str(threads)
