@@ -16,7 +16,7 @@ It takes minutes where the engines are in the store, and ten to twenty on two co
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from textwrap import dedent
+from textwrap import dedent, wrap
 
 from arguments import parse
 
@@ -189,13 +189,23 @@ def page(found: Sequence[Explanation], compared: Sequence[Comparison]) -> Iterat
         yield from levers(each)
 
 
+def wrapped(text: str) -> list[str]:
+    """Prose in lines of at most 118 characters; tables and code stay as they are."""
+    if text.startswith(("|", "```")):
+        return [text]
+    hanging = "  " if text.startswith(("- ", "  ")) else ""
+    return [
+        short for line in text.split("\n") for short in wrap(line, 118, subsequent_indent=hanging) or [""]
+    ]
+
+
 def main() -> None:
     """Write the page."""
     folder = Path(parse(__doc__, "folder").folder)
     texts = ((folder / f"{recipe}.json").read_bytes() for recipe in RECIPES)
     found = [Explanation.model_validate_json(text) for text in texts]
     compared = [Comparison.model_validate_json((folder / f"{gpu}.json").read_bytes()) for gpu in GPUS]
-    text = "\n".join(page(found, compared)) + "\n"
+    text = "\n".join(short for line in page(found, compared) for short in wrapped(line)) + "\n"
     Path("docs/vit_b16_predicted.md").write_text(text, encoding="utf-8")
 
 
