@@ -175,9 +175,9 @@ def page(runs: Runs) -> Iterator[str]:
     of_checkpoints = [export_row(path, "--checkpoint", "fp16", runs) for path in checkpoints]
     counted = ", ".join(f"{number} {outcome}" for outcome, number in sorted(runs.outcomes.items()))
     yield from (
-        "# Models of other people",
+        "# Models from elsewhere",
         "",
-        "What every command makes of small inputs on which it once failed: ONNX files of other exporters,",
+        "Results of every command on small inputs that once failed: ONNX files of other exporters,",
         "folders of odd images, and checkpoints as trainers write them. `docs/benchmarks/foreign_models.py`",
         "writes this page. TensorRT-RTX compiles for SM120; times are taken on a CPU and not shown.",
         "",

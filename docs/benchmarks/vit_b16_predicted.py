@@ -100,7 +100,7 @@ def in_words(best: Explanation) -> Iterator[str]:
     )
     yield ""
     yield (
-        f"- **Kernels that are no GEMM** take {own.other_ms:.2f} ms ({own.other_ms / own.predicted_ms:.0%}), "
+        f"- **Non-GEMM kernels** take {own.other_ms:.2f} ms ({own.other_ms / own.predicted_ms:.0%}), "
         f"and {fp16.other_ms:.2f} ms in FP16: "
         f"attention {step['attention']:.2f}, quantisers and scales {step['quantize']:.2f}, "
         f"LayerNorm {step['norm']:.2f}, transposes {step['reformat']:.2f}, GELU {step['gelu']:.2f}, "
@@ -171,7 +171,7 @@ def page(found: Sequence[Explanation], compared: Sequence[Comparison]) -> Iterat
         "\nIdeal: the peak of the recipe's format over that of FP16. Ceilings: FP16's GEMMs at that ratio, "
         "with the other kernels of FP16, or with the recipe's own;"
     )
-    yield "recipes that quantise nothing are held against FP4. Notes of the compiler's audits:\n"
+    yield "recipes that quantise nothing are compared with FP4. Notes of the compiler's audits:\n"
     yield from (f"- `{each.waterfall.recipe}`: {note}" for each in found for note in each.notes)
     yield f"\n## How far it is to {HOPED}x\n"
     yield from in_words(best)
