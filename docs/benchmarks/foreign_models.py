@@ -1,4 +1,4 @@
-"""Write docs/foreign_models.md: what every command makes of models, images and checkpoints of other people.
+"""Write docs/foreign_models.md: results of every command on models, images and checkpoints from elsewhere.
 
 Run from the repository's root, with a folder of ONNX files, folders of images and checkpoints of
 vit_tiny_patch16_224 with depth=2:
