@@ -74,7 +74,7 @@ def test_profiles_that_fit() -> None:
 @pytest.mark.parametrize(
     ("inputs", "profiles", "message"),
     [
-        ({"x": (8, 3)}, ((X,),), "--profile has no say in m.onnx: no input of it is dynamic: leave it out"),
+        ({"x": (8, 3)}, ((X,),), "--profile has no effect on m.onnx, which has no dynamic input; remove it"),
         (
             {"x": ("batch", 3)},
             (),
@@ -101,12 +101,12 @@ def test_profiles_that_fit() -> None:
         (
             INPUTS,
             ((X, MASK.model_copy(update={"opt_shape": (8, 4)})),),
-            "--profile x=1x3:8x3:64x3,mask=1x5:8x4:64x5: 8x4 is no shape of mask [batch, 5]",
+            "--profile x=1x3:8x3:64x3,mask=1x5:8x4:64x5: 8x4 does not fit mask [batch, 5]",
         ),
         (
             INPUTS,
             ((X, MASK.model_copy(update={"max_shape": (8,)})),),
-            "--profile x=1x3:8x3:64x3,mask=1x5:8x5:8: 8 is no shape of mask [batch, 5]",
+            "--profile x=1x3:8x3:64x3,mask=1x5:8x5:8: 8 does not fit mask [batch, 5]",
         ),
     ],
 )

@@ -150,7 +150,7 @@ def test_a_layer_of_another_form_is_of_unknown_type(unknown: dict[str, Any], tmp
     assert engine.layers[1] == CompiledLayer.unread(unknown["Name"])
 
 
-def test_a_datatype_that_is_not_told_for_dynamic_shapes_is_unknown(
+def test_a_datatype_missing_for_dynamic_shapes_is_unknown(
     tmp_path: Path,
 ) -> None:
     dynamic = layer({"Format/Datatype": "N/A due to dynamic shapes", "Dimensions": [-1, 64]})
@@ -245,7 +245,7 @@ def test_findings_on_tactics(tmp_path: Path) -> None:
     assert tactic_findings(read_tactics(DATA / "tactics-10.8.log")) == ()
 
 
-def test_tables_in_another_form_are_told_and_the_others_read(tmp_path: Path) -> None:
+def test_tables_in_an_unknown_form_are_reported_and_the_others_read(tmp_path: Path) -> None:
     path, row = tmp_path / "build.log", f"2, 0.0100, 1.0, 0.5, {GEMM}, 0x1,"
     whole, no_rows = table(row), table(name="/no/rows")
     start = table(row, name="/cut/short").rpartition("[VERBOSE] The selected")[0]

@@ -1,4 +1,4 @@
-"""The build of TensorRT and TensorRT-RTX against the API of every version that it shall run with."""
+"""The build of TensorRT and TensorRT-RTX against the API of every supported version."""
 
 import json
 import os
@@ -94,7 +94,7 @@ def compiled(
 
 
 @pytest.mark.parametrize("version", TENSORRT)
-def test_every_version_of_tensorrt_builds_strongly_typed_and_tells_its_layers(
+def test_every_version_of_tensorrt_builds_strongly_typed_and_lists_its_layers(
     version: str, paths: BuildPaths
 ) -> None:
     script = Script()
@@ -435,13 +435,13 @@ def test_a_changed_signature_or_flag_shows(paths: BuildPaths) -> None:
             "tensorrt",
             "10.14.1",
             BuilderOptions(tactic_table=True, timing_cache="off"),
-            "--tactic-table comes from the timing cache: leave --timing-cache off out",
+            "--tactic-table needs the timing cache: remove --timing-cache off",
         ),
         (
             "trtexec",
             "10.14.1",
             BuilderOptions(tactic_table=True),
-            "trtexec has no flag for --tactic-table: take --backend",
+            "trtexec has no flag for --tactic-table: use --backend",
         ),
         (
             "tensorrt",
@@ -495,7 +495,7 @@ def test_what_came_with_a_later_version_is_refused_in_one_line(backend: str) -> 
     )
 
 
-def test_tensorrt_builds_for_the_gpu_at_hand_alone() -> None:
+def test_tensorrt_builds_for_the_local_gpu_only() -> None:
     h200 = Gpu(name="NVIDIA H200", compute_capability="9.0", memory_bytes=None, driver_version="580.1")
     check_target(("sm90",), h200)
     for targets in (("sm120",), ("sm90", "sm120")):

@@ -102,7 +102,7 @@ def test_a_container_of_nvidias_builds_with_its_tensorrt(tmp_path, monkeypatch, 
 @pytest.mark.parametrize(
     ("found", "backend", "words"),
     [
-        ({}, "tensorrt", "has no TensorRT: take venv:tensorrt-rtx==VERSION"),
+        ({}, "tensorrt", "has no TensorRT: use venv:tensorrt-rtx==VERSION"),
         ({"tensorrt": "10.14.1.48"}, "tensorrt_rtx", "has no TensorRT-RTX: there is TensorRT 10.14.1.48"),
         ({"tensorrt_rtx": "1.7.1.116"}, "tensorrt", "has no TensorRT: there is TensorRT-RTX 1.7.1.116"),
         ({"problem": "libcuda.so.1"}, "tensorrt_rtx", "it cannot be imported there: libcuda.so.1"),
@@ -111,12 +111,12 @@ def test_a_container_of_nvidias_builds_with_its_tensorrt(tmp_path, monkeypatch, 
             "tensorrt",
             "has no TensorRT: it cannot be imported there: libnvinfer.so.10",
         ),
-        ({"problem": "libcuda.so.1"}, "tensorrt", "has no TensorRT: take venv:tensorrt-rtx==VERSION"),
+        ({"problem": "libcuda.so.1"}, "tensorrt", "has no TensorRT: use venv:tensorrt-rtx==VERSION"),
         ({"onnxruntime": "1.31.1"}, "tensorrt_rtx", "there is onnxruntime 1.31.1, for --runtime"),
         ({"tensorrt": "10.7.0.23"}, "tensorrt", "has TensorRT 10.7.0.23: 10.8 is the first for Blackwell"),
     ],
 )
-def test_an_environment_without_the_compiler_is_told_in_one_line(gpu, found, backend, words):
+def test_an_environment_without_the_compiler_is_reported_in_one_line(gpu, found, backend, words):
     with pytest.raises(RuntimeUnavailable) as caught:
         compiler_of(place(**found), BuildSpec(backend=backend))
     assert str(caught.value).startswith(f"docker:{IMAGE} ")
@@ -143,7 +143,7 @@ def test_tensorrt_in_a_container_needs_the_gpu_of_this_machine(no_gpu):
         (BuildSpec(backend="trtexec"), "--backend trtexec builds here, not in docker:"),
         (
             TENSORRT.model_copy(update={"memory_limit_bytes": 1}),
-            "--memory-limit-gb cannot be kept in docker:",
+            "--memory-limit-gb cannot be enforced in docker:",
         ),
     ],
 )

@@ -225,7 +225,7 @@ def test_a_layer_with_metadata_of_another_kind_is_of_unknown_type(tmp_path: Path
         ("[VERBOSE] Layers:\n\nI/O Tensors:\n" * 2, 2),
     ],
 )
-def test_no_whole_list_is_an_error(tmp_path: Path, text: str, found: int) -> None:
+def test_an_incomplete_list_is_an_error(tmp_path: Path, text: str, found: int) -> None:
     log_path = tmp_path / "build.log"
     log_path.write_text(text)
     with pytest.raises(BuildError, match=f"found {found}"):
@@ -269,10 +269,10 @@ def test_reads_memory() -> None:
     assert read_memory(FP16) == EngineMemory(10_104_832, 17_682_176, 10_104_832)
 
 
-def test_memory_that_is_not_told_is_unknown() -> None:
+def test_memory_missing_from_the_log_is_unknown() -> None:
     refused = DATA / "build-1.7.1-nvfp4-sm89-refused.log"
     assert read_memory(refused) == EngineMemory(None, None, None)
-    with pytest.raises(BuildError, match="does not tell 'Peak resident memory'"):
+    with pytest.raises(BuildError, match="has no line 'Peak resident memory'"):
         read_peak_rss(refused)
 
 

@@ -17,7 +17,7 @@ from trtbench.specs.build import BuildPaths
 
 @dataclass(frozen=True)
 class Built:
-    """What a build tells of the engine."""
+    """What a build reports about the engine."""
 
     layers: tuple[CompiledLayer, ...]
     memory: EngineMemory
@@ -42,7 +42,7 @@ def read_built(backend: str, paths: BuildPaths) -> Built:
         return Built(read_compiled_layers(paths.log), read_memory(paths.log))
     engine = read_inspector(paths.inspector)
     if not engine.is_detailed:
-        raise BuildError(f"{paths.inspector.name}: only names of layers in it, which tell no datatypes")
+        raise BuildError(f"{paths.inspector.name}: lists only the names of layers, not their datatypes")
     if backend == "trtexec":
         memory = read_trtexec_memory(paths.log.read_text(encoding="utf-8", errors="replace"))
     else:

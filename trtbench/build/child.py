@@ -80,7 +80,7 @@ def main(argument: str) -> int:
 
 
 def die_with_parent(parent_pid: int) -> None:
-    """Have the kernel kill this process when its parent dies: nobody would wait for the engine.
+    """Have the kernel kill this process when its parent dies, since the engine is no longer needed.
 
     Another parent than ``parent_pid`` means that it died before the kernel was asked.
     """
@@ -90,11 +90,11 @@ def die_with_parent(parent_pid: int) -> None:
 
 
 def peak_rss_bytes() -> int:
-    """High-water mark of this process: from outside of a container nobody could tell."""
+    """High-water mark of this process, which cannot be read from outside a container."""
     for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
-    raise OSError("/proc/self/status does not tell VmHWM")
+    raise OSError("/proc/self/status has no VmHWM")
 
 
 def open_logger(trt: Any, path: Path) -> Any:
@@ -156,7 +156,7 @@ def open_progress_monitor(trt: Any, logger: Any) -> Any:
             self._tell(phase_name, 0, must=parent_phase is None)
 
         def step_complete(self, phase_name: str, step: int) -> bool:
-            # An exception in here would end the process without a word.
+            # An exception in here would end the process without a message.
             self._tell(phase_name, step + 1, must=False)
             return True
 
@@ -181,7 +181,7 @@ def _network_flags(trt: Any, names: Sequence[str]) -> int:
 def _configure(trt: Any, builder: Any, job: BuildJob) -> Any:
     config = builder.create_builder_config()
     _set_targets(trt, config, job.targets)
-    # Only this verbosity makes the compiler tell its layers, in the log and to the inspector.
+    # Only at this verbosity does the compiler list its layers, in the log and to the inspector.
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     # On by default, it would let FP32 products run in TF32 while the layers call them Float.
     config.clear_flag(trt.BuilderFlag.TF32)
@@ -272,7 +272,7 @@ def _inspect(trt: Any, job: BuildJob, plan: Any, logger: Any) -> str:
 def _shaped_context(trt: Any, engine: Any, ranges: Ranges) -> Any:
     """An execution context at the best shape of the first profile; None where TensorRT makes none.
 
-    Of dynamic tensors without shapes the inspector of TensorRT 10 tells neither format nor datatype.
+    For dynamic tensors without shapes, the inspector of TensorRT 10 reports neither format nor datatype.
     """
     # Nothing will run, so it needs no memory for activations.
     context = engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)

@@ -29,8 +29,8 @@ class Compiler:
 
     ``python``: what stands in front of a script; ``container``: the one that this command starts, if it does;
     ``image_digest``: of the image that the compiler comes in, if in any. ``targets``: those it compiles for,
-    which for TensorRT and trtexec is the local GPU; they time tactics on it, so its name (``gpu``) has a
-    say in the engine, too.
+    which for TensorRT and trtexec is the local GPU; they time tactics on it, so its name (``gpu``) is
+    part of the engine's identity, too.
     """
 
     backend: BuildBackend
@@ -61,11 +61,11 @@ class Compiler:
 
 
 def compiler_of(environment: Prepared | None, spec: BuildSpec) -> Compiler:
-    """Tell which compiler an environment has; None stands for the Python that runs this.
+    """Find the compiler of an environment; None stands for the Python that runs this.
 
     Raises:
         RuntimeUnavailable: it has no such compiler that works, or there is no GPU that it builds for.
-        SpecError: a target or a limit on memory is asked for that cannot be had there.
+        SpecError: a target is not available there, or a memory limit cannot be enforced.
     """
     if spec.backend == "tensorrt_rtx" and not spec.targets:
         check_rtx_gpu()
@@ -74,11 +74,11 @@ def compiler_of(environment: Prepared | None, spec: BuildSpec) -> Compiler:
     if spec.backend == "trtexec":
         if environment.spec.kind == "local":
             return _compiler_here(spec)
-        raise SpecError(f"--backend trtexec builds here, not in {environment.spec}: take --backend tensorrt")
-    if environment.spec.kind == "docker" and spec.memory_limit_bytes is not None:
         raise SpecError(
-            f"--memory-limit-gb cannot be kept in {environment.spec}: that memory is the container's"
+            f"--backend trtexec builds locally, not in {environment.spec}: use --backend tensorrt"
         )
+    if environment.spec.kind == "docker" and spec.memory_limit_bytes is not None:
+        raise SpecError(f"--memory-limit-gb cannot be enforced in {environment.spec}, a container; remove it")
     version = environment.contents.versions.get(spec.backend)
     if version is None:
         raise RuntimeUnavailable(
@@ -110,13 +110,13 @@ def check_rtx_gpu() -> None:
     if gpu.target not in known:
         raise RuntimeUnavailable(
             f"TensorRT-RTX has no target for this machine's GPU, {gpu.name} ({gpu.target}), only "
-            f"{', '.join(known)}: take --runtime torch or onnxruntime, or install TensorRT and take "
+            f"{', '.join(known)}: use --runtime torch or onnxruntime, or install TensorRT and use "
             "--backend tensorrt"
         )
 
 
 def backend_in(environment: Prepared) -> BuildBackend:
-    """Choose the compiler where nobody did: TensorRT where only that is there, else TensorRT-RTX."""
+    """Choose a default compiler: TensorRT if it is the only one installed, else TensorRT-RTX."""
     contents = environment.contents
     has_rtx = contents.tensorrt_rtx is not None or contents.problem is not None
     has_tensorrt = contents.tensorrt is not None or contents.tensorrt_problem is not None
@@ -127,7 +127,7 @@ def _gpu_of(environment: Prepared, version: str, spec: BuildSpec) -> Gpu:
     """TensorRT builds for the GPU that it runs on: a container has those of this machine."""
     if version_numbers(version)[:2] < OLDEST_TENSORRT:
         raise RuntimeUnavailable(
-            f"{environment.spec} has TensorRT {version}: 10.8 is the first for Blackwell, take a later tag"
+            f"{environment.spec} has TensorRT {version}: 10.8 is the first for Blackwell, use a later tag"
         )
     try:
         gpu = first_gpu()
@@ -179,7 +179,7 @@ def _instead(environment: Prepared, backend: BuildBackend) -> str:
     compilers = {"TensorRT-RTX": contents.tensorrt_rtx, "TensorRT": contents.tensorrt}
     there = [f"{name} {version}" for name, version in compilers.items() if version is not None]
     if there:
-        return f"there is {there[0]}, another compiler: leave the --backend or --runtime out that needs it"
+        return f"there is {there[0]}, another compiler: remove the --backend or --runtime that needs it"
     if contents.onnxruntime is not None:
         return f"there is onnxruntime {contents.onnxruntime}, for --runtime onnxruntime-cpu"
-    return "take venv:tensorrt-rtx==VERSION, or install tensorrt-rtx there"
+    return "use venv:tensorrt-rtx==VERSION, or install tensorrt-rtx there"

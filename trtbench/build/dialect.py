@@ -1,4 +1,4 @@
-"""What differs between TensorRT-RTX, TensorRT 10 and TensorRT 11, said once: what the builder is told.
+"""What differs between TensorRT-RTX, TensorRT 10 and TensorRT 11, in one place: the builder's settings.
 
 Pure functions from a ``BuildSpec`` and a version to the job of ``child.py``. Names and values of the API are
 those of the bindings, 10.8 to 11.4 and TensorRT-RTX 1.5 to 1.7 (``tests/data/tensorrt-api``).
@@ -39,7 +39,7 @@ def import_compiler(backend: str) -> Any:
 
 
 def build_job(spec: BuildSpec, version: str, paths: BuildPaths) -> BuildJob:
-    """Say what the child shall do for ``spec`` with the module of that ``version`` (``10.14.1.48``).
+    """Derive the child's instructions from ``spec`` for the module of that ``version`` (``10.14.1.48``).
 
     Raises:
         SpecError: this compiler has no such option.
@@ -60,7 +60,7 @@ def build_job(spec: BuildSpec, version: str, paths: BuildPaths) -> BuildJob:
         workspace_bytes=options.workspace_bytes,
         profiles=tuple(_ranges(profile) for profile in options.profiles),
         timing_cache_path=str(paths.timing_cache.absolute()) if options.timing_cache == "shared" else None,
-        # TensorRT-RTX tells its layers in the log, which takes no GPU.
+        # TensorRT-RTX lists its layers in the log, which takes no GPU.
         inspector_path=None if is_rtx else str(paths.inspector.absolute()),
         # As trtexec does, so that a model finds the same operators either way.
         plugins=not is_rtx,
@@ -71,7 +71,7 @@ def check_options(spec: BuildSpec, version: str | None) -> None:
     """Refuse what the compiler of this version would ignore or does not know; None: what none of them knows.
 
     Raises:
-        SpecError: and which option it is.
+        SpecError: an option would be ignored, or is unknown.
     """
     options = spec.options
     _check_profiles(options)
@@ -79,9 +79,9 @@ def check_options(spec: BuildSpec, version: str | None) -> None:
         _check_options_of_rtx(options)
         return
     if options.tactic_table and options.timing_cache == "off":
-        raise SpecError("--tactic-table comes from the timing cache: leave --timing-cache off out")
+        raise SpecError("--tactic-table needs the timing cache: remove --timing-cache off")
     if options.tactic_table and spec.backend == "trtexec":
-        raise SpecError("trtexec has no flag for --tactic-table: take --backend tensorrt")
+        raise SpecError("trtexec has no flag for --tactic-table: use --backend tensorrt")
     if version is not None:
         _check_options_of_version(options, version)
 
@@ -90,7 +90,7 @@ def _check_options_of_rtx(options: BuilderOptions) -> None:
     """What its API has and it does not do.
 
     Seen in 1.5 to 1.7: every optimisation and tiling level gives the same bytes, for products, convolutions
-    and ViTs in FP16, FP8 and NVFP4, on sm120 and most on sm89, although the logs tell what a level shall do.
+    and ViTs in FP16, FP8 and NVFP4, on sm120 and most on sm89, although the logs describe what each does.
     """
     if options.timing_cache != "private" or options.tactic_table:
         option = "--tactic-table" if options.tactic_table else f"--timing-cache {options.timing_cache}"
@@ -107,9 +107,7 @@ def _check_options_of_rtx(options: BuilderOptions) -> None:
     levels = {"--optimization-level": options.optimization_level, "--tiling": options.tiling}
     for option, level in levels.items():
         if level is not None:
-            raise SpecError(
-                f"{option} {level}: TensorRT-RTX makes the same engine at every level: leave it out"
-            )
+            raise SpecError(f"{option} {level}: TensorRT-RTX makes the same engine at every level: remove it")
 
 
 def _check_options_of_version(options: BuilderOptions, version: str) -> None:
@@ -133,7 +131,7 @@ def check_target(targets: Sequence[str], gpu: Gpu) -> None:
     if tuple(targets) != (gpu.target,):
         raise SpecError(
             f"target {', '.join(targets)}: TensorRT builds for the local GPU, {gpu.name} ({gpu.target}): "
-            "leave --target out, or take --backend tensorrt_rtx, which compiles for GPUs that are elsewhere"
+            "remove --target, or use --backend tensorrt_rtx, which needs no GPU to compile for"
         )
 
 
@@ -141,7 +139,7 @@ def version_numbers(version: str) -> tuple[int, ...]:
     """Read ``10.14.1.48.post1`` as numbers, as far as it has them.
 
     Raises:
-        SpecError: it is no version.
+        SpecError: it is not a version.
     """
     numbers = []
     for part in version.split("."):
@@ -175,7 +173,7 @@ def _rises(entry: ShapeRange) -> bool:
 
 
 def _network_flags(backend: str, version: str) -> tuple[str, ...]:
-    """TensorRT 10 infers precisions unless told otherwise; 11 and TensorRT-RTX are always strongly typed."""
+    """TensorRT 10 infers precisions by default; 11 and TensorRT-RTX are always strongly typed."""
     is_weakly_typed = backend == "tensorrt" and version_numbers(version)[0] < 11
     return ("STRONGLY_TYPED",) if is_weakly_typed else ()
 

@@ -26,7 +26,7 @@ from trtbench.store.artifacts import EngineArtifact, OnnxArtifact, Store
 from trtbench.store.files import file_name, file_record
 from trtbench.trtexec.log import refusal_words
 
-# Part of every engine's identity: raise it when the same spec shall give another engine or other files.
+# Part of every engine's identity: raise it when the same spec is to give another engine or other files.
 _BUILD_REVISION = "1"
 
 # Patterns of TensorRT-RTX's own words, and what to do about them.
@@ -46,7 +46,7 @@ def build(
     rebuild: int = 0,
     compiler: Compiler | None = None,
 ) -> tuple[EngineArtifact, bool]:
-    """Compile for ``spec.targets`` unless the store has the engine; also tell whether it was built now.
+    """Compile for ``spec.targets`` unless the store has the engine; also return whether it was built now.
 
     The artifact holds ``model.engine``, ``build.log``, ``layers.json`` (``CompiledEngine``) and, unless
     TensorRT-RTX built it, ``inspector.json``. TensorRT and trtexec build for the local GPU, an engine of
@@ -192,7 +192,7 @@ def _make(
 
 
 def _shared_timing_cache(path: Path) -> FileRecord:
-    """Make room for it, and tell which it is before the build, since the engine depends on its timings."""
+    """Make room for it, and identify it before the build, since the engine depends on its timings."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         return file_record(path)

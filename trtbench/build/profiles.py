@@ -23,13 +23,13 @@ def check_profiles(
         profiles: one range for each dynamic input in each.
 
     Raises:
-        SpecError: there is none for a dynamic input, or one for a model without, or it does not fit.
+        SpecError: a dynamic input has no range, a static model has a profile, or a range does not fit.
     """
     dynamic = {name: dims for name, dims in inputs.items() if is_dynamic(dims)}
     if not profiles and dynamic:
         raise SpecError(_advice(model, dynamic))
     if profiles and not dynamic:
-        raise SpecError(f"--profile has no say in {model.name}: no input of it is dynamic: leave it out")
+        raise SpecError(f"--profile has no effect on {model.name}, which has no dynamic input; remove it")
     for profile in profiles:
         _check_profile(model, inputs, profile)
         ranges = {entry.input for entry in profile}
@@ -57,7 +57,7 @@ def _check_profile(model: Path, inputs: Mapping[str, Dimensions], profile: Seque
         for shape in (entry.min_shape, entry.opt_shape, entry.max_shape):
             if not _fits(shape, dims):
                 raise SpecError(
-                    f"--profile {profile_word(profile)}: {_joined(shape)} is no shape of {entry.input} "
+                    f"--profile {profile_word(profile)}: {_joined(shape)} does not fit {entry.input} "
                     f"{shown(dims)}"
                 )
 

@@ -80,7 +80,7 @@ def source_of(onnx: OnnxArtifact | Path) -> OnnxSource:
     """Identify the model to compile.
 
     Raises:
-        ArtifactError: a bare file, or weights beside it, is missing, cut short or no ONNX at all.
+        ArtifactError: a bare file, or weights beside it, is missing, truncated or not ONNX.
     """
     if isinstance(onnx, Path):
         return _source_of_file(onnx)

@@ -1,6 +1,6 @@
 """Reads the JSON of TensorRT's engine inspector, 10 and 11, into the same layers as the log of TensorRT-RTX.
 
-TensorRT 10 tells a tensor's datatype within its format (``"Format/Datatype": "Half"``, or ``"Row major linear
+TensorRT 10 gives a tensor's datatype within its format (``"Format/Datatype": "Half"``, or ``"Row major linear
 FP16 format"`` outside of Myelin), or ``"N/A due to dynamic shapes"`` where it knows no shape. TensorRT 11
 splits the two; with names only, a layer is a plain string. Sources: NVIDIA's page "Migrating IEngineInspector
 Usage from TensorRT 10.x to 11.x", and its README of ``sampleEditableTimingCache`` (10.8), whose log has the
@@ -109,7 +109,7 @@ def _read_tensor(tensor: Mapping[str, Any]) -> LayerTensor:
 
 
 def _datatype_and_format(tensor: Mapping[str, Any]) -> tuple[str, str]:
-    """Both as TensorRT 11 tells them, or out of the description that TensorRT 10 has for the two."""
+    """Both as TensorRT 11 names them, or parsed from the description that TensorRT 10 has for the two."""
     combined = tensor.get("Format/Datatype")
     if combined is None:
         # The inspector writes DataType, the log of the same version Datatype.

@@ -79,14 +79,14 @@ def read_trtexec_memory(log: str) -> EngineMemory:
 
 
 def read_peak_rss(log_path: Path) -> int:
-    """Find the bytes that the compiler's process had in memory at most, as it told itself at its end.
+    """Find the peak memory in bytes of the compiler's process, which it logs at its end.
 
     Raises:
-        BuildError: the log does not tell it.
+        BuildError: the log does not have it.
     """
     peak_bytes = _last_total(_read(log_path), r"^\[INFO\] ", "Peak resident memory")
     if peak_bytes is None:
-        raise BuildError(f"{log_path.name}: does not tell 'Peak resident memory'")
+        raise BuildError(f"{log_path.name}: has no line 'Peak resident memory'")
     return peak_bytes
 
 
