@@ -110,7 +110,7 @@ def test_models_and_engines_are_apart(store: Store) -> None:
         ("tensorrt", "../10", "trt..-10"),
     ],
 )
-def test_the_folder_of_an_engine_tells_who_built_it(
+def test_the_folder_of_an_engine_names_its_compiler(
     store: Store, backend: str, version: str, words: str
 ) -> None:
     def make(directory: Path) -> EngineManifest:
@@ -286,7 +286,7 @@ def test_without_its_manifest_it_is_no_artifact_any_more_and_made_again(store: S
     with pytest.raises(SpecError) as caught:
         load_artifact(named)
     assert str(caught.value) == (
-        f"{named}: no model or engine of a store, for {made.directory} has no manifest.json: name a folder "
+        f"{named}: not a model or engine of a store: {made.directory} has no manifest.json; name a folder "
         "under models/ or engines/, or a file in one"
     )
     assert get_model(store)[1]
@@ -370,7 +370,7 @@ def test_disk_that_fills_up_on_the_way(small_disk: Path, free_bytes: int) -> Non
     assert load_artifact(damaged.directory) == damaged
 
 
-def test_full_disk_as_make_tells_it(store: Store) -> None:
+def test_a_full_disk_during_make_is_reported(store: Store) -> None:
     def make(directory: Path) -> OnnxManifest:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory / "model.onnx"))
 

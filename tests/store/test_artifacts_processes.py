@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def start_child(root: Path, while_making: str, kind: str = "model") -> "subprocess.Popen[str]":
-    """Start a process that gets the artifact, does ``while_making`` in make, and tells whether it made it."""
+    """Start a process that gets the artifact, does ``while_making`` in make, and prints if it made it."""
     script = f"""
         import os, sys, time
         from pathlib import Path
@@ -134,17 +134,17 @@ def test_several_at_once_make_once(store: Store, kind: str, stage: str) -> None:
     outputs = [child.communicate()[0].splitlines() for child in children]
     assert log.read_text() == "x"
     assert sorted(lines[-1] for lines in outputs) == ["made True"] + ["reused True"] * 3
-    told = f"{stage}: wait for another process that is making the same"
+    told = f"{stage}: wait for another process that is making it"
     waited = [lines for lines in outputs if lines[0] == told]
     assert [lines[-1] for lines in waited] == ["reused True"] * 3
 
 
-def test_who_waits_for_a_process_that_is_killed_makes_it(store: Store) -> None:
+def test_a_waiting_process_takes_over_from_a_killed_one(store: Store) -> None:
     child = start_child(store.root, "(directory / 'began').touch(); time.sleep(600)")
     wait_until(lambda: list(store.root.glob("models/.tmp-*/began")), "the child makes a model")
     waiter = start_child(store.root, "pass")
     assert waiter.stdout is not None
-    assert waiter.stdout.readline() == "export: wait for another process that is making the same\n"
+    assert waiter.stdout.readline() == "export: wait for another process that is making it\n"
     kill(child)
     assert waiter.communicate()[0] == "made True\n"
     assert visible_and_work(store.root / "models") == {f"{SLUG}-{SPEC_ID}"}

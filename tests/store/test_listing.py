@@ -134,7 +134,7 @@ def test_what_another_process_makes_is_kept(store: Store) -> None:
     assert (names(store), removal.removed_bytes, removal.has_kept) == (before, 0, True)
 
 
-def test_prune_removes_what_nobody_needs_and_nothing_else(store: Store) -> None:
+def test_prune_removes_only_what_is_not_needed(store: Store) -> None:
     model = add_model(store)
     add_engine(store, model)
     gone = add_model(store, "b" * 16, b"gone")

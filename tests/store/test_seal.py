@@ -95,7 +95,7 @@ def test_the_secret_is_for_its_user_alone(store: Store) -> None:
     assert [path.name for path in (store.root / "engines").glob(".key*")] == [".key"]
 
 
-def test_a_secret_that_cannot_be_read_is_told_before_anything_is_built(store: Store) -> None:
+def test_an_unreadable_secret_is_reported_before_anything_is_built(store: Store) -> None:
     def fail(directory: Path) -> EngineManifest:
         raise AssertionError(f"built in {directory}")
 
@@ -142,13 +142,13 @@ class TestTheSecretOfAnotherUser:
         with pytest.raises(ArtifactError) as caught:
             store.get_or_make(EngineManifest, "vit", spec_id, fail)
         assert str(caught.value) == (
-            f"{store.root}/engines/.key: the secret by which this store knows its engines belongs to another "
-            "user, who alone can read it: choose a store of your own with --store"
+            f"{store.root}/engines/.key: the secret that this store seals its engines with belongs to "
+            "another user and cannot be read: choose a store of your own with --store"
         )
         assert (engine.directory / "seal").is_file()
 
     def test_an_engine_is_refused_with_the_reason(self, store: Store, engine: EngineArtifact) -> None:
-        with pytest.raises(ArtifactError, match=r"belongs to another user.*--store; or say --trust"):
+        with pytest.raises(ArtifactError, match=r"belongs to another user.*--store; or use --trust"):
             store.check_built_here(engine)
 
     def test_what_was_compiled_from_it_has_no_seal(self, store: Store, engine: EngineArtifact) -> None:

@@ -1,1 +1,1 @@
-"""What is kept on disk: artifacts, results, journals, and who made them."""
+"""What is kept on disk: artifacts, results, journals, and what made them."""

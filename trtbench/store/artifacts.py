@@ -49,7 +49,7 @@ _COMPILERS = {"tensorrt_rtx": "rtx", "tensorrt": "trt", "trtexec": "trtexec"}
 """What names of folders call a compiler, in front of its version."""
 NOT_BUILT_HERE = (
     "this store did not build this engine, and an engine runs whatever code its maker put in it: "
-    "if you trust its maker, say --trust; else build it again"
+    "if you trust its maker, use --trust; otherwise build it again"
 )
 """Why an engine is not loaded."""
 
@@ -160,13 +160,13 @@ class Store:
         """Refuse an engine that this store did not build, or that was changed since.
 
         Raises:
-            ArtifactError: so it is; the text says what to do.
+            ArtifactError: the engine is untrusted; the text says what to do.
         """
         folder = self.root / _FOLDERS[EngineManifest]
         try:
             is_sealed = has_seal(folder, engine.directory / _MANIFEST_NAME)
         except ArtifactError as error:
-            raise ArtifactError(f"{error}; or say --trust if you trust the maker of its engines") from error
+            raise ArtifactError(f"{error}; or use --trust if you trust the maker of its engines") from error
         if not is_sealed:
             raise ArtifactError(f"{engine.directory}: {NOT_BUILT_HERE}")
 
@@ -189,7 +189,7 @@ def load_artifact(path: Path) -> OnnxArtifact | EngineArtifact:
         directory = path if stat.S_ISDIR(path.stat().st_mode) else path.parent
     if not os.path.lexists(directory / _MANIFEST_NAME):
         raise SpecError(
-            f"{path}: no model or engine of a store, for {directory.absolute()} has no {_MANIFEST_NAME}: "
+            f"{path}: not a model or engine of a store: {directory.absolute()} has no {_MANIFEST_NAME}; "
             "name a folder under models/ or engines/, or a file in one"
         )
     try:
@@ -255,7 +255,7 @@ def compiler_name(backend: str, version: str) -> str:
 
 
 def _engine_name(name: str, manifest: EngineManifest) -> str:
-    """Add who built it, which is known once it is built, in front of the identity."""
+    """Put the compiler, which is known after the build, in front of the identity."""
     compiler = file_name(compiler_name(manifest.backend, manifest.backend_version))
     return f"{name.removesuffix(manifest.spec_id)}{compiler}-{manifest.spec_id}"
 

@@ -60,7 +60,7 @@ def open_journal(path: Path, line_type: type[L]) -> Iterator[Journal[L]]:
 
 
 def read_journal(path: Path, line_type: type[L]) -> list[L]:
-    """Read the lines of a journal that nobody needs to be writing.
+    """Read the lines of a journal, which needs no writer.
 
     Raises:
         ArtifactError: it is missing, or a line of it is damaged.
@@ -92,7 +92,7 @@ def _lock(descriptor: int, path: Path) -> None:
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be locked: {error.strerror}; {CHOOSE_STORE}") from error
     if not is_locked:
-        raise MeasureError(f"{path}: another trtbench is at work on the same: wait for it")
+        raise MeasureError(f"{path}: another trtbench is using it: wait until that one ends")
 
 
 def _whole_lines(path: Path) -> bytes:

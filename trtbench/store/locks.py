@@ -1,7 +1,7 @@
 """Work in progress in a folder that several processes use, and the locks that say whose it is.
 
 ``.tmp-<owner>-<random>`` is work for ``owner``, which only the process that holds ``.lock-<owner>`` does;
-when nobody holds that lock, it is what a dead process left. The kernel frees the lock of a process that ends,
+when that lock is free, a dead process left it. The kernel frees the lock of a process that ends,
 even by kill -9. A lock file is never removed: a process that waits for it would then hold another lock than
 newcomers.
 """
@@ -33,7 +33,7 @@ def locked(
     with writing(Path(lock.lock_file), advice):
         is_free = _try(lock)
     if not is_free:
-        on_step(Step(stage, "wait for another process that is making the same"))
+        on_step(Step(stage, "wait for another process that is making it"))
         with writing(Path(lock.lock_file), advice):
             while not _try(lock, _POLL_S):
                 raise_if_cancelled()

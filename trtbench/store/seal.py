@@ -1,4 +1,4 @@
-"""Tells the engines that a store built from others: whoever made an engine has code run where it is loaded.
+"""Tells the engines that a store built from others: loading an engine can run its maker's code.
 
 A store has a secret of its own in ``engines/.key``. Beside each engine that it builds lies ``seal``, the
 HMAC-SHA256 of the manifest under that secret; the manifest has the SHA-256 of every file. An engine that was
@@ -95,14 +95,14 @@ def _read_key(path: Path) -> bytes:
         return path.read_bytes()
     except PermissionError as error:
         raise ArtifactError(
-            f"{path}: the secret by which this store knows its engines belongs to another user, who alone "
-            "can read it: choose a store of your own with --store"
+            f"{path}: the secret that this store seals its engines with belongs to another user and cannot "
+            "be read: choose a store of your own with --store"
         ) from error
     except _NO_SECRET:
         raise
     except OSError as error:
         raise ArtifactError(
-            f"{path}: the secret by which this store knows its engines cannot be read: {error.strerror}: "
+            f"{path}: the secret that this store seals its engines with cannot be read: {error.strerror}: "
             "remove it, or choose another store with --store"
         ) from error
 
