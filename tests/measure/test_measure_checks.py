@@ -29,7 +29,7 @@ def test_sound_outputs_pass():
     check_outputs(_records(ONE, labels), [ONE, labels])
 
 
-def test_a_value_that_was_not_written_is_told_from_one_that_is_not_finite():
+def test_unwritten_values_are_not_mistaken_for_infinite_ones():
     with pytest.raises(MeasureError, match=r"^output y0: the query left 3 of 40 values") as caught:
         check_outputs(_records(ONE), [_poisoned(ONE, 3)])
     assert caught.value.code == Code.OUTPUT_NOT_WRITTEN

@@ -1,4 +1,4 @@
-"""The GPU's device on a scripted CUDA runtime: what is enqueued in which order, and what events then tell.
+"""The GPU's device on a scripted CUDA runtime: what is enqueued in which order, and what events then show.
 
 tests/gpu has the same on a real GPU. Here GPU memory is memory of this process, and the GPU has a clock of
 its own: a kernel takes its time once the stream gets to it, and every call takes the host some time.
@@ -357,7 +357,7 @@ def test_everything_is_given_back(cudart):
     assert 77 in cudart.destroyed
 
 
-def test_what_a_runtime_says_while_it_is_captured_is_told(cudart):
+def test_a_runtime_error_during_capture_is_reported(cudart):
     text = r"^operation not permitted: measure without graphs \(--no-graph\)$"
     runtime = Tripling(cudart, raises=True)
     with pytest.raises(MeasureError, match=text) as caught, _prepared(cudart, runtime):
@@ -366,7 +366,7 @@ def test_what_a_runtime_says_while_it_is_captured_is_told(cudart):
     assert cudart.captured is None
 
 
-def test_out_of_memory_is_told_with_what_was_asked_for(cudart):
+def test_out_of_memory_is_reported_with_the_requested_size(cudart):
     text = r"^out of GPU memory: .* \(cudaErrorMemoryAllocation in cudaMalloc of 5\.00 TB\)$"
     with CudaDevice() as device, pytest.raises(MeasureError, match=text) as caught:
         device.allocate(5 * 10**12)

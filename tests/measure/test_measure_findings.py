@@ -79,7 +79,7 @@ def test_throttle_by_heat_is_a_warning_with_the_contrast(tmp_path):
 HINTS = {
     "hw_therm_slowdown": ("warning", "cool the GPU"),
     "sw_therm_slowdown": ("warning", "cool the GPU"),
-    "hw_power_brake_slowdown": ("warning", "power supply told the GPU to brake"),
+    "hw_power_brake_slowdown": ("warning", "power supply slowed the GPU down"),
     "sw_power_cap": ("info", "sustained load at the power limit"),
     "sync_boost": ("info", "sync boost group"),
 }
@@ -119,7 +119,7 @@ def contrasted(tmp_path, on_zeros, entry=FREE, recipe="fp16", model=None):
     return replace(observed, constant_blocks=timed)
 
 
-def test_zeros_that_are_faster_under_the_power_cap_are_told_by_how_much(tmp_path):
+def test_the_speedup_of_zeros_under_the_power_cap_is_reported(tmp_path):
     finding = found(contrasted(tmp_path, [0.94, 0.942, 0.938]))["INPUT_DEPENDENT_POWER"]
     numbers = finding.numbers
     assert finding.severity == "info"
@@ -141,10 +141,10 @@ def test_zeros_that_are_faster_under_the_power_cap_are_told_by_how_much(tmp_path
         [0.9, 1.01, 0.95],  # faster in the median, by less than processes differ
         [0.998, 0.9981, 0.9979],  # surely faster, by too little to matter
         [1.05, 1.051, 1.049],  # slower: not for less power
-        [0.94],  # one process tells nothing of others
+        [0.94],  # one process says nothing about others
     ],
 )
-def test_a_difference_that_cannot_be_told_or_does_not_matter_is_no_finding(tmp_path, on_zeros):
+def test_an_unresolved_or_irrelevant_difference_is_not_a_finding(tmp_path, on_zeros):
     assert "INPUT_DEPENDENT_POWER" not in found(contrasted(tmp_path, on_zeros))
 
 
@@ -159,7 +159,7 @@ def test_only_processes_that_timed_both_are_compared(tmp_path):
     assert finding.numbers["constants_speedup"] == pytest.approx(1 / 0.94, rel=1e-3)
 
 
-def test_known_weights_and_clocks_that_nobody_read(tmp_path):
+def test_known_weights_and_clocks_that_were_not_read(tmp_path):
     weights = ModelSpec(checkpoint=CheckpointSpec(path="vit.safetensors", sha256="ab" * 32))
     unread = FREE.model_copy(update={"sm_clock_mhz": (), "power_w": ()})
     observed = contrasted(tmp_path, [0.94, 0.942, 0.938], entry=unread, model=weights)
@@ -205,7 +205,7 @@ def test_one_process_is_no_plural(tmp_path):
     assert "(1 of 1 block)" in found(observe(tmp_path, timed))["THROTTLED"].message
 
 
-def test_what_warming_up_noted_is_told(tmp_path):
+def test_notes_of_the_warm_up_are_reported(tmp_path):
     facts = FACTS.model_copy(update={"unsteady": ("no steady state in 10.0 s of warming up",)})
     assert "10.0 s" in found(observe(tmp_path, three_processes(STEADY), facts=facts))["NOT_STEADY"].message
 
@@ -269,7 +269,7 @@ def test_a_failed_arm_without_blocks_has_its_reason_only(tmp_path):
     assert found(observed)["GRAPH_EMPTY"].message == "the captured CUDA graph holds no kernel"
 
 
-def test_a_graph_that_leaves_outputs_unwritten_is_told_as_that(tmp_path):
+def test_a_graph_that_leaves_outputs_unwritten_is_reported_as_such(tmp_path):
     text = "output y: the captured CUDA graph left 20 of 20 values unwritten"
     observed = observe(tmp_path, [], facts=None, failure=MeasureError(text, code=Code.GRAPH_EMPTY))
     assert found(observed)["GRAPH_EMPTY"].message == text

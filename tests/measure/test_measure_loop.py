@@ -252,7 +252,7 @@ AT_LEAST = "Input should be greater than or equal to"
         pytest.param(
             f"seed: {'9' * 5000}", f"line 1, column 7: '{'9' * 39} cannot be read as int", id="digits"
         ),
-        pytest.param("[" * 5000, "no YAML: lists and mappings are nested too deeply", id="brackets"),
+        pytest.param("[" * 5000, "invalid YAML: lists and mappings are nested too deeply", id="brackets"),
         (
             "series: {gpu_compute_ms: 1}\ninputs: {2024-01-01: 1}",
             "field inputs: Input should be a valid tuple, got {datetime",
@@ -281,7 +281,7 @@ AT_LEAST = "Input should be greater than or equal to"
         ),
     ],
 )
-def test_a_damaged_script_is_told_with_its_path_field_and_value(tmp_path, text, words):
+def test_a_damaged_script_is_reported_with_path_field_and_value(tmp_path, text, words):
     path = tmp_path / "script.yaml"
     path.write_text(text, encoding="utf-8")
     arm = ArmSpec(
@@ -308,17 +308,17 @@ def test_times_that_drift_below_the_shortest_stay_there(tmp_path):
     assert device.time_queries(cycle([query]), 3)[1:] == [SHORTEST_MS, SHORTEST_MS]
 
 
-def test_a_script_that_is_no_text_is_told(tmp_path):
+def test_a_binary_script_is_reported(tmp_path):
     path = tmp_path / "script.yaml"
     path.write_bytes(b"\xff\xfe\x00")
     arm = ArmSpec(
         label="arm", runtime="fake", recipe=None, export=None, artifact=str(path), artifact_sha256=None
     )
-    with ExitStack() as stack, pytest.raises(MeasureError, match=f"script {path}: no YAML: .*utf-8"):
+    with ExitStack() as stack, pytest.raises(MeasureError, match=f"script {path}: invalid YAML: .*utf-8"):
         load(Job(arm=arm, bench=BENCH, process=0), stack)
 
 
-def test_a_missing_script_is_told(tmp_path):
+def test_a_missing_script_is_reported(tmp_path):
     arm = ArmSpec(
         label="arm", runtime="fake", recipe=None, export=None, artifact="/no/script", artifact_sha256=None
     )

@@ -1,4 +1,4 @@
-"""One arm in a real worker process, scripted: what comes back, and how every failure is told."""
+"""One arm in a real worker process, scripted: what comes back, and how every failure is reported."""
 
 import json
 import re
@@ -105,13 +105,13 @@ def test_processes_and_arms_have_levels_of_their_own(tmp_path):
     [
         (
             {"at": "load", "how": "out_of_memory"},
-            "out of GPU memory (scripted): take a smaller batch",
+            "out of GPU memory (scripted): use a smaller batch",
             Code.GPU_OUT_OF_MEMORY,
         ),
         ({"at": "load", "how": "exit"}, "the worker ended with exit code 3: see ", Code.MEASURE_FAILED),
     ],
 )
-def test_a_failure_at_load_is_told_in_one_line(tmp_path, failure, reason, code):
+def test_a_failure_at_load_is_reported_in_one_line(tmp_path, failure, reason, code):
     with _process(tmp_path, _arm(tmp_path, failure=failure)) as process:
         with pytest.raises(MeasureError) as caught:
             process.prepare()
@@ -122,7 +122,7 @@ def test_a_failure_at_load_is_told_in_one_line(tmp_path, failure, reason, code):
     assert "\n" not in str(caught.value)
 
 
-def test_a_killed_worker_is_told_by_its_signal(tmp_path):
+def test_a_killed_worker_is_reported_with_its_signal(tmp_path):
     failure = {"at": "query", "query": 400, "how": "kill", "signal": int(signal.SIGKILL)}
     with _process(tmp_path, _arm(tmp_path, failure=failure)) as process:
         process.prepare()
@@ -137,7 +137,7 @@ def test_a_worker_that_dies_without_a_word_has_no_last_words(tmp_path):
         process.prepare()
 
 
-def test_a_failure_in_a_block_is_told(tmp_path):
+def test_a_failure_in_a_block_is_reported(tmp_path):
     arm = _arm(tmp_path, failure={"at": "query", "query": 400})
     with _process(tmp_path, arm) as process:
         process.prepare()
@@ -155,13 +155,13 @@ def test_a_worker_that_hangs_is_killed(tmp_path):
     assert not is_alive(pid)
 
 
-def test_an_unknown_interpreter_is_told(tmp_path):
+def test_an_unknown_interpreter_is_reported(tmp_path):
     process = _process(tmp_path, _arm(tmp_path), python=("/no/such/python",))
     with pytest.raises(MeasureError, match="cannot start /no/such/python: No such file"):
         process.__enter__()
 
 
-def test_a_missing_package_is_told_with_what_to_install(tmp_path):
+def test_a_missing_package_is_reported_with_the_remedy(tmp_path):
     arm = ArmSpec(label="gpu", runtime="torch", recipe=None, export=None, artifact=None, artifact_sha256=None)
     code = (
         "import sys; sys.modules['cuda'] = None; from trtbench.measure.worker import main; sys.exit(main())"
@@ -201,7 +201,9 @@ def test_a_reply_that_cannot_be_read_is_one_line(tmp_path):
     python = (sys.executable, "-c", f"from trtbench.measure.messages import REPLY_MARK; {code}")
     with (
         _process(tmp_path, _arm(tmp_path), python=python) as process,
-        pytest.raises(MeasureError, match=r"^the worker said '.*many.*', which is no reply: is its trtbench"),
+        pytest.raises(
+            MeasureError, match=r"^the worker said '.*many.*', which is not a reply: is its trtbench"
+        ),
     ):
         process.prepare()
 
@@ -278,7 +280,7 @@ class TestContainers:
             ("no toolkit", "install nvidia-container-toolkit"),
             ("old driver", "which needs cuda>=13.0: update the driver"),
             ("no driver", "no NVIDIA driver works on this machine"),
-            ("busy GPU", "the GPU is busy: another process has it for itself"),
+            ("busy GPU", "the GPU is busy: another process has exclusive use of it"),
         ],
     )
     def test_each_trouble_is_one_clear_line(self, tmp_path, monkeypatch, ready, trouble, words):
@@ -290,10 +292,10 @@ class TestContainers:
         assert words in str(caught.value)
         assert "\n" not in str(caught.value)
 
-    def test_one_without_a_process_id_is_told(self, tmp_path, monkeypatch, ready):
+    def test_one_without_a_process_id_is_reported(self, tmp_path, monkeypatch, ready):
         put_on_path(tmp_path / "bin", monkeypatch, "no process")
         process = _process(tmp_path, _arm(tmp_path), python=ready.python, container=ready.container)
-        with process, pytest.raises(MeasureError, match="docker does not tell the process id of trtbench-"):
+        with process, pytest.raises(MeasureError, match="docker does not report the process id of trtbench-"):
             process.prepare()
 
 

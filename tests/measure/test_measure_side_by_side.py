@@ -121,9 +121,12 @@ def test_an_arm_that_fails_is_a_row_and_the_others_go_on(tmp_path, store, failur
     assert measured.verdicts[0].verdict == "INCOMPARABLE"
 
 
-def test_where_nobody_can_tell_who_has_the_gpu_exclusive_is_refused():
+def test_exclusive_is_refused_if_processes_cannot_be_listed():
     assert check_exclusive(None, False) == ()
-    with pytest.raises(MeasureError, match=r"^--exclusive: NVML does not answer, so nobody can tell"):
+    with pytest.raises(
+        MeasureError,
+        match=r"^--exclusive: NVML does not answer, so the GPU's other processes cannot be listed",
+    ):
         check_exclusive(None, True)
 
 
@@ -133,7 +136,7 @@ def test_an_empty_graph_is_a_finding(tmp_path, store):
     assert "GRAPH_EMPTY" in codes(measured.measurements[0])
 
 
-def test_throttled_blocks_are_told_and_kept(tmp_path, store):
+def test_throttled_blocks_are_reported_and_kept(tmp_path, store):
     held = telemetry(throttle_us={"hw_therm_slowdown": 200_000}, sm_clock_mhz=(1500,))
     entries = [each.model_dump(mode="json") for each in (telemetry(), held, telemetry())]
     measured, _ = measure([arm(tmp_path, "a", telemetry=entries)], store)
@@ -255,7 +258,7 @@ def test_a_gpu_is_not_watched_for_what_a_cpu_computes(tmp_path, store):
     assert (on_cpu.telemetry, codes(on_cpu) & {"FOREIGN_PROCESS", "THROTTLED"}) == (None, set())
 
 
-def test_foreign_processes_are_told_and_refused_if_asked(tmp_path, store):
+def test_foreign_processes_are_reported_or_refused_with_exclusive(tmp_path, store):
     entries = [telemetry(foreign_pids=(4242,)).model_dump(mode="json")]
     arms = [arm(tmp_path, "a", telemetry=entries)]
     measured, _ = measure(arms, store)

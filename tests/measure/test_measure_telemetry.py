@@ -120,7 +120,7 @@ def test_readings_and_differences():
     assert 0.05 <= telemetry.duration_s < 0.5
 
 
-def test_what_the_gpu_does_not_tell_is_absent():
+def test_what_the_gpu_does_not_report_is_absent():
     missing = ("clock", "temperature", "power", "energy", "processes", "fields")
     telemetry = _watch(ScriptedNvml(missing=missing), lambda: None)
     assert telemetry.sm_clock_mhz == telemetry.power_w == telemetry.temperature_c == ()

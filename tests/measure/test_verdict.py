@@ -161,7 +161,7 @@ def test_what_is_not_under_test_must_be_equal(changed: dict[str, object], words:
     incomparable(other, BASELINE)
 
 
-def test_a_baseline_that_failed_is_told_without_the_reason_that_its_row_has() -> None:
+def test_a_failed_baseline_is_reported_without_the_reason_of_its_row() -> None:
     failed = measurement("fp16", status="failed", reason="out of GPU memory")
     assert incomparable(failed, ARM) == "the baseline fp16 failed"
 
@@ -219,7 +219,7 @@ def test_a_difference_that_holds_in_clock_cycles_stands() -> None:
 
 
 @pytest.mark.parametrize("unknown", [None, telemetry(None), telemetry(0)])
-def test_unknown_clocks_are_told(unknown: TelemetrySummary | None) -> None:
+def test_unknown_clocks_are_reported(unknown: TelemetrySummary | None) -> None:
     verdict = decide(BASELINE, measurement("nvfp4", telemetry=unknown), FASTER)
     assert verdict.verdict == "FASTER"
     assert "SM clocks are not known" in verdict.reason
@@ -227,7 +227,7 @@ def test_unknown_clocks_are_told(unknown: TelemetrySummary | None) -> None:
     assert "clock" not in decide(measurement("fp16", **on_cpu), measurement("int8", **on_cpu), FASTER).reason
 
 
-def test_throttling_is_told() -> None:
+def test_throttling_is_reported() -> None:
     alike = [
         measurement(name, telemetry=telemetry(1800, share))
         for name, share in (("fp16", 0.6), ("nvfp4", 0.55))
@@ -256,7 +256,7 @@ def test_unequal_throttling_does_not_matter_to_what_holds_in_clock_cycles() -> N
 
 
 @pytest.mark.parametrize("blocks", [1, 5])
-def test_one_process_is_told_and_finds_only_large_differences(blocks: int) -> None:
+def test_one_process_is_reported_and_finds_only_large_differences(blocks: int) -> None:
     def one_process(time_ms: float) -> list[BlockSamples]:
         return [BlockSamples(0, 0, block, (time_ms, time_ms * 1.001)) for block in range(blocks)]
 

@@ -104,7 +104,7 @@ class _Pool:
 
     @property
     def series(self) -> Series:
-        """The series that speeds are told in."""
+        """The series that speeds refer to."""
         return self.facts[0].main_series
 
     def block(self, number: int) -> RawBlock:

@@ -89,7 +89,7 @@ def arm_of_file(label: str, path: Path, runtime: str, trust: bool) -> Arm:
         raise SpecError(
             f"{path}: runtime {runtime} makes its model itself; name a recipe or an exported model"
         )
-    # An engine may have any name: what is none fails when it is loaded.
+    # An engine may have any name: a file that is not one fails when it is loaded.
     if loads != "engine" and (path.suffix == ".onnx") != (loads == "onnx"):
         raise SpecError(f"{path}: runtime {runtime} does not load such a file")
     if loads == "onnx":

@@ -1,6 +1,6 @@
 """Inputs and outputs of one arm on its device, and how many sets of them take turns.
 
-Where the L2 cache shall not hold what the query before left (``rotated``), queries take turns on sets of
+Where the L2 cache is not to hold data of the previous query (``rotated``), queries take turns on sets of
 inputs and outputs that together exceed twice the cache.
 """
 

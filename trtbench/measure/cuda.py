@@ -19,7 +19,7 @@ Event = Any
 GraphExec = Any
 
 _MEANINGS = {
-    "cudaErrorMemoryAllocation": "out of GPU memory: take a smaller batch, or fewer arms at a time",
+    "cudaErrorMemoryAllocation": "out of GPU memory: use a smaller batch, or fewer arms at a time",
     "cudaErrorNoDevice": "there is no CUDA GPU",
     "cudaErrorInsufficientDriver": "there is no NVIDIA driver, or it is older than this CUDA",
     "cudaErrorDevicesUnavailable": "the GPU is busy, or in exclusive use by another process",

@@ -85,7 +85,7 @@ class CudaDevice:
         cuda.synchronize_stream(self._stream)
 
     def late_work_ms(self) -> float:
-        """Wait for the whole GPU, and tell how long that took."""
+        """Wait for the whole GPU, and return how long that took."""
         started_s = time.perf_counter()
         cuda.synchronize_device()
         return 1e3 * (time.perf_counter() - started_s)

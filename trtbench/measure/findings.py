@@ -58,8 +58,8 @@ _THROTTLES: dict[ThrottleReason, _Throttle] = {
     "hw_therm_slowdown": _HEAT,
     "hw_power_brake_slowdown": _Throttle(
         "warning",
-        "the server's power supply told the GPU to brake: check its power supplies and cables, and the load "
-        "of what shares them",
+        "the server's power supply slowed the GPU down (power brake): check it, its cables and the load of "
+        "what shares it",
     ),
     "sw_power_cap": _Throttle(
         "info",
@@ -79,7 +79,7 @@ _COSINES = {
     Precision.NVFP4: 0.8,
 }
 _COSINE_SPARSE = 0.5
-"""Limits that a wrong model misses and a rounded one does not; the loss of accuracy is verify's to tell."""
+"""Limits that a wrong model misses and a rounded one does not; for the loss of accuracy, see verify."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Observed:
 
     @property
     def main(self) -> Statistic | None:
-        """The series that speeds are told in."""
+        """The series that speeds refer to."""
         facts = self.measurement.facts
         return self.measurement.series.get(facts.main_series) if facts else None
 
@@ -142,7 +142,7 @@ def enqueue_bound(observed: Observed) -> Finding | None:
         severity="warning",
         message=f"to enqueue a query takes {enqueue.median:.4g} ms, {share:.0%} of its {gpu.median:.4g} ms "
         "on the GPU: the GPU may wait for the host between queries",
-        hint="measure with a CUDA graph (leave --no-graph out), or take a larger batch",
+        hint="measure with a CUDA graph (remove --no-graph), or use a larger batch",
         numbers={"enqueue_ms": enqueue.median, "gpu_compute_ms": gpu.median},
     )
 
@@ -160,8 +160,8 @@ def runtime_overhead(observed: Observed) -> Finding | None:
         severity="warning",
         message=f"a query that computes nothing takes {facts.empty_query_ms:.4g} ms in "
         f"{observed.measurement.arm.runtime}, {share:.0%} of this model's {main.median:.4g} ms: ratios to "
-        "other runtimes and smaller models tell about the runtime as well",
-        hint="take a larger batch, or compare models in one runtime",
+        "other runtimes, and times of smaller models, include that overhead",
+        hint="use a larger batch, or compare models in one runtime",
         numbers={"empty_query_ms": facts.empty_query_ms, facts.main_series: main.median},
     )
 
@@ -255,7 +255,7 @@ def foreign_process(observed: Observed) -> Finding | None:
         message=f"other processes had the GPU open ({', '.join(map(str, pids))}): "
         f"{'before the first block' if observed.foreign_pids else 'not at the start'}"
         + (f", and in {shared} of {format_count(len(observed.blocks), 'block')}" if observed.blocks else ""),
-        hint="stop them and measure again; --exclusive refuses to start beside others",
+        hint="stop them and measure again; --exclusive refuses to start while others use the GPU",
         numbers={"blocks": shared, "processes": len(pids)},
     )
 
@@ -357,7 +357,7 @@ def rebuilds_identical(observed: Observed) -> Finding | None:
         code=Code.REBUILDS_IDENTICAL,
         severity="info",
         message=f"all {len(observed.arm.builds)} builds of the engine hold the same bytes",
-        hint="leave --rebuilds out: this compiler is deterministic here",
+        hint="remove --rebuilds: this compiler is deterministic here",
         numbers={"builds": len(observed.arm.builds)},
     )
 

@@ -348,7 +348,7 @@ def _facts(
 
 
 def _taken(free_before: int | None, free_after: int | None) -> int | None:
-    """Memory that is gone; other processes on the GPU have a say in it."""
+    """Memory that is gone; other processes on the GPU affect it."""
     return None if free_before is None or free_after is None else max(0, free_before - free_after)
 
 

@@ -185,7 +185,7 @@ class ArmProcess:
             self._end(0.0)
             said = line_of_reply.decode(errors="replace").strip()[:_QUOTED]
             raise MeasureError(
-                f"the worker said {said!r}, which is no reply: is its trtbench another version?"
+                f"the worker said {said!r}, which is not a reply: is its trtbench another version?"
             ) from error
         if reply.error is not None:
             self._end(_CLOSE_S)
@@ -219,7 +219,7 @@ class ArmProcess:
                 data = os.read(replies, _READ_BYTES)
                 self._buffer += data
                 ended = not data
-            # Its children may hold the pipe open after it: then no end of file tells of its death.
+            # Its children may hold the pipe open after it: then its death causes no end of file.
             if ended and b"\n" not in self._buffer:
                 raise self._how_it_ended()
             if time.monotonic() > deadline_s:
@@ -233,7 +233,7 @@ class ArmProcess:
         return line
 
     def _how_it_ended(self) -> MeasureError:
-        """Tell in words why the worker is gone."""
+        """Describe why the worker is gone."""
         self._end(_CLOSE_S)
         if self._container is not None:
             trouble = trouble_in_log(self._container, self._log_path)
@@ -279,8 +279,8 @@ def _pid_outside(container: Container) -> int:
         raise MeasureError(str(error), code=error.code) from error
     if not outcome.stdout.strip().isdigit():
         raise MeasureError(
-            f"{container.engine} does not tell the process id of {container.name}, by which it is known from "
-            f"others that use the GPU: {outcome.last_line}"
+            f"{container.engine} does not report the process id of {container.name}, which sets it apart "
+            f"from other users of the GPU: {outcome.last_line}"
         )
     return int(outcome.stdout)
 
@@ -291,7 +291,7 @@ def _failure(returncode: int, log_path: Path) -> MeasureError:
         return MeasureError(f"the worker ended with exit code {returncode}: {where}")
     name = signal_name(-returncode)
     hint = (
-        " (probably out of memory: take fewer arms, with --aa fewer --processes)"
+        " (probably out of memory: use fewer arms, with --aa fewer --processes)"
         if -returncode == signal.SIGKILL
         else ""
     )

@@ -20,7 +20,7 @@ from trtbench.store.artifacts import Store
 from trtbench.store.files import file_name
 from trtbench.store.journal import Journal, check_once, open_journal
 
-# Part of every run's identity: raise it when the same protocol shall be carried out in another way.
+# Part of every run's identity: raise it when the same protocol is to be carried out differently.
 _MEASURE_REVISION = "1"
 _TITLE_LENGTH = 100
 
@@ -51,7 +51,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Run:
-    """Folder and open journals of a run at work."""
+    """Folder and open journals of a run in progress."""
 
     name: str
     folder: Path
@@ -107,7 +107,7 @@ def open_run(store: Store, title: str, record: RunRecord) -> Iterator[Run]:
     """Go on with the unfinished run of this identity, or begin one.
 
     Raises:
-        MeasureError: another process is at work in it.
+        MeasureError: another process is using it.
         ArtifactError: the store cannot be written, or a journal is damaged.
     """
     name = run_name(store, title, record)

@@ -113,7 +113,7 @@ def open_device(arm: ArmSpec, process: int) -> ScriptedDevice:
     """Read the arm's script; arms, builds and processes have times of their own.
 
     Raises:
-        MeasureError: the file is no script.
+        MeasureError: the file is not a script.
     """
     script = read_script(arm)
     return ScriptedDevice(script, f"{script.seed} {arm.label} {arm.build} {process}")

@@ -91,15 +91,15 @@ def uses_gpu(arms: Sequence[ArmSpec]) -> bool:
 
 
 def check_exclusive(monitor: GpuMonitor | None, exclusive: bool) -> tuple[int, ...]:
-    """Tell who has the GPU open before the first of our processes does.
+    """Return the ids of processes that have the GPU open before the first of ours does.
 
     Raises:
-        MeasureError: somebody has, and ``exclusive``; or nobody can tell.
+        MeasureError: ``exclusive``, and there are such processes, or they cannot be listed.
     """
     if monitor is None and exclusive:
         raise MeasureError(
-            "--exclusive: NVML does not answer, so nobody can tell who else has the GPU open: mend the "
-            "driver (trtbench doctor), or leave --exclusive out"
+            "--exclusive: NVML does not answer, so the GPU's other processes cannot be listed: fix the "
+            "driver (trtbench doctor), or remove --exclusive"
         )
     if monitor is None:
         return ()
@@ -108,8 +108,8 @@ def check_exclusive(monitor: GpuMonitor | None, exclusive: bool) -> tuple[int, .
     pids = watch.telemetry.foreign_pids
     if pids and exclusive:
         raise MeasureError(
-            f"other processes have the GPU open ({', '.join(map(str, pids))}): stop them, or leave "
-            "--exclusive out",
+            f"other processes have the GPU open ({', '.join(map(str, pids))}): stop them, or remove "
+            "--exclusive",
             code=Code.FOREIGN_PROCESS,
         )
     return pids
@@ -130,7 +130,7 @@ def _check_labels(arms: Sequence[Arm]) -> None:
     labels = [arm.label for arm in arms]
     repeated = [label for label in labels if labels.count(label) > 1]
     if repeated:
-        raise SpecError(f"{repeated[0]} is named more than once: an arm against itself is --aa")
+        raise SpecError(f"{repeated[0]} is named more than once; to compare an arm with itself, use --aa")
 
 
 def _observe(

@@ -133,7 +133,7 @@ def power_capped_share(blocks: Iterable[TimedBlock]) -> float:
 
 
 def is_power_capped(blocks: Iterable[TimedBlock]) -> bool:
-    """Whether the power cap had a say in the times of these blocks."""
+    """Whether the power cap affected the times of these blocks."""
     return power_capped_share(blocks) > POWER_CAPPED_SHARE
 
 

@@ -115,7 +115,7 @@ class _Readings:
 
 @dataclass(frozen=True)
 class _Counters:
-    """What only grows, and who is there, at one moment; a counter that there is not is absent."""
+    """Counters that only grow, and the processes, at one moment; a counter that NVML lacks is absent."""
 
     time_s: float
     energy_mj: int | None
@@ -244,8 +244,8 @@ def _throttle_us(
 def foreign_pids(pids: Collection[int], own_pids: Collection[int]) -> tuple[int, ...]:
     """Processes on the GPU that are not ours.
 
-    Where the driver numbers processes otherwise than we do (a container), it shows none of ours by our
-    numbers: then nobody can be told apart, and nobody is called foreign.
+    In a container, the driver may number processes differently: then none of our ids is among its ids, ours
+    cannot be told from others, and none is called foreign.
     """
     if own_pids and not set(own_pids) & set(pids):
         return ()

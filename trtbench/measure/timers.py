@@ -34,7 +34,7 @@ class ArmTimer(Protocol):
         ...
 
     def prepare(self) -> ArmFacts:
-        """Make ready, and tell what was found; MeasureError or RuntimeUnavailable with the reason."""
+        """Load and warm up, and return what was found; MeasureError or RuntimeUnavailable with the reason."""
         ...
 
     def block(self) -> Samples:
@@ -72,7 +72,7 @@ def open_timer(
     if runtime_entry(arm.runtime).times_itself:
         if environment is not None and environment.spec.kind != "local":
             raise MeasureError(
-                f"{arm.runtime} is started here, not in {environment.spec}: leave --runtime {arm.runtime} out"
+                f"{arm.runtime} runs locally, not in {environment.spec}: remove --runtime {arm.runtime}"
             )
         return _self_timed(arm.runtime).open_arm(arm, bench, log_path)
     if environment is None:
@@ -85,7 +85,7 @@ def check_protocol(runtimes: Iterable[str], bench: BenchSpec) -> None:
     """Refuse a protocol that one of these runtimes cannot follow.
 
     Raises:
-        SpecError: and which.
+        SpecError: the protocol does not fit a runtime.
     """
     for runtime in runtimes:
         entry = runtime_entry(runtime)
@@ -94,7 +94,7 @@ def check_protocol(runtimes: Iterable[str], bench: BenchSpec) -> None:
         if entry.device == "cpu" and bench.l2 != "warm":
             raise SpecError(
                 f"l2 {bench.l2}: runtime {runtime} computes on a CPU, and only a GPU's L2 cache can be kept "
-                "cold: leave it out, or leave that runtime out"
+                "cold: remove one of the two"
             )
 
 

@@ -1,4 +1,4 @@
-"""Which of two arms is faster, if that can be told: every comparison is AMBIGUOUS until there is evidence.
+"""Which of two arms is faster, if the data show it: every comparison is AMBIGUOUS until there is evidence.
 
 FASTER, SLOWER  The 97.5 % interval of the speed-up excludes 1, and the 95 % interval is not wholly inside the
                 margin of practical equality. Where the SM clocks of the arms differ, it excludes 1 in clock
