@@ -294,7 +294,7 @@ def test_a_failure_has_trtexecs_own_words(tmp_path: Path) -> None:
         measured(tmp_path, errors=errors)
 
 
-def test_a_run_that_does_not_end_is_told_by_its_own_limit(
+def test_a_run_that_does_not_end_is_reported_with_its_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules["trtbench.trtexec.measure"], "_GRACE_S", -10.49)
@@ -304,7 +304,7 @@ def test_a_run_that_does_not_end_is_told_by_its_own_limit(
     assert "--timeout-s" not in str(caught.value)
 
 
-def test_a_run_that_crashes_is_told_by_its_signal(tmp_path: Path) -> None:
+def test_a_run_that_crashes_is_reported_with_its_signal(tmp_path: Path) -> None:
     with pytest.raises(MeasureError, match=r"failed: killed by signal 11 \(SIGSEGV\)") as caught:
         measured(tmp_path, harmless=["Skipping tactic 0x0"], dies_of=11)
     assert caught.value.code == Code.MEASURE_KILLED
@@ -312,7 +312,7 @@ def test_a_run_that_crashes_is_told_by_its_signal(tmp_path: Path) -> None:
 
 def test_exported_times_that_are_not_those_of_the_summary(tmp_path: Path) -> None:
     times = '[{"computeMs": 9.0, "startEnqMs": 0.0, "endEnqMs": 0.25}]'
-    with pytest.raises(MeasureError, match=r"exported times with a median of 9 ms and tells 5.25 ms"):
+    with pytest.raises(MeasureError, match=r"exported times with a median of 9 ms and reports 5.25 ms"):
         measured(tmp_path, times=times)
 
 
@@ -323,9 +323,7 @@ def test_a_graph_that_was_not_captured_is_an_error_here_and_a_warning_there(tmp_
 
 
 def test_another_protocol_than_asked_for_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(
-        MeasureError, match="measured with another transfers, spin_wait than it was asked for"
-    ):
+    with pytest.raises(MeasureError, match="measured with another transfers, spin_wait than requested"):
         measured(tmp_path, echo={"Data transfers": True, "Spin-wait": False})
 
 
@@ -353,9 +351,11 @@ def test_what_is_missing_is_an_error(tmp_path: Path) -> None:
         read_profile(tmp_path / "profile.json")
     with pytest.raises(MeasureError, match="printed no performance summary"):
         read_gpu_compute_median_ms("")
-    with pytest.raises(MeasureError, match="did not tell its options CUDA Graph, Data transfers, Spin-wait"):
+    with pytest.raises(
+        MeasureError, match="did not report its options CUDA Graph, Data transfers, Spin-wait"
+    ):
         read_protocol("")
-    with pytest.raises(MeasureError, match="did not tell the engine's inputs"):
+    with pytest.raises(MeasureError, match="did not report the engine's inputs"):
         read_engine("")
     assert read_trtexec_memory("") == EngineMemory(None, None, None)
 

@@ -92,7 +92,7 @@ class TrtexecArm:
             raise MeasureError(f"{directory}: cannot be made: {error.strerror}") from error
         try:
             return measure(self._trtexec, self._spec, engine, directory, self._arm.options, profile)
-        except SpecError as error:  # an input has a name that trtexec cannot be told
+        except SpecError as error:  # trtexec cannot be given an input of this name
             raise MeasureError(f"{engine.name}: {error}", code=error.code) from error
 
 

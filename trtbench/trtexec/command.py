@@ -1,10 +1,10 @@
-"""The arguments of trtexec that times an engine, for the version at hand.
+"""The arguments with which the installed version of trtexec times an engine.
 
 Between 10.16 and 11.0 defaults turned round: CUDA graph and spin wait came on, data transfers went off, layer
 times are always taken in a run of their own. What had been a flag became a deprecated one without effect,
 and its opposite a new one (``samples/common/sampleOptions.cpp`` of TensorRT, v10.14 to v11.1). In 10
 everything is said that is not its default; in 11 only what is off, since only deprecated flags say that it is
-on. Whatever the version, ``measure.py`` compares what trtexec tells of its options with what was asked for.
+on. Whatever the version, ``measure.py`` compares the options that trtexec reports with those requested.
 """
 
 from collections.abc import Iterable, Sequence
@@ -74,13 +74,13 @@ def check_protocol(spec: BenchSpec) -> None:
     if spec.l2 != "warm" or spec.regime != "sustained":
         asked = f"l2 {spec.l2}" if spec.l2 != "warm" else f"regime {spec.regime}"
         raise SpecError(
-            f"{asked}: runtime trtexec repeats queries at once on the same buffers: leave it out, or time in "
-            "runtime tensorrt"
+            f"{asked}: runtime trtexec repeats queries at once on the same buffers: remove it, or use "
+            "--runtime tensorrt"
         )
     if spec.inputs:
         raise SpecError(
-            f"--input {spec.inputs[0].input}: runtime trtexec makes its own inputs: leave it out, or time in "
-            "runtime tensorrt"
+            f"--input {spec.inputs[0].input}: runtime trtexec makes its own inputs: remove it, or use "
+            "--runtime tensorrt"
         )
 
 

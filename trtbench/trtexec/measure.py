@@ -84,13 +84,13 @@ def measure(
     return TimedRun(engine, read_engine(log), protocol, samples, layers)
 
 
-def _check_summary(gpu_compute_ms: tuple[float, ...], told_ms: float, log_path: Path) -> None:
+def _check_summary(gpu_compute_ms: tuple[float, ...], reported_ms: float, log_path: Path) -> None:
     """What was exported must be what trtexec itself sums up: without the warm-up, in the same unit."""
     exported_ms = statistics.median(gpu_compute_ms)
-    if abs(exported_ms / told_ms - 1) > _SUMMARY_MARGIN:
+    if abs(exported_ms / reported_ms - 1) > _SUMMARY_MARGIN:
         raise MeasureError(
-            f"trtexec exported times with a median of {exported_ms:.4g} ms and tells {told_ms:.4g} ms "
-            f"(log: {log_path}): is it another version than it says?"
+            f"trtexec exported times with a median of {exported_ms:.4g} ms and reports {reported_ms:.4g} ms "
+            f"(log: {log_path}): is its version the one it reports?"
         )
 
 
@@ -99,8 +99,8 @@ def _check_protocol(protocol: Protocol, spec: BenchSpec, log_path: Path) -> None
     differs = [name for name, value in asked.items() if getattr(protocol, name) != value]
     if differs:
         raise MeasureError(
-            f"trtexec measured with another {', '.join(differs)} than it was asked for (log: {log_path}): "
-            "is it another version than it says?"
+            f"trtexec measured with another {', '.join(differs)} than requested (log: {log_path}): "
+            "is its version the one it reports?"
         )
     if spec.cuda_graph and not protocol.cuda_graph_captured:
         raise MeasureError(

@@ -37,7 +37,7 @@ class Protocol(Spec):
 
 
 class LoadedEngine(Spec):
-    """What trtexec tells of the engine when it has loaded it; ``dtype`` is ``unknown`` where it does not."""
+    """What trtexec reports about the engine that it loaded; ``dtype`` is ``unknown`` where it does not."""
 
     inputs: tuple[TensorRecord, ...]
     outputs: tuple[TensorRecord, ...]
@@ -48,7 +48,7 @@ def read_engine(log: str) -> LoadedEngine:
     """Find shapes of inputs and outputs, and how long the engine took to load.
 
     Raises:
-        MeasureError: the log does not tell.
+        MeasureError: the log does not report it.
     """
     tensors: dict[str, list[TensorRecord]] = {"Input": [], "Output": []}
     load_s = None
@@ -61,7 +61,7 @@ def read_engine(log: str) -> LoadedEngine:
             load_s = float(found["duration_s"])
     if load_s is None or not tensors["Input"]:
         raise MeasureError(
-            "trtexec did not tell the engine's inputs, or that it loaded: is it another version?"
+            "trtexec did not report the engine's inputs, or that it loaded: is it another version?"
         )
     return LoadedEngine(inputs=tuple(tensors["Input"]), outputs=tuple(tensors["Output"]), load_s=load_s)
 
@@ -114,23 +114,23 @@ def read_gpu_compute_median_ms(log: str) -> float:
 
 
 def read_protocol(log: str) -> Protocol:
-    """Find how it measured, as it said itself, and whether the CUDA graph was really captured.
+    """Find how it measured, as it reports, and whether the CUDA graph was really captured.
 
     A capture that fails is only a warning to trtexec, and it goes on without.
 
     Raises:
-        MeasureError: the log does not tell.
+        MeasureError: the log does not report it.
     """
-    told: dict[str, bool] = {}
+    reported: dict[str, bool] = {}
     for text in messages(log, "I"):
         name, _, value = text.partition(": ")
         if name in _ECHOED and value in ("Enabled", "Disabled"):
-            told[_ECHOED[name]] = value == "Enabled"
-    missing = [name for name, field in _ECHOED.items() if field not in told]
+            reported[_ECHOED[name]] = value == "Enabled"
+    missing = [name for name, field in _ECHOED.items() if field not in reported]
     if missing:
-        raise MeasureError(f"trtexec did not tell its options {', '.join(missing)}: is it another version?")
+        raise MeasureError(f"trtexec did not report its options {', '.join(missing)}: is it another version?")
     captured = any(text.startswith(_CAPTURED) for text in messages(log, "I"))
-    return Protocol(**told, cuda_graph_captured=captured)
+    return Protocol(**reported, cuda_graph_captured=captured)
 
 
 def _read_list(path: Path) -> list[Mapping[str, Any]]:

@@ -37,7 +37,7 @@ class Trtexec:
 def find_trtexec(path: Path | None = None) -> Trtexec:
     """Look for it, on PATH and where NVIDIA puts it unless ``path`` is given, and ask which it is.
 
-    It is asked again only if another file is there by now: every build and process of an arm wants to know.
+    Cached until the file changes, since every build and process of an arm needs it.
 
     Raises:
         RuntimeUnavailable: there is none, it does not start, or it names no version.
