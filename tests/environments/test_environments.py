@@ -46,7 +46,7 @@ def test_other_spellings_of_the_package_are_the_same_environment():
         ("remote", "'remote' is unknown"),
         ("local:here", "'local:here' is unknown"),
         ("", "'' is unknown"),
-        ("venv:", "is no requirement"),
+        ("venv:", "is not a package requirement"),
         ("venv:tensorrt-rtx", "one exact version"),
         ("venv:tensorrt-rtx>=1.5", "one exact version"),
         ("venv:tensorrt-rtx==1.5.0.114,!=1.6", "one exact version"),
@@ -56,13 +56,13 @@ def test_other_spellings_of_the_package_are_the_same_environment():
         ("venv:torch==2.8.0", "not for torch"),
         ("venv:onnxruntime", "one exact version"),
         ("venv:tensorrt-rtx @ https://example.org/a.whl", "no extras, markers or addresses"),
-        ("docker:", "no name of a container image"),
-        ("docker:two words", "no name of a container image"),
-        ("docker:--privileged", "no name of a container image"),
+        ("docker:", "not the name of a container image"),
+        ("docker:two words", "not the name of a container image"),
+        ("docker:--privileged", "not the name of a container image"),
         ("docker:nvcr.io/nvidia/tensorrt", "names no tag and no digest"),
         ("docker:localhost:5000/x/y", "names no tag and no digest"),
         ("docker:ubuntu", "names no tag and no digest"),
-        ("docker:ubuntu@sha256:0123", "no name of a container image"),
+        ("docker:ubuntu@sha256:0123", "not the name of a container image"),
     ],
 )
 def test_a_wrong_word_is_refused_in_one_line(word, reason):
@@ -88,7 +88,7 @@ def test_here_is_this_python(tmp_path):
 @pytest.mark.parametrize(
     ("module", "problem"), [("tensorrt_rtx", "problem"), ("tensorrt", "tensorrt_problem")]
 )
-def test_a_compiler_that_does_not_load_is_told_with_its_reason(tmp_path, monkeypatch, module, problem):
+def test_a_compiler_that_does_not_load_is_reported_with_its_reason(tmp_path, monkeypatch, module, problem):
     reason = "libnvinfer.so.10: cannot open shared object file: No such file or directory"
     (tmp_path / f"{module}.py").write_text(f"raise ImportError({reason!r})\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -173,7 +173,7 @@ def test_each_process_has_a_container_of_its_own():
 
 @pytest.mark.parametrize("word", ["venv:tensorrt-rtx==1.6.1.120", f"docker:{IMAGE}"])
 @pytest.mark.parametrize("timed", [False, True])
-def test_without_uv_the_reason_is_told(tmp_path, monkeypatch, word, timed):
+def test_without_uv_the_reason_is_given(tmp_path, monkeypatch, word, timed):
     journal = put_on_path(tmp_path / "bin", monkeypatch)
     (tmp_path / "bin" / "uv").unlink()
     with pytest.raises(RuntimeUnavailable) as caught:
@@ -215,7 +215,7 @@ def test_a_folder_is_made_once_and_leftovers_are_removed(tmp_path):
     assert sorted(path.name for path in folder.parent.iterdir()) == [".lock-one", "one"]
 
 
-def test_a_cache_that_cannot_be_written_is_told(tmp_path):
+def test_a_cache_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(ArtifactError, match="XDG_CACHE_HOME"):
         get_or_make_folder(tmp_path / "file" / "one", Path.mkdir, print)

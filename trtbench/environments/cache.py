@@ -31,7 +31,7 @@ def get_or_make_folder(folder: Path, make: Callable[[Path], None], on_step: OnSt
 
 
 def identity_of_folder(folder: Path) -> tuple[int, int]:
-    """What tells a folder from one that another process made in its place."""
+    """Tells a folder apart from one that another process made in its place."""
     status = folder.stat()
     return status.st_ino, status.st_mtime_ns
 
@@ -39,7 +39,7 @@ def identity_of_folder(folder: Path) -> tuple[int, int]:
 def remove_folder(folder: Path, identity: tuple[int, int], on_step: OnStep) -> None:
     """Remove a folder that turned out to be damaged, unless another process has made it again meanwhile.
 
-    Under another name first, so that nobody takes it.
+    Under another name first, so that no other process uses it.
 
     Raises:
         ArtifactError: the cache cannot be written.

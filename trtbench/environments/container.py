@@ -25,7 +25,7 @@ from trtbench.store.artifacts import Store
 
 @dataclass(frozen=True)
 class _Arguments:
-    """What one container engine takes and the other does not: to tell its version, to run, for all GPUs."""
+    """Arguments that differ between container engines: to print the version, to run, to pass all GPUs."""
 
     version: tuple[str, ...]
     run: tuple[str, ...]
@@ -57,7 +57,7 @@ class ContainerEngine:
 
     @property
     def user_options(self) -> tuple[str, ...]:
-        """Run as the user who runs this, so that what is written in the store is theirs."""
+        """Run as the current user, who then owns what is written to the store."""
         return (*_ENGINES[self.name].run, "--user", f"{os.getuid()}:{os.getgid()}")
 
     @property
@@ -199,7 +199,7 @@ def _mount(path: Path, *options: str) -> tuple[str, str]:
     # They read the argument as a line of CSV; --volume would end a path at its first colon.
     if any(character in str(path) for character in ',"\n'):
         raise RuntimeUnavailable(
-            f"{str(path)!r}: cannot be mounted in a container: take a path without comma, quote and line end"
+            f"{str(path)!r}: cannot be mounted in a container: use one without commas, quotes and line ends"
         )
     return "--mount", ",".join(("type=bind", f"source={path}", f"target={path}", *options))
 

@@ -28,13 +28,13 @@ _EXPLANATIONS: dict[str, str] = {
     r"stat nvidia\.com/gpu": "this {engine} hands out no GPUs by CDI: install 4.1 or later",
     r"unsatisfied condition: (?P<condition>[^,;\"']+)": (
         "the driver of this machine is too old for the image, which needs {condition}: update the driver, or "
-        "take an older tag (trtbench containers)"
+        "use an older tag (trtbench containers)"
     ),
     r"driver not loaded|nvml error|libnvidia-ml\.so": (
         "no NVIDIA driver works on this machine: nvidia-smi must list a GPU"
     ),
     r"CUDA-capable device\(?s?\)? (is/)?are busy|GPU is busy": (
-        "the GPU is busy: another process has it for itself; nvidia-smi lists who"
+        "the GPU is busy: another process has exclusive use of it; nvidia-smi shows which"
     ),
     r"no space left on device": "no room on the disk: make some, for instance by {engine} system prune",
 }

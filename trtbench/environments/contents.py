@@ -35,5 +35,5 @@ def read_contents(
         return Contents.model_validate_json(outcome.stdout.strip().rpartition("\n")[2])
     except ValidationError as error:
         raise RuntimeUnavailable(
-            f"{name}: its Python does not tell what it has: {outcome.last_line}"
+            f"{name}: cannot list what its Python has installed: {outcome.last_line}"
         ) from error

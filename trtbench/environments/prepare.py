@@ -13,7 +13,7 @@ from trtbench.store.artifacts import Store
 
 
 def prepare(spec: EnvironmentSpec, store: Store, on_step: OnStep = silent, timed: bool = False) -> Prepared:
-    """Make the environment ready, and let it tell what is in it.
+    """Set the environment up, and list its contents.
 
     Args:
         spec: where to run.

@@ -22,7 +22,7 @@ class Container(Spec):
 
     @property
     def tell_pid(self) -> tuple[str, ...]:
-        """The command that tells the id that its process has on this machine, outside of it."""
+        """The command that prints the id of its process on this machine, outside the container."""
         return (self.engine, "inspect", "--format", "{{.State.Pid}}", self.name)
 
 
@@ -41,13 +41,13 @@ class Prepared(Spec):
 
     @property
     def identity(self) -> ArmEnvironment:
-        """What tells an arm that runs here from one that runs elsewhere."""
+        """Tells arms apart by where they run."""
         return ArmEnvironment(
             word=str(self.spec), versions=self.contents.versions, image_digest=self.image_digest
         )
 
     def for_another_process(self) -> "Prepared":
-        """Tell how to start one more process while others run: a container needs a name of its own."""
+        """Describe how to start one more process while others run: a container needs its own name."""
         if self.container is None:
             return self
         container = self.container.model_copy(update={"name": container_name()})

@@ -1,4 +1,4 @@
-"""Tells what the Python that runs this file has: one line of JSON, the fields of ``Contents``.
+"""Prints what the Python that runs this file has: one line of JSON, the fields of ``Contents``.
 
 It is run by path in other environments, so it takes the standard library only.
 """
