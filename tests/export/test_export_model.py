@@ -374,7 +374,7 @@ def test_a_file_that_is_no_checkpoint_is_named(name: str, content: bytes, tmp_pa
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
-def test_a_checkpoint_that_is_empty_or_cut_short_is_told_as_such(
+def test_an_empty_or_truncated_checkpoint_is_reported_as_such(
     suffix: str, share: float, tmp_path: Path
 ) -> None:
     save = save_file if suffix == ".safetensors" else torch.save
@@ -383,7 +383,7 @@ def test_a_checkpoint_that_is_empty_or_cut_short_is_told_as_such(
     os.truncate(path, int(path.stat().st_size * share))
     with pytest.raises(ExportError) as caught:
         build_model(with_checkpoint(path))
-    words = "the file is empty" if share == 0 else "it is cut short or no checkpoint"
+    words = "the file is empty" if share == 0 else "truncated or not a checkpoint"
     assert str(caught.value).startswith(f"checkpoint {path}: ")
     assert words in str(caught.value)
     assert str(caught.value).endswith(": save or download it again")
@@ -392,7 +392,7 @@ def test_a_checkpoint_that_is_empty_or_cut_short_is_told_as_such(
 @pytest.mark.parametrize("content", [[1, 2], {}, {"model": {"head.weight": "text"}}])
 def test_a_checkpoint_without_tensors_is_refused(content: Any, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "odd.pt")
-    with pytest.raises(ExportError, match=r"not a dictionary of tensors|is no tensor"):
+    with pytest.raises(ExportError, match=r"not a dictionary of tensors|is not a tensor"):
         build_model(with_checkpoint(tmp_path / "odd.pt"))
 
 

@@ -35,12 +35,12 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 _FP32 = Recipe(Precision.FP32)
 
-# Part of every model's identity: raise it when the same spec shall give another graph or other files.
+# Part of every model's identity: raise it when the same spec is to give another graph or other files.
 _EXPORT_REVISION = "9"
 
 
 def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[OnnxArtifact, bool]:
-    """Export unless the store has the model; also tell whether it was made now.
+    """Export unless the store has the model; also return whether it was made now.
 
     The artifact holds ``model.onnx`` (and ``model.onnx.data`` when the weights exceed 2 GB) and
     ``export.log``. The graph has a static batch, one input ``images`` (B, C, H, W) and one output ``logits``
@@ -49,7 +49,7 @@ def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[On
     importing torch.
 
     Args:
-        spec: settings that have no say are dropped from it (images for ``fp16``, say), so that they do not
+        spec: settings without effect are dropped from it (images for ``fp16``, say), so that they do not
             lead to another artifact.
         store: where the model is looked up and kept, and the log of an export that fails.
         on_step: progress callback.
@@ -123,7 +123,7 @@ def check_model(spec: ModelSpec) -> None:
 
 
 def resolve(spec: ExportSpec) -> tuple[ExportSpec, CalibrationImages | None]:
-    """Fill in defaults, drop what has no say in the result, and find the calibration images.
+    """Fill in defaults, drop what has no effect on the result, and find the calibration images.
 
     Raises:
         SpecError: the calibration folder has no images, or others than the spec's hash says; a pass has no

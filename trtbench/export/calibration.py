@@ -25,7 +25,7 @@ class CalibrationImages:
 
 
 def needs_calibration(recipe: Recipe, sparsity_method: str | None) -> bool:
-    """Whether images have a say in the weights or scales; MXFP8 finds its scales as it runs."""
+    """Whether images affect the weights or scales; MXFP8 finds its scales as it runs."""
     static_scales = recipe.fp8attn or bool(_STATIC_ACTIVATION_SCALES.intersection(recipe.precisions))
     return static_scales or (recipe.sparse and sparsity_method == "sparsegpt")
 
@@ -56,7 +56,7 @@ def resolve_calibration(spec: CalibrationSpec) -> CalibrationImages:
     if spec.sha256 not in (None, found):
         raise SpecError(
             f"calibration folder {folder}: its images have the sha256 {found}, the spec says {spec.sha256}: "
-            "they are others than before; leave sha256 out to use them"
+            "the images have changed; remove sha256 to use them"
         )
     return CalibrationImages(
         spec.model_copy(update={"sha256": found}), paths, tuple(note for _, note in unreadable)

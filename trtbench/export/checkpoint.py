@@ -103,7 +103,7 @@ def _read(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ExportError(
-            f"checkpoint {path}: holds more than tensors, or is no checkpoint; code in it is never run: "
+            f"checkpoint {path}: holds more than tensors, or is not a checkpoint; its code is never run: "
             "save its state dict alone, best as safetensors"
         ) from error
     # Of a file that is cut short, torch reports an EOFError without words or an OSError, too.
@@ -111,7 +111,7 @@ def _read(path: Path) -> Any:
         line = str(error).strip().splitlines()
         words = f" ({line[0]})" if line else ""
         raise ExportError(
-            f"checkpoint {path}: cannot be read{words}, it is cut short or no checkpoint: save or download "
+            f"checkpoint {path}: cannot be read{words}, truncated or not a checkpoint: save or download "
             "it again"
         ) from error
 
@@ -138,7 +138,7 @@ def _unwrapped(content: Any, path: Path) -> tuple[State, tuple[str, ...]]:
     state = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
     if len(state) != len(content):
         other = next(key for key in content if str(key) not in state)
-        raise ExportError(f"checkpoint {path}: entry {other!r} is no tensor: save the state dict alone")
+        raise ExportError(f"checkpoint {path}: entry {other!r} is not a tensor: save the state dict alone")
     return state, notes
 
 

@@ -73,7 +73,7 @@ def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_
     """Export into ``directory``.
 
     Raises:
-        SpecError: timm has no such model, it is no Vision Transformer, or cannot be constructed like this.
+        SpecError: timm has no such model, it is not a Vision Transformer, or cannot be constructed so.
         ExportError: weights or images are missing or do not fit.
     """
     begin = _counted(spec, on_step)

@@ -48,7 +48,7 @@ def quantize(
 
     Args:
         model: in float32.
-        recipe: tells the precision of each layer by its role.
+        recipe: gives the precision of each layer by its role.
         images: batches ``(B, C, H, W)`` that show the range of the activations; MXFP8 does without.
         ranks: of the inputs of the Linear layers, by name.
     """

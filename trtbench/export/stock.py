@@ -28,7 +28,7 @@ def stock_graph(model: nn.Module, image_shape: tuple[int, int, int]) -> onnx.Mod
 
 
 class _WrittenModel:
-    """Takes the place of ModelOpt's ``OnnxBytes`` and gives the model that it was told to read."""
+    """Replaces ModelOpt's ``OnnxBytes``, and returns the model that it was given to read."""
 
     def __init__(self, onnx_load_path: str) -> None:
         self._model = onnx.load(onnx_load_path)

@@ -28,7 +28,7 @@ _EXPORTERS: tuple[dict[str, Any], ...] = (
 )
 """Torch's older exporter takes a tenth of the time, its newer one takes more models."""
 _CHANNELS = 3
-_SEVERAL = 2  # images: of one, torch would take the batch for a constant
+_SEVERAL = 2  # images: with one, torch would treat the batch as a constant
 
 
 class _FirstOutput(nn.Module):
@@ -101,7 +101,7 @@ def function_model(word: str, seed: int) -> nn.Module:
     """Call ``package.module:function``, which is looked up from the working directory, too.
 
     Raises:
-        SpecError: there is no such function, or it returns no torch model.
+        SpecError: there is no such function, or it does not return a torch model.
     """
     module_name, _, name = word.partition(":")
     folder = str(Path.cwd())

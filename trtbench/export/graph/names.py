@@ -1,4 +1,4 @@
-"""One concern: names that tell which module a node or a weight belongs to."""
+"""Names that say which module a node or a weight belongs to."""
 
 from collections.abc import Iterable
 

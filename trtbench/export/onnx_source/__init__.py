@@ -34,7 +34,7 @@ def import_model(path: Path, img_size: int | None) -> tuple[ImportedViT, tuple[s
     """Return the model in float32, and notes on what of it was not understood and stays as it is.
 
     Raises:
-        ExportError: the file cannot be read, is no Vision Transformer, or cannot be computed as it is.
+        ExportError: the file cannot be read, is not a Vision Transformer, or cannot be computed as it is.
     """
     source = load_model(path, img_size)
     found = structure_of(source, path)
@@ -47,7 +47,7 @@ def original_graph(path: Path, img_size: int | None, batch: int) -> ModelProto:
     """The file's own float32 graph for ``batch`` images, its nodes named by block.
 
     Raises:
-        ExportError: the file cannot be read, is no Vision Transformer, or has another static batch.
+        ExportError: the file cannot be read, is not a Vision Transformer, or has another static batch.
     """
     source = load_model(path, img_size)
     own = batch_of(source)

@@ -204,7 +204,9 @@ def _convolution_attributes(node: ir.Node) -> tuple[tuple[int, int], int]:
     weight = shape_of(node.inputs[1])
     is_padded = any(pads or ()) or attributes.get_string("auto_pad", "NOTSET") not in ("NOTSET", "VALID")
     if is_padded or set(dilations or ()) - {1} or len(weight) != _IMAGE_RANK:
-        raise ExportError(f"Conv (node {node.name!r}) is no patch embedding: it is padded, dilated or not 2D")
+        raise ExportError(
+            f"Conv (node {node.name!r}) is not a patch embedding: it is padded, dilated or not 2D"
+        )
     down, right = attributes.get_ints("strides", [1, 1]) or (1, 1)
     return (down, right), attributes.get_int("group", 1)
 
