@@ -192,7 +192,7 @@ def test_padding_of_scales() -> None:
     assert padding.severity == "info"
     assert padding.numbers["kernels"] == 4
     assert padding.numbers["rows"] == 8 * 197
-    assert "1576 and 8 rows are no multiple of 128" in padding.message
+    assert "1576 and 8 rows are not a multiple of 128" in padding.message
 
 
 def test_quantize_kernels() -> None:

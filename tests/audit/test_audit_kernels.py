@@ -146,7 +146,7 @@ def test_synchronization_is_no_kernel() -> None:
     assert kernels_of((wait, signal)) == ()
 
 
-def test_swizzle_of_scales_is_no_product_though_it_names_the_whole_linear() -> None:
+def test_swizzle_of_scales_is_not_a_product_though_it_names_the_whole_linear() -> None:
     nodes = (PROJ, "/blocks/blocks.0/attn/proj/input_quantizer/DequantizeLinear_1")
     swizzle = layer("FP8:12,48", "FP8:116,48", "FP8:128,48", nodes, "__myl_MoveConc_myl0_15", "kgen")
     gemm = layer("FP4E2M1:12,192 FP8:1,4,32,3,4", "FP4E2M1:192,192", "Half:12,192", nodes)

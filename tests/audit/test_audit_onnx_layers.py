@@ -154,7 +154,7 @@ def test_an_operation_between_quantizer_and_product_does_hide_it(tmp_path: Path)
     assert layer.precision_in == "fp16 x fp8"
 
 
-def test_weight_only_quantization_is_told_apart(tmp_path: Path) -> None:
+def test_weight_only_quantization_is_recognised(tmp_path: Path) -> None:
     nodes = [
         node("DequantizeLinear", "w s", "b", axis=-1, block_size=16),
         node("Transpose", "b", "bt", perm=[1, 0]),

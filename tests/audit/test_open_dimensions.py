@@ -103,7 +103,7 @@ def test_a_padded_tensor_is_rounded_up(model: Path) -> None:
     )[0][1] == [(26, 5, 32, 4, 4)]
 
 
-def test_a_tensor_of_two_open_dimensions_that_nothing_tells_counts_no_bytes(model: Path) -> None:
+def test_a_tensor_with_two_unknown_dimensions_counts_no_bytes(model: Path) -> None:
     layers = (
         kernel([tensor("x", -1, 128, 64)], [tensor("z", -1, -1)], name="__myl_Gath_myl0_0"),
         kernel([tensor("x", -1, 64)], [tensor("y", -1, 192)], "fc2", "fc2", "gemm"),

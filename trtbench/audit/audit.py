@@ -58,7 +58,7 @@ def audit_engine(
         recipe: what was asked for, if known.
         backend: the compiler's name and version.
         analytic_flops: FLOPs by role, counted on the torch model.
-        sparsity_requested: whether the builder was told to use sparse weights.
+        sparsity_requested: whether the build allowed sparse weights.
         sparse_eligible: layers that its log calls eligible for sparse kernels, if it says so.
         sparse_picked: layers that got one, by the log, if it says so.
         shapes: of dynamic inputs, by name: dimensions that the engine leaves open are filled in for them.

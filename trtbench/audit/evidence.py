@@ -84,7 +84,7 @@ class Evidence:
 
     @cached_property
     def other_kernels(self) -> list[AuditedLayer]:
-        """Kernels that multiply no matrices."""
+        """Kernels that are not matrix products."""
         return [layer for layer in self.layers if layer.op not in ("gemm", "conv", "attention")]
 
     @cached_property

@@ -100,10 +100,10 @@ def emulated(evidence: Evidence) -> Iterator[Finding]:
 def _advice_for_emulation(evidence: Evidence, asked: str) -> str:
     if asked == "mxfp8" and "rtx" in (evidence.backend or ""):
         return (
-            "expect no gain from mxfp8 here: take fp8 or nvfp4, or build with standard TensorRT 10.12 or "
+            "expect no gain from mxfp8 here: use fp8 or nvfp4, or build with standard TensorRT 10.12 or "
             "later, which is said to have MXFP8 kernels"
         )
-    return f"take another precision for this backend, or another backend for {asked}"
+    return f"use another precision with this backend, or another backend for {asked}"
 
 
 def linear_not_quantized(evidence: Evidence) -> Iterator[Finding]:
@@ -185,7 +185,7 @@ def attention_not_fused(evidence: Evidence) -> Iterator[Finding]:
                 f"{format_bytes(moved_bytes)}): the compiler matched no fused kernel"
             ),
             hint=(
-                "take fp16 or bf16: there is no fused kernel for FP32"
+                "use fp16 or bf16: there is no fused kernel for FP32"
                 if any(layer.precision_in == "fp32" for layer in separate)
                 else "keep Q K^T, scale, softmax and P V together, and quantize all of Q, K, V, P or none"
             ),
@@ -350,7 +350,7 @@ def scale_padding(evidence: Evidence) -> Iterator[Finding]:
             severity="info",
             message=(
                 f"{_count(pads, 'kernel')} to pad the scales of activations ({format_bytes(moved_bytes)}), "
-                f"because {' and '.join(map(str, rows))} rows are no multiple of 128"
+                f"because {' and '.join(map(str, rows))} rows are not a multiple of 128"
             ),
             hint=(
                 "choose tokens so that the rows of a GEMM are a multiple of 128: a 256-pixel image in "

@@ -44,7 +44,7 @@ class GraphNode:
 class Graph:
     """Nodes in graph order; shape and ONNX element type of every tensor where they are known.
 
-    ``inputs``: names of those that are no weights. ``products``: nodes that multiply matrices and whose
+    ``inputs``: names of those that are not weights. ``products``: nodes that multiply matrices and whose
     shapes are known. ``constants``: tensors that no input changes, each with the weights that it is computed
     from; ``scalars``: values of those of one element. ``uncounted``: nodes that multiply matrices, or may,
     and are not among the products, each with what it is.

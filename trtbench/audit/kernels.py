@@ -139,7 +139,7 @@ def _audit_attention(kernel: CompiledLayer, nodes: list[AuditedLayer], facts: Gr
 def _audit_product(
     kernel: CompiledLayer, op: str, nodes: list[AuditedLayer], product: Product | None
 ) -> AuditedLayer | None:
-    """A GEMM or convolution; None if neither its tensors nor the graph tell its size."""
+    """A GEMM or convolution; None if neither its tensors nor the graph give its size."""
     if nodes and (product is None or not product.flops):
         # Operands in a layout that dimensions alone do not explain: the graph's size, the tensor's datatype.
         m, n, k = (size or 0 for size in (nodes[0].m, nodes[0].n, nodes[0].k))
