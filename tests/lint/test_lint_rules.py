@@ -1,4 +1,4 @@
-"""Rules on facts made by hand: thresholds, severities, and what a finding tells."""
+"""Rules on facts made by hand: thresholds, severities, and what a finding says."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -134,9 +134,11 @@ def test_blocks_along_the_tokens_count_no_rows() -> None:
 def test_advice_on_rows_counts_batch_and_tokens() -> None:
     facts = {"quantizers": (quantizer(64, 197, 768),), "tokens": Tokens(197, 1, 16)}
     finding = findings_of(subject("nvfp4", **facts))[0]
-    assert finding.message.startswith("1 NVFP4 quantiser (fc1 in block 0) of 12608 rows, no multiple of 128")
+    assert finding.message.startswith(
+        "1 NVFP4 quantiser (fc1 in block 0) of 12608 rows, not a multiple of 128"
+    )
     assert finding.hint == (
-        "take a batch that is a multiple of 128, or an image of 224 pixels without class token and registers "
+        "use a batch that is a multiple of 128, or an image of 224 pixels without class token and registers "
         "(196 tokens)"
     )
 
@@ -273,7 +275,7 @@ def test_a_rule_and_its_findings_bear_one_name() -> None:
         assert found == {rule.__name__.upper()}
 
 
-def test_every_rule_tells_its_source() -> None:
+def test_every_rule_names_its_source() -> None:
     for rule in RULES:
         assert "Source: " in (rule.__doc__ or ""), rule.__name__
 

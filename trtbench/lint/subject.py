@@ -126,13 +126,13 @@ class LintSubject:
     Attributes:
         origin: a timm model that our exporter would quantise, or an ONNX graph as it is.
         recipe: of the export; None for a graph that is not ours.
-        batch: images of one inference; None where a graph does not tell.
+        batch: images per inference; None where a graph does not state it.
         tokens: of a model; None for a graph.
         dynamic_inputs: name and shape of the inputs whose shape is not static.
         foreign_tensors: name and type of the tensors that the parser cannot take.
         asymmetric_quantizers: those with a zero point other than 0, or with weights in uint8.
         unsigned_quantizers: those of activations to uint8 with zero point 0.
-        integer_operators: products and quantisers of integers that are no pair of quantise and dequantise.
+        integer_operators: products and quantisers of integers that are not pairs of quantise and dequantise.
         int32_dequantizers: those of biases, as onnxruntime's quantiser stores them.
         unjudged: products whose shapes cannot be inferred, and nodes that may multiply matrices, with why.
     """

@@ -1,6 +1,6 @@
 """All rules: one pure function each, named like the code of its findings.
 
-A docstring tells the rule, its source, and what TensorRT-RTX 1.7.1 makes of a graph that breaks it
+A docstring states the rule, its source, and how TensorRT-RTX 1.7.1 handles a graph that breaks it
 (tests/integration/test_lint_compiler.py shows each of them the compiler).
 """
 

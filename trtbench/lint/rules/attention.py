@@ -44,7 +44,7 @@ def _is_fused(attention: Attention) -> bool:
 
 
 def head_dim_padded(subject: LintSubject) -> Iterator[Finding]:
-    """Heads that are padded: in 16 bits those that are no multiple of 8, in FP8 no multiple of 4 or below 16.
+    """Heads that are padded: in 16 bits all but multiples of 8, in FP8 all but multiples of 4 from 16 on.
 
     Source: compiled layers: Q, K, V are copied into wider tensors and the result is cut, around the same
     fused kernel. A multiple of the block size, 16 or 32, is not needed.
@@ -83,7 +83,7 @@ def few_keys(subject: LintSubject) -> Iterator[Finding]:
             wrong,
             f"in FP8 over {numbers_of(each.keys for each in wrong)} keys, fewer than 32: they run as "
             "separate products",
-            "leave attention in 16 bits (drop +fp8attn), or take a larger image",
+            "leave attention in 16 bits (drop +fp8attn), or use a larger image",
             {"keys": wrong[0].keys},
         )
 

@@ -56,7 +56,7 @@ def block_does_not_divide(subject: LintSubject) -> Iterator[Finding]:
             Code.BLOCK_DOES_NOT_DIVIDE,
             alike,
             f"have {extents} elements along the quantised axis, which blocks of {block} do not divide",
-            f"make it a multiple of {block}, or take fp8, which has one scale a tensor",
+            f"make it a multiple of {block}, or use fp8, which has one scale per tensor",
             {"quantizers": len(alike), "block": block},
         )
 
@@ -115,7 +115,7 @@ def single_block(subject: LintSubject) -> Iterator[Finding]:
                     f"{count(layers, 'Linear layer')} ({places(layers)}) in {FORMAT_NAME[precision]} with K "
                     f"of one block, {block}: {effect}"
                 ),
-                hint="leave these layers in 16 bits, or take fp8, which compiles from K = 1",
+                hint="leave these layers in 16 bits, or use fp8, which compiles from K = 1",
                 numbers={"layers": len(layers), "k": block},
                 layers=names(layers),
             )
@@ -200,7 +200,7 @@ def quantizer_reads_fp32(subject: LintSubject) -> Iterator[Finding]:
 
 
 def rows_not_128(subject: LintSubject) -> Iterator[Finding]:
-    """NVFP4 activations whose rows (batch times tokens) are no multiple of 128.
+    """NVFP4 activations whose rows (batch times tokens) are not a multiple of 128.
 
     Source: compiled layers: one kernel more a quantiser, which pads the scales to tiles of 128 rows. It is
     the product that counts: 197 tokens need none at a batch of 128, and a class token costs nothing else.
@@ -212,7 +212,7 @@ def rows_not_128(subject: LintSubject) -> Iterator[Finding]:
             severity="info",
             message=(
                 f"{count(wrong, 'NVFP4 quantiser')} ({places(wrong)}) of {numbers_of(q.rows for q in wrong)} "
-                "rows, no multiple of 128: one more kernel each pads the scales"
+                "rows, not a multiple of 128: an extra kernel each pads the scales"
             ),
             hint=_advice_on_rows(subject, wrong),
             numbers={"quantizers": len(wrong), "rows": max(quantizer.rows for quantizer in wrong)},
@@ -229,7 +229,7 @@ def _advice_on_rows(subject: LintSubject, wrong: Sequence[Quantizer]) -> str:
     step = _SCALE_ROWS // math.gcd(_SCALE_ROWS, tokens.number)
     side = tokens_side(subject.batch, tokens.number - tokens.prefix)
     return (
-        f"take a batch that is a multiple of {step}, or an image of {side * tokens.patch} pixels without "
+        f"use a batch that is a multiple of {step}, or an image of {side * tokens.patch} pixels without "
         f"class token and registers ({side * side} tokens)"
     )
 
@@ -243,7 +243,7 @@ def tokens_side(batch: int, patches: int) -> int:
 
 
 def columns_not_64(subject: LintSubject) -> Iterator[Finding]:
-    """NVFP4 activations whose K is no multiple of 64.
+    """NVFP4 activations whose K is not a multiple of 64.
 
     Source: compiled layers: one kernel more a quantiser, which pads the scales to tiles of 4 scales. K of 32
     does so, K of 64 and 192 does not.
@@ -259,8 +259,8 @@ def columns_not_64(subject: LintSubject) -> Iterator[Finding]:
             severity="info",
             message=(
                 f"{count(wrong, 'NVFP4 quantiser')} ({places(wrong)}) with K of "
-                f"{numbers_of(q.shape[-1] for q in wrong)}, no multiple of 64: one more kernel each pads the "
-                "scales"
+                f"{numbers_of(q.shape[-1] for q in wrong)}, not a multiple of 64: an extra kernel each pads "
+                "the scales"
             ),
             hint="choose a width that is a multiple of 64",
             numbers={"quantizers": len(wrong), "k": max(quantizer.shape[-1] for quantizer in wrong)},

@@ -60,7 +60,7 @@ def asymmetric_quantizer(subject: LintSubject) -> Iterator[Finding]:
     """A quantiser with a zero point other than 0, or weights in uint8.
 
     Source: ``NvInfer.h``, IQuantizeLayer: "the zero point must be 0"; the parser refuses the model.
-    onnxruntime's quantisers are asymmetric unless told otherwise.
+    onnxruntime's quantisers are asymmetric by default.
     """
     if subject.asymmetric_quantizers:
         yield Finding(
@@ -79,7 +79,7 @@ def asymmetric_quantizer(subject: LintSubject) -> Iterator[Finding]:
 def unsigned_quantizer(subject: LintSubject) -> Iterator[Finding]:
     """A quantiser of activations to uint8 with zero point 0, or without one, which ONNX takes for uint8.
 
-    Source: compiled layers: the parser takes it without a word, and the kernel writes int8: what ONNX gives a
+    Source: compiled layers: the parser takes it silently, and the kernel writes int8: what ONNX gives a
     code above 127 is cut off, so the engine computes something else.
     """
     if subject.unsigned_quantizers:

@@ -24,7 +24,7 @@ def target_lacks_type(subject: LintSubject) -> Iterator[Finding]:
                 code=Code.TARGET_LACKS_TYPE,
                 severity="error",
                 message=f"{', '.join(lacking)} cannot compute in {precision}: the compiler refuses the model",
-                hint=f"build for sm{_FIRST_TARGET[precision]} or later, or take another precision",
+                hint=f"build for sm{_FIRST_TARGET[precision]} or later, or use another precision",
                 numbers={"first_target": _FIRST_TARGET[precision]},
             )
 
@@ -45,7 +45,7 @@ def mxfp8_emulated(subject: LintSubject) -> Iterator[Finding]:
                 "layers) in MXFP8 will multiply in 16 bits: TensorRT-RTX has no MXFP8 kernels"
             ),
             hint=(
-                "take fp8 or nvfp4, or build with standard TensorRT 10.12 or later, which is said to have "
+                "use fp8 or nvfp4, or build with standard TensorRT 10.12 or later, which is said to have "
                 "MXFP8 kernels"
             ),
             numbers={"layers": len(layers), "linear_flops_share": share},
