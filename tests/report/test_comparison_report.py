@@ -92,7 +92,7 @@ def test_shares(shares, text):
         ("the GPU here is old", "not timed: the GPU here is old: compiled evidence only"),
     ],
 )
-def test_the_reason_for_no_times_is_told(reason, line):
+def test_the_reason_for_no_times_is_given(reason, line):
     comparison = load("versions/comparison").model_copy(update={"not_timed": reason})
     assert render(comparison).splitlines()[1] == line
 
@@ -141,12 +141,12 @@ class TestEngines:
         assert "\n        TensorRT 10.14.1.48     5.28 MB" in text
         assert "fp16, TensorRT-RTX 1.5.0.114 -> TensorRT 10.14.1.48: -4 kernels" in text
 
-    def test_roles_are_told_of_one_shape_in_one_environment(self):
+    def test_roles_are_shown_for_one_shape_in_one_environment(self):
         assert "\nqkv  " in render(load("compare/comparison"))
         assert "\nqkv  " not in render(load("compare/sweep"))
         assert "\nqkv  " not in render(load("versions/comparison"))
 
-    def test_nothing_that_was_compiled_is_told_as_such(self):
+    def test_a_comparison_without_compiled_rows_says_so(self):
         def fail(row):
             gone = {"engine": None, "compiled": None, "targets": (), "findings": ()}
             return row.model_copy(update={"status": "failed", "reason": "no compiler", **gone})

@@ -41,7 +41,7 @@ def test_explanations_add_up_to_the_headline():
         assert bool(explanations(difference.diff)) == any(change.kind != "same" for change in changes)
 
 
-def test_blocks_are_told_in_runs(diff):
+def test_blocks_are_listed_as_ranges(diff):
     change = next(change for change in diff.changes if change.blocks)
     for blocks, text in (((0, 1, 2, 5), "blocks 0-2, 5"), ((3,), "block 3"), ((1, 2), "blocks 1-2")):
         assert where(change.model_copy(update={"blocks": blocks})) == f"{change.place} in {text}"

@@ -18,7 +18,7 @@ def lines(*findings):
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
-def test_one_advice_is_told_once_behind_all_that_it_is_for():
+def test_shared_advice_is_printed_once_after_its_findings():
     assert lines(
         ("fp16", finding("NOISY")),
         ("fp16", finding("THROTTLED", hint="cool it")),
@@ -37,7 +37,7 @@ def test_one_advice_is_told_once_behind_all_that_it_is_for():
     ]
 
 
-def test_other_advice_on_the_same_code_is_told_apart():
+def test_different_advice_on_the_same_code_is_printed_separately():
     assert lines(("a", finding("NOISY", hint="one")), ("b", finding("NOISY", hint="two"))) == [
         "warning NOISY a: times vary",
         "  -> one",
@@ -46,7 +46,7 @@ def test_other_advice_on_the_same_code_is_told_apart():
     ]
 
 
-def test_one_advice_for_two_codes_or_severities_is_told_of_each():
+def test_advice_for_two_codes_or_severities_is_printed_for_each():
     found = [("a", finding("NOISY")), ("b", finding("THROTTLED")), ("c", finding("NOISY", "info"))]
     assert [line for line in lines(*found) if line.startswith("  ->")] == ["  -> measure longer"] * 3
 

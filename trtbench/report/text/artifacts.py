@@ -34,7 +34,7 @@ def render_onnx(onnx: OnnxArtifact, console: Console) -> None:
 
 
 def render_engine(engine: EngineArtifact, console: Console) -> None:
-    """Print where an engine lies, who built it, and what it needs."""
+    """Print where an engine is, what built it, and what it needs."""
     manifest = engine.manifest
     console.print(f"{engine.payload}", soft_wrap=True, markup=False)
     console.print(

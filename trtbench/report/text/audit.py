@@ -34,7 +34,7 @@ def render_audit(audit: Audit, console: Console, verbose: bool) -> None:
 def _headline(audit: Audit) -> str:
     recipe = f"[bold]{audit.recipe}[/bold]" if audit.recipe else "[bold]no recipe known[/bold]"
     if audit.backend is None:
-        return f"{recipe}: the ONNX graph alone; what a compiler makes of it is not known yet"
+        return f"{recipe}: the ONNX graph alone; it has not been compiled"
     timed = (
         "only the builder timed anything, its tactics" if audit.tactics else "nothing here was timed on a GPU"
     )
@@ -55,7 +55,7 @@ def _role_table(audit: Audit, console: Console) -> Table:
 def _compiled_cell(role: RoleCoverage) -> str:
     """What compiled, in colour where it is not what was asked, or without a recipe what the graph holds.
 
-    More than was asked is no loss: attention in FP8 where a recipe asks for 16 bits.
+    More than was asked for is fine, such as attention in FP8 where a recipe asks for 16 bits.
     """
     if not role.compiled:
         return "-"

@@ -68,10 +68,10 @@ def _headline(comparison: Comparison) -> Text:
         (", compiled for ", targets, ""),
         (" by ", compilers, ""),
     ]
-    told = [f"{before}{', '.join(map(str, each))}{after}" for before, each, after in parts if each]
+    parts_shown = [f"{before}{', '.join(map(str, each))}{after}" for before, each, after in parts if each]
     files = format_count(len({row.subject for row in rows}), "file")
     subject = f"from {', '.join(comparison.sources)}" if comparison.sources else comparison.model or files
-    return Text.assemble((subject, "bold"), *told, *_what_is_missing(comparison))
+    return Text.assemble((subject, "bold"), *parts_shown, *_what_is_missing(comparison))
 
 
 def _why_not_timed(comparison: Comparison, reason: str) -> str:
@@ -94,9 +94,11 @@ def _what_is_missing(comparison: Comparison) -> tuple[str, ...]:
 
 def render_failures(comparison: Comparison, console: Console) -> None:
     """Print the reason of each failed row."""
-    told = {record.reason for record in comparison.environments if record.reason}
+    printed = {record.reason for record in comparison.environments if record.reason}
     for row in comparison.rows:
-        render_failure(row.key, "the environment is not ready" if row.reason in told else row.reason, console)
+        render_failure(
+            row.key, "the environment is not ready" if row.reason in printed else row.reason, console
+        )
 
 
 def _render_differences(comparison: Comparison, versions: Mapping[str, str], console: Console) -> None:

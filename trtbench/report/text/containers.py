@@ -9,7 +9,7 @@ from trtbench.results.containers import ContainerEntry, ContainerList
 from trtbench.results.environments import ExpectedVersion
 
 _NOTES = (
-    "what is in an image counts, and is told when it runs; these are expectations",
+    "expected contents; what an image really holds is read when it runs",
     "driver: the one of this CUDA; with an older one, down to the oldest for Blackwell, features are missing",
 )
 

@@ -1,4 +1,4 @@
-"""The difference of two engines as text for people: totals by role, then what became of which kernels."""
+"""The difference of two engines as text for people: totals by role, then how kernels changed."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -129,7 +129,7 @@ def _render_changes(diff: EngineDiff, console: Console) -> None:
 
 
 def _layers(layers: Sequence[DiffedLayer], change: LayerChange) -> str:
-    """Kernels with their numbers, those that are alike told once."""
+    """Kernels with their numbers; those that are alike share a line."""
     names = Counter(_layer(layer, change) for layer in layers)
     return ", ".join(f"{count} {name}" if count > 1 else name for name, count in names.items()) or "none"
 

@@ -34,15 +34,15 @@ def render_findings(findings: Sequence[tuple[str, Finding]], console: Console) -
 
 
 def render_noted(findings: Sequence[tuple[str, Finding]], console: Console, where: str) -> None:
-    """Print what needs attention in full, and the rest by name; ``where`` it is told in full."""
+    """Print what needs attention in full, and the rest by name; ``where`` says where to find the rest."""
     render_findings([pair for pair in findings if pair[1].severity != "info"], console)
     notes: dict[str, list[str]] = {}
     for subject, finding in findings:
         if finding.severity == "info":
             notes.setdefault(finding.code, []).append(subject)
     if notes:
-        told = ", ".join(f"{code} ({', '.join(subjects)})" for code, subjects in notes.items())
-        console.print(Text(f"further notes, in full with {where}: {told}", style="dim"))
+        listed = ", ".join(f"{code} ({', '.join(subjects)})" for code, subjects in notes.items())
+        console.print(Text(f"further notes, in full with {where}: {listed}", style="dim"))
 
 
 def format_layers(layers: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Which columns tell the rows of a table apart, and in which order the rows stand below each other."""
+"""Which columns tell the rows of a table apart, and how the rows are sorted."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Keyed:
 def keyed(rows: Iterable[ComparisonRow], versions: Mapping[str, str]) -> Keyed:
     """Find the columns for rows, and put these in order: by recipe, runtime, environment, then by shape.
 
-    Rows whose keys are no recipes with fields, such as those of several results, are called by their keys.
+    Rows whose keys are not recipes with fields, such as those of several results, are called by their keys.
 
     Args:
         rows: those of one table.
@@ -88,7 +88,7 @@ def _cell(row: ComparisonRow, name: str, versions: Mapping[str, str]) -> str:
 
 
 def environment_names(rows: Iterable[ComparisonRow]) -> dict[str, str]:
-    """What tables call each environment: its version, or what tells it from another of that version."""
+    """What tables call each environment: its version, or what tells it apart from another of that version."""
     given = list(rows)
     several = len({row.engine.backend for row in given if row.engine}) > 1
     names: dict[str, str] = {}

@@ -140,14 +140,14 @@ def _slowest(layers: Sequence[LayerTime]) -> str:
 
 
 def _telemetry_line(telemetry: TelemetrySummary) -> str:
-    told = {
+    formats = {
         "SM clock {:.0f} MHz": telemetry.sm_clock_mhz,
         "{:.0f} W": telemetry.power_w,
         "{:.0f} C": telemetry.temperature_c,
         "{:.3g} J per image": telemetry.energy_per_image_j,
         "throttled for {:.1%} of the time": telemetry.throttled_share,
     }
-    return ", ".join(form.format(value) for form, value in told.items() if value is not None)
+    return ", ".join(form.format(value) for form, value in formats.items() if value is not None)
 
 
 def format_rate(per_s: float) -> str:

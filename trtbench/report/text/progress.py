@@ -91,18 +91,18 @@ def _live(console: Console, subjects: Sequence[str]) -> Iterator[OnStep]:
 
 
 class _LiveLines:
-    """A task of rich for each subject; at most one is at work, and the clocks of the others stand."""
+    """A task of rich for each subject; at most one runs, and the clocks of the others are stopped."""
 
     def __init__(self, progress: Progress, subjects: Sequence[str]) -> None:
         self._progress = progress
         self._tasks: dict[str, Task] = {}
-        self._at_work: str | None = None
+        self._current: str | None = None
         for subject in dict.fromkeys(subjects):
             self._add(subject)
 
     def show(self, step: Step) -> None:
         """Show the step in the line of its subject."""
-        if step.subject != self._at_work:
+        if step.subject != self._current:
             self._switch(step.subject)
         task = self._tasks[step.subject]
         before: Step | None = task.fields["step"]
@@ -122,12 +122,12 @@ class _LiveLines:
         self._tasks[subject] = next(task for task in self._progress.tasks if task.id == task_id)
 
     def _switch(self, subject: str) -> None:
-        """Stop the clock of the subject at work, and let that of ``subject`` go on."""
-        if self._at_work is not None:
-            task = self._tasks[self._at_work]
+        """Stop the clock of the current subject, and resume that of ``subject``."""
+        if self._current is not None:
+            task = self._tasks[self._current]
             self._progress.update(task.id, step=None, stage="", text="done")
             self._progress.stop_task(task.id)
-        self._at_work = subject
+        self._current = subject
         if subject not in self._tasks:
             self._add(subject)
         task = self._tasks[subject]

@@ -33,7 +33,7 @@ def table_of(
     # On both sides, or the last column would shrink less than the others.
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap - gap // 2, 0, gap // 2))
     for header in headers:
-        # Folded, since what tells two rows apart may be at the end of their names.
+        # Folded, since two rows may differ only at the end of their names.
         table.add_column(
             header,
             justify="left" if header in text else "right",

@@ -87,7 +87,7 @@ def _verdict(tuning: Tuning) -> str:
     count, bound = len(tuning.rows), _bound(tuning)
     row = None if tuning.winner is None else tuning.row_of(tuning.winner)
     if row is None:
-        return f"no winner: none of {count} confirmed recipes has {bound}; allow more error, or take fp32"
+        return f"no winner: none of {count} confirmed recipes has {bound}; allow more error, or use fp32"
     having = f" with {bound}" if bound else ""
     return (
         f"winner: {row.recipe}, the fastest of {count} confirmed recipes{having}: "
