@@ -72,7 +72,7 @@ class OnnxManifest(Result):
 class EngineManifest(Result):
     """``manifest.json`` of an engine; the first file is the engine. A bare ONNX file has no ``export``.
 
-    Device memory that the engine needs is null where the builder does not tell it. ``command``: what built
+    Device memory that the engine needs is null where the builder does not report it. ``command``: what built
     it. ``timing_cache``: the shared one as it was before the build, of 0 bytes if it was not there yet; null
     where the build shared none.
     """
@@ -113,7 +113,7 @@ class EngineManifest(Result):
 
 @dataclass(frozen=True)
 class EngineMemory:
-    """Device memory that the engine needs, as the builder tells it; None where it does not."""
+    """Device memory that the engine needs, as the builder reports it; None where it does not."""
 
     activation_bytes: int | None
     weight_bytes: int | None

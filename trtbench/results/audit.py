@@ -13,7 +13,7 @@ from trtbench.specs import RecipeField, Spec
 class LayerTensor(Spec):
     """A tensor of a compiled layer; ``dtype`` and ``format`` as TensorRT prints them (``FP4E2M1``).
 
-    ``dtype`` is ``unknown`` where TensorRT tells none, as TensorRT 10 may not for dynamic shapes.
+    ``dtype`` is ``unknown`` where TensorRT gives none, as TensorRT 10 may for dynamic shapes.
     """
 
     name: str
@@ -109,7 +109,7 @@ class RoleCoverage(Spec):
 class Audit(Result):
     """What the graph holds and, with an engine, what the compiler made of it.
 
-    ``gemm_kernels`` are those of the Linear layers, ``other_kernels`` those that multiply no matrices (so
+    ``gemm_kernels`` are those of the Linear layers, ``other_kernels`` those that are not products (so
     that the convolution of the patch embedding counts in neither); ``quantize_kernels`` are those of the
     others that only quantise, dequantise or arrange scales. Of a graph alone, all counts of kernels are 0.
     ``targets``: those that the engine was built for. ``tactics``: of the operators whose tactics the build

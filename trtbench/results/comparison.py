@@ -30,7 +30,7 @@ _COMPILED = (
     *("gemm_flops_share", "attention_precision", "gemm_kernels", "attention_kernels", "quantize_kernels"),
     *("other_kernels", "other_bytes", "weight_bytes", "activation_bytes"),
 )
-"""What rows tell of a ``CompiledSummary``."""
+"""What rows keep of a ``CompiledSummary``."""
 
 
 class OnnxSummary(Spec):
@@ -291,7 +291,7 @@ _PARTS: dict[str, Callable[[ComparisonRow], str]] = {
     "environment": lambda row: f" in {row.environment}",
     "runtime": lambda row: f" on {row.runtime}" if row.runtime else "",
 }
-"""What a name adds to the subject, by the field that tells rows apart."""
+"""What a name adds to the subject, by the field in which rows differ."""
 
 
 def varying(rows: Iterable[ComparisonRow]) -> frozenset[str]:
@@ -302,7 +302,7 @@ def varying(rows: Iterable[ComparisonRow]) -> frozenset[str]:
 
 
 def row_name(row: ComparisonRow, fields: Iterable[str]) -> str:
-    """The subject and those of ``fields`` that tell the row from others: ``nvfp4 b8 on torch``."""
+    """The subject and those of ``fields`` that tell the row apart: ``nvfp4 b8 on torch``."""
     return row.subject + "".join(part(row) for name, part in _PARTS.items() if name in fields)
 
 

@@ -11,7 +11,7 @@ from trtbench.specs import Spec
 
 
 class Contents(Spec):
-    """What the Python of an environment tells of itself.
+    """What the Python of an environment reports about itself.
 
     ``tensorrt_rtx``, ``tensorrt`` and ``onnxruntime`` are versions by ``__version__``; ``problem``,
     ``tensorrt_problem`` and ``onnxruntime_problem``: why TensorRT-RTX, TensorRT or onnxruntime cannot be
@@ -100,8 +100,8 @@ class ExpectedVersion(Spec):
         try:
             clauses = SpecifierSet(text)
         except InvalidSpecifier as error:
-            raise ValueError(f"{text!r} is no range of versions such as ==10.14.1.*") from error
-        # 13.0.2.006 is not ==13.0.2: a version that is written out has all the parts that images tell.
+            raise ValueError(f"{text!r} is not a range of versions such as ==10.14.1.*") from error
+        # 13.0.2.006 is not ==13.0.2: a version that is written out has all the parts that images report.
         exact = [c.version for c in clauses if c.operator == "==" and not c.version.endswith(".*")]
         if any(len(version.split(".")) < _PARTS for version in exact):
             raise ValueError(f"{text!r} names fewer than four parts: write ==13.0.2.* for all that begin so")

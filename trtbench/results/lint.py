@@ -17,7 +17,7 @@ class LintSection(Spec):
 class LintReport(Result):
     """Findings of the design rules, and the facts that most of them rest on.
 
-    ``tokens``: queries of the longest attention; ``batch`` is None where a graph does not tell.
+    ``tokens``: queries of the longest attention; ``batch`` is None where a graph does not state it.
     """
 
     schema_version: int = SCHEMA_VERSION

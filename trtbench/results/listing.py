@@ -76,7 +76,7 @@ class StoreListing(Result):
 
 
 class RemovedItem(Spec):
-    """Something that was to be removed; ``what`` it is, and for ``prune`` why nobody needs it."""
+    """Something to be removed; ``what`` it is, and for ``prune`` why it is not needed."""
 
     path: str
     what: str

@@ -42,7 +42,7 @@ class LayerTime(Spec):
 class ArmFacts(Spec):
     """What a process that loaded an arm found out.
 
-    ``main_series`` is the one that speeds are told in: ``gpu_compute_ms``, or ``host_wall_ms`` on a CPU.
+    ``main_series`` is the one that speeds refer to: ``gpu_compute_ms``, or ``host_wall_ms`` on a CPU.
     ``graph_kernels`` counts kernel nodes of the graph we captured; unknown for a runtime's own graph.
     ``output_sample`` are the outputs of the first images, to be compared between arms. ``l2_bytes``: the L2
     cache of the GPU, where it is known. ``empty_query_ms``: of a query that computes nothing, in the main
@@ -109,7 +109,7 @@ class Statistic(Spec):
 
 
 class TelemetrySummary(Spec):
-    """Telemetry of all blocks of an arm: medians, None of what NVML does not tell, and sums of counters."""
+    """Telemetry of all blocks of an arm: medians, None where NVML reports nothing, and sums of counters."""
 
     sm_clock_mhz: float | None
     power_w: float | None
@@ -154,7 +154,7 @@ class Measurement(Result):
 
     @property
     def main(self) -> Statistic | None:
-        """The series that speeds are told in; None where nothing was timed."""
+        """The series that speeds refer to; None where nothing was timed."""
         return self.series.get(self.facts.main_series) if self.facts else None
 
     @property

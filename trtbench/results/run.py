@@ -1,4 +1,4 @@
-"""What a measuring run writes while it is at work, and how often an arm differs from itself."""
+"""What a measuring run writes as it goes, and how often an arm differs from itself."""
 
 from pathlib import Path
 from typing import Any, ClassVar, Literal

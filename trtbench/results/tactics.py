@@ -81,7 +81,7 @@ class SparsityUse(Spec):
 
 
 class TacticTables(Spec):
-    """All choices that a log tells, in its order, and the operators whose table is of an unknown form."""
+    """All choices in a log, in its order, and the operators whose table has an unknown form."""
 
     choices: tuple[TacticChoice, ...]
     unread: tuple[str, ...]

@@ -276,7 +276,7 @@ class Trace(Spec):
     findings: tuple[Finding, ...] = ()
 
     def columns(self) -> Row:
-        """What tells traces apart, and the metrics of the whole trace.
+        """What sets traces apart, and the metrics of the whole trace.
 
         ``trace_busy_share`` is the compute utilisation, ``inference_busy_share`` the pipeline efficiency.
         """
