@@ -1,4 +1,4 @@
-"""The runtimes of TensorRT and TensorRT-RTX against the API of every version that they shall run in."""
+"""The runtimes of TensorRT and TensorRT-RTX against the API of every supported version."""
 
 import re
 import sys
@@ -270,7 +270,7 @@ def test_an_engine_that_does_not_load_is_an_error_in_tensorrts_words(
 @pytest.mark.parametrize(
     ("engine", "message"),
     [
-        ({"context": None}, "cannot create an execution context: it gives no reason"),
+        ({"context": None}, "cannot create an execution context: no reason given"),
         ({"batch": 8}, r"images has the shape \(8, 3, 8, 8\), the arm says batch 4: make it for that batch"),
         (
             {"profiles": ((1, 1, 2), (8, 8, 16))},
@@ -293,10 +293,10 @@ def test_what_cannot_be_timed_is_one_clear_line(
 def test_refusals_while_running_have_tensorrts_words(arm: ArmSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime, _, script = opened(monkeypatch, arm)
     script.context.enqueues = False
-    with pytest.raises(MeasureError, match=r"refuses the memory for images: it gives no reason"):
+    with pytest.raises(MeasureError, match=r"refuses the memory for images: no reason given"):
         runtime.bind(tensors(0x1001, 0x2000))
     runtime.bind(tensors(0x1000, 0x2000))
-    with pytest.raises(MeasureError, match=r"cannot enqueue a query: it gives no reason"):
+    with pytest.raises(MeasureError, match=r"cannot enqueue a query: no reason given"):
         runtime.enqueue(STREAM)
 
 

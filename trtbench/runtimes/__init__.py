@@ -32,7 +32,7 @@ class Runtime(Protocol):
 
     ``device``: where inputs and outputs lie. ``graph``: whether our stream capture works (``capture``), the
     runtime captures and replays CUDA graphs of its own, one for each set of addresses (``own``), or neither
-    (``none``). ``notes``: what of its settings has a say in the times, for the record.
+    (``none``). ``notes``: those of its settings that affect the times, for the record.
     """
 
     version: str

@@ -1,4 +1,4 @@
-"""A runtime that runs nothing: a script tells its times, and how it fails.
+"""A runtime that runs nothing: a script gives its times, and how it fails.
 
 ``ArmSpec.artifact`` is the path of a script in YAML or JSON, a ``Script``. With it the whole path of a
 measurement, and everything that can go wrong in it, is tried on a CPU in milliseconds::
@@ -164,7 +164,7 @@ def read_script(arm: ArmSpec) -> Script:
     """Read the script of a scripted arm.
 
     Raises:
-        MeasureError: the file cannot be read, or is no script; the text names the field.
+        MeasureError: the file cannot be read, or is not a script; the text names the field.
     """
     if arm.artifact is None:
         raise MeasureError("a fake arm needs a script: a YAML file as trtbench/runtimes/fake.py describes it")
@@ -182,7 +182,7 @@ def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> Runtime:
     """Load a script; ``stream`` means nothing to it.
 
     Raises:
-        MeasureError: the file is no script, or scripts a failure at load.
+        MeasureError: the file is not a script, or scripts a failure at load.
     """
     script = read_script(arm)
     _fail_if(script.failure, "load")
@@ -235,7 +235,7 @@ class FakeRuntime:
 
     @contextmanager
     def capturing(self) -> Iterator[None]:
-        """Have all queries from now on write what replays shall; fails if the script says so."""
+        """Have all queries from now on write what replays write; fails if the script says so."""
         _fail_if(self._script.failure, "capture")
         self._values = self._script.replay_values
         yield
@@ -273,7 +273,7 @@ def _fail_if(failure: Failure | None, at: str) -> None:
 
 def _fail(failure: Failure) -> NoReturn:
     if failure.how == "out_of_memory":
-        raise MeasureError("out of GPU memory (scripted): take a smaller batch", code=Code.GPU_OUT_OF_MEMORY)
+        raise MeasureError("out of GPU memory (scripted): use a smaller batch", code=Code.GPU_OUT_OF_MEMORY)
     if failure.how == "exit":
         os._exit(3)
     if failure.how == "kill":

@@ -174,7 +174,7 @@ def _read_model(arm: ArmSpec) -> OnnxModel:
     try:
         model = onnx.load_from_string(content)
     except Exception as error:  # protobuf's DecodeError, which has no base class to rely on
-        raise MeasureError(f"{path}: is no ONNX model: {one_line(error)}") from error
+        raise MeasureError(f"{path}: is not an ONNX model: {one_line(error)}") from error
     _check_operators(path, model)
     if not all(value.type.tensor_type.HasField("shape") for value in model.graph.output):
         model = onnx.shape_inference.infer_shapes(model)

@@ -26,7 +26,7 @@ def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> EngineRuntime:
     loaded = load_engine(trt, "TensorRT-RTX", arm)
     config = loaded.engine.create_runtime_config()
     config.cuda_graph_strategy = trt.CudaGraphStrategy.DISABLED
-    # By default kernels for the shapes at hand take over when they are ready: amid a measurement, and past a
+    # By default kernels for the current shapes take over when they are ready: amid a measurement, and past a
     # captured graph.
     config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER
     cache = _kernel_cache(config.create_runtime_cache(), loaded, arm)
@@ -58,7 +58,7 @@ class KernelCache:
     engines: Path | None
 
     def load(self) -> str:
-        """Fill the cache from the file; say in one line whether this load is a cold or a warm one."""
+        """Fill the cache from the file; return a line on whether this load is cold or warm."""
         try:
             data = self.path.read_bytes()
         except OSError:

@@ -38,7 +38,7 @@ _SPARSE_MULTIPLE = 16  # of K and N, or torch's cuSPARSELt tensors refuse 16-bit
 
 @dataclass(frozen=True)
 class TorchModel:
-    """``module`` takes images of ``image_shape`` (C, H, W) in ``dtype``; ``notes`` tell what was left out."""
+    """``module`` takes images of ``image_shape`` (C, H, W) in ``dtype``; ``notes`` list what was left out."""
 
     module: nn.Module
     dtype: torch.dtype
@@ -127,7 +127,7 @@ def use_fp8(model: nn.Module, recipe: Recipe, images: ImageBatches) -> tuple[str
 
     Args:
         model: on its device, in 16 bits.
-        recipe: tells the precision of each layer by its role.
+        recipe: gives the precision of each layer by its role.
         images: those that calibrate the scales of the inputs.
 
     Returns:

@@ -100,8 +100,8 @@ def open_log(trt: Any) -> Any:
 
         def words(self) -> str:
             # Without a driver, an error is followed by this one, which says nothing about it.
-            telling = [message for message in self.errors if "catchCudaError" not in message]
-            return (telling or self.errors or ["it gives no reason"])[-1]
+            causes = [message for message in self.errors if "catchCudaError" not in message]
+            return (causes or self.errors or ["no reason given"])[-1]
 
     return Log()
 
@@ -129,10 +129,10 @@ class EngineRuntime:
     Args:
         loaded: the engine.
         context: of this engine.
-        arm: tells the batch.
+        arm: gives the batch.
         stream: that queries will be enqueued on.
         is_capturable: whether a capture of the stream works, asked once shapes are known.
-        notes: what else has a say in the times.
+        notes: what else affects the times.
         on_exit: called when the runtime is left without an error.
 
     Raises:
