@@ -19,7 +19,7 @@ def append(path: Path, text: str) -> None:
         log.write(text.encode())
 
 
-def test_the_last_progress_that_is_new_is_told_once(log_path: Path) -> None:
+def test_only_the_last_new_progress_is_reported(log_path: Path) -> None:
     told: list[Step] = []
     tail = LogTail(log_path, told.append)
     tail.tell_news(0.0)
@@ -31,7 +31,7 @@ def test_the_last_progress_that_is_new_is_told_once(log_path: Path) -> None:
     assert told == [Step("build", "b c", 1, 2)]
 
 
-def test_a_line_that_is_written_in_two_parts_is_told_whole(log_path: Path) -> None:
+def test_a_line_written_in_two_parts_is_reported_whole(log_path: Path) -> None:
     told: list[Step] = []
     tail = LogTail(log_path, told.append)
     append(log_path, "[VERBOSE] x\n[INFO] Progress: 1/2 b")

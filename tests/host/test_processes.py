@@ -30,7 +30,7 @@ def run(
     return supervise([sys.executable, "-c", code], log_path, timeout_s, memory_limit_bytes)
 
 
-def test_a_good_end_tells_time_and_memory(log_path: Path) -> None:
+def test_success_gives_time_and_memory(log_path: Path) -> None:
     usage = run("import time; block = b'x' * 200_000_000; del block; time.sleep(0.2)", log_path)
     assert 0.2 < usage.duration_s < 300
     assert 200 * MB < usage.peak_rss_bytes < 300 * MB
@@ -47,15 +47,15 @@ def test_standard_input_is_closed(log_path: Path) -> None:
     assert log_path.read_text() == "''\n"
 
 
-def test_a_refusal_is_told_in_the_last_words(log_path: Path) -> None:
+def test_a_refusal_quotes_the_last_words(log_path: Path) -> None:
     code = "import sys; print('[ERROR] no tactic for x'); print('[INFO] bye'); sys.exit(1)"
     with pytest.raises(BuildError, match=r"^no tactic for x$") as caught:
         run(code, log_path)
     assert caught.value.code == Code.BUILD_FAILED
 
 
-def test_a_silent_failure_tells_the_exit_code(log_path: Path) -> None:
-    with pytest.raises(BuildError, match="exit code 7 without a word"):
+def test_a_silent_failure_gives_the_exit_code(log_path: Path) -> None:
+    with pytest.raises(BuildError, match="exit code 7 and no output"):
         run("import sys; sys.exit(7)", log_path)
 
 
@@ -68,7 +68,7 @@ def test_a_silent_failure_tells_the_exit_code(log_path: Path) -> None:
         ("import ctypes; ctypes.string_at(0)", r"killed by signal 11 \(SIGSEGV\)"),
     ],
 )
-def test_a_crash_tells_the_signal_and_the_last_words(log_path: Path, crash: str, cause: str) -> None:
+def test_a_crash_gives_the_signal_and_the_last_words(log_path: Path, crash: str, cause: str) -> None:
     code = f"import os, signal; print('[VERBOSE] compile block 3', flush=True); {crash}"
     with pytest.raises(BuildError, match=f"{cause}.*last words: compile block 3") as caught:
         run(code, log_path)
@@ -111,11 +111,11 @@ def test_too_much_memory_is_stopped(log_path: Path) -> None:
 
 def test_a_limit_without_a_word(log_path: Path) -> None:
     with pytest.raises(
-        BuildError, match=r"the limit is .* \(--timeout-s\) or take a smaller model$"
+        BuildError, match=r"the limit is .* \(--timeout-s\) or use a smaller model$"
     ) as caught:
         run("import time; time.sleep(600)", log_path, timeout_s=0.01)
     assert caught.value.code == Code.BUILD_TIME_LIMIT
-    with pytest.raises(BuildError, match=r"\(--memory-limit-gb\) or take a smaller batch$") as caught:
+    with pytest.raises(BuildError, match=r"\(--memory-limit-gb\) or use a smaller batch$") as caught:
         run("import time; time.sleep(600)", log_path, memory_limit_bytes=1)
     assert caught.value.code == Code.BUILD_MEMORY_LIMIT
 
@@ -140,7 +140,7 @@ def test_words_of_ones_own_are_for_a_refusal_alone(log_path: Path) -> None:
         (["no-such-engine", "kill", "trtbench-0"], "no-such-engine: cannot be started"),
     ],
 )
-def test_a_stop_that_does_not_work_is_told_in_the_log(
+def test_a_failed_stop_is_logged(
     log_path: Path, monkeypatch: pytest.MonkeyPatch, stop: list[str], problem: str
 ) -> None:
     monkeypatch.setattr("trtbench.host.commands._STOP_TIMEOUT_S", 0.1)
@@ -150,7 +150,7 @@ def test_a_stop_that_does_not_work_is_told_in_the_log(
     assert log_path.read_text().endswith(f"({' '.join(stop)})\n")
 
 
-def test_progress_is_told_while_the_command_runs(
+def test_progress_is_reported_while_the_command_runs(
     log_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trtbench.host.log_tail._INTERVAL_S", 0.0)

@@ -35,7 +35,7 @@ class Outcome:
         written = (self.stderr.strip() or self.stdout.strip()).splitlines()
         lines = [line.strip() for line in written if line.strip()]
         reasons = [line for line in lines if not _HINT_AT_HELP.fullmatch(line)]
-        return (reasons or lines or [f"exit code {self.returncode} without a word"])[-1]
+        return (reasons or lines or [f"exit code {self.returncode} and no output"])[-1]
 
 
 def run_command(command: Sequence[str], timeout_s: float, stop: Sequence[str] = ()) -> Outcome:
@@ -50,7 +50,7 @@ def run_command(command: Sequence[str], timeout_s: float, stop: Sequence[str] = 
         return _run(command, timeout_s)
     except BaseException:
         if stop:
-            with suppress(RuntimeUnavailable):  # the first problem is the one to tell
+            with suppress(RuntimeUnavailable):  # the first problem is the one to report
                 _run(stop, _STOP_TIMEOUT_S)
         raise
 
@@ -76,7 +76,7 @@ def _run(command: Sequence[str], timeout_s: float) -> Outcome:
 
 
 def run_to_stop(command: Sequence[str], log_path: Path) -> None:
-    """Run the command that ends what lives on elsewhere; tell in the log when it cannot do so itself."""
+    """Run the command that ends what lives on elsewhere; log a failure to do so."""
     try:
         run_command(command, _STOP_TIMEOUT_S)
     except RuntimeUnavailable as problem:

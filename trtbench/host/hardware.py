@@ -121,7 +121,7 @@ def first_visible_gpu(nvml: Any, visible_devices: str | None) -> Any | None:
 
 @contextmanager
 def _open_nvml() -> Iterator[Any]:
-    """Give the driver's own view while the ``with`` lasts, of at least one GPU; its errors become ours."""
+    """Open NVML for the ``with`` block, with at least one GPU; re-raise its errors as RuntimeUnavailable."""
     with needing("nvidia-ml-py"):
         import pynvml
     try:

@@ -25,8 +25,8 @@ def last_words(log_path: Path) -> str:
     _, *parts = _RECORD.split(text)
     messages = list(zip(parts[::2], parts[1::2], strict=True))
     errors = [message for severity, message in messages if "ERROR" in severity]
-    telling = [told for told in (_NO_GPU.sub("", message).strip() for message in errors) if told]
-    last = (telling or errors or [message for _, message in messages] or [text])[-1]
+    causes = [cause for cause in (_NO_GPU.sub("", message).strip() for message in errors) if cause]
+    last = (causes or errors or [message for _, message in messages] or [text])[-1]
     return _one_line(last)
 
 

@@ -1,4 +1,4 @@
-"""Runs a command that may crash, hang or eat all memory, and tells in words how it ended."""
+"""Runs a command that may crash, hang or use up all memory, and describes how it ended."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ _thread = threading.local()
 def supervising_thread() -> Iterator[Executor]:
     """A thread that supervises one command after another while this thread works on.
 
-    When this thread fails or is interrupted, the command at work is ended and the others never start.
+    When this thread fails or is interrupted, the running command is ended and the others never start.
     """
     cancelled = threading.Event()
     mark = (_thread, "cancelled", cancelled)
@@ -133,13 +133,13 @@ def _check_limits(
     if duration_s > timeout_s:
         raise BuildError(
             f"stopped after {format_seconds(duration_s)}, the limit is {format_seconds(timeout_s)}: "
-            f"allow more (--timeout-s) or take a smaller model{clause_of_last_words(log_path)}",
+            f"allow more (--timeout-s) or use a smaller model{clause_of_last_words(log_path)}",
             code=Code.BUILD_TIME_LIMIT,
         )
     if memory_limit_bytes is not None and rss_bytes > memory_limit_bytes:
         raise BuildError(
             f"stopped at {format_bytes(rss_bytes)} of resident memory, the limit is "
-            f"{format_bytes(memory_limit_bytes)}: allow more (--memory-limit-gb) or take a smaller batch"
+            f"{format_bytes(memory_limit_bytes)}: allow more (--memory-limit-gb) or use a smaller batch"
             f"{clause_of_last_words(log_path)}",
             code=Code.BUILD_MEMORY_LIMIT,
         )
@@ -149,12 +149,12 @@ def _failure(
     returncode: int, peak_rss_bytes: int, log_path: Path, words: Callable[[Path], str]
 ) -> BuildError:
     if returncode > 0:
-        return BuildError(words(log_path) or f"exit code {returncode} without a word")
+        return BuildError(words(log_path) or f"exit code {returncode} and no output")
     cause = f"killed by signal {-returncode} ({signal_name(-returncode)})"
     if -returncode == signal.SIGKILL:
         cause = (
             f"killed by signal {-returncode} (probably out of memory) after it used "
-            f"{format_bytes(peak_rss_bytes)}: free memory or take a smaller batch"
+            f"{format_bytes(peak_rss_bytes)}: free memory or use a smaller batch"
         )
     return BuildError(f"{cause}{clause_of_last_words(log_path)}", code=Code.BUILD_KILLED)
 
