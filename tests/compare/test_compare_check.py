@@ -1,4 +1,4 @@
-"""What this machine cannot do is told before anything is exported."""
+"""What this machine cannot do is reported before anything is exported."""
 
 import shutil
 

@@ -84,7 +84,7 @@ def test_a_wrong_request_to_one_and_a_lack_of_the_other_need_no_export(run, expo
     request = BuildRequest(backend="tensorrt", memory_limit_bytes=1)
     container, venv = run(place(tensorrt=TENSORRT), rtx("1.7.1.116"), build=request).rows
     assert exported.seen == []
-    assert container.reason.startswith("--memory-limit-gb cannot be kept in docker:")
+    assert container.reason.startswith("--memory-limit-gb cannot be enforced in docker:")
     assert "has no TensorRT" in venv.reason
 
 

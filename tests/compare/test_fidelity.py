@@ -1,4 +1,4 @@
-"""Verifying beside exports: one job a file, rows told at the end, nothing left running."""
+"""Verifying beside exports: one job a file, rows reported at the end, nothing left running."""
 
 from importlib import import_module
 from threading import Event, current_thread, main_thread
@@ -80,7 +80,7 @@ def test_images_that_cannot_be_read_end_the_comparison(cells, tmp_path, monkeypa
         verify(cells)
 
 
-def test_an_interruption_ends_the_job_at_work_and_starts_no_other(cells, tmp_path, monkeypatch):
+def test_an_interruption_ends_the_running_job_and_starts_no_other(cells, tmp_path, monkeypatch):
     begun, ended = Event(), []
 
     def fidelity_of(onnx, reference, store, on_step):

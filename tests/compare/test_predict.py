@@ -181,7 +181,7 @@ def test_without_a_gpu_for_their_target_rows_say_so(store, made):
     assert (result.predicted_on, result.rows[0].status) == (None, "ok")
 
 
-def test_rows_without_an_engine_are_not_told_of_predictions(monkeypatch, tmp_path, store):
+def test_rows_without_an_engine_have_no_note_on_predictions(monkeypatch, tmp_path, store):
     install_no_gpu(monkeypatch)
     install_exports(monkeypatch, tmp_path)
     install_timers(monkeypatch)
@@ -223,7 +223,7 @@ class TestStandardTensorRT:
         low, high = row.predicted.interval_ms
         assert 0 < low < row.predicted.gpu_compute_ms < high
 
-    def test_a_model_is_built_and_one_that_changed_is_told(self, trtbench, engine):
+    def test_a_model_is_built_and_a_changed_one_is_reported(self, trtbench, engine):
         code, out, err = trtbench("predict", "m.onnx", "--backend", "tensorrt", "--json")
         assert (code, load_json(out).rows[0].engine.backend) == (0, "tensorrt"), err
         write_model(Path("m.onnx"), 8)

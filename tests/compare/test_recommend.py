@@ -165,7 +165,7 @@ def test_few_images_are_uncertain():
     assert "30 images: one of them is 3.3 points of top-1" in found.uncertain
 
 
-def test_measured_times_decide_and_their_verdict_is_told():
+def test_measured_times_decide_and_their_verdict_is_shown():
     (found,) = recommend(comparison(8))
     assert (found.row, found.by) == ("nvfp4", "measured")
     assert "measured 1.2 ms, 1.25x fp16 (1.25 to 1.25)" in found.text

@@ -161,7 +161,7 @@ def test_two_cpus_cannot_be_compared(tmp_path):
     assert "Xeon" in verdict.reason
 
 
-def test_other_packages_are_told(tmp_path, slow):
+def test_other_packages_are_reported(tmp_path, slow):
     other = ENVIRONMENT.model_copy(update={"packages": {"torch": "2.15"}})
     newer = measure(tmp_path, "newer", [1.2] * 4, label="b", environment=other)
     findings = {finding.code: finding for finding in compare_stored([slow, newer]).measurements()[1].findings}
@@ -260,7 +260,7 @@ def in_environment(measurement, word, **versions):
     return measurement.model_copy(update={"arm": arm, "environment": None})
 
 
-def test_versions_of_the_environment_of_a_row_are_told(tmp_path, slow):
+def test_versions_of_the_environment_of_a_row_are_reported(tmp_path, slow):
     """Each row has the versions that were found where it ran."""
     once = load_result(slow)
     rows = [in_environment(once, f"venv:onnxruntime=={v}", onnxruntime=v) for v in ("1.24.4", "1.31.1")]
@@ -331,7 +331,7 @@ def with_outputs(path, outputs, **fields):
     path.write_text(json.dumps({**raw, **fields}))
 
 
-def test_outputs_that_differ_are_told_of_stored_results_too(slow, fast):
+def test_different_outputs_of_stored_results_are_reported_too(slow, fast):
     with_outputs(slow, [1.0, 2.0, -1.0])
     with_outputs(fast, [-1.0, -2.0, 1.0])
     found = compare_stored([slow, fast]).measurements()[1].findings
@@ -342,7 +342,7 @@ def test_outputs_that_differ_are_told_of_stored_results_too(slow, fast):
     assert "OUTPUT_DIFFERS" not in [finding.code for finding in found]
 
 
-def test_what_a_run_has_found_is_not_told_twice(tmp_path):
+def test_findings_of_a_run_are_not_reported_twice(tmp_path):
     runs = [two_arms(tmp_path, name) for name in ("monday", "tuesday")]
     measurements = compare_stored(runs).measurements()
     assert [each.arm.label for each in measurements] == [

@@ -1,4 +1,4 @@
-"""What is known to fail before anything is exported: told first, since exports and builds take minutes."""
+"""Report what is known to fail before anything is exported, since exports and builds take minutes."""
 
 import shutil
 from collections.abc import Sequence

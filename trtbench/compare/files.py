@@ -51,7 +51,7 @@ def open_files(paths: Sequence[Path]) -> list[File]:
     """Look what each path is, and verify artifacts.
 
     Raises:
-        SpecError: nothing is at a path, or a folder is no artifact.
+        SpecError: a path does not exist, or a folder is not an artifact.
         ArtifactError: an artifact is damaged.
     """
     return [_open(label, path) for label, path in zip(labels_of_paths(paths), paths, strict=True)]

@@ -129,7 +129,7 @@ class _Choice:
         """Whether the verdict on two rows, else their intervals, leave open which is the faster."""
         for each in self.comparison.verdicts:
             if (each.baseline, each.arm) == (row.key, pick.key):
-                return each.verdict == "SAME"  # others are told by name
+                return each.verdict == "SAME"  # others are named
             if (each.baseline, each.arm) == (pick.key, row.key):
                 return each.verdict != "SLOWER"
         if self.by == "predicted" and row.predicted and pick.predicted:

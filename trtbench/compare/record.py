@@ -53,7 +53,7 @@ def record(grid: Grid, store: Store, on_step: OnStep = silent, timeline: Path | 
 
 
 def _labels(named: Sequence[tuple[str, str]]) -> list[str]:
-    """What tells them apart: the subject, the runtime, or both."""
+    """What sets them apart: the subject, the runtime, or both."""
     for field in (0, 1):
         if len({each[field] for each in named}) == len(named) > 1:
             return [each[field] for each in named]

@@ -25,7 +25,7 @@ Made = tuple[OnnxArtifact | EngineArtifact, bool]
 def make_engine(
     subject: Subject, request: BuildRequest, store: Store, on_step: OnStep
 ) -> tuple[EngineArtifact, bool]:
-    """Export what is missing and build it; also tell whether the engine was built now.
+    """Export what is missing and build it; also return whether the engine was built now.
 
     Raises:
         SpecError: the request is wrong, or nothing is at the path.
@@ -109,7 +109,7 @@ def subject_name(subject: Subject) -> str:
 def _make_engine_alone(
     path: Path, request: BuildRequest, store: Store, on_step: OnStep
 ) -> tuple[EngineArtifact, bool]:
-    """Make an engine whose model nobody named, so that nothing about it is a wrong request."""
+    """Make an engine of a model that was not named, so that its failure is never a usage error."""
     try:
         return make_engine(path, request, store, on_step)
     except SpecError as error:

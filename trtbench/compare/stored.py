@@ -41,7 +41,7 @@ def compare_stored(paths: Sequence[Path]) -> Comparison:
 
     Raises:
         SpecError: there are fewer than two rows, or one file is named twice.
-        IncompatibleResults: a file is no measurement or comparison, or cannot be read.
+        IncompatibleResults: a file is not a measurement or comparison, or cannot be read.
         ArtifactError: raw blocks are missing or damaged.
     """
     _check_different(paths)
@@ -194,7 +194,7 @@ def _findings(baseline: StoredArm, arm: StoredArm) -> tuple[Finding, ...]:
     found = (
         _not_interleaved(baseline, arm),
         _machine_differs(baseline, arm),
-        None if _is_same_run(baseline, arm) else outputs,  # one run has told it
+        None if _is_same_run(baseline, arm) else outputs,  # one run has compared them already
     )
     return tuple(finding for finding in found if finding is not None)
 
