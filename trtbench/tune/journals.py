@@ -16,7 +16,7 @@ from trtbench.store.journal import Journal, open_journal
 from trtbench.tune.space import TIME_BASE
 from trtbench.verify.standard_graph import runtime_name
 
-# Part of the name of every journal: raise it when the same search shall be done anew.
+# Part of the name of every journal: raise it when the same search is to be done anew.
 _REVISION = "1"
 
 
@@ -76,7 +76,7 @@ def open_journals(
 
 
 def _identity(export: ExportSpec, build: BuildSpec, compiler: Compiler, **more: Any) -> str:
-    """Identify work by all that has a say in it; limits on builds have none."""
+    """Identify work by all that affects its result, which limits on builds do not."""
     built = build.model_dump(mode="json", exclude={"timeout_s", "memory_limit_bytes"})
     compiled_by = (compiler.name, compiler.image_digest, compiler.gpu)
     return canonical_hash([_REVISION, export_id(export), built, compiled_by, more])[:16]

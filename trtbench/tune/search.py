@@ -25,14 +25,14 @@ _ROUNDS = 4
 
 @dataclass(frozen=True)
 class Search:
-    """A search at work.
+    """A search in progress.
 
     Args:
         spec, gpu, inputs: what is searched for, with the images that were chosen.
         build, compiler: how engines are built.
         store: where whole candidates are kept.
         done: finished work.
-        workers: who does the rest.
+        workers: processes that do the rest.
         on_step: progress callback.
     """
 

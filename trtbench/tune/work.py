@@ -36,7 +36,7 @@ class Task:
         build, compiler: how engines are built.
         inputs: the images that errors are measured on.
         store: where whole candidates and the FP32 model are kept.
-        scratch: folder for models that nobody needs again.
+        scratch: folder for temporary models.
     """
 
     part: Part
