@@ -163,7 +163,7 @@ def test_the_reference_is_computed_once_for_all_recipes(
     assert runs == ["fp32", "fp16", "fp16"]
 
 
-def test_an_overflow_is_told_with_its_place(export: Export, store: Store) -> None:
+def test_an_overflow_is_reported_with_its_place(export: Export, store: Store) -> None:
     big = {"gain": 3000.0}
     with pytest.raises(
         ArtifactError, match="residual stream behind block 1 is infinite or not a number for 6 of 6"
@@ -176,7 +176,7 @@ def test_another_network_is_refused(export: Export, store: Store) -> None:
         fidelity_of(export("fp16", blocks=3), reference(export("fp32")), store)
 
 
-def test_steps_tell_how_far_it_is(export: Export, store: Store) -> None:
+def test_steps_show_the_progress(export: Export, store: Store) -> None:
     steps: list[Step] = []
     fidelity_of(export("fp16"), reference(export("fp32"), 10), store, steps.append)
     assert steps[0] == Step("verify", "load the model and its reference")

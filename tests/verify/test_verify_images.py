@@ -219,7 +219,7 @@ def test_the_hash_follows_contents_and_classes(tmp_path: Path) -> None:
     (tmp_path / CLASS_MAP).write_text("b\na\n")
     after = choose_images(spec(tmp_path), classes=3).spec
     assert before.sha256 != after.sha256
-    with pytest.raises(SpecError, match="they are others than before"):
+    with pytest.raises(SpecError, match="the images have changed"):
         choose_images(before, classes=3)
 
 

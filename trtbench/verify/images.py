@@ -66,11 +66,11 @@ def class_folders(directory: Path) -> tuple[Path, ...]:
 
 
 def choose_images(spec: InputsSpec, classes: int | None) -> VerificationImages:
-    """Choose ``spec.samples`` images by ``spec.seed``, tell the class of each, and hash them.
+    """Choose ``spec.samples`` images by ``spec.seed``, find the class of each, and hash them.
 
     Args:
         spec: what is asked for.
-        classes: how many the model tells apart; None if it is no classifier, and folders are as good as any.
+        classes: how many the model has; None if it is not a classifier, so that any folders will do.
 
     Raises:
         SpecError: there are no images, more folders than classes, a folder whose class is unknown, or the
@@ -94,7 +94,7 @@ def choose_images(spec: InputsSpec, classes: int | None) -> VerificationImages:
     if spec.sha256 not in (None, found):
         raise SpecError(
             f"image folder {directory}: its images have the sha256 {found}, the spec says {spec.sha256}: "
-            "they are others than before; leave sha256 out to use them"
+            "the images have changed; remove sha256 to use them"
         )
     return VerificationImages(spec.model_copy(update={"sha256": found}), tuple(files), notes)
 
@@ -145,7 +145,7 @@ def _class_indices(
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Class of each folder, and a note if it is a guess.
 
-    A class map names the classes, or else ImageNet's synsets do, as far as the number of classes tells which
+    A class map names the classes, or else ImageNet's synsets do, as far as the number of classes shows which
     ImageNet it is. All other folders are classes in the natural order of their names, as timm counts them.
     """
     names = [name for name, paths in images.items() if paths]
@@ -166,7 +166,7 @@ def _class_indices(
     unknown = [name for name in names if name not in index_of]
     if unknown:
         shown = ", ".join(unknown[:_SHOWN]) + (", ..." if len(unknown) > _SHOWN else "")
-        raise SpecError(f"image folder {directory}: folders that are no class of {source}: {shown}")
+        raise SpecError(f"image folder {directory}: folders that are not classes of {source}: {shown}")
     beyond = [name for name in names if index_of[name] >= classes]
     if beyond:
         raise SpecError(

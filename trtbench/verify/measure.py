@@ -26,7 +26,7 @@ from trtbench.verify.metrics import (
 )
 from trtbench.verify.standard_graph import runtime_name
 
-# Part of the identity of stored results: raise it when the same files shall give other numbers.
+# Part of the identity of stored results: raise it when the same files are to give other numbers.
 _REVISION = "1"
 
 

@@ -57,7 +57,7 @@ def round_to(writer: NodeWriter, element_type: int, x: str, output: str = "") ->
     """Round ``x`` to an ONNX element type.
 
     Raises:
-        KeyError: the element type is none of ``ROUNDED_TYPES``.
+        KeyError: the element type is not in ``ROUNDED_TYPES``.
     """
     return _ROUNDINGS[element_type](writer, x, output)
 
