@@ -92,7 +92,7 @@ def test_recipe_field_takes_the_word_and_the_value() -> None:
     assert by_word.model_dump()["recipe"] == "nvfp4+sparse@stock"
 
 
-def test_names_of_folders_tell_an_image_size_that_was_asked_for() -> None:
+def test_names_of_folders_contain_a_requested_image_size() -> None:
     assert ExportSpec(recipe=FP16, batch=8).shape_name == "b8"
     assert EXPORT.shape_name == "b8-256px"
 
@@ -255,7 +255,7 @@ print(spec_id(spec, {SHA!r}, {{"torch": "2.9", "timm": "1.0"}}))
         ({"recipe": 3}, "", "field recipe: "),
     ],
 )
-def test_a_problem_is_told_by_field_message_and_value(
+def test_a_problem_is_reported_by_field_message_and_value(
     fields: dict[str, Any], within: str, problem: str
 ) -> None:
     with pytest.raises(ValidationError) as caught:
@@ -273,7 +273,7 @@ def test_a_problem_of_a_whole_model_names_no_field() -> None:
     assert first_problem(caught.value, "spec").startswith("field spec: Input should be a valid dictionary")
 
 
-def test_a_code_of_a_newer_version_is_told_without_all_the_others() -> None:
+def test_a_code_of_a_newer_version_is_reported_without_all_the_others() -> None:
     with pytest.raises(ValidationError) as caught:
         results.Finding.model_validate({"code": "NEWER", "severity": "info", "message": "m", "hint": "h"})
     assert first_problem(caught.value) == "field code: 'NEWER' is not known to this version of trtbench"

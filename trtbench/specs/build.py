@@ -64,7 +64,7 @@ class BuilderOptions(Spec):
 
 
 class BuildSpec(Spec, allow_inf_nan=False):
-    """One engine: targets such as ``sm120``, who builds it, and how the compiler is run."""
+    """One engine: targets such as ``sm120``, the compiler, and how it is run."""
 
     targets: tuple[str, ...] = ("sm120",)
     sparsity: bool = False

@@ -48,7 +48,7 @@ def parse_environment(word: str) -> EnvironmentSpec:
     """Read one word.
 
     Raises:
-        SpecError: it is no environment, or leaves open which version or image is meant.
+        SpecError: it is not an environment, or does not pin a version or image.
     """
     kind, colon, rest = word.strip().partition(":")
     if kind == "local" and not colon:
@@ -62,7 +62,7 @@ def parse_environment(word: str) -> EnvironmentSpec:
 
 
 def parse_environments(words: Sequence[str]) -> tuple[EnvironmentSpec, ...]:
-    """Read several words, the first the one that others are held against.
+    """Read several words, of which the first is the baseline.
 
     Raises:
         SpecError: a word is wrong, or there are two that say the same.
@@ -77,7 +77,7 @@ def parse_environments(words: Sequence[str]) -> tuple[EnvironmentSpec, ...]:
 def _image(word: str, text: str) -> str:
     match = _IMAGE.fullmatch(text)
     if match is None:
-        raise SpecError(f"environment {word!r}: {text!r} is no name of a container image: {_USAGE}")
+        raise SpecError(f"environment {word!r}: {text!r} is not the name of a container image: {_USAGE}")
     if match["tag"] is None and match["digest"] is None:
         raise SpecError(
             f"environment {word!r}: {text!r} names no tag and no digest, and may be another image on another "
@@ -91,7 +91,7 @@ def _package(word: str, text: str) -> tuple[PackageName, str]:
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        raise SpecError(f"environment {word!r}: {text!r} is no requirement of a package: {_USAGE}") from error
+        raise SpecError(f"environment {word!r}: {text!r} is not a package requirement: {_USAGE}") from error
     name = canonicalize_name(requirement.name)
     package = next((each for each in get_args(PackageName) if each == name), None)
     if package is None:

@@ -30,7 +30,7 @@ class Precision(str, Enum):
 
 
 LINEAR_ROLES = ("qkv", "proj", "fc1", "fc2", "head")
-"""Roles whose products a recipe quantises; ``vit.role_of`` tells the role of a layer."""
+"""Roles whose products a recipe quantises; ``vit.role_of`` gives the role of a layer."""
 
 _GRAMMAR = re.compile(
     r"(?P<precision>[a-z0-9]+)(?::(?P<roles>[a-z0-9=,]+))?(?P<modifiers>(?:\+[a-z0-9]+)*)(?:@(?P<variant>[a-z0-9]+))?"

@@ -9,7 +9,7 @@ _QUOTED = 40
 
 
 class _Loader(yaml.SafeLoader):
-    """Tells which value is wrong, and where: PyYAML lets out what Python says of a 13th month."""
+    """Reports which value is wrong, and where; PyYAML omits what Python reports about a 13th month."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -24,7 +24,7 @@ def load_yaml(text: str) -> Any:
     """Read a document of plain values.
 
     Raises:
-        yaml.YAMLError: it is none, a value in it does not exist, or it is nested too deeply.
+        yaml.YAMLError: it is invalid, a value in it does not exist, or it is nested too deeply.
     """
     try:
         return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
@@ -43,4 +43,4 @@ def yaml_problem(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return f"no YAML: {' '.join(str(error).split())}"
+    return f"invalid YAML: {' '.join(str(error).split())}"
