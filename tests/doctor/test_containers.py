@@ -113,7 +113,7 @@ def test_other_contents_than_expected_are_a_finding(tmp_path, monkeypatch):
         ("podman", "no CDI, podman 3", "this podman hands out no GPUs by CDI: install 4.1 or later"),
         ("docker", "old driver", "is too old for the image, which needs cuda>=13.0: update the driver"),
         ("docker", "no driver", "no NVIDIA driver works on this machine"),
-        ("docker", "busy GPU", "the GPU is busy: another process has it for itself"),
+        ("docker", "busy GPU", "the GPU is busy: another process has exclusive use of it"),
         ("docker", "unheard of", "docker says: the moon is in the wrong phase"),
     ],
 )
@@ -136,7 +136,7 @@ def test_every_trouble_of_the_stand_in_is_tried():
 def test_a_hint_at_the_help_is_no_reason(trailer):
     said = f"docker: Error response from daemon: the moon is full.\n\n{trailer}\n"
     assert Outcome(125, "", said).last_line == "docker: Error response from daemon: the moon is full."
-    assert Outcome(125, "", f"{trailer}\n").last_line == (trailer or "exit code 125 without a word")
+    assert Outcome(125, "", f"{trailer}\n").last_line == (trailer or "exit code 125 and no output")
 
 
 def test_no_docker_at_all(tmp_path, monkeypatch):
@@ -153,7 +153,7 @@ def test_podman_does_where_docker_has_no_daemon(tmp_path, monkeypatch):
     assert prepare(SPEC, Store(tmp_path / "store")).python[0] == "podman"
 
 
-def test_the_list_tells_what_is_here(tmp_path, monkeypatch):
+def test_the_list_shows_what_is_here(tmp_path, monkeypatch):
     put_on_path(tmp_path / "bin", monkeypatch)
     listed = list_containers(tmp_path)
     assert listed.engine == "docker 28.2.2"
@@ -248,7 +248,7 @@ def test_a_store_with_a_colon_is_mounted(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["a,readonly", 'a"b', "a\nb"])
-def test_a_store_that_cannot_be_mounted_is_told_in_one_line(tmp_path, monkeypatch, name):
+def test_a_store_that_cannot_be_mounted_is_reported_in_one_line(tmp_path, monkeypatch, name):
     put_on_path(tmp_path / "bin", monkeypatch)
     with pytest.raises(RuntimeUnavailable, match="cannot be mounted") as caught:
         prepare(SPEC, Store(tmp_path / name))
@@ -348,7 +348,7 @@ def test_an_image_with_another_version_is_a_finding(tensorrt, cuda, words):
     assert words in finding.message
 
 
-def test_a_tensorrt_that_does_not_load_is_told_as_such():
+def test_a_tensorrt_that_does_not_load_is_reported_as_such():
     (finding,) = findings_of("25.11", None, "13.0.2.006", "libnvinfer.so.10: cannot open shared object file")
     assert "holds TensorRT that does not load (libnvinfer.so.10: cannot open" in finding.message
 
@@ -364,7 +364,7 @@ def test_images_are_known_by_their_tag():
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("tensorrt", {"version": "10.14", "known": "good"}, "is no range of versions"),
+        ("tensorrt", {"version": "10.14", "known": "good"}, "is not a range of versions"),
         ("cuda", {"version": "==13.0.2", "known": "good"}, "'==13.0.2' names fewer than four parts"),
         ("cuda", {"version": "==13.0.*"}, "field cuda.known"),
         ("driver_floor", "580", "field driver_floor"),

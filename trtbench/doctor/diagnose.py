@@ -233,7 +233,7 @@ def _container_engine() -> Capability:
 
 
 def _container_command(problem: str | None) -> str:
-    """Tell docker's usual troubles apart: no right to use it, no daemon, not there."""
+    """Distinguish docker's usual failures: no right to use it, no daemon, not there."""
     if problem is not None and "permission denied" in problem.lower():
         return 'sudo usermod -aG docker "$USER"  # then log in again'
     if problem is not None and "daemon" in problem.lower():
