@@ -95,7 +95,7 @@ def test_a_test_without_an_end_is_killed_and_the_next_ones_run(tmp_path: Path, t
     assert outcomes(tmp_path) == {"test_hangs": "failed", "test_late": "passed"}
 
 
-def test_files_that_cannot_be_collected_are_told(tmp_path: Path, tests: Path, run: Run) -> None:
+def test_files_that_cannot_be_collected_are_reported(tmp_path: Path, tests: Path, run: Run) -> None:
     (tests / "test_broken.py").write_text("import nowhere_at_all\n")
     (tests / "test_lacks.py").write_text(f"{HEAD}pytest.importorskip('nowhere_at_all')\n")
     (tests / "test_fine.py").write_text(f"{HEAD}def test_fine():\n    pass\n")

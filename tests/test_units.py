@@ -27,7 +27,7 @@ def test_bytes_are_decimal_with_three_digits(size_bytes: float, text: str) -> No
     assert format_bytes(size_bytes) == text
 
 
-def test_bytes_that_nobody_tells_are_unknown() -> None:
+def test_unreported_bytes_are_unknown() -> None:
     assert format_bytes(None) == "unknown"
 
 

@@ -12,12 +12,12 @@ class Step:
     """One step of a stage, or how far it is.
 
     Attributes:
-        stage: the stage at work.
+        stage: the current stage.
         text: the step in a few words.
         done: units finished, of ``total``.
         total: units in all; None where they are not counted.
         left_s: time left in seconds, where the stage knows it.
-        subject: key of the cell at work (a recipe, say); ``""`` where there is only one.
+        subject: key of the current cell (a recipe, say); ``""`` where there is only one.
     """
 
     stage: Stage

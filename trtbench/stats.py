@@ -156,7 +156,7 @@ def _samples(blocks: Sequence[BlockSamples]) -> dict[Key, FloatArray]:
 def _check(key: Key, values: FloatArray) -> None:
     where = f"block {key[2]} of process {key[1]} of build {key[0]}"
     if values.size == 0:
-        raise MeasureError(f"{where} has no samples: leave it out or measure again")
+        raise MeasureError(f"{where} has no samples: drop it or measure again")
     wrong = values[~(np.isfinite(values) & (values > 0))]
     if wrong.size:
         raise MeasureError(
@@ -230,7 +230,7 @@ def _around(value: float, log_half_width: float) -> tuple[float, float]:
 
 
 def _ratio_of_ranges(old: Mapping[Key, FloatArray], new: Mapping[Key, FloatArray]) -> Ratio:
-    """With one block nothing tells how blocks differ: all that the samples allow, and ``PROCESS_STATE``."""
+    """With one block their spread is unknown: all that the samples allow, and ``PROCESS_STATE``."""
     old_values, new_values = np.concatenate([*old.values()]), np.concatenate([*new.values()])
     widest = (
         float(old_values.min() / new_values.max()) / (1 + PROCESS_STATE),

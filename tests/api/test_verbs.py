@@ -26,9 +26,12 @@ TINY = {"model": "vit_tiny_patch16_224", "overrides": {"depth": 1}, "batch": 4}
         (lambda: tb.compare(["fp16"], env="nothing"), "environment 'nothing' is unknown"),
         (lambda: tb.compare(["fp16"], data="/nowhere"), "image folder /nowhere: no such directory"),
         (lambda: tb.compare(["fp16"], duration_s=-1), "duration_s -1: Input should be greater than 0"),
-        (lambda: tb.compare(["fp16"], duration=1), "duration is no argument here: did you mean duration_s?"),
+        (
+            lambda: tb.compare(["fp16"], duration=1),
+            "duration is not an argument here: did you mean duration_s?",
+        ),
         (lambda: tb.compare([__file__], runtime="torch", batch=1), "its model and shape are fixed"),
-        (lambda: tb.export("fp16", target="sm120"), "target is no argument here"),
+        (lambda: tb.export("fp16", target="sm120"), "target is not an argument here"),
         (lambda: tb.build("/nowhere"), "/nowhere: is missing"),
         (lambda: tb.build("/nowhere", profile="x"), "profile x: expected NAME=MIN:OPT:MAX"),
         (lambda: tb.inspect("/nowhere"), "/nowhere: is missing"),
@@ -49,7 +52,7 @@ TINY = {"model": "vit_tiny_patch16_224", "overrides": {"depth": 1}, "batch": 4}
         (lambda: tb.roofline(tokens=0), "tokens 0: expected at least 1"),
         (lambda: tb.roofline(tokens=50, img_size=64), "tokens 50: remove img_size"),
         (lambda: tb.rm("0123456789"), "has this name or id"),
-        (lambda: tb.pack("fp16", "/nowhere/a.zip"), "/nowhere is no directory"),
+        (lambda: tb.pack("fp16", "/nowhere/a.zip"), "/nowhere is not a directory"),
         (lambda: tb.pack("fp15", "a.zip"), "recipe 'fp15': unknown precision"),
         (lambda: tb.load("/nowhere.json"), "/nowhere.json: no such file"),
         (lambda: tb.compare_stored(["/nowhere.json", "/b.json"]), "/nowhere.json: no such file"),
@@ -67,7 +70,7 @@ def test_a_wrong_request_is_one_line_with_a_code(
     assert not any(path.is_file() for path in tmp_path.rglob("[!.]*"))
 
 
-def test_a_comparison_is_made_told_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_comparison_is_made_reported_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_no_gpu(monkeypatch)
     install_exports(monkeypatch, tmp_path)
     install_timers(monkeypatch)

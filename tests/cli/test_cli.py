@@ -135,7 +135,7 @@ def test_a_folder_above_that_is_not_utf8_is_refused(trtbench, tmp_path, monkeypa
     assert err.endswith("b\\xff: the name is not UTF-8, as results are; rename it\n")
 
 
-def test_a_working_directory_that_was_removed_is_told(trtbench, tmp_path, monkeypatch):
+def test_a_removed_working_directory_is_reported(trtbench, tmp_path, monkeypatch):
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()

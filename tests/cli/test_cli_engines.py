@@ -52,7 +52,7 @@ def test_trtexec_times_a_version_compatible_engine(
 
 
 @pytest.mark.parametrize("backend", ["tensorrt", "trtexec"])
-def test_memory_that_the_log_does_not_tell_is_unknown(
+def test_memory_that_the_log_lacks_is_unknown(
     backend: str, trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     install_tensorrt(monkeypatch, tmp_path, "tensorrt-10.14.1.48.post1", tells_memory=False)
@@ -104,7 +104,7 @@ def test_a_dynamic_model_needs_a_profile_and_a_static_one_takes_none(
     write_model(tmp_path / "d.onnx", batch="batch")
     words = {
         ("d.onnx",): f"give their shapes by trtbench build {tmp_path}/d.onnx --profile x=1x64:8x64:64x64",
-        ("m.onnx", *PROFILE): "--profile has no say in m.onnx: no input of it is dynamic: leave it out",
+        ("m.onnx", *PROFILE): "--profile has no effect on m.onnx, which has no dynamic input; remove it",
         ("d.onnx", "--profile", "x=8x64:1x64:64x64"): "no dimension of x may fall from MIN to OPT",
         ("d.onnx", "--profile", "z=1x64:8x64:64x64"): "d.onnx has no input z, only x",
         ("d.onnx", "--profile", "8"): "--profile 8: expected NAME=MIN:OPT:MAX",

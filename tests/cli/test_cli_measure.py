@@ -1,4 +1,4 @@
-"""Commands that time, as a user meets them: a wrong request is one line, and exit codes tell the rest."""
+"""Commands that time, as a user meets them: a wrong request is one line, and exit codes show the rest."""
 
 import json
 from pathlib import Path
@@ -98,7 +98,7 @@ def test_the_samples_of_stored_results_are_those_beside_them(trtbench, arms):
 
 
 @pytest.mark.parametrize("command", [["bench", "fp16"], ["bench", "fp16", "--aa", "2"]])
-def test_without_a_gpu_the_way_to_the_cpu_is_told(trtbench, command):
+def test_without_a_gpu_the_cpu_runtime_is_suggested(trtbench, command):
     code, out, err = trtbench(*command)
     assert (code, out) == (1, "")
     assert "--runtime onnxruntime-cpu times on the CPU" in err.splitlines()[-1]
@@ -225,7 +225,7 @@ def test_an_arm_against_itself(trtbench, tmp_path):
     assert (path.parent / report["raw"]).read_text().splitlines()[:4] == lines
 
 
-def test_what_shows_in_the_blocks_of_an_arm_against_itself_is_told(trtbench, tmp_path):
+def test_findings_in_the_blocks_of_an_arm_against_itself_are_reported(trtbench, tmp_path):
     held = telemetry(foreign_pids=(77,), throttle_us={"sw_power_cap": 100_000}).model_dump(mode="json")
     script = write_script(tmp_path, "held", noise=0.001, telemetry=[held])
     arguments = ("bench", script, "--runtime", "fake", "--aa", 2, *FAST)

@@ -1,4 +1,4 @@
-"""Timings of tactics from the command line: which a build shared, and what an engine tells of them."""
+"""Timings of tactics from the command line: which a build shared, and what is shown of an engine."""
 
 import json
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def test_which_timings_an_engine_shared_is_in_its_manifest(trtbench: Run) -> Non
     assert json.loads(trtbench("build", "m.onnx", "--json")[1])["timing_cache"] is None
 
 
-def test_inspect_tells_the_tactics_that_were_timed(trtbench: Run) -> None:
+def test_inspect_shows_the_tactics_that_were_timed(trtbench: Run) -> None:
     code, _, err = trtbench("build", "m.onnx", "--backend", "tensorrt", "--tactic-table")
     assert code == 0, err
     (engine,) = Path("engines").glob("m-*")

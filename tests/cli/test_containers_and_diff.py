@@ -36,7 +36,7 @@ def test_diff_refuses_what_is_no_engine(trtbench, tmp_path):
         assert (code, out, words in err) == (2, "", True), err
 
 
-def test_diff_tells_a_folder_that_is_no_engine_what_to_name_instead(trtbench):
+def test_diff_says_what_to_name_instead_of_a_folder_without_an_engine(trtbench):
     code, out, err = trtbench("diff", ".", ".")
     assert (code, out) == (2, "")
-    assert re.search(r"no model or engine of a store.*name a folder under .*engines/", err), err
+    assert re.search(r"not a model or engine of a store.*name a folder under .*engines/", err), err

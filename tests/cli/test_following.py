@@ -72,7 +72,7 @@ def test_what_was_measured_is_tuned():
     )
 
 
-def test_files_and_no_recommendation_have_none():
+def test_files_without_a_recommendation_have_none():
     assert following(PREDICTED.model_copy(update={"recommendations": ()})) is None
     rows = tuple(row.model_copy(update={"subject": "a.onnx"}) for row in PREDICTED.rows)
     assert following(PREDICTED.model_copy(update={"rows": rows})) is None

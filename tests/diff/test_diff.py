@@ -174,7 +174,7 @@ def test_q_k_and_v_are_matched_with_one_linear():
     assert [len(change.before), len(change.after)] == [3, 1]
 
 
-def test_alike_blocks_are_told_once():
+def test_alike_blocks_are_listed_once():
     before, after = layers_of("fp16"), layers_of("nvfp4_stock")
     one = diff_layers(before, after)
     many = diff_layers(repeated(before, 4), repeated(after, 4))
@@ -184,7 +184,7 @@ def test_alike_blocks_are_told_once():
     assert len(many) == len(one)
 
 
-def test_a_block_that_differs_is_told_apart():
+def test_a_block_that_differs_is_listed_separately():
     before = repeated(layers_of("fp16"), 3)
     slower = tuple(
         layer.model_copy(update={"precision_in": "fp32", "precision_out": "fp32"})

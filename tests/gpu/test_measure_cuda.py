@@ -117,7 +117,7 @@ def test_a_graph_of_the_runtimes_own_is_checked_and_recorded():
 def test_out_of_memory_says_so():
     from trtbench.measure.cuda_device import CudaDevice
 
-    text = r"out of GPU memory: take a smaller batch.*\(cudaErrorMemoryAllocation in cudaMalloc of 4\.40 TB\)"
+    text = r"out of GPU memory: use a smaller batch.*\(cudaErrorMemoryAllocation in cudaMalloc of 4\.40 TB\)"
     with CudaDevice() as device:
         with pytest.raises(MeasureError, match=text):
             device.allocate(1 << 42)
@@ -242,7 +242,7 @@ def test_two_processes_take_turns(tmp_path, record_property):
     assert long.pid in watch.telemetry.foreign_pids
 
 
-def test_a_lost_gpu_is_told(tmp_path):
+def test_a_lost_gpu_is_reported(tmp_path):
     process = _process(tmp_path, "lost", '{"fault": "illegal_address"}')
     with process, pytest.raises(MeasureError, match="outside of its memory: this process lost the GPU"):
         process.prepare()

@@ -38,7 +38,7 @@ def compared(store: Store) -> tuple[Comparison, list[tb.Step]]:
     return tb.compare(["fp16", "nvfp4"], **TINY, store=store.root, on_step=steps.append), steps
 
 
-def test_a_comparison_has_rows_and_tells_its_steps(compared: tuple[Comparison, list[tb.Step]]) -> None:
+def test_a_comparison_has_rows_and_reports_its_steps(compared: tuple[Comparison, list[tb.Step]]) -> None:
     comparison, steps = compared
     fp16, nvfp4 = comparison.to_rows()
     assert comparison.evidence == ("compiled", "predicted", "emulated")

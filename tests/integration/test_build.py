@@ -354,7 +354,7 @@ def test_a_build_over_its_limit_leaves_its_log_and_can_be_repeated(tmp_path: Pat
     assert isinstance(engine.manifest, EngineManifest)
 
 
-def test_a_crash_of_the_compiler_is_told_and_its_log_kept(
+def test_a_crash_of_the_compiler_is_reported_and_its_log_kept(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crashing = tmp_path / "crashing.py"

@@ -53,7 +53,7 @@ def test_the_double_knows_the_version_that_is_installed() -> None:
 
 
 @pytest.mark.parametrize("options", [BuilderOptions(), OPTIONS], ids=["none", "all"])
-def test_the_real_compiler_takes_the_options_and_tells_its_progress(
+def test_the_real_compiler_takes_the_options_and_reports_its_progress(
     options: BuilderOptions, paths: BuildPaths
 ) -> None:
     save_linear(paths.onnx)

@@ -31,7 +31,7 @@ pytorch-triton==3.5.0
 """
 
 
-def test_it_is_made_from_any_image_and_runs_as_nobody_special() -> None:
+def test_it_is_made_from_any_image_and_runs_as_an_ordinary_user() -> None:
     assert INSTRUCTIONS[:2] == ["ARG BASE_IMAGE=nvcr.io/nvidia/tensorrt:25.11-py3", "FROM ${BASE_IMAGE}"]
     (user,) = instruction("USER")
     assert int(user) > 1000

@@ -155,7 +155,7 @@ def test_the_command_fails_with_a_row(trtbench, comparison, store):
 
 
 @pytest.mark.skipif(bool(target_of_gpu()), reason="on a machine with a GPU engines may be timed")
-def test_without_a_gpu_the_reason_is_told(comparison):
+def test_without_a_gpu_the_reason_is_given(comparison):
     assert comparison.not_timed
     assert all(row.measured is None for row in comparison.rows)
     assert comparison.verdicts == ()
@@ -239,7 +239,7 @@ class TestTimed:
         result = in_environments(["fp32"], [f"docker:{IMAGE}", "local"], store, break_it, **ON_CPU)
         container, here = result.rows
         assert container.status == "failed"
-        assert "the GPU is busy: another process has it for itself" in container.reason
+        assert "the GPU is busy: another process has exclusive use of it" in container.reason
         assert here.status == "ok"
         assert "measure.worker" in journal.read_text()
 
@@ -313,7 +313,7 @@ def test_a_build_that_is_stopped_stops_its_container(container, store, tmp_path)
 @pytest.mark.parametrize(
     ("trouble", "words"),
     [
-        ("busy GPU", "the GPU is busy: another process has it for itself; nvidia-smi lists who"),
+        ("busy GPU", "the GPU is busy: another process has exclusive use of it; nvidia-smi shows which"),
         ("old driver", "too old for the image, which needs cuda>=13.0: update the driver"),
         ("no toolkit", "docker cannot hand out GPUs: install nvidia-container-toolkit and restart docker"),
         ("unheard of", "the moon is in the wrong phase"),
@@ -332,7 +332,7 @@ def test_a_build_in_a_container_that_does_not_start_is_explained(
 
 
 def test_a_limit_on_memory_that_cannot_be_kept_is_refused(container):
-    with pytest.raises(SpecError, match="--memory-limit-gb cannot be kept in docker:"):
+    with pytest.raises(SpecError, match="--memory-limit-gb cannot be enforced in docker:"):
         compiler_of(container, BuildSpec(memory_limit_bytes=10**9))
 
 

@@ -105,7 +105,7 @@ def test_whatever_takes_the_gelu_pays_for_its_arithmetic(name, op, elements):
     assert work_of(layer((tensor("x", 4096),), (narrow,), name=name, op=op)).gelu_elements == elements
 
 
-def test_fp8_attention_takes_the_bounds_of_what_nobody_measured():
+def test_fp8_attention_takes_the_bounds_of_unmeasured_kernels():
     prediction = predict_engine(FP8, find_gpu("rtx-pro-6000-se"), 8)
     assert not any("attention in fp8" in each for each in prediction.assumptions)
     quantised = NVFP4.model_copy(

@@ -57,7 +57,7 @@ def test_left_out_gpus_hold():
     assert share_within(rows, lambda row: fit.unmeasured[key(row)]) > COVERAGE
 
 
-def test_a_gpu_that_nobody_measured_gets_a_wider_interval():
+def test_an_unmeasured_gpu_gets_a_wider_interval():
     own = calibration_of(find_gpu("rtx-pro-6000-se"))
     for name in ("rtx-pro-6000-ws", "rtx-5090"):
         other = calibration_of(find_gpu(name))

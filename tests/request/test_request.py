@@ -37,7 +37,7 @@ FP16 = (parse_recipe("fp16"),)
             "line 2, column 14: '2024-02-31' cannot be read as timestamp",
         ),
         (f"name: {'1' * 5000}", f"line 1, column 7: '{'1' * 39} cannot be read as int"),
-        ("[" * 5000, "no YAML: lists and mappings are nested too deeply"),
+        ("[" * 5000, "invalid YAML: lists and mappings are nested too deeply"),
         ("name: [", "line 1, column 8: expected the node content, but found '<stream end>'"),
         ("name: vit\noverrides: {1: 2, depth: 3}", "overrides: expected names with values"),
     ],

@@ -55,7 +55,7 @@ TROUBLES = {
     "no process": ("inspect", "Error: No such object: trtbench-0"),
     "unheard of": ("run", "Error response from daemon: first line\nthe moon is in the wrong phase"),
 }
-# Told by the program in the container; the others by what starts it, as it tells what it refuses to run.
+# From the program in the container; the others are from what starts it, when it refuses to run something.
 _IN_CONTAINER = ("busy GPU",)
 _REFUSALS = {
     "docker": "docker: {words}\n\nRun 'docker run --help' for more information",

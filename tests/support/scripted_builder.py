@@ -1,4 +1,4 @@
-"""What a builder does when it is scripted: parses, tells its progress, writes an engine or refuses.
+"""What a builder does when it is scripted: parses, reports its progress, writes an engine or refuses.
 
 Stands behind the API of any version (``trt_api``), which checks every name and argument that our code uses.
 """

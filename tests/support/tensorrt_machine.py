@@ -75,7 +75,7 @@ class _Nvml(ModuleType):
 
 
 def install_gpu(monkeypatch: pytest.MonkeyPatch, **gpus: str) -> None:
-    """Have NVML tell of ``gpus`` (``NVIDIA_H200="9.0"``), or else of one ``RTX PRO 6000`` (sm120)."""
+    """Have NVML report ``gpus`` (``NVIDIA_H200="9.0"``), or else of one ``RTX PRO 6000`` (sm120)."""
     module = _Nvml("pynvml")
     module.gpus = [(name.replace("_", " "), capability) for name, capability in gpus.items()]
     module.gpus = module.gpus or [("RTX PRO 6000", "12.0")]

@@ -125,7 +125,7 @@ def _make_class(api: Api, name: str, entry: dict[str, Any], scripts: dict[str, C
 
 
 def _make_function(api: Api, name: str) -> Callable[..., Any]:
-    """A function of the module, whose signature the bindings do not tell: its calls are kept."""
+    """A function of the module, without a signature in the bindings: its calls are kept."""
 
     def function(*arguments: Any) -> None:
         api.calls.append(("", name, arguments))
@@ -158,7 +158,7 @@ def _make_method(api: Api, class_name: str, name: str, texts: list[str]) -> Call
 
 
 def _make_attribute(api: Api, class_name: str, name: str) -> Any:
-    """A property, or a method whose signature the bindings do not tell; either is what the script has."""
+    """A property, or a method without a signature in the bindings; either is what the script has."""
 
     def read(self: Any) -> Any:
         return _wrapped(api, _scripted(self, class_name, name))

@@ -97,7 +97,7 @@ def main(version: str, behaviour: dict[str, Any], argv: list[str]) -> int:
 
 
 def _refusals_of_engine(given: dict[str, str]) -> list[str]:
-    """What it says of an engine that has code for the host in it, unless it is told so."""
+    """What it prints about an engine with host code in it, unless an option allows such code."""
     engine = Path(given.get("--loadEngine", ""))
     has_host_code = engine.is_file() and engine.read_bytes().endswith(HOST_CODE)
     if not has_host_code or "--versionCompatible" in given:
@@ -204,7 +204,7 @@ def _infer(major: int, given: dict[str, str], protocol: dict[str, bool], behavio
 
 
 def _shape(given: dict[str, str]) -> str:
-    """The shape of the input and the output: 1 for a dynamic batch, unless it is told another."""
+    """The shape of the input and the output: 1 for a dynamic batch, unless an option sets it."""
     if "--shapes" in given:
         return given["--shapes"].rpartition(":")[2]
     engine = Path(given.get("--loadEngine", ""))

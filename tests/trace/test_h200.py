@@ -39,7 +39,7 @@ def test_every_kernel_is_known(report: TraceReport) -> None:
     assert [each.name for trace in report.traces for each in trace.kernels if each.category == "other"] == []
 
 
-def test_fp8_gemms_are_told_from_those_that_stay_wide(report: TraceReport) -> None:
+def test_fp8_gemms_are_distinguished_from_those_that_stay_wide(report: TraceReport) -> None:
     times = {(each.category, each.format): each.inference_ms for each in report.traces[3].categories}
     assert times["gemm", "fp8"] == pytest.approx(1.939, abs=0.001)
     assert times["gemm", "fp16"] == pytest.approx(0.005, abs=0.001)

@@ -93,7 +93,7 @@ def compare_stored(paths: Sequence[AnyPath]) -> Comparison:
 
     Raises:
         SpecError: there are fewer than two measured arms, or one file is named twice.
-        IncompatibleResults: a file is no such result, or cannot be read.
+        IncompatibleResults: a file is not such a result, or cannot be read.
         ArtifactError: samples are missing or damaged.
     """
     from trtbench.compare import compare_stored as run

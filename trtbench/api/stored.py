@@ -15,7 +15,7 @@ def load(path: AnyPath) -> Result:
 
     Raises:
         SpecError: there is no such file.
-        IncompatibleResults: it is no result, of a newer schema, or damaged; the text names the field.
+        IncompatibleResults: it is not a result, of a newer schema, or damaged; the text names the field.
     """
     result = load_any(Path(path))
     if isinstance(result, Measurement | Comparison | AaReport):

@@ -146,7 +146,7 @@ _EXIT_CODES: dict[type[Exception], int] = {
 
 
 def _line_of(error: Exception) -> str | None:
-    """What the user reads; None for an error that nobody expected."""
+    """What the user reads; None for an unexpected error."""
     if isinstance(error, typer.TyperException):
         return _usage(error)
     if not isinstance(error, OSError):

@@ -69,7 +69,7 @@ def _to_stdout(result: R, json: bool, render: "Callable[[R, Console], None]", is
     try:
         _print(result, json, render)
     except OSError as error:
-        # A pipe that nobody reads any more is the reader's choice, and a file that has a name is not stdout.
+        # A reader may close its pipe on purpose, and a file that has a name is not stdout.
         if isinstance(error, BrokenPipeError) or error.filename is not None:
             raise
         lead_nowhere(STDOUT)

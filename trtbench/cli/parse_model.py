@@ -158,7 +158,7 @@ def parse_overrides(words: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:
     """Read ``depth=2 class_token=false`` into sorted pairs; values are YAML scalars.
 
     Raises:
-        SpecError: a word has no ``=``, a value is no number, boolean or word, or a name is given twice.
+        SpecError: a word has no ``=``, a value is not a number, boolean or word, or a name is given twice.
     """
     pairs: dict[str, Scalar] = {}
     for word in words:
@@ -179,6 +179,6 @@ def with_sparse(word: str) -> str:
     """Add ``+sparse`` to a recipe that lacks it.
 
     Raises:
-        SpecError: the word is no recipe.
+        SpecError: the word is not a recipe.
     """
     return str(replace(parse_recipe(word), sparse=True))

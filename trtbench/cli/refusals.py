@@ -38,8 +38,8 @@ class Asked:
     """What the effect of options depends on.
 
     Args:
-        recipes: the subjects that are no files.
-        files: the subjects that are no recipes.
+        recipes: the subjects that are not files.
+        files: the subjects that are not recipes.
         lints: kind of the subject of ``lint``; a model, by name, is a file here.
         runtimes: what times; none: the namesake of the compiler.
         is_timed: the subjects are timed, on inputs that the seed determines.

@@ -23,13 +23,11 @@ def command(
     given: Given,
     gpu: Annotated[str, typer.Option(help="Where the engines would run; trtbench gpus lists the names.")],
     min_sqnr: Annotated[
-        float | None, typer.Option(metavar="DB", help="Least SQNR of the output against FP32.")
+        float | None, typer.Option(metavar="DB", help="Minimum SQNR of the output against FP32.")
     ] = None,
     max_top1_drop: Annotated[
         float | None,
-        typer.Option(
-            metavar="P", help="Most that top-1 accuracy may fall below FP32's, in points; with --data."
-        ),
+        typer.Option(metavar="P", help="Maximum drop in top-1 accuracy from FP32, in points; with --data."),
     ] = None,
     data: Annotated[
         Path | None,

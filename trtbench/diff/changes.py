@@ -1,4 +1,4 @@
-"""From groups of kernels to changes, those that are alike in several blocks told once."""
+"""From groups of kernels to changes; those that are alike in several blocks become one."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -53,7 +53,7 @@ def _change(group: Group, named_before: frozenset[str], named_after: frozenset[s
         count=1,
         before=before,
         after=after,
-        # Only what moved: a node that just one of the graphs has is no news.
+        # Only what moved: a node that only one graph has does not count.
         gained=_moved((nodes_after - nodes_before) & named_before, group),
         lost=_moved((nodes_before - nodes_after) & named_after, group),
     )

@@ -16,7 +16,7 @@ from trtbench.store.artifacts import Artifact, EngineArtifact
 from trtbench.store.files import file_record
 
 Member = Path | bytes
-"""A file of this machine as it is, or what a file shall hold."""
+"""A file to copy unchanged, or the content of a file to write."""
 Members = dict[str, Member]
 
 _TEXTS = (".log", ".json")

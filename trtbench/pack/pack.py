@@ -18,7 +18,7 @@ def check_path(path: Path) -> None:
         SpecError: its folder is missing, or it is a folder.
     """
     if not path.absolute().parent.is_dir():
-        raise SpecError(f"{path}: {path.absolute().parent} is no directory; make it, or name another")
+        raise SpecError(f"{path}: {path.absolute().parent} is not a directory; make it, or name another")
     if path.is_dir():
         raise SpecError(f"{path}: a directory; name the file to write, such as {path / 'engine.zip'}")
 

@@ -77,7 +77,7 @@ class Calibration(Spec):
     unmeasured: Errors
 
     def bounds(self, kind: Kind, precision: str, precision_measured: bool = True) -> ErrorBounds:
-        """Errors of a kind of kernel; those of an unmeasured GPU where nobody timed the precision."""
+        """Errors of a kind of kernel; those of an unmeasured GPU where the precision was never timed."""
         errors = self.errors if precision_measured else self.unmeasured
         return errors[f"{kind} {precision}"]
 

@@ -151,7 +151,7 @@ def _fused_quantizers(engine: PricedEngine) -> Iterator[Gain]:
 
 
 def _whole_scale_rows(engine: PricedEngine, audit: Audit) -> Iterator[Gain]:
-    """Kernels that pad scales, because the rows of a GEMM are no multiple of 128."""
+    """Kernels that pad scales, because the rows of a GEMM are not a multiple of 128."""
     finding = next((each for each in audit.findings if each.code is Code.SCALE_PADDING), None)
     if finding is None:
         return

@@ -124,7 +124,7 @@ def _check(recipe: Recipe) -> None:
 def _parts(model: ModelSpec, recipes: Sequence[Recipe], lengths: Sequence[int]) -> list[_Part]:
     """One part for each length and recipe; the lengths of images follow from their size."""
     if lengths and model.source is not None:
-        raise SpecError(f"--tokens needs a timm model, and {model.name} is none; remove it")
+        raise SpecError(f"--tokens needs a timm model, which {model.name} is not; remove it")
     blueprint = meta_model(model)
     call_all_linear_layers(blueprint)
     seen = [sequence_calls(blueprint, tokens) for tokens in lengths] or [image_calls(blueprint)]

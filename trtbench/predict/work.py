@@ -54,7 +54,7 @@ class KernelWork:
     def group(self) -> str:
         """Kernels whose times are taken to be off by one factor.
 
-        Those that take the same fitted rates, apart from precisions that nobody timed: how far these are off
+        Those that take the same fitted rates, apart from precisions never timed: how far these are off
         is not known to go with anything.
         """
         return f"{self.kind} {self.fitted_precision if self.precision_measured else self.precision}"

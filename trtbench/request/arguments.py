@@ -80,7 +80,7 @@ def check_names(given: Iterable[str], known: Collection[str]) -> None:
     for name in given:
         if name not in known:
             similar = get_close_matches(name, known, n=1) or sorted(known)
-            raise ArgumentError(name, f"is no argument here: did you mean {', '.join(similar)}?")
+            raise ArgumentError(name, f"is not an argument here: did you mean {', '.join(similar)}?")
 
 
 class ModelArguments(TypedDict, total=False):

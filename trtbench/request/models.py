@@ -33,7 +33,7 @@ def parse_recipes(words: Sequence[str]) -> tuple[Recipe, ...]:
     """Read recipes.
 
     Raises:
-        SpecError: a word is no recipe, or one is named twice.
+        SpecError: a word is not a recipe, or one is named twice.
     """
     recipes = tuple(parse_recipe(word) for word in words)
     for recipe in recipes:

@@ -12,10 +12,10 @@ _IDLE = 0.2
 _UNKNOWN = 0.1
 _MOST_NAMED = 5
 _HINTS: dict[Cause, str] = {
-    "queued kernels": "run fewer, larger kernels: fuse them, or take a larger batch",
+    "queued kernels": "run fewer, larger kernels: fuse them, or use a larger batch",
     "copies": "keep inputs and outputs on the GPU, or copy on another stream while kernels run",
     "allocation": "allocate before the first inference, or from a pool",
-    "launch": "replay a CUDA graph, fuse kernels, or take a larger batch",
+    "launch": "replay a CUDA graph, fuse kernels, or use a larger batch",
     "copy calls": "copy from and to pinned memory, asynchronously",
     "other CUDA calls": "see the table of host calls for the functions",
     "synchronisation": "enqueue the next inference before waiting for this one",

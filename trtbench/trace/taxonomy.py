@@ -10,7 +10,7 @@ import yaml
 from trtbench.results.trace import Category, Cause
 
 _WITH_FORMAT = ("gemm", "conv", "attention")
-"""Categories whose names tell the format of operands; in other names it may be that of any tensor."""
+"""Categories whose names give the format of operands; in other names it may be that of any tensor."""
 
 
 @cache
@@ -30,19 +30,19 @@ def _first(section: str, key: str, name: str) -> Any:
 
 
 def category_of(name: str) -> Category:
-    """What a kernel does; ``other`` if its name does not tell."""
+    """What a kernel does; ``other`` if its name does not say."""
     found: Category = _first("kernels", "category", name) or "other"
     return found
 
 
 def format_of(name: str, category: Category) -> str | None:
-    """Format of the operands of a product, such as ``fp16`` or ``fp4``; None if the name does not tell."""
+    """Format of the operands of a product, such as ``fp16`` or ``fp4``; None if the name does not say."""
     found: str | None = _first("formats", "format", name) if category in _WITH_FORMAT else None
     return found
 
 
 def architecture_of(name: str) -> str | None:
-    """The architecture that a kernel was written for, such as ``sm80``; None if the name does not tell."""
+    """The architecture that a kernel was written for, such as ``sm80``; None if the name does not say."""
     found = next((match for each in _table()["architectures"] if (match := re.search(each, name))), None)
     return f"sm{found[1]}" if found else None
 
