@@ -287,7 +287,7 @@ def test_every_backend_is_read_the_same_way(tmp_path: Path) -> None:
     memories = [(built.memory.activation_bytes, built.memory.weight_bytes) for built in (tensorrt, trtexec)]
     assert memories == [(2, 3), (5, 6)]
     paths.inspector.write_text((DATA / "inspector-11-names.json").read_text())
-    with pytest.raises(BuildError, match="inspector: only names of layers in it"):
+    with pytest.raises(BuildError, match="inspector: lists only the names of layers"):
         read_built("tensorrt", paths)
     paths.log.write_bytes(RTX_LOG.read_bytes())
     assert len(read_built("tensorrt_rtx", paths).layers) > 0

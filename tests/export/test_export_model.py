@@ -350,7 +350,7 @@ def test_code_in_a_checkpoint_never_runs(tmp_path: Path, monkeypatch: pytest.Mon
     torch.save({"model": Malicious()}, tmp_path / "evil.pt")
     (tmp_path / "evil.pkl").write_bytes(pickle.dumps(Malicious()))
     for name in ("evil.pt", "evil.pkl"):
-        with pytest.raises(ExportError, match="code in it is never run"):
+        with pytest.raises(ExportError, match="its code is never run"):
             build_model(with_checkpoint(tmp_path / name))
     assert not (tmp_path / "ran").exists()
 

@@ -170,13 +170,13 @@ def test_synsets_of_a_smaller_data_set_are_sorted(tmp_path: Path) -> None:
     ("folders", "class_map", "classes", "words"),
     [
         (["a", "b", "c"], None, 2, "3 class folders, but the model has 2 classes"),
-        (["a", "b"], "a\n", 5, f"no class of {CLASS_MAP}: b"),
+        (["a", "b"], "a\n", 5, f"not classes of {CLASS_MAP}: b"),
         (["a", "b"], "x\ny\nz\na\nb\n", 4, r"gives b the class 4, but the model has 4 classes"),
         (["a"], "a\na\n", 4, "names 'a' twice"),
         (["a"], "a\n\nb\n", 4, "has an empty line"),
-        (["n00000000"], None, 1000, "no class of imagenet-1k: n00000000"),
-        (["n01440764", "cat"], None, 1000, "no class of imagenet-1k: cat"),
-        (["n00000000"], None, 21_843, "no class of imagenet-21k-goog: n00000000"),
+        (["n00000000"], None, 1000, "not classes of imagenet-1k: n00000000"),
+        (["n01440764", "cat"], None, 1000, "not classes of imagenet-1k: cat"),
+        (["n00000000"], None, 21_843, "not classes of imagenet-21k-goog: n00000000"),
         ([], None, 4, "holds no folders"),
     ],
 )
