@@ -140,7 +140,7 @@ def test_tensorrt_in_a_container_needs_the_gpu_of_this_machine(no_gpu):
             TENSORRT.model_copy(update={"targets": ("sm89",)}),
             "target sm89: TensorRT builds for the local GPU",
         ),
-        (BuildSpec(backend="trtexec"), "--backend trtexec builds here, not in docker:"),
+        (BuildSpec(backend="trtexec"), "--backend trtexec builds locally, not in docker:"),
         (
             TENSORRT.model_copy(update={"memory_limit_bytes": 1}),
             "--memory-limit-gb cannot be enforced in docker:",

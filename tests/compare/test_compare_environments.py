@@ -47,7 +47,7 @@ def test_an_engine_of_trtexec_is_timed_by_trtexec(run):
     assert (here.status, here.runtime, here.reason) == ("ok", "trtexec", None)
     assert here.measured.facts.runtime_version == f"TensorRT {TENSORRT}"
     assert (container.status, container.measured, container.code) == ("failed", None, Code.SPEC_ERROR)
-    assert "--backend trtexec builds here, not in docker:" in container.reason
+    assert "--backend trtexec builds locally, not in docker:" in container.reason
 
 
 def test_a_compiler_without_an_option_is_a_row(run, not_here):
