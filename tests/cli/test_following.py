@@ -72,6 +72,16 @@ def test_what_was_measured_is_tuned():
     )
 
 
+def test_what_tune_does_not_take_is_explained():
+    settled = verified("file", timed(8)).model_copy(
+        update={"verdicts": (), "predicted_on": PREDICTED.predicted_on}
+    )
+    own = CompareOptions(model="own.onnx", batch="8")
+    command = following(settled, own, Given(["--model", "--batch"]))
+    assert command.startswith("trtbench explain ")
+    assert "--model own.onnx" in command
+
+
 def test_files_without_a_recommendation_have_none():
     assert following(PREDICTED.model_copy(update={"recommendations": ()})) is None
     rows = tuple(row.model_copy(update={"subject": "a.onnx"}) for row in PREDICTED.rows)

@@ -290,6 +290,14 @@ def test_a_file_is_known_by_its_content(tmp_path):
     assert source_of(second).sha256 != before
 
 
+def test_the_weights_of_a_file_are_its_own(tmp_path):
+    path = exported(Small(Block()), tmp_path / "m.onnx")
+    model = export_specs([parse_recipe("fp16")], path, [(1, None)], {})[0].model
+    assert (model.weights, model.weights_name) == ("file", "m.onnx")
+    source = SourceSpec(kind="function", path="my_vit:vit")
+    assert model.model_copy(update={"source": source}).weights == "function"
+
+
 def test_weights_of_timm_are_refused_beside_a_file(tmp_path):
     path = exported(Small(Block()), tmp_path / "m.onnx")
     with pytest.raises(

@@ -109,6 +109,9 @@ def test_errors_are_measured_against_the_file(timm_file: Path, store: Store) -> 
     assert half.fidelity.sqnr_db is not None
     assert 50 < half.fidelity.sqnr_db < 80
     assert [block.block for block in half.fidelity.per_block] == [0, 1]
+    assert half.fidelity.weights == "file"
+    (note,) = half.fidelity.notes
+    assert note.startswith("images are normalised with ImageNet's mean")
 
 
 def transformers_models() -> dict[str, Callable[[], nn.Module]]:

@@ -40,7 +40,9 @@ def metadata_of(model: nn.Module, spec: ExportSpec) -> dict[str, str]:
 
 
 def _weights(model: ModelSpec) -> str:
-    """A checkpoint by its hash, which identifies the artifact, and not by a name that may be another's."""
+    """Files by their hash, which identifies the artifact, and not by a name that may be another's."""
+    if model.source is not None:
+        return f"{model.source.kind}, sha256 {model.source.sha256}"
     return model.weights_name if model.checkpoint is None else f"checkpoint, sha256 {model.checkpoint.sha256}"
 
 

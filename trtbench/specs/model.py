@@ -15,8 +15,8 @@ RecipeField = Annotated[
 ]
 
 
-Weights = Literal["random", "pretrained", "checkpoint"]
-"""Where the weights of a model come from."""
+Weights = Literal["random", "pretrained", "checkpoint", "file", "function"]
+"""Where the weights of a model come from: ``file``: the model's own, ``function``: whatever it gives."""
 
 
 class CheckpointSpec(Spec):
@@ -51,11 +51,15 @@ class ModelSpec(Spec):
     @property
     def weights(self) -> Weights:
         """Where its weights come from."""
+        if self.source is not None:
+            return "function" if self.source.kind == "function" else "file"
         return "pretrained" if self.pretrained else "checkpoint" if self.checkpoint else "random"
 
     @property
     def weights_name(self) -> str:
-        """Where the weights come from, without the folder of a checkpoint."""
+        """Where the weights come from, without the folder of a file."""
+        if self.source is not None:
+            return Path(self.source.path).name
         if self.checkpoint is not None:
             return Path(self.checkpoint.path).name
         return "pretrained" if self.pretrained else f"random {self.seed}"

@@ -49,7 +49,7 @@ def fidelity_of(onnx: OnnxArtifact, reference: Reference, store: Store, on_step:
     return fidelity.model_copy(
         update={
             "inputs": images.spec,
-            "notes": (*images.notes, *fidelity.notes),
+            "notes": (*reference.onnx.manifest.notes, *images.notes, *fidelity.notes),
             "weights": reference.onnx.manifest.spec.model.weights,
         }
     )

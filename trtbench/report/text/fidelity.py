@@ -7,6 +7,8 @@ _WEIGHTS: dict[Weights, str] = {
     "random": "random weights",
     "pretrained": "pretrained weights",
     "checkpoint": "weights of a checkpoint",
+    "file": "the model's own weights",
+    "function": "weights as the function gives them",
 }
 _SHOWN_DB = (40, 20, 8)
 
