@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,13 +13,13 @@ from support.manifests import onnx_manifest
 
 from trtbench.errors import ArtifactError
 from trtbench.progress import Step
-from trtbench.results import Fidelity, TensorRecord
+from trtbench.results import CalibrationRecord, Fidelity, TensorRecord
 from trtbench.specs import ExportSpec, InputsSpec
 from trtbench.specs.recipe import parse_recipe
 from trtbench.store.artifacts import OnnxArtifact, Store
 from trtbench.verify.emulation import EmulatedModel, Reference
 from trtbench.verify.images import VerificationImages
-from trtbench.verify.measure import fidelity_of
+from trtbench.verify.measure import calibration_notes, fidelity_of
 
 BATCH, PIXELS, CLASSES = 4, 3 * 4 * 4, 10
 Export = Callable[..., OnnxArtifact]
@@ -137,6 +138,24 @@ def test_the_result_is_kept_and_computed_once(export: Export, store: Store) -> N
     stored.write_text("{}")
     with pytest.raises(ArtifactError, match=r"model\.onnx"):
         fidelity_of(fp16, reference(fp32), store)
+
+
+@pytest.mark.parametrize(
+    ("source", "directory", "weights", "notes"),
+    [
+        ("synthetic", "/val", "checkpoint", 1),
+        ("folder", "/val", "checkpoint", 0),
+        ("synthetic", None, "checkpoint", 0),
+        ("synthetic", "/val", "random", 0),
+        (None, "/val", "checkpoint", 0),
+    ],
+)
+def test_synthetic_calibration_is_noted_where_accuracy_counts(
+    source: Any, directory: str | None, weights: Any, notes: int
+) -> None:
+    found = Fidelity.model_construct(weights=weights, inputs=InputsSpec(directory=directory))
+    record = CalibrationRecord(source=source, samples=8, directory=None, sha256=None) if source else None
+    assert len(calibration_notes(found, record)) == notes
 
 
 def test_other_images_are_another_result(export: Export, store: Store) -> None:

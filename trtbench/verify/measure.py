@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.host.processes import raise_if_cancelled
 from trtbench.progress import OnStep, Step, silent
-from trtbench.results import BlockFidelity, Fidelity, FidelityReference
+from trtbench.results import BlockFidelity, CalibrationRecord, Fidelity, FidelityReference
 from trtbench.specs import canonical_hash
 from trtbench.store.artifacts import OnnxArtifact, Store
 from trtbench.store.results import save_result
@@ -46,13 +46,19 @@ def fidelity_of(onnx: OnnxArtifact, reference: Reference, store: Store, on_step:
         fidelity = _fidelity(model, reference, _compare(model, reference, on_step))
         save_result(store, name, fidelity)
     images = reference.images  # where they lie and are called has no part in what is stored
-    return fidelity.model_copy(
-        update={
-            "inputs": images.spec,
-            "notes": (*reference.onnx.manifest.notes, *images.notes, *fidelity.notes),
-            "weights": reference.onnx.manifest.spec.model.weights,
-        }
+    found = fidelity.model_copy(
+        update={"inputs": images.spec, "weights": reference.onnx.manifest.spec.model.weights}
     )
+    calibrated = calibration_notes(found, onnx.manifest.calibration)
+    notes = (*reference.onnx.manifest.notes, *calibrated, *images.notes, *fidelity.notes)
+    return found.model_copy(update={"notes": notes})
+
+
+def calibration_notes(fidelity: Fidelity, calibration: CalibrationRecord | None) -> tuple[str, ...]:
+    """A note where an accuracy that counts suffers from quantizers that saw no real image."""
+    if fidelity.is_real and calibration is not None and calibration.source == "synthetic":
+        return ("calibrated on synthetic images, which costs accuracy: give real ones with --calib",)
+    return ()
 
 
 def _identity(onnx: OnnxArtifact, reference: Reference) -> str:
