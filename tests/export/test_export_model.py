@@ -228,7 +228,9 @@ def test_positions_of_another_image_size_are_resampled_with_a_note(tmp_path: Pat
     spec = with_checkpoint(save_bare(state, tmp_path))
     assert build_model(spec).state_dict()["pos_embed"].shape == (1, 5, 192)
     (note,) = weight_notes(spec)
-    assert note.endswith("pos_embed is resampled from (1, 17, 192) to (1, 5, 192)")
+    assert note.endswith(
+        "pos_embed is resampled from (1, 17, 192) to (1, 5, 192); --img-size 64 takes the weights as they are"
+    )
 
 
 def test_the_original_layout_of_dinov2_is_converted(tmp_path: Path) -> None:

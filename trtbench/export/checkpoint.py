@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from trtbench.errors import ExportError
 from trtbench.export.checkpoint_files import configuration, weight_files, weights_sha256
-from trtbench.export.checkpoint_fit import misfits
+from trtbench.export.checkpoint_fit import image_side, misfits
 from trtbench.specs import CheckpointSpec
 
 State = dict[str, Tensor]
@@ -188,9 +188,11 @@ def _left_out(state: State, prefix: str, path: Path) -> tuple[str, ...]:
 
 
 def _resampled(before: State, after: State, path: Path) -> tuple[str, ...]:
+    side = image_side(before, after)
+    hints = {"pos_embed": f"; --img-size {side} takes the weights as they are" if side else ""}
     return tuple(
         f"checkpoint {path}: {name} is resampled from {tuple(before[name].shape)} to "
-        f"{tuple(after[name].shape)}"
+        f"{tuple(after[name].shape)}{hints.get(name, '')}"
         for name in ("pos_embed", _ANCHOR)
         if name in before and name in after and before[name].shape != after[name].shape
     )

@@ -1,7 +1,9 @@
 """What keeps weights from fitting a model, and which argument of the model would make them fit."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -47,6 +49,21 @@ def _arguments(expected: Shapes, found: Shapes) -> Iterator[str]:
     depth = _depth(found)
     if depth and depth != _depth(expected):
         yield f"depth={depth}"
+
+
+def image_side(found: Mapping[str, Any], fitted: Mapping[str, Any]) -> int | None:
+    """Side of the images, in pixels, that position embeddings ``(1, prefix + patches, C)`` are of, if square.
+
+    Args:
+        found: tensors of the checkpoint.
+        fitted: the same, resampled to the model.
+    """
+    if "pos_embed" not in found or found["pos_embed"].ndim != 3 or _PATCHES not in found:
+        return None
+    tokens, wanted = found["pos_embed"].shape[1], fitted["pos_embed"].shape[1]
+    prefix = wanted - math.isqrt(wanted) ** 2
+    grid = math.isqrt(max(tokens - prefix, 0))
+    return grid * int(found[_PATCHES].shape[-1]) if grid and grid**2 == tokens - prefix else None
 
 
 def _depth(names: Iterable[str]) -> int:
