@@ -322,7 +322,7 @@ def independent_db(*sqnr_db: float | None) -> float:
 
 
 def passes(runs: Runs) -> str:
-    """What each pass is worth: the kernels that multiply no matrices, of all passes and of all but one."""
+    """What each pass is worth: the non-GEMM kernels, of all passes and of all but one."""
     columns = [_pass_column(runs, model, word) for model, word in ABLATED]
     names = [candidate.name for candidate in (*MODEL_PASSES, *GRAPH_PASSES)]
     rows = [

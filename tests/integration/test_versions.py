@@ -18,6 +18,7 @@ from trtbench.build.choice import target_of_gpu
 from trtbench.build.compiler import compiler_of
 from trtbench.compare import compare
 from trtbench.compare.stored import compare_stored
+from trtbench.compare.timing import verdicts_on
 from trtbench.diff import AuditedEngine, diff, diff_engines
 from trtbench.environments import prepare
 from trtbench.errors import BuildError, IncompatibleResults, SpecError
@@ -244,7 +245,10 @@ class TestTimed:
         assert "measure.worker" in journal.read_text()
 
     def test_slower_is_an_exit_code(self, trtbench, store, monkeypatch):
-        monkeypatch.setattr("trtbench.cli.compare._is_slower", bool)
+        def slower(*arguments):
+            return tuple(each.model_copy(update={"verdict": "SLOWER"}) for each in verdicts_on(*arguments))
+
+        monkeypatch.setattr("trtbench.compare.grid.verdicts_on", slower)
         asked = ("--env", NEW_ORT, "--env", "local", "--runtime", "onnxruntime-cpu", "--store", store.root)
         code, out, err = trtbench("compare", "fp32", *MODEL, *asked, *FAST, "--fail-on", "slower")
         assert code == 3, err

@@ -1,6 +1,6 @@
 """One example of every spec and every result."""
 
-from support.stored_examples import CONTAINER, CONTAINERS, ENGINE_DIFFERENCE, TRACE_REPORT
+from support.stored_examples import CONTAINER, CONTAINERS, ENGINE_DIFFERENCE, PREPROCESSING, TRACE_REPORT
 from support.timed import MACHINE
 
 from trtbench import results
@@ -546,14 +546,6 @@ LISTING = results.StoreListing(
     unreadable=(UNREADABLE,),
 )
 REMOVED_ITEM = results.RemovedItem(path="models/x-0", what="model", size_bytes=7, status="in use")
-PREPROCESSING = results.Preprocessing(
-    input_size=(3, 224, 224),
-    mean=(0.5, 0.5, 0.5),
-    std=(0.5, 0.5, 0.5),
-    interpolation="bicubic",
-    crop_pct=0.9,
-    crop_mode="center",
-)
 PACK = results.Pack(
     name="vit",
     model="vit_tiny_patch16_224",
@@ -585,6 +577,7 @@ EXAMPLES: tuple[Spec, ...] = (
     *MACHINE.gpus[:1],
     CONTAINER,
     CONTAINERS,
+    PREPROCESSING,
     ENGINE_DIFFERENCE,
     TRACE_REPORT,
     *TRACE_REPORT.traces[:1],

@@ -29,3 +29,11 @@ CONTAINER = results.ContainerEntry(
 CONTAINERS = results.ContainerList(
     engine=None, problem="no docker", gpus=(), no_gpu_reason="no driver", containers=(CONTAINER,)
 )
+PREPROCESSING = results.Preprocessing(
+    input_size=(3, 224, 224),
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    interpolation="bicubic",
+    crop_pct=0.9,
+    crop_mode="center",
+)
