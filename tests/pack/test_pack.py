@@ -165,7 +165,7 @@ def test_an_interruption_leaves_the_older_file(
     ("name", "words"),
     [
         (lambda folder: folder, "a directory; name the file"),
-        (lambda folder: folder / "no" / "a.zip", "no directory"),
+        (lambda folder: folder / "no" / "a.zip", "no is not a directory"),
     ],
 )
 def test_where_no_file_can_be_is_refused(
