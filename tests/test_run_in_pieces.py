@@ -100,9 +100,9 @@ def test_files_that_cannot_be_collected_are_reported(tmp_path: Path, tests: Path
     (tests / "test_lacks.py").write_text(f"{HEAD}pytest.importorskip('nowhere_at_all')\n")
     (tests / "test_fine.py").write_text(f"{HEAD}def test_fine():\n    pass\n")
     assert run() == 1
-    told = {Path(test).name: each for test, each in summary(tmp_path)["tests"].items()}
-    assert told["test_broken.py"]["outcome"] == "failed"
-    assert "nowhere_at_all" in told["test_broken.py"]["reason"]
-    assert told["test_lacks.py"]["outcome"] == "skipped"
-    assert "nowhere_at_all" in told["test_lacks.py"]["reason"]
+    shown = {Path(test).name: each for test, each in summary(tmp_path)["tests"].items()}
+    assert shown["test_broken.py"]["outcome"] == "failed"
+    assert "nowhere_at_all" in shown["test_broken.py"]["reason"]
+    assert shown["test_lacks.py"]["outcome"] == "skipped"
+    assert "nowhere_at_all" in shown["test_lacks.py"]["reason"]
     assert outcomes(tmp_path)["test_fine"] == "passed"

@@ -45,8 +45,8 @@ def test_a_measurement_that_stdout_does_not_take_is_said_to_be_kept(
     bench: list[object], tmp_path: Path
 ) -> None:
     done = run(">/dev/full", *bench)
-    told = done.stderr.splitlines()[-1]
-    assert (done.returncode, told) == (
+    shown = done.stderr.splitlines()[-1]
+    assert (done.returncode, shown) == (
         1,
         "trtbench: error: cannot write the result to stdout: No space left on device; the result is kept in "
         "the store",

@@ -175,8 +175,8 @@ def summarise(folder: Path) -> int:
 
 
 def line_of(test: str, result: dict[str, Any]) -> str:
-    told = f" ({result['duration_s']:.1f} s)" if result.get("duration_s") else ""
-    return f"{test}{told}" + (f": {result['reason']}" if result.get("reason") else "")
+    shown = f" ({result['duration_s']:.1f} s)" if result.get("duration_s") else ""
+    return f"{test}{shown}" + (f": {result['reason']}" if result.get("reason") else "")
 
 
 def main() -> int:

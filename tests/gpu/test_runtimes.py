@@ -328,8 +328,8 @@ def _check_block(word, process, use, record_property):
     numbers = {**medians, "load_s": facts.load_s}
     for name, value in numbers.items():
         record_property(name, value)
-    told = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
     memory = "unknown" if facts.device_memory_bytes is None else format_bytes(facts.device_memory_bytes)
-    print(f"{word}: {told}, memory {memory}, kernels in the graph: {facts.graph_kernels}")  # noqa: T201
+    print(f"{word}: {shown}, memory {memory}, kernels in the graph: {facts.graph_kernels}")  # noqa: T201
     assert facts.cuda_graph == use
     assert 0.05 < medians["gpu_compute_ms"] < 100

@@ -250,10 +250,10 @@ def test_the_limits_of_cosines_are_those_of_the_documentation():
     text = (Path(__file__).parents[2] / "docs" / "measuring.md").read_text(encoding="utf-8")
     table = text.partition("| recipe | least cosine |")[2].partition("\n\n")[0]
     rows = [row.split("|")[1:3] for row in table.splitlines()[2:]]
-    told = {word: float(limit) for words, limit in rows for word in re.findall("`([^`]+)`", words)}
-    assert {"fp32", "nvfp4", "fp16+fp8attn", "nvfp4+fp8attn", "fp16+sparse"} < set(told)
-    assert {precision.value for precision in Precision} < set(told)
-    assert told == {word: cosine_limit(parse_recipe(word)) for word in told}
+    shown = {word: float(limit) for words, limit in rows for word in re.findall("`([^`]+)`", words)}
+    assert {"fp32", "nvfp4", "fp16+fp8attn", "nvfp4+fp8attn", "fp16+sparse"} < set(shown)
+    assert {precision.value for precision in Precision} < set(shown)
+    assert shown == {word: cosine_limit(parse_recipe(word)) for word in shown}
 
 
 def test_outputs_of_two_models_are_not_compared(tmp_path):

@@ -289,10 +289,10 @@ def test_a_damaged_script_is_reported_with_path_field_and_value(tmp_path, text, 
     )
     with ExitStack() as stack, pytest.raises(MeasureError, match=f"script {path}: ") as caught:
         load(Job(arm=arm, bench=BENCH, process=0), stack)
-    told = str(caught.value)
-    assert told.removeprefix(f"script {path}: ").startswith(words)
-    assert "\n" not in told
-    assert "pydantic" not in told
+    shown = str(caught.value)
+    assert shown.removeprefix(f"script {path}: ").startswith(words)
+    assert "\n" not in shown
+    assert "pydantic" not in shown
 
 
 def test_times_that_drift_below_the_shortest_stay_there(tmp_path):

@@ -49,10 +49,10 @@ def test_a_model_file_that_cannot_be_read_is_one_line_with_the_place(
     (tmp_path / "vit.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(ArgumentError) as caught:
         read_model_entry(tmp_path / "vit.yaml")
-    told = str(caught.value)
-    assert told.startswith(f"model {tmp_path}/vit.yaml: ")
-    assert words in told
-    assert "\n" not in told
+    shown = str(caught.value)
+    assert shown.startswith(f"model {tmp_path}/vit.yaml: ")
+    assert words in shown
+    assert "\n" not in shown
 
 
 def test_python_and_the_command_line_ask_for_the_same() -> None:

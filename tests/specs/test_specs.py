@@ -260,10 +260,10 @@ def test_a_problem_is_reported_by_field_message_and_value(
 ) -> None:
     with pytest.raises(ValidationError) as caught:
         ExportSpec.model_validate({"recipe": "fp16", **fields})
-    told = first_problem(caught.value, within)
-    assert re.match(problem, told), told
-    assert len(told) < 200
-    assert "Value error" not in told
+    shown = first_problem(caught.value, within)
+    assert re.match(problem, shown), shown
+    assert len(shown) < 200
+    assert "Value error" not in shown
 
 
 def test_a_problem_of_a_whole_model_names_no_field() -> None:

@@ -128,14 +128,14 @@ def test_several_at_once_make_once(store: Store, kind: str, stage: str) -> None:
     wait = f"any(time.sleep(0.01) for _ in iter(lambda: os.path.exists({str(go)!r}), True))"
     note = f"open({str(log)!r}, 'a').write('x'); {wait}"
     children = [start_child(store.root, note, kind) for _ in range(4)]
-    told = [child.stdout for child in children]
-    wait_until(lambda: len(select(told, [], [], 0)[0]) == 3, "three wait for the one that makes it")
+    shown = [child.stdout for child in children]
+    wait_until(lambda: len(select(shown, [], [], 0)[0]) == 3, "three wait for the one that makes it")
     go.touch()
     outputs = [child.communicate()[0].splitlines() for child in children]
     assert log.read_text() == "x"
     assert sorted(lines[-1] for lines in outputs) == ["made True"] + ["reused True"] * 3
-    told = f"{stage}: wait for another process that is making it"
-    waited = [lines for lines in outputs if lines[0] == told]
+    shown = f"{stage}: wait for another process that is making it"
+    waited = [lines for lines in outputs if lines[0] == shown]
     assert [lines[-1] for lines in waited] == ["reused True"] * 3
 
 
