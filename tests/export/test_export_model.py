@@ -59,6 +59,10 @@ def tiny(**fields: Any) -> ModelSpec:
         ({"overrides": (("embed_dim", 100),)}, r"cannot be constructed with embed_dim=100"),
         ({"overrides": (("num_heads", 0),)}, r"cannot be constructed with num_heads=0"),
         ({"overrides": (("norm_layer", "mine"),)}, r"cannot be constructed with norm_layer='mine'"),
+        (
+            {"name": "vit8x2x64", "pretrained": True},
+            r"vit8x2x64 has no pretrained weights; remove pretrained",
+        ),
         ({"img_size": 50}, r"50 x 50 pixels is not made of whole patches of 16 x 16"),
         ({"img_size": 64, "overrides": (("img_size", 32),)}, r"img_size is 64 and, as an override, 32"),
     ],
@@ -68,6 +72,12 @@ def test_what_cannot_be_constructed_is_a_wrong_spec(fields: dict[str, Any], mess
     with pytest.raises(SpecError, match=message) as caught:
         meta_model(spec)
     assert "\n" not in str(caught.value)
+
+
+def test_a_name_of_sizes_is_a_model() -> None:
+    model: Any = meta_model(ModelSpec(name="vit8x2x128", overrides=(("num_heads", 4),), img_size=32))
+    assert model.patch_embed.patch_size == (8, 8)
+    assert (len(model.blocks), model.embed_dim, model.blocks[0].attn.num_heads) == (2, 128, 4)
 
 
 @pytest.mark.parametrize(

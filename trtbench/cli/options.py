@@ -51,8 +51,8 @@ class ModelOptions:
     model: Annotated[
         str,
         Option(
-            help="timm Vision Transformer, a file such as models/*.yaml or model.onnx, a folder of Hugging "
-            "Face's, or package.module:function."
+            help="timm Vision Transformer, sizes such as vit16x12x768, a file such as models/*.yaml or "
+            "model.onnx, a folder of Hugging Face's, or package.module:function."
         ),
     ] = _MODEL.name
     overrides: Annotated[list[str], SET] = field(default_factory=list)

@@ -26,12 +26,15 @@ from trtbench.export.onnx_source import import_model
 from trtbench.export.onnx_source.module import ImportedViT
 from trtbench.export.source import image_preparation, onnx_file
 from trtbench.specs import CheckpointSpec, ModelSpec, Scalar, SourceSpec, first_problem
+from trtbench.specs.sized_vit import sizes_of
 
 _SUPPORTED = (VisionTransformer, Eva)
 _SUPPORTED_TEXT = (
     "supported are timm's VisionTransformer (ViT, DeiT, DINOv2, SigLIP, CLIP) and Eva (EVA-02, DINOv3, ViT "
     "with rotary embedding), but not hybrids"
 )
+_SIZED = "vit_base_patch16_224"
+"""The model of timm whose sizes ``vit<patch>x<depth>x<width>`` changes."""
 _SPREAD = 0.02  # as timm initialises the weight matrices of a ViT
 _NOT_SCALAR = frozenset({"device", "dtype", "kwargs"})
 _OF_IMAGES = ("mean", "std", "interpolation", "crop_pct", "crop_mode")
@@ -49,9 +52,13 @@ def meta_model(spec: ModelSpec) -> nn.Module:
     """
     if spec.source is not None:
         return build_model(spec).to("meta")
-    _check_overrides(spec, _supported_class(spec.name))
+    _check_overrides(spec, _supported_class(_timm_name(spec)))
+    if spec.pretrained and sizes_of(spec.name):
+        raise SpecError(
+            f"model {spec.name} has no pretrained weights; remove pretrained or give a checkpoint"
+        )
     try:
-        model = timm.create_model(spec.name, device="meta", **_arguments(spec))
+        model = timm.create_model(_timm_name(spec), device="meta", **_arguments(spec))
     except Exception as error:  # timm checks little: a wrong value surfaces as any kind of error
         raise SpecError(
             f"model {spec.name} cannot be constructed with {_shown(spec)}: {_why(error)}"
@@ -89,7 +96,7 @@ def _constructed(spec: ModelSpec) -> nn.Module:
         return _from_checkpoint(spec, spec.checkpoint, arguments)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
-        model: nn.Module = timm.create_model(spec.name, **arguments)
+        model: nn.Module = timm.create_model(_timm_name(spec), **arguments)
         _vary_constant_parameters(model)
     return model
 
@@ -105,12 +112,12 @@ def _from_checkpoint(spec: ModelSpec, checkpoint: CheckpointSpec, arguments: dic
     """Construct the model as with timm's own weights, since timm has a filter for each model; load ours."""
 
     def load(model: nn.Module, filter_fn: Filter | None = None, **_: object) -> None:
-        _notes[spec] = load_checkpoint(model, spec.name, checkpoint, filter_fn)
+        _notes[spec] = load_checkpoint(model, _timm_name(spec), checkpoint, filter_fn)
 
     original = _builder.load_pretrained
     _builder.load_pretrained = load
     try:
-        model: nn.Module = timm.create_model(spec.name, pretrained=True, **arguments)
+        model: nn.Module = timm.create_model(_timm_name(spec), pretrained=True, **arguments)
     finally:
         _builder.load_pretrained = original
     _take_configuration(model, spec)
@@ -168,8 +175,13 @@ def _supported_class(name: str) -> type[nn.Module]:
     return type(model)
 
 
+def _timm_name(spec: ModelSpec) -> str:
+    return _SIZED if sizes_of(spec.name) else spec.name
+
+
 def _arguments(spec: ModelSpec) -> dict[str, Any]:
-    arguments: dict[str, Any] = dict(spec.overrides)
+    sizes = sizes_of(spec.name)
+    arguments: dict[str, Any] = {**(sizes.arguments if sizes else {}), **dict(spec.overrides)}
     if spec.img_size is not None:
         arguments["img_size"] = spec.img_size
     return arguments

@@ -1,0 +1,1 @@
+"""Grids of Vision Transformers: plans of what to make, predict and time."""
