@@ -129,24 +129,24 @@ def test_a_dynamic_model_is_built_before_it_is_timed(
         assert (code, "No such option" in err) == (2, True), err
 
 
-@pytest.mark.parametrize("how", ["bare file", "another store", "copied into the store", "changed"])
-def test_an_engine_that_this_store_did_not_build_is_loaded_on_trust_only(
+@pytest.mark.parametrize("how", ["bare file", "another user's", "copied into the store", "changed"])
+def test_an_engine_of_another_maker_is_loaded_on_trust_only(
     how: str, trtbench: Run, gpu: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     install_trtexec(monkeypatch, tmp_path, "10.14.1.48")
-    foreign = foreign_engine(how, trtbench)
+    foreign = foreign_engine(how, trtbench, monkeypatch)
     arguments = ["bench", foreign, "--runtime", "trtexec", *FAST]
     code, out, err = trtbench(*arguments)
     assert (code, out, len(err.splitlines())) == (1, "", 1), err
-    assert f"{foreign}: this store did not build this engine" in err
+    assert f"{foreign}: you did not build this engine" in err
     assert "--trust" in err
     assert not list(Path("results").glob("*")), "nothing was started"
     code, _, err = trtbench(*arguments, "--trust")
     assert code == 0, err
 
 
-def foreign_engine(how: str, trtbench: Run) -> Path:
-    """An engine that the store in the working directory did not build, or not like this."""
+def foreign_engine(how: str, trtbench: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An engine that the user did not build, or not like this."""
     if how == "bare file":
         Path("x.engine").write_bytes(b"an engine")
         return Path("x.engine")
@@ -155,11 +155,12 @@ def foreign_engine(how: str, trtbench: Run) -> Path:
         manifest = mine / "manifest.json"
         manifest.write_text(manifest.read_text().replace('"weight_bytes": ', '"weight_bytes": 1'))
         return mine
-    assert (
-        trtbench("build", "m.onnx", "--backend", "trtexec", "--tiling", "full", "--store", "theirs")[0] == 0
-    )
+    with monkeypatch.context() as their:
+        their.setenv("XDG_CONFIG_HOME", str(Path("their-home").absolute()))
+        built = trtbench("build", "m.onnx", "--backend", "trtexec", "--tiling", "full", "--store", "theirs")
+    assert built[0] == 0
     (theirs,) = Path("theirs/engines").glob("m-*")
-    if how == "another store":
+    if how == "another user's":
         return theirs
     return Path(shutil.copytree(theirs, Path("engines") / theirs.name))
 

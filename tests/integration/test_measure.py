@@ -194,7 +194,7 @@ def test_rebuilding_gives_two_artifacts(tmp_path):
         cell.build = build_spec_for(BuildRequest())
     make(cells, Store(tmp_path), lambda cell: 1, silent)
     (cell,) = cells
-    arm = arm_of_engines(cell.key, cell.engines, "tensorrt_rtx", Store(tmp_path), trust=False)
+    arm = arm_of_engines(cell.key, cell.engines, "tensorrt_rtx", trust=False)
     assert [each.build for each in arm.builds] == [0, 1]
     assert len({each.artifact for each in arm.builds}) == 2
     assert len(list((tmp_path / "engines").glob("*-rebuild1-*"))) == 1

@@ -8,7 +8,7 @@ import pytest
 
 import trtbench as tb
 from trtbench.results import Pack
-from trtbench.store.artifacts import Store
+from trtbench.store.artifacts import Store, check_built_here
 
 TINY: dict[str, Any] = {"model": "vit_tiny_patch16_224", "overrides": {"depth": 1}, "batch": 2}
 
@@ -32,7 +32,7 @@ def test_another_store_builds_from_the_model(unpacked: Path, tmp_path: Path) -> 
     (model,) = (unpacked / "models").iterdir()
     built = tb.build(model, store=tmp_path)
     assert built.directory.is_relative_to(tmp_path)
-    Store(tmp_path).check_built_here(built)
+    check_built_here(built)
     assert [row["what"] for row in tb.ls(unpacked).to_rows()] == ["model", "engine"]
 
 

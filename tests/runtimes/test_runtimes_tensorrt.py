@@ -17,6 +17,7 @@ from trtbench.measure.summarise import measurement_of
 from trtbench.results import TensorRecord
 from trtbench.runtimes import Runtime, Tensor, open_runtime
 from trtbench.specs import ArmSpec, BuilderOptions, ExportSpec
+from trtbench.store.key import read_or_make_key
 
 STREAM = 4242
 PLAN = b"an engine"
@@ -371,11 +372,11 @@ def test_rtx_keeps_its_kernels_for_the_next_process(
 
 
 def in_store(arm: ArmSpec, root: Path) -> ArmSpec:
-    """The same arm, its engine moved to a store in ``root``."""
+    """The same arm, its engine moved to a store in ``root``, by a user who has a key."""
+    read_or_make_key()
     directory = root / "engines" / "x"
     directory.mkdir(parents=True)
     (directory / "manifest.json").touch()
-    (root / "engines" / ".key").write_bytes(b"a secret")
     path = Path(str(arm.artifact)).rename(directory / "model.engine")
     return arm.model_copy(update={"artifact": str(path)})
 
@@ -398,24 +399,24 @@ def test_the_cache_of_an_engine_in_the_store_lies_in_its_results(
 
 
 @pytest.mark.parametrize("data", [b"", b"kernels", 32 * b"0" + b"kernels"])
-def test_kernels_without_the_seal_of_the_store_are_not_loaded(
+def test_kernels_without_the_users_seal_are_not_loaded(
     data: bytes, arm: ArmSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arm = in_store(arm, tmp_path)
     note_of_cache(arm, monkeypatch)
     (kept,) = (tmp_path / "results" / "runtime-caches").iterdir()
     kept.write_bytes(data)
-    assert note_of_cache(arm, monkeypatch) == "cold, since the one that is there has no seal of this store"
+    assert note_of_cache(arm, monkeypatch) == "cold, since the one that is there has no seal of yours"
     assert note_of_cache(arm, monkeypatch).startswith("warm")
 
 
-def test_without_the_secret_of_the_store_no_kernels_are_loaded_or_kept(
+def test_without_the_key_no_kernels_are_loaded_or_kept(
     arm: ArmSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arm = in_store(arm, tmp_path)
     note_of_cache(arm, monkeypatch)
     (kept,) = (tmp_path / "results" / "runtime-caches").iterdir()
-    (tmp_path / "engines" / ".key").unlink()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "other home"))
     assert note_of_cache(arm, monkeypatch).startswith("cold")
     kept.unlink()
     assert note_of_cache(arm, monkeypatch).startswith("cold")

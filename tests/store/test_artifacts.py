@@ -120,7 +120,7 @@ def test_the_folder_of_an_engine_names_its_compiler(
     assert engine.directory == store.root / "engines" / f"{SLUG}-{words}-{SPEC_ID}"
     assert store.find(EngineManifest, SLUG, SPEC_ID) == engine
     assert store.get_or_make(EngineManifest, SLUG, SPEC_ID, make) == (engine, False)
-    assert visible_and_work(store.root / "engines") == {engine.directory.name, ".key"}
+    assert visible_and_work(store.root / "engines") == {engine.directory.name}
 
 
 def test_an_engine_is_found_under_whatever_name_and_made_again_there(store: Store) -> None:
@@ -131,7 +131,7 @@ def test_an_engine_is_found_under_whatever_name_and_made_again_there(store: Stor
     os.truncate(found.payload, 1)
     again, is_new = store.get_or_make(EngineManifest, SLUG, SPEC_ID, write_engine)
     assert (again.directory, is_new) == (older, True)
-    assert visible_and_work(store.root / "engines") == {older.name, ".key"}
+    assert visible_and_work(store.root / "engines") == {older.name}
 
 
 @pytest.mark.parametrize("inside", ["", "manifest.json", "model.onnx", "weights.data"])

@@ -69,9 +69,9 @@ def add_failed_log(store: Store, stage: str = "build") -> Path:
 
 
 def names(store: Store) -> set[str]:
-    """All but the locks and the secret of the store."""
+    """All but the locks."""
     files = {str(path.relative_to(store.root)) for path in store.root.rglob("*") if path.is_file()}
-    return {name for name in files if not Path(name).name.startswith((".lock-", ".key"))}
+    return {name for name in files if not Path(name).name.startswith(".lock-")}
 
 
 def test_everything_in_a_store_is_listed(store: Store) -> None:

@@ -1,9 +1,11 @@
-"""Engines that a store built, and engines that it did not."""
+"""Engines that a user built, and engines that are passed off as such."""
 
-import errno
+import hmac
+import json
 import os
 import shutil
-import stat
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,12 @@ from test_artifacts import SPEC_ID, write_engine, write_model
 from trtbench.errors import ArtifactError
 from trtbench.progress import Step
 from trtbench.results import EngineManifest, OnnxManifest
-from trtbench.store.artifacts import EngineArtifact, Store
+from trtbench.store import artifacts
+from trtbench.store.artifacts import EngineArtifact, Store, check_built_here, load_artifact
+from trtbench.store.key import key_path
 from trtbench.store.seal import sealed, unsealed
+
+THEIR_KEY = 32 * b"k"
 
 
 def built(store: Store, spec_id: str = SPEC_ID) -> EngineArtifact:
@@ -23,139 +29,294 @@ def built(store: Store, spec_id: str = SPEC_ID) -> EngineArtifact:
     return store.get_or_make(EngineManifest, "vit", spec_id, make)[0]
 
 
+def fail_if_built(directory: Path) -> EngineManifest:
+    raise AssertionError(f"built in {directory}")
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "mine")
 
 
-def test_a_store_knows_what_it_built(store: Store) -> None:
-    for spec_id in ("0" * 16, "1" * 16):
-        store.check_built_here(built(store, spec_id))
+@pytest.fixture
+def as_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Callable[[], object]], None]:
+    """Does something as a user with another key would."""
+
+    def run(act: Callable[[], object]) -> None:
+        with monkeypatch.context() as their:
+            their.setenv("XDG_CONFIG_HOME", str(tmp_path / "theirs"))
+            act()
+
+    return run
 
 
-def test_it_still_knows_after_a_restart(store: Store) -> None:
-    engine = built(store)
-    found = Store(store.root).find(EngineManifest, "vit", SPEC_ID)
+def test_a_user_knows_what_he_built_in_any_store(store: Store, tmp_path: Path) -> None:
+    engine = built(store, "0" * 16)
+    check_built_here(engine)
+    check_built_here(built(Store(tmp_path / "another"), "1" * 16))
+    assert Store(store.root).find(EngineManifest, "vit", "0" * 16) == engine
+    shutil.copytree(store.root, tmp_path / "copy")
+    found = Store(tmp_path / "copy").find(EngineManifest, "vit", "0" * 16)
     assert found is not None
-    assert found.directory == engine.directory
-    Store(store.root).check_built_here(found)
+    check_built_here(found)
+
+
+def test_no_key_is_in_the_store(store: Store) -> None:
+    built(store)
+    key = key_path().read_bytes()
+    for path in (path for path in store.root.rglob("*") if path.is_file()):
+        assert key not in path.read_bytes(), path
 
 
 def test_an_engine_without_its_seal_is_built_again(store: Store) -> None:
     engine = built(store)
     (engine.directory / "seal").unlink()
-    assert Store(store.root).find(EngineManifest, "vit", SPEC_ID) is None
+    assert store.find(EngineManifest, "vit", SPEC_ID) is None
     steps: list[Step] = []
     again, is_new = store.get_or_make(EngineManifest, "vit", SPEC_ID, write_engine, steps.append)
     assert is_new
-    assert steps == [Step("build", f"make it again: {engine.directory}: this store did not build it")]
-    store.check_built_here(again)
+    assert steps == [Step("build", f"make it again: {engine.directory}: has no seal of yours")]
+    check_built_here(again)
 
 
-def test_an_engine_of_another_store_is_not_its_own(store: Store, tmp_path: Path) -> None:
-    built(store, "0" * 16)
-    foreign = built(Store(tmp_path / "theirs"), "1" * 16)
-    copy = store.root / "engines" / foreign.directory.name
-    shutil.copytree(foreign.directory, copy)
-    with pytest.raises(ArtifactError, match=r"did not build this engine.*--trust"):
-        store.check_built_here(EngineArtifact(copy, foreign.manifest))
+# Forgeries
 
 
-def test_an_engine_in_a_store_that_never_built_is_not_its_own(store: Store, tmp_path: Path) -> None:
-    foreign = built(Store(tmp_path / "theirs"))
-    with pytest.raises(ArtifactError, match="--trust"):
-        store.check_built_here(foreign)
-
-
-def test_a_changed_manifest_breaks_the_seal(store: Store) -> None:
-    engine = built(store)
+def write_manifest(engine: EngineArtifact, **changes: object) -> bytes:
     path = engine.directory / "manifest.json"
-    path.write_text(path.read_text().replace('"build_s": 1.0', '"build_s": 2.0'))
-    with pytest.raises(ArtifactError, match="--trust"):
-        store.check_built_here(engine)
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), **changes}))
+    return path.read_bytes()
 
 
-def test_a_seal_of_one_engine_does_not_fit_another(store: Store) -> None:
-    first, second = built(store, "0" * 16), built(store, "1" * 16)
-    shutil.copy(first.directory / "seal", second.directory / "seal")
-    with pytest.raises(ArtifactError, match="--trust"):
-        store.check_built_here(second)
+def write_their_seal(engine: EngineArtifact, key: bytes) -> None:
+    content = (engine.directory / "manifest.json").read_bytes()
+    (engine.directory / "seal").write_text(hmac.new(key, content, sha256).hexdigest() + "\n")
 
 
-def test_a_copy_of_the_whole_store_knows_its_engines(store: Store, tmp_path: Path) -> None:
+def no_seal(engine: EngineArtifact) -> None:
+    (engine.directory / "seal").unlink()
+
+
+def empty_seal(engine: EngineArtifact) -> None:
+    (engine.directory / "seal").write_bytes(b"")
+
+
+def part_of_the_seal(engine: EngineArtifact) -> None:
+    os.truncate(engine.directory / "seal", 32)
+
+
+def seal_in_capitals(engine: EngineArtifact) -> None:
+    path = engine.directory / "seal"
+    path.write_bytes(path.read_bytes().upper())
+
+
+def seal_that_is_no_text(engine: EngineArtifact) -> None:
+    (engine.directory / "seal").write_bytes(b"\xff" * 64)
+
+
+def plain_hash(engine: EngineArtifact) -> None:
+    content = (engine.directory / "manifest.json").read_bytes()
+    (engine.directory / "seal").write_text(sha256(content).hexdigest())
+
+
+def hmac_with_an_empty_key(engine: EngineArtifact) -> None:
+    write_their_seal(engine, b"")
+
+
+def key_of_the_old_kind_in_the_store(engine: EngineArtifact) -> None:
+    (engine.directory.parent / ".key").write_bytes(THEIR_KEY)
+    write_their_seal(engine, THEIR_KEY)
+
+
+def key_beside_the_seal(engine: EngineArtifact) -> None:
+    for name in ("seal.key", ".key", "key"):
+        (engine.directory / name).write_bytes(THEIR_KEY)
+    write_their_seal(engine, THEIR_KEY)
+
+
+def folder_of_configuration_in_the_store(engine: EngineArtifact) -> None:
+    folder = engine.directory.parents[1] / ".config" / "trtbench"
+    folder.mkdir(parents=True)
+    (folder / "seal.key").write_bytes(THEIR_KEY)
+    (folder / "seal.key").chmod(0o600)
+    write_their_seal(engine, THEIR_KEY)
+
+
+def changed_manifest(engine: EngineArtifact) -> None:
+    write_manifest(engine, build_s=2.0)
+
+
+def another_white_space(engine: EngineArtifact) -> None:
+    path = engine.directory / "manifest.json"
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
+def another_engine_and_its_hash(engine: EngineArtifact) -> None:
+    (engine.directory / "model.engine").write_bytes(b"planted")
+    record = {"name": "model.engine", "sha256": sha256(b"planted").hexdigest(), "size_bytes": 7}
+    write_manifest(engine, files=[record])
+
+
+def seal_of_another_engine(engine: EngineArtifact) -> None:
+    other = built(Store(engine.directory.parents[1]), "1" * 16)
+    shutil.copy(other.directory / "seal", engine.directory / "seal")
+
+
+def seal_of_compiled_kernels(engine: EngineArtifact) -> None:
+    content = (engine.directory / "manifest.json").read_bytes()
+    data = sealed("x", content)
+    assert data is not None
+    (engine.directory / "seal").write_text(data[:32].hex())
+
+
+def seal_that_is_a_link_out(engine: EngineArtifact) -> None:
+    seal = engine.directory / "seal"
+    seal.rename(engine.directory.parents[1] / "moved")
+    seal.symlink_to("../../moved")
+
+
+def seal_that_is_a_fifo(engine: EngineArtifact) -> None:
+    (engine.directory / "seal").unlink()
+    os.mkfifo(engine.directory / "seal")
+
+
+def seal_that_is_a_folder(engine: EngineArtifact) -> None:
+    (engine.directory / "seal").unlink()
+    (engine.directory / "seal").mkdir()
+
+
+FORGERIES = (
+    no_seal,
+    empty_seal,
+    part_of_the_seal,
+    seal_in_capitals,
+    seal_that_is_no_text,
+    plain_hash,
+    hmac_with_an_empty_key,
+    key_of_the_old_kind_in_the_store,
+    key_beside_the_seal,
+    folder_of_configuration_in_the_store,
+    changed_manifest,
+    another_white_space,
+    another_engine_and_its_hash,
+    seal_of_another_engine,
+    seal_of_compiled_kernels,
+    seal_that_is_a_link_out,
+    seal_that_is_a_fifo,
+    seal_that_is_a_folder,
+)
+
+
+@pytest.mark.parametrize("forge", FORGERIES, ids=lambda forge: forge.__name__)
+def test_a_forged_seal_is_refused(
+    forge: Callable[[EngineArtifact], None],
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     engine = built(store)
-    shutil.copytree(store.root, tmp_path / "copy")
-    copy = tmp_path / "copy" / "engines" / engine.directory.name
-    Store(tmp_path / "copy").check_built_here(EngineArtifact(copy, engine.manifest))
+    monkeypatch.chdir(store.root)
+    forge(engine)
+    assert store.find(EngineManifest, "vit", SPEC_ID) is None
+    found = load_artifact(engine.directory)
+    assert isinstance(found.manifest, EngineManifest)
+    with pytest.raises(ArtifactError, match=r"you did not build this engine.*--trust"):
+        check_built_here(EngineArtifact(found.directory, found.manifest))
 
 
-def test_the_secret_is_for_its_user_alone(store: Store) -> None:
-    built(store)
-    assert stat.S_IMODE((store.root / "engines" / ".key").stat().st_mode) == 0o600
-    assert [path.name for path in (store.root / "engines").glob(".key*")] == [".key"]
+def test_an_engine_of_another_user_is_refused(
+    store: Store, as_another: Callable[[Callable[[], object]], None]
+) -> None:
+    as_another(lambda: built(store))
+    assert store.find(EngineManifest, "vit", SPEC_ID) is None
+    built(store, "1" * 16)
+    assert store.find(EngineManifest, "vit", SPEC_ID) is None
 
 
-def test_an_unreadable_secret_is_reported_before_anything_is_built(store: Store) -> None:
-    def fail(directory: Path) -> EngineManifest:
-        raise AssertionError(f"built in {directory}")
-
-    (store.root / "engines" / ".key").mkdir(parents=True)
-    with pytest.raises(ArtifactError, match=r"engines/\.key: the secret .* cannot be read: .*--store"):
-        store.get_or_make(EngineManifest, "vit", SPEC_ID, fail)
+def test_a_manifest_that_was_replaced_after_it_was_read_is_refused(store: Store) -> None:
+    engine = built(store)
+    planted = engine.manifest.model_copy(update={"build_s": 2.0})
+    with pytest.raises(ArtifactError, match="you did not build this engine"):
+        check_built_here(EngineArtifact(engine.directory, planted))
 
 
-def test_what_was_compiled_from_an_engine_is_known_by_its_seal(store: Store, tmp_path: Path) -> None:
-    engines, other = store.root / "engines", tmp_path / "theirs" / "engines"
-    built(store)
-    built(Store(other.parent))
-    data = sealed(engines, "engine", b"kernels")
-    assert unsealed(engines, "engine", data) == b"kernels"
-    assert unsealed(engines, "another engine", data) is None
-    assert unsealed(other, "engine", data) is None
-    assert unsealed(engines, "engine", data[:-1]) is None
-    assert unsealed(tmp_path, "engine", data) is None
+def test_the_manifest_is_sealed_that_was_verified(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = built(store)
+    manifest = engine.directory / "manifest.json"
+    genuine = manifest.read_bytes()
+    another_engine_and_its_hash(engine)
+    verify = artifacts._verify
+
+    def verify_and_put_back(*arguments: object) -> None:
+        verify(*arguments)  # type: ignore[arg-type]
+        manifest.write_bytes(genuine)
+
+    monkeypatch.setattr(artifacts, "_verify", verify_and_put_back)
+    assert store.find(EngineManifest, "vit", SPEC_ID) is None
 
 
-class TestTheSecretOfAnotherUser:
-    """Injected, since root reads every file."""
+class TestStoresOfOlderVersions:
+    """Their key lies in the store."""
 
     @pytest.fixture
-    def engine(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> EngineArtifact:
+    def engine(self, store: Store) -> EngineArtifact:
         engine = built(store)
-        read_bytes = Path.read_bytes
+        key_of_the_old_kind_in_the_store(engine)
+        return engine
 
-        def refuse(path: Path) -> bytes:
-            if path.name == ".key":
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-            return read_bytes(path)
+    def test_their_engines_are_built_again(self, store: Store, engine: EngineArtifact) -> None:
+        steps: list[Step] = []
+        again, is_new = store.get_or_make(EngineManifest, "vit", SPEC_ID, write_engine, steps.append)
+        assert is_new
+        check_built_here(again)
+        assert [step.text for step in steps] == [
+            f"make it again: {engine.directory}: was sealed with engines/.key, which anyone can put there"
+        ]
 
-        monkeypatch.setattr(Path, "read_bytes", refuse)
+    def test_their_engines_are_refused_with_the_reason(self, engine: EngineArtifact) -> None:
+        with pytest.raises(ArtifactError, match=r"it was sealed with engines/\.key, .*; you did not build"):
+            check_built_here(engine)
+
+
+class TestWithoutAUsableKey:
+    @pytest.fixture
+    def engine(self, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EngineArtifact:
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+        engine = built(store)
+        key_path().chmod(0o644)
         return engine
 
     @pytest.mark.parametrize("spec_id", [SPEC_ID, "1" * 16])
     def test_nothing_is_built_that_could_not_be_sealed(
         self, store: Store, engine: EngineArtifact, spec_id: str
     ) -> None:
-        def fail(directory: Path) -> EngineManifest:
-            raise AssertionError(f"built in {directory}")
-
-        with pytest.raises(ArtifactError) as caught:
-            store.get_or_make(EngineManifest, "vit", spec_id, fail)
-        assert str(caught.value) == (
-            f"{store.root}/engines/.key: the secret that this store seals its engines with belongs to "
-            "another user and cannot be read: choose a store of your own with --store"
-        )
+        with pytest.raises(ArtifactError, match=r"others can use it \(mode 644\)"):
+            store.get_or_make(EngineManifest, "vit", spec_id, fail_if_built)
         assert (engine.directory / "seal").is_file()
 
-    def test_an_engine_is_refused_with_the_reason(self, store: Store, engine: EngineArtifact) -> None:
-        with pytest.raises(ArtifactError, match=r"belongs to another user.*--store; or use --trust"):
-            store.check_built_here(engine)
+    def test_an_engine_is_refused_with_the_reason(self, engine: EngineArtifact) -> None:
+        with pytest.raises(ArtifactError, match=r"others can use it .*; or use --trust"):
+            check_built_here(engine)
 
-    def test_what_was_compiled_from_it_has_no_seal(self, store: Store, engine: EngineArtifact) -> None:
-        assert unsealed(engine.directory.parent, "engine", 64 * b"0") is None
-        with pytest.raises(ArtifactError, match="belongs to another user"):
-            sealed(engine.directory.parent, "engine", b"kernels")
-
-    def test_models_need_no_secret(self, store: Store, engine: EngineArtifact) -> None:
+    def test_models_need_no_key(self, store: Store, engine: EngineArtifact) -> None:
         model, _ = store.get_or_make(OnnxManifest, "vit", SPEC_ID, write_model)
         assert store.find(OnnxManifest, "vit", SPEC_ID) == model
+
+
+def test_what_was_compiled_from_an_engine_is_known_by_its_seal(
+    store: Store, as_another: Callable[[Callable[[], object]], None]
+) -> None:
+    built(store)
+    data = sealed("engine", b"kernels")
+    assert data is not None
+    assert unsealed("engine", data) == b"kernels"
+    assert unsealed("another engine", data) is None
+    assert unsealed("engine", data[:-1]) is None
+    assert unsealed("engine", b"") is None
+
+    def fails_for_them() -> None:
+        assert sealed("engine", b"kernels") is None
+        assert unsealed("engine", data) is None
+        built(store, "1" * 16)
+        assert unsealed("engine", data) is None
+
+    as_another(fails_for_them)

@@ -194,7 +194,7 @@ class TimingOptions:
     ] = False
     trust: Annotated[
         bool,
-        Option("--trust", help="Load engines that this store did not build; an engine can run any code."),
+        Option("--trust", help="Load engines that you did not build; an engine can run any code."),
     ] = False
 
 
@@ -299,7 +299,7 @@ class TraceOptions(CompilerOptions, ShapeOptions, ModelOptions):
     no_graph: Annotated[bool, Option("--no-graph", help="Enqueue every query; no CUDA graph.")] = False
     trust: Annotated[
         bool,
-        Option("--trust", help="Load engines that this store did not build; an engine can run any code."),
+        Option("--trust", help="Load engines that you did not build; an engine can run any code."),
     ] = False
     gpu: Annotated[
         str | None,

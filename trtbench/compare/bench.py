@@ -61,7 +61,7 @@ def _made(grid: Grid, store: Store, on_step: OnStep) -> list[Cell]:
         grid = grid.model_copy(update={"runtimes": (_default_runtime(grid),)})
     cells = prepared_cells(grid, store, on_step)
     make(cells, store, lambda _: grid.rebuilds, on_step)
-    make_arms(cells, grid, store)
+    make_arms(cells, grid)
     if len(cells) == 1 and cells[0].error is not None:
         raise cells[0].error
     return cells

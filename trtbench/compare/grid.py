@@ -55,7 +55,7 @@ def compare(grid: Grid, store: Store, on_step: OnStep = silent) -> Comparison:
         make(cells, store, lambda cell: grid.rebuilds if is_timed(cell) else 0, on_step, verify)
     audit_files([cell for cell in cells if cell.row.runtime is None])
     predict_cells(cells, gpu, has_layers=False)
-    make_arms(cells, grid, store)
+    make_arms(cells, grid)
     measured = time_cells(cells, grid, store, machine, title_of("compare", cells), on_step)
     comparison = with_predictions(comparison_of(cells, machine), cells, gpu)
     comparison = comparison.model_copy(update={"differences": differences_between(cells, on_step)})

@@ -41,7 +41,7 @@ def record(grid: Grid, store: Store, on_step: OnStep = silent, timeline: Path | 
     cells = prepared_cells(grid, store, on_step)
     make(cells, store, lambda cell: 0, on_step)
     audit_files(cells)
-    make_arms(cells, grid, store)
+    make_arms(cells, grid)
     for cell in cells:
         if cell.error is not None:
             raise cell.error

@@ -36,7 +36,7 @@ def is_timed(cell: Cell) -> bool:
     return cell.not_timed is None
 
 
-def make_arms(cells: Sequence[Cell], grid: Grid, store: Store) -> None:
+def make_arms(cells: Sequence[Cell], grid: Grid) -> None:
     """Give every live cell that can be timed its arm, by default in the namesake of its compiler.
 
     Raises:
@@ -51,7 +51,7 @@ def make_arms(cells: Sequence[Cell], grid: Grid, store: Store) -> None:
             spec = engine.manifest.spec if engine else cell.build
             cell.tell(runtime=spec.backend if spec else None)
         try:
-            cell.arm = _placed(replace(_arm(cell, grid, store), group=groups[cell.key]), cell)
+            cell.arm = _placed(replace(_arm(cell, grid), group=groups[cell.key]), cell)
         except SpecError:
             raise
         except TrtbenchError as error:
@@ -106,12 +106,12 @@ def _groups(cells: Sequence[Cell]) -> dict[str, str]:
     return names if len(set(names.values())) > 1 else dict.fromkeys(names, "")
 
 
-def _arm(cell: Cell, grid: Grid, store: Store) -> Arm:
+def _arm(cell: Cell, grid: Grid) -> Arm:
     runtime, file = str(cell.row.runtime), cell.file
     loads = runtime_entry(runtime).loads
     engines = cell.engines or ([file.engine] if file and file.engine else [])
     if loads == "engine" and engines:
-        return arm_of_engines(cell.key, engines, runtime, store, grid.trust)
+        return arm_of_engines(cell.key, engines, runtime, grid.trust)
     if loads == "onnx" and cell.onnx is not None:
         return arm_of_onnx(cell.key, cell.onnx, runtime)
     export = cell.export or (file.export if file else None)

@@ -8,7 +8,7 @@ from trtbench.errors import ArtifactError, SpecError
 from trtbench.measure.run import Arm
 from trtbench.runtimes import runtime_entry
 from trtbench.specs import ArmSpec, ExportSpec
-from trtbench.store.artifacts import NOT_BUILT_HERE, EngineArtifact, OnnxArtifact, Store
+from trtbench.store.artifacts import NOT_BUILT_HERE, EngineArtifact, OnnxArtifact, check_built_here
 from trtbench.store.files import file_record
 
 RUNTIMES_OF: dict[str, tuple[str, ...]] = {
@@ -52,20 +52,18 @@ def arm_of_onnx(label: str, onnx: OnnxArtifact | Path, runtime: str) -> Arm:
     return Arm((spec.model_copy(update={"weights": weights}),), size_bytes)
 
 
-def arm_of_engines(
-    label: str, engines: Sequence[EngineArtifact], runtime: str, store: Store, trust: bool
-) -> Arm:
-    """Engines built from one model; ``trust``: also those that ``store`` did not build.
+def arm_of_engines(label: str, engines: Sequence[EngineArtifact], runtime: str, trust: bool) -> Arm:
+    """Engines built from one model; ``trust``: also those that this user did not build.
 
     Raises:
         SpecError: another runtime loads them.
-        ArtifactError: the store did not build one of them, and it is not trusted.
+        ArtifactError: this user did not build one of them, and it is not trusted.
     """
     manifest = engines[0].manifest
     check_loads(runtime, manifest.backend, str(engines[0].directory))
     if not trust:
         for engine in engines:
-            store.check_built_here(engine)
+            check_built_here(engine)
     specs = [
         _arm_spec(
             label, runtime, each.manifest.export, each.payload, each.manifest.files[0].sha256

@@ -68,8 +68,8 @@ def _with_trtbench(pack: Pack) -> str:
     engine, model = (name.rpartition("/")[0] for name in (pack.engine.name, pack.onnx.name))
     return f"""## With trtbench
 
-This folder is a store. An engine can run any code of its maker: trtbench loads one of another store with
-`--trust` only. A model runs no code, and an engine that you build from it is yours:
+This folder is a store. An engine can run any code of its maker: trtbench loads one that you did not build
+with `--trust` only. A model runs no code, and an engine that you build from it is yours:
 
 ```
 trtbench inspect {engine}

@@ -162,7 +162,7 @@ class TimingArguments(TypedDict, total=False):
         rebuilds: build this many more engines of each model, and time all.
         input: values of inputs that take no images, ``NAME=FILE.npy`` or ``NAME=LOW:HIGH`` each.
         exclusive: refuse to start while another process uses the GPU.
-        trust: load engines that this store did not build; an engine can run any code.
+        trust: load engines that you did not build; an engine can run any code.
     """
 
     duration_s: float
@@ -217,7 +217,7 @@ class TraceArguments(ModelArguments, CompilerArguments, total=False):
 
     Args:
         cuda_graph: run a CUDA graph where the runtime can; else enqueue every query.
-        trust: load engines that this store did not build; an engine can run any code.
+        trust: load engines that you did not build; an engine can run any code.
     """
 
     cuda_graph: bool

@@ -10,7 +10,7 @@ from trtbench.build.targets import import_tensorrt_rtx
 from trtbench.errors import ArtifactError
 from trtbench.runtimes.trt_engine import EngineRuntime, LoadedEngine, create_context, load_engine
 from trtbench.specs import ArmSpec
-from trtbench.store.artifacts import Store
+from trtbench.store.artifacts import results_beside
 from trtbench.store.seal import sealed, unsealed
 from trtbench.units import format_bytes
 
@@ -48,14 +48,14 @@ def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> EngineRuntime:
 class KernelCache:
     """Kernels that TensorRT-RTX compiled for this GPU, kept for the next process.
 
-    ``engines``: the folder of the store that the engine lies in, whose seal they have; an engine in no store
-    is loaded on trust, and so are they.
+    ``in_store``: the engine lies in a store, so they need the user's seal; any other engine is loaded on
+    trust, and so are they.
     """
 
     cache: Any
     path: Path
     engine_sha256: str
-    engines: Path | None
+    in_store: bool
 
     def load(self) -> str:
         """Fill the cache from the file; return a line on whether this load is cold or warm."""
@@ -63,9 +63,9 @@ class KernelCache:
             data = self.path.read_bytes()
         except OSError:
             return "runtime cache: cold, the kernels are compiled as the engine is loaded"
-        content = data if self.engines is None else unsealed(self.engines, self.engine_sha256, data)
+        content = self._trusted(data)
         if content is None:
-            return "runtime cache: cold, since the one that is there has no seal of this store"
+            return "runtime cache: cold, since the one that is there has no seal of yours"
         if not self.cache.deserialize(content):
             return "runtime cache: cold, since that of an earlier run is of another GPU, driver or version"
         return f"runtime cache: warm, {format_bytes(len(content))} of kernels from an earlier run"
@@ -78,23 +78,25 @@ class KernelCache:
         work = self.path.with_suffix(f".{os.getpid()}.part")  # other processes may write the same cache
         # Where nothing can be written or sealed the next load is a cold one too, and its note says so.
         with suppress(OSError, ArtifactError):
-            data = kernels
-            if self.engines is not None:
-                data = sealed(self.engines, self.engine_sha256, bytes(kernels))
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            work.write_bytes(data)
-            work.replace(self.path)
+            data = sealed(self.engine_sha256, bytes(kernels)) if self.in_store else kernels
+            if data is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                work.write_bytes(data)
+                work.replace(self.path)
+
+    def _trusted(self, data: bytes) -> bytes | None:
+        if not self.in_store:
+            return data
+        with suppress(ArtifactError):
+            return unsealed(self.engine_sha256, data)
+        return None
 
 
 def _kernel_cache(cache: Any, loaded: LoadedEngine, arm: ArmSpec) -> KernelCache:
     """In the store's results, or beside an engine that lies in no store."""
     directory = loaded.path.absolute().parent
     in_store = directory.parent.name == "engines" and (directory / "manifest.json").is_file()
-    folder = Store(directory.parent.parent).results / "runtime-caches" if in_store else directory
+    folder = results_beside(directory) / "runtime-caches" if in_store else directory
     engine_sha256 = str(arm.artifact_sha256)
-    return KernelCache(
-        cache,
-        folder / f"{engine_sha256[:16]}-{loaded.trt.__version__}.cache",
-        engine_sha256,
-        directory.parent if in_store else None,
-    )
+    path = folder / f"{engine_sha256[:16]}-{loaded.trt.__version__}.cache"
+    return KernelCache(cache, path, engine_sha256, in_store)

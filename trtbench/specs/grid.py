@@ -23,7 +23,7 @@ class Grid(Spec):
         bench: the protocol.
         rebuilds: engines built anew from each model, besides the first.
         exclusive: refuse to start while another process has the GPU open.
-        trust: load engines that the store did not build.
+        trust: load engines that the user did not build.
         inputs: images that errors are measured on; few, since a grid has many recipes.
         gpu: where times are predicted; none: a GPU that runs the engines.
         clock_mhz: the clock that its SMs hold; none: that of the table of GPUs.

@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 from pydantic import ValidationError
 
 from trtbench.errors import ArtifactError, SpecError
+from trtbench.host.untrusted_files import TEXT_BYTES, check_untrusted, read_untrusted
 from trtbench.progress import OnStep, Stage, Step, silent
 from trtbench.results import SCHEMA_VERSION, EngineManifest, FileRecord, OnnxManifest
 from trtbench.results.rows import Row
@@ -33,12 +34,15 @@ from trtbench.store.files import (
     write_json,
     writing,
 )
+from trtbench.store.key import read_or_make_key
 from trtbench.store.locks import locked, remove_leftovers, work_path
-from trtbench.store.seal import check_secret, has_seal, write_seal
+from trtbench.store.owner import check_owner
+from trtbench.store.seal import has_old_key, has_seal, write_seal
 
 M = TypeVar("M", OnnxManifest, EngineManifest)
 
 _FOLDERS: dict[type[Spec], str] = {OnnxManifest: "models", EngineManifest: "engines"}
+_RESULTS = "results"
 _MANIFESTS: dict[str, type[OnnxManifest] | type[EngineManifest]] = {
     "onnx": OnnxManifest,
     "engine": EngineManifest,
@@ -48,10 +52,12 @@ _MANIFEST_NAME = "manifest.json"
 _COMPILERS = {"tensorrt_rtx": "rtx", "tensorrt": "trt", "trtexec": "trtexec"}
 """What names of folders call a compiler, in front of its version."""
 NOT_BUILT_HERE = (
-    "this store did not build this engine, and an engine runs whatever code its maker put in it: "
+    "you did not build this engine, and an engine runs whatever code its maker put in it: "
     "if you trust its maker, use --trust; otherwise build it again"
 )
 """Why an engine is not loaded."""
+_OLD_KEY = "was sealed with engines/.key, which anyone can put there"
+"""Of an engine that an older trtbench may have built."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +86,21 @@ EngineArtifact = Artifact[EngineManifest]
 
 @dataclass(frozen=True)
 class Store:
-    """Artifacts and results under ``root``; several processes may use one store at the same time."""
+    """Artifacts and results under ``root``; several processes may use one store at the same time.
+
+    Raises:
+        ArtifactError: it belongs to another user.
+    """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        check_owner([self.root / name for name in (*_FOLDERS.values(), _RESULTS)])
 
     @property
     def results(self) -> Path:
         """The folder of the results and of all that belongs to them."""
-        return self.root / "results"
+        return self.root / _RESULTS
 
     def result_path(self, name: str) -> Path:
         """Where the result ``name`` lies, or is to lie."""
@@ -124,14 +137,14 @@ class Store:
             on_step: progress callback: a wait for another process, and damage.
 
         Raises:
-            ArtifactError: the store cannot be written, is full, or seals engines by another user's secret.
+            ArtifactError: the store cannot be written, is full, or there is no key to seal engines with.
         """
         artifact = self.find(manifest_type, slug, spec_id)
         if artifact is not None:
             return artifact, False
         directory = self._directory(manifest_type, slug, spec_id)
         if manifest_type is EngineManifest:
-            check_secret(directory.parent)
+            read_or_make_key()  # better before the engine is built than after
         with locked(directory.parent, spec_id, _STAGES[manifest_type], on_step):
             remove_leftovers(directory.parent, spec_id)
             directory = self._directory(
@@ -156,24 +169,28 @@ class Store:
             return f"lost, {error.strerror}"
         return str(kept)
 
-    def check_built_here(self, engine: EngineArtifact) -> None:
-        """Refuse an engine that this store did not build, or that was changed since.
-
-        Raises:
-            ArtifactError: the engine is untrusted; the text says what to do.
-        """
-        folder = self.root / _FOLDERS[EngineManifest]
-        try:
-            is_sealed = has_seal(folder, engine.directory / _MANIFEST_NAME)
-        except ArtifactError as error:
-            raise ArtifactError(f"{error}; or use --trust if you trust the maker of its engines") from error
-        if not is_sealed:
-            raise ArtifactError(f"{engine.directory}: {NOT_BUILT_HERE}")
-
     def _directory(self, manifest_type: type[M], slug: str, spec_id: str) -> Path:
         """Where the artifact lies, whatever its name begins with; where it is to lie, if there is none."""
         folder = self.root / _FOLDERS[manifest_type]
         return min(folder.glob(f"[!.]*-{spec_id}"), default=folder / f"{file_name(slug)}-{spec_id}")
+
+
+def check_built_here(engine: EngineArtifact) -> None:
+    """Refuse an engine that this user did not build, or that was changed since.
+
+    Raises:
+        ArtifactError: the engine is untrusted; the text says what to do.
+    """
+    path = engine.directory / _MANIFEST_NAME
+    content = _read_bytes(path)
+    try:
+        is_sealed = has_seal(path, content)
+    except ArtifactError as error:
+        raise ArtifactError(f"{error}; or use --trust if you trust the engine's maker") from error
+    # The manifest may have been replaced since the engine's was read.
+    if not is_sealed or _parse_manifest(path, content) != engine.manifest:
+        old = f"it {_OLD_KEY}; " if has_old_key(engine.directory.parent) else ""
+        raise ArtifactError(f"{engine.directory}: {old}{NOT_BUILT_HERE}")
 
 
 def load_artifact(path: Path) -> OnnxArtifact | EngineArtifact:
@@ -193,7 +210,7 @@ def load_artifact(path: Path) -> OnnxArtifact | EngineArtifact:
             "name a folder under models/ or engines/, or a file in one"
         )
     try:
-        manifest = _read_verified(directory)
+        manifest, _ = _read_verified(directory)
     except ArtifactError as error:
         raise ArtifactError(f"{error}; export or build it again") from error
     names = {_MANIFEST_NAME, *(file.name for file in manifest.files)}
@@ -210,7 +227,13 @@ def read_manifest(directory: Path) -> OnnxManifest | EngineManifest:
     Raises:
         ArtifactError: it is missing, damaged, or its schema is another.
     """
-    return _read_manifest(directory / _MANIFEST_NAME)
+    path = directory / _MANIFEST_NAME
+    return _parse_manifest(path, _read_bytes(path))
+
+
+def results_beside(artifact: Path) -> Path:
+    """The folder of the results in the store that holds the directory of an artifact."""
+    return artifact.parent.parent / _RESULTS
 
 
 def _make(directory: Path, spec_id: str, make: Callable[[Path], M]) -> Artifact[M]:
@@ -238,7 +261,7 @@ def _publish(work: Path, directory: Path, spec_id: str, manifest: M) -> None:
     """Write the manifest and rename, with each step on the disk before the next."""
     write_json(work / _MANIFEST_NAME, manifest)
     if isinstance(manifest, EngineManifest):
-        write_seal(directory.parent, work / _MANIFEST_NAME)
+        write_seal(work / _MANIFEST_NAME)
     for path in (*work.rglob("*"), work):
         sync(path)
     damaged = work_path(directory, spec_id)
@@ -260,34 +283,40 @@ def _engine_name(name: str, manifest: EngineManifest) -> str:
     return f"{name.removesuffix(manifest.spec_id)}{compiler}-{manifest.spec_id}"
 
 
-def _read_verified(directory: Path) -> OnnxManifest | EngineManifest:
-    """Read the manifest and verify the files.
+def _read_verified(directory: Path) -> tuple[OnnxManifest | EngineManifest, bytes]:
+    """Read the manifest, also as it is in the file, and verify the files.
 
     Raises:
         ArtifactError: which file is damaged, and how.
     """
-    manifest = _read_manifest(directory / _MANIFEST_NAME)
+    path = directory / _MANIFEST_NAME
+    content = _read_bytes(path)
+    manifest = _parse_manifest(path, content)
     if not manifest.files:
-        raise ArtifactError(f"{directory / _MANIFEST_NAME}: lists no files")
+        raise ArtifactError(f"{path}: lists no files")
     for record in manifest.files:
         _verify(directory, record)
-    return manifest
+    return manifest, content
 
 
 def _read_as(manifest_type: type[M], directory: Path, spec_id: str) -> Artifact[M]:
-    """Read an artifact that must be of the type and the identity given, an engine with the store's seal."""
-    manifest = _read_verified(directory)
+    """Read an artifact that must be of the type and the identity given, an engine with the user's seal."""
+    manifest, content = _read_verified(directory)
+    path = directory / _MANIFEST_NAME
     if not isinstance(manifest, manifest_type) or manifest.spec_id != spec_id:
-        found = f"describes {manifest.kind} {manifest.spec_id}"
-        raise ArtifactError(f"{directory / _MANIFEST_NAME}: {found}, not {spec_id}")
-    if isinstance(manifest, EngineManifest) and not has_seal(directory.parent, directory / _MANIFEST_NAME):
-        raise ArtifactError(f"{directory}: this store did not build it")
+        raise ArtifactError(f"{path}: describes {manifest.kind} {manifest.spec_id}, not {spec_id}")
+    if isinstance(manifest, EngineManifest) and not has_seal(path, content):
+        why = _OLD_KEY if has_old_key(directory.parent) else "has no seal of yours"
+        raise ArtifactError(f"{directory}: {why}")
     return Artifact(directory, manifest)
 
 
-def _read_manifest(path: Path) -> OnnxManifest | EngineManifest:
+def _read_bytes(path: Path) -> bytes:
     with reading(path):
-        text = path.read_bytes()
+        return read_untrusted(path, TEXT_BYTES, inside=[path.parent])
+
+
+def _parse_manifest(path: Path, text: bytes) -> OnnxManifest | EngineManifest:
     try:
         raw = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -312,6 +341,7 @@ def _verify(directory: Path, record: FileRecord) -> None:
     if path.parent != directory:
         raise ArtifactError(f"{directory / _MANIFEST_NAME}: lists {record.name!r}, a file must be beside it")
     with reading(path):
+        check_untrusted(path, inside=[directory])
         size_bytes = path.stat().st_size
     if size_bytes != record.size_bytes:
         raise ArtifactError(f"{path}: {size_bytes} bytes, the manifest says {record.size_bytes}")

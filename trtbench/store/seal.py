@@ -1,86 +1,81 @@
-"""Tells the engines that a store built from others: loading an engine can run its maker's code.
+"""Tells the engines that this user built from others: loading an engine can run its maker's code.
 
-A store has a secret of its own in ``engines/.key``. Beside each engine that it builds lies ``seal``, the
-HMAC-SHA256 of the manifest under that secret; the manifest has the SHA-256 of every file. An engine that was
-changed, or brought along from elsewhere, has no such seal. A copy of a whole store keeps
-its secret. What is compiled from an engine later, and loaded with it, has its seal in front.
+Beside each engine that trtbench builds lies ``seal``, the HMAC-SHA256 of the manifest under the user's key
+(see ``key.py``); the manifest has the SHA-256 of every file. An engine that was changed, or comes from
+elsewhere, has no such seal. What is compiled from an engine later, and loaded with it, has its seal in front.
 """
 
 import hmac
-import os
-import secrets
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from trtbench.errors import ArtifactError
+from trtbench.host.untrusted_files import TEXT_BYTES, read_untrusted
+from trtbench.store.key import read_key, read_or_make_key
 
-_KEY_NAME = ".key"
 _SEAL_NAME = "seal"
-_KEY_BYTES = 32
-_NO_SECRET = (FileNotFoundError, NotADirectoryError)
-"""What reading says where no store has been yet."""
 _SEAL_BYTES = sha256().digest_size
+_OLD_KEY_NAME = ".key"
 
 
-def write_seal(folder: Path, manifest: Path) -> None:
-    """Seal the artifact of ``manifest`` as made by the store whose artifacts lie in ``folder``.
+def write_seal(manifest: Path) -> None:
+    """Seal the artifact of ``manifest`` as made by this user.
 
     Raises:
-        OSError: the seal or the secret cannot be written.
+        ArtifactError: the key is unfit, or cannot be made.
+        OSError: the seal cannot be written.
     """
-    digest = _seal(_key_or_new(folder / _KEY_NAME), manifest)
+    digest = _seal(read_or_make_key(), manifest.read_bytes())
     manifest.with_name(_SEAL_NAME).write_text(f"{digest}\n", encoding="ascii")
 
 
-def has_seal(folder: Path, manifest: Path) -> bool:
-    """Whether the store whose artifacts lie in ``folder`` made the artifact of ``manifest``, as it is now.
+def has_seal(manifest: Path, content: bytes) -> bool:
+    """Whether this user made the artifact of ``manifest``, a file that holds ``content``.
 
     Raises:
-        ArtifactError: the secret is another user's, or cannot be read.
+        ArtifactError: the key is unfit.
     """
+    key = read_key()
+    if key is None:
+        return False
     try:
-        key = _read_key(folder / _KEY_NAME)
-        seal = manifest.with_name(_SEAL_NAME).read_bytes().strip()
-        return hmac.compare_digest(seal, _seal(key, manifest).encode())
+        seal = read_untrusted(manifest.with_name(_SEAL_NAME), TEXT_BYTES, inside=[manifest.parent])
     except OSError:
         return False
+    return hmac.compare_digest(seal.strip(), _seal(key, content).encode())
 
 
-def sealed(folder: Path, engine_sha256: str, content: bytes) -> bytes:
-    """Put a seal in front of what was compiled from an engine of the store whose artifacts lie in ``folder``.
+def sealed(engine_sha256: str, content: bytes) -> bytes | None:
+    """Put a seal in front of what was compiled from an engine; None where there is no key, as in containers.
 
     One file has both, so that processes that write it at once leave no seal of another's content.
 
     Raises:
-        ArtifactError: the secret is another user's.
-        OSError: there is none, or it cannot be read.
+        ArtifactError: the key is unfit.
     """
-    return _seal_of_content(_read_key(folder / _KEY_NAME), engine_sha256, content) + content
+    key = read_key()
+    return None if key is None else _seal_of_content(key, engine_sha256, content) + content
 
 
-def unsealed(folder: Path, engine_sha256: str, data: bytes) -> bytes | None:
-    """Take the seal off what ``sealed`` made; None if this store did not make it, or not from this engine."""
-    try:
-        key = _read_key(folder / _KEY_NAME)
-    except (ArtifactError, OSError):
-        return None
-    seal, content = data[:_SEAL_BYTES], data[_SEAL_BYTES:]
-    return content if hmac.compare_digest(seal, _seal_of_content(key, engine_sha256, content)) else None
-
-
-def check_secret(folder: Path) -> None:
-    """Look whether a seal can be made in ``folder``: better before the engine is built than after.
+def unsealed(engine_sha256: str, data: bytes) -> bytes | None:
+    """Take the seal off what ``sealed`` made; None if this user did not make it, or not from this engine.
 
     Raises:
-        ArtifactError: the secret is another user's, or cannot be read.
+        ArtifactError: the key is unfit.
     """
-    with suppress(*_NO_SECRET):
-        _read_key(folder / _KEY_NAME)
+    key = read_key()
+    seal, content = data[:_SEAL_BYTES], data[_SEAL_BYTES:]
+    if key is None or not hmac.compare_digest(seal, _seal_of_content(key, engine_sha256, content)):
+        return None
+    return content
 
 
-def _seal(key: bytes, manifest: Path) -> str:
-    return hmac.new(key, manifest.read_bytes(), sha256).hexdigest()
+def has_old_key(engines: Path) -> bool:
+    """Whether an older trtbench sealed engines in this folder, by a key in it that anyone can bring along."""
+    return (engines / _OLD_KEY_NAME).exists()
+
+
+def _seal(key: bytes, manifest: bytes) -> str:
+    return hmac.new(key, manifest, sha256).hexdigest()
 
 
 def _seal_of_content(key: bytes, engine_sha256: str, content: bytes) -> bytes:
@@ -88,35 +83,3 @@ def _seal_of_content(key: bytes, engine_sha256: str, content: bytes) -> bytes:
     seal = hmac.new(key, f"compiled from {engine_sha256}\n".encode(), sha256)
     seal.update(content)
     return seal.digest()
-
-
-def _read_key(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except PermissionError as error:
-        raise ArtifactError(
-            f"{path}: the secret that this store seals its engines with belongs to another user and cannot "
-            "be read: choose a store of your own with --store"
-        ) from error
-    except _NO_SECRET:
-        raise
-    except OSError as error:
-        raise ArtifactError(
-            f"{path}: the secret that this store seals its engines with cannot be read: {error.strerror}: "
-            "remove it, or choose another store with --store"
-        ) from error
-
-
-def _key_or_new(path: Path) -> bytes:
-    """Read the store's secret; the first of several processes makes it, whole and for its user alone."""
-    if not path.exists():
-        work = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
-        descriptor = os.open(work, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(_KEY_BYTES))
-        try:
-            with suppress(FileExistsError):
-                os.link(work, path)
-        finally:
-            work.unlink()
-    return _read_key(path)
