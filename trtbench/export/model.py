@@ -25,6 +25,7 @@ from trtbench.export.checkpoint_files import configuration
 from trtbench.export.onnx_source import import_model
 from trtbench.export.onnx_source.module import ImportedViT
 from trtbench.export.source import image_preparation, onnx_file
+from trtbench.export.token_reduction import reduce_tokens
 from trtbench.specs import CheckpointSpec, ModelSpec, Scalar, SourceSpec, first_problem
 from trtbench.specs.sized_vit import sizes_of
 
@@ -65,6 +66,8 @@ def meta_model(spec: ModelSpec) -> nn.Module:
         ) from error
     _check_image_size(spec, model)
     _take_configuration(model, spec)
+    if spec.token_reduction is not None:
+        reduce_tokens(model, spec.token_reduction)
     blueprint: nn.Module = model.eval().requires_grad_(False)
     return blueprint
 
@@ -80,6 +83,8 @@ def build_model(spec: ModelSpec) -> nn.Module:
     if spec not in _kept:
         _kept.clear()
         model = _constructed(spec).eval()
+        if spec.token_reduction is not None:
+            reduce_tokens(model, spec.token_reduction)
         if sum(parameter.nbytes for parameter in model.parameters()) > _KEPT_BYTES:
             return model
         _kept[spec] = model

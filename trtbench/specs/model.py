@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 
 from trtbench.specs.base import Scalar, Seed, Spec
 from trtbench.specs.recipe import Recipe, parse_recipe
+from trtbench.specs.token_reduction import TokenReductionField
 
 RecipeField = Annotated[
     Recipe,
@@ -47,6 +48,9 @@ class ModelSpec(Spec):
     pretrained: bool = False
     checkpoint: CheckpointSpec | None = None
     seed: Seed = Field(default=0, description="of the random weights, when there are no others")
+    token_reduction: TokenReductionField | None = Field(
+        default=None, exclude_if=lambda reduction: reduction is None
+    )
 
     @property
     def weights(self) -> Weights:

@@ -7,7 +7,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
@@ -19,8 +19,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from trtbench.measure.device import Query
 from trtbench.measure.profiler import record_queries
-from trtbench.results.trace import Trace
-from trtbench.trace import trace
+from trtbench.trace.inferences import split_inferences
+from trtbench.trace.metrics import trace_of
+from trtbench.trace.read import read_trace
 
 BLOCK_MS = 30.0
 SINGLES = 3
@@ -85,22 +86,31 @@ def _wall_ms(arm: Arm, count: int, finish: Callable[[], None]) -> float:
     return 1e3 * (time.perf_counter() - started_s) / count
 
 
-def traced(arm: Arm, count: int) -> Trace:
-    """Record so many queries and sum the recording up as ``trtbench trace`` does."""
+def traced(arm: Arm, count: int) -> dict[str, Any]:
+    """Record so many queries and sum the recording up as ``trtbench trace`` does, as far as tables need it.
+
+    ``*_ms`` and ``kernels`` are medians of one inference, ``each_kernel_ms`` the sums of each.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace.json"
         record_queries(repeat(Query(arm.start, None)), count, torch.cuda.synchronize, path)
-        return trace([path]).traces[0]
+        return summary(path, arm.label)
 
 
-def summary(found: Trace) -> dict[str, Any]:
-    """What a table needs of a trace; ``*_ms`` and ``kernels`` are those of one inference."""
+def summary(path: Path, label: str) -> dict[str, Any]:
+    """What is kept of a trace with one GPU."""
+    (recording,) = read_trace(path)
+    found, split = trace_of(recording, label, path), split_inferences(recording)
     timeline, inferences = found.timeline, found.inferences
-    if timeline is None or inferences is None:
-        raise ValueError(f"{found.label}: the trace has no inferences")
+    if timeline is None or inferences is None or split is None:
+        raise ValueError(f"{label}: the trace has no inferences")
+    lengths_ms = 1e-6 * (recording.kernels.end - recording.kernels.start)
     return {
         "kernels": inferences.kernels,
         "kernel_ms": inferences.kernel_ms,
+        "each_kernel_ms": [
+            float(lengths_ms[first:last].sum()) for first, last in zip(split.first, split.last, strict=True)
+        ],
         "busy_ms": inferences.busy_ms,
         "span_ms": inferences.span_ms,
         "period_ms": inferences.period_ms,
@@ -111,7 +121,7 @@ def summary(found: Trace) -> dict[str, Any]:
         "window_kernels": found.kernel_count,
         "window_gaps_over_10us": timeline.gaps.count,
         "mean_kernel_us": found.mean_us,
-        "idle": {each.cause: round(each.share, 5) for each in timeline.idle},
+        "idle": {each.cause: each.share for each in timeline.idle},
         "categories_ms": {
             f"{each.category} {each.format or ''}".strip(): each.inference_ms for each in found.categories
         },
@@ -178,6 +188,11 @@ class Results:
 
     def __contains__(self, name: str) -> bool:
         return any(row[self._key] == name for row in self.rows)
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Forget what an interrupted run left of these, to measure them together."""
+        dropped = set(names)
+        self.rows = [row for row in self.rows if row[self._key] not in dropped]
 
     def add(self, row: dict[str, Any], machine: dict[str, Any]) -> None:
         """Keep a result."""

@@ -27,7 +27,6 @@ from eager_and_graph import (
     moved_bytes,
     progress,
     rounded,
-    summary,
     time_in_turns,
     traced,
 )
@@ -70,7 +69,7 @@ def measure(patch: int, depth: int, width: int) -> dict[str, Any]:
         "moved_bytes": moved_bytes(module, images),
     }
     for arm in arms:
-        row[arm.label.strip()] = arm.samples() | {"trace": summary(traced(arm, TRACED))}
+        row[arm.label.strip()] = arm.samples() | {"trace": traced(arm, TRACED)}
     return row
 
 
