@@ -13,11 +13,18 @@ from support.in_process import open_arm
 from trtbench.cli import app
 from trtbench.host import hardware
 
+INTEGRATION = Path(__file__).with_name("integration")
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """A worker per core, up to four (each needs 2 GB); none on a GPU, which tests would have to share."""
     return 0 if config.option.markexpr == "gpu" else min(len(os.sched_getaffinity(0)), 4)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the files that take longest, so that no worker is left alone with one of them at the end."""
+    items.sort(key=lambda item: INTEGRATION not in item.path.parents)
 
 
 if "PYTEST_XDIST_WORKER" in os.environ:
