@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -224,7 +225,7 @@ def external(model: onnx.ModelProto, tensor: str, location: str, length: int) ->
     ("location", "words"),
     [
         ("gone.data", r"gone\.data: cannot be read \(No such file"),
-        ("short.data", r"short\.data: ends before byte 48"),
+        ("short.data", r"short\.data: ends before byte 24"),
         ("../short.data", "which is not a path inside its folder"),
         ("/short.data", "which is not a path inside its folder"),
     ],
@@ -234,10 +235,41 @@ def test_a_shape_in_another_file_that_is_not_there_is_one_line(
 ) -> None:
     (tmp_path / "short.data").write_bytes(b"12345678")
     path = tmp_path / "m.onnx"
-    onnx.save(external(windows(50, 7), "zeros", location, 48), path)
+    onnx.save(external(windows(50, 7), "zeros", location, 24), path)
     for read in (audit_onnx, lint):
         with pytest.raises(ArtifactError, match=words):
             read(path)
+
+
+@pytest.mark.parametrize(("key", "value"), [("length", "23"), ("offset", "-8"), ("offset", "x")])
+def test_data_in_another_file_have_the_size_of_their_tensor(key: str, value: str, tmp_path: Path) -> None:
+    model = external(windows(50, 7), "zeros", "m.data", 24)
+    tensor = next(each for each in model.graph.initializer if each.name == "zeros")
+    tensor.external_data.add(key=key, value=value)
+    (tmp_path / "m.data").write_bytes(bytes(64))
+    onnx.save(model, tmp_path / "m.onnx")
+    for read in (audit_onnx, lint):
+        with pytest.raises(ArtifactError, match=r"takes 24 bytes, not|contradicts itself"):
+            read(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("kind", ["outside", "FIFO", "folder"])
+def test_data_are_read_from_a_regular_file_in_the_folder_of_the_model_alone(
+    kind: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "received"
+    folder.mkdir()
+    data = folder / "m.data"
+    if kind == "outside":
+        (tmp_path / "secret").write_bytes(bytes(24))
+        data.symlink_to("../secret")
+    elif kind == "FIFO":
+        os.mkfifo(data)
+    else:
+        data.mkdir()
+    onnx.save(external(windows(50, 7), "zeros", "m.data", 24), folder / "m.onnx")
+    with pytest.raises(ArtifactError, match=r"m\.data: cannot be read \("):
+        audit_onnx(folder / "m.onnx")
 
 
 def test_a_shape_in_a_linked_file_is_read(tmp_path: Path) -> None:

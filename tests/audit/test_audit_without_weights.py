@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from trtbench.audit.without_weights import load_without_weights
+from trtbench.onnx_files.without_weights import load_without_weights
 
 
 def model_with_weights() -> ModelProto:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import onnx
 from onnx import AttributeProto, NodeProto
-from onnx.shape_inference import InferenceError
 
 from trtbench.audit.constants import constant_sources, scalar_constants
-from trtbench.audit.functions import node_name
 from trtbench.audit.model_file import load_model, make_inferable
 from trtbench.audit.shape_arithmetic import fold_shape_arithmetic
 from trtbench.audit.uncounted import is_product, uncounted_products
 from trtbench.errors import ArtifactError
+from trtbench.onnx_files import infer_shapes, onnx_faults
+from trtbench.onnx_files.functions import node_name
 
 Shapes = dict[str, tuple[int, ...]]
 """Of tensors, by name."""
@@ -93,20 +93,19 @@ def read_graph(path: Path, shapes: Shapes | None = None) -> Graph:
         SpecError: a given shape does not fit.
     """
     model = load_model(path, shapes or {})
+    with onnx_faults(path):
+        return _graph_of(model, path)
+
+
+def _graph_of(model: onnx.ModelProto, path: Path) -> Graph:
     nodes = tuple(_graph_node(node) for node in model.graph.node)
     constants, scalars = constant_sources(model.graph), scalar_constants(model.graph)
     weights = {tensor.name for tensor in model.graph.initializer}
     uncounted = uncounted_products(model.graph)
     make_inferable(model)
-    try:
-        known, element_types = _infer(model)
-        while _products_without_shape(nodes, known) and fold_shape_arithmetic(model, known):
-            known, element_types = _infer(model)
-    except InferenceError as error:
-        raise ArtifactError(
-            f"{path}: shapes cannot be inferred ({' '.join(str(error).split())}): check the graph with "
-            "onnx.checker"
-        ) from error
+    known, element_types = _infer(model, path)
+    while _products_without_shape(nodes, known) and fold_shape_arithmetic(model, known):
+        known, element_types = _infer(model, path)
     producers = {output: node for node in nodes for output in node.outputs}
     products = [node for node in nodes if node.is_product]
     unknown = {
@@ -128,9 +127,9 @@ def read_graph(path: Path, shapes: Shapes | None = None) -> Graph:
     )
 
 
-def _infer(model: onnx.ModelProto) -> tuple[Shapes, dict[str, int]]:
+def _infer(model: onnx.ModelProto, path: Path) -> tuple[Shapes, dict[str, int]]:
     """Static shapes and element types of all tensors that ONNX's inference reaches."""
-    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    inferred = infer_shapes(model, path).graph
     shapes: Shapes = {}
     element_types: dict[str, int] = {}
     for info in (*inferred.input, *inferred.output, *inferred.value_info):
@@ -172,5 +171,5 @@ def _graph_node(node: NodeProto) -> GraphNode:
         outputs=tuple(node.output),
         attributes={a.name: a.i for a in node.attribute if a.type == AttributeProto.INT},
         domain=node.domain,
-        equation=next((a.s.decode() for a in node.attribute if a.name == "equation"), ""),
+        equation=next((a.s.decode(errors="replace") for a in node.attribute if a.name == "equation"), ""),
     )

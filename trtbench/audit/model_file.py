@@ -5,15 +5,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import AttributeProto, NodeProto, TensorProto
 from onnx.external_data_helper import uses_external_data
 
-from trtbench.audit.functions import inline_functions
-from trtbench.audit.without_weights import load_without_weights
 from trtbench.build.dimensions import Dimensions, dimensions_of, is_dynamic, shown
-from trtbench.build.external import load_external
 from trtbench.errors import ArtifactError, SpecError
+from trtbench.onnx_files import onnx_faults, read_model
+from trtbench.onnx_files.external import load_external
+from trtbench.onnx_files.functions import inline_functions
 
 _SHAPE_TENSOR_ELEMENTS = 64
 """Tensors up to this size may be shapes, axes or factors of a Resize: shape inference needs their values."""
@@ -27,8 +26,9 @@ def load_model(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> onnx.ModelP
         ArtifactError: no such file, not ONNX, damaged, or a shape is dynamic and not given.
         SpecError: a given shape does not fit.
     """
-    model = inline_functions(_without_weights(path))
-    _set_shapes(model, path, shapes)
+    with onnx_faults(path):
+        model = inline_functions(_without_weights(path))
+        _set_shapes(model, path, shapes)
     return model
 
 
@@ -64,18 +64,7 @@ def make_inferable(model: onnx.ModelProto) -> None:
 
 
 def _without_weights(path: Path) -> onnx.ModelProto:
-    try:
-        model = load_without_weights(path)
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{path}: no such ONNX file: check the path") from error
-    except OSError as error:
-        raise ArtifactError(
-            f"{path}: cannot be read ({error.strerror}): give the path of an ONNX file"
-        ) from error
-    except DecodeError as error:
-        raise ArtifactError(f"{path}: not an ONNX file, or truncated: export or copy it again") from error
-    if not model.graph.node:
-        raise ArtifactError(f"{path}: holds no ONNX graph: export or copy it again")
+    model = read_model(path, weights="none")
     for tensor in _tensors(model.graph):
         if math.prod(tensor.dims) > _SHAPE_TENSOR_ELEMENTS:
             for field in _DATA_FIELDS:

@@ -5,6 +5,7 @@ import math
 from trtbench.audit.graph import Graph, GraphNode, operands_of
 from trtbench.audit.precision import element_bits, precision_of_onnx, precision_of_product
 from trtbench.audit.products import operation_of, size_of
+from trtbench.onnx_files import onnx_faults
 from trtbench.results import AuditedLayer
 from trtbench.vit import PRODUCT_ROLES, block_of, role_of
 
@@ -22,8 +23,12 @@ def audit_products(graph: Graph) -> tuple[AuditedLayer, ...]:
 
     ``precision_in`` is that of both operands when both are dequantized from it: a product whose weights alone
     are quantized reads ``fp16 x fp4``, and runs in FP16.
+
+    Raises:
+        ArtifactError: shapes contradict each other.
     """
-    return tuple(_audit_product(graph, node) for node in graph.products)
+    with onnx_faults(graph.path):
+        return tuple(_audit_product(graph, node) for node in graph.products)
 
 
 def _audit_product(graph: Graph, node: GraphNode) -> AuditedLayer:

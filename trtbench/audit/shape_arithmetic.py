@@ -6,6 +6,7 @@ windows.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,15 @@ _KNOWN_TYPES = frozenset(
         TensorProto.INT64,
     )
 )
+_FOLDED = frozenset(
+    {"Abs", "Add", "And", "Cast", "Ceil", "Clip", "Concat", "ConstantOfShape", "Div", "Equal"}
+    | {"Expand", "Flatten", "Floor", "Gather", "GatherElements", "GatherND", "Greater"}
+    | {"GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Neg", "Not"}
+    | {"Or", "Pow", "Range", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum", "Reshape", "Round"}
+    | {"ScatterElements", "ScatterND", "Shape", "Sign", "Size", "Slice", "Split", "Sqrt", "Squeeze"}
+    | {"Sub", "Tile", "Transpose", "Unsqueeze", "Where"}
+)
+"""Operators of shape arithmetic; of those that repeat or count, ``_grows`` looks at the result first."""
 _KINDS = "bif"
 """Of numpy's types: boolean, integer, floating point."""
 _MAX_ELEMENTS = 64
@@ -71,9 +81,24 @@ def _inputs_of(
         return None
     if node.op_type in ("Shape", "Size") and node.input[0] in shapes:
         return {node.input[0]: np.broadcast_to(np.float32(0), shapes[node.input[0]])}
-    if is_computed(node) and all(name in values for name in node.input if name):
-        return {name: values[name] for name in node.input if name}
+    if node.op_type in _FOLDED and is_computed(node) and all(name in values for name in node.input if name):
+        feeds = [values[name] for name in node.input if name]
+        return (
+            None if _grows(node.op_type, feeds) else dict(zip(filter(None, node.input), feeds, strict=True))
+        )
     return None
+
+
+def _grows(operator: str, feeds: Sequence[Array]) -> bool:
+    """Whether a result has more elements than any that matters here, by the values that set its size."""
+    values = [np.asarray(feed, dtype=float) for feed in feeds]
+    if operator in ("ConstantOfShape", "Expand", "Tile") and values:
+        repeated = values[0].size if operator == "Tile" else 1
+        return bool(repeated * np.prod(values[-1]) > _MAX_ELEMENTS)
+    if operator == "Range":
+        start, limit, step = (value.item() for value in values)
+        return bool(abs(limit - start) > abs(step) * _MAX_ELEMENTS)
+    return False
 
 
 def _evaluate(node: NodeProto, feeds: dict[str, Array], opset: int) -> dict[str, Array] | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from onnx import AttributeProto, GraphProto, NodeProto
 
 from trtbench.audit.einsum import contracts
-from trtbench.audit.functions import node_name
+from trtbench.onnx_files.functions import node_name
 
 PRODUCT_OPERATORS = frozenset(
     {"Attention", "Conv", "ConvInteger", "ConvTranspose", "DeformConv", "Einsum", "Gemm", "MatMul"}

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtbench.build.dimensions import Dimensions, dimensions_of
-from trtbench.build.external import external_path, tensors_of
 from trtbench.errors import ArtifactError
 from trtbench.results import FileRecord, OnnxManifest
 from trtbench.specs import ExportSpec, canonical_hash
@@ -14,7 +13,7 @@ from trtbench.store.artifacts import OnnxArtifact, Store, load_artifact
 from trtbench.store.files import file_record
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto
+    from onnx import GraphProto
 
 
 @dataclass(frozen=True)
@@ -95,12 +94,15 @@ def source_of(onnx: OnnxArtifact | Path) -> OnnxSource:
 
 
 def _source_of_file(path: Path) -> OnnxSource:
-    record, graph = file_record(path), _load_model(path).graph
-    weights = tuple(
-        _weight_record(path, name, needed) for name, needed in sorted(_weight_files(graph).items())
-    )
+    from trtbench.onnx_files import read_model
+    from trtbench.onnx_files.external import external_files
+
+    model = read_model(path)
+    # TensorRT-RTX 1.5 and 1.6 would make an engine from weights that are cut short.
+    names = sorted(external_files(path, model))
+    weights = tuple(file_record(path.parent / name).model_copy(update={"name": name}) for name in names)
     # Not resolved: weights lie beside the link, as in the cache of Hugging Face.
-    return OnnxSource(path.absolute(), record, weights, None, _inputs(path, graph))
+    return OnnxSource(path.absolute(), file_record(path), weights, None, _inputs(path, model.graph))
 
 
 def _inputs(path: Path, graph: "GraphProto") -> dict[str, Dimensions]:
@@ -117,51 +119,7 @@ def _inputs(path: Path, graph: "GraphProto") -> dict[str, Dimensions]:
     return inputs
 
 
-def _weight_record(model: Path, name: str, needed_bytes: int) -> FileRecord:
-    """Describe a file of weights; TensorRT-RTX 1.5 and 1.6 would make an engine from one cut short."""
-    path = external_path(model, name)
-    record = file_record(path)
-    if record.size_bytes < needed_bytes:
-        raise ArtifactError(
-            f"{path}: {record.size_bytes} bytes, the model reads {needed_bytes}: export or download it again"
-        )
-    return record.model_copy(update={"name": name})
-
-
 def _content_sha256(records: Sequence[FileRecord]) -> str:
     """Hash of the file hashes; for the usual single file its own."""
     hashes = [record.sha256 for record in records]
     return hashes[0] if len(hashes) == 1 else canonical_hash(hashes)
-
-
-def _weight_files(graph: "GraphProto") -> dict[str, int]:
-    """The files that hold weights of the model, as it names them, and how many bytes it reads of each."""
-    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
-
-    needed_bytes: dict[str, int] = {}
-    for tensor in tensors_of(graph):
-        if uses_external_data(tensor):
-            info = ExternalDataInfo(tensor)
-            end = (info.offset or 0) + (info.length or 0)
-            needed_bytes[info.location] = max(end, needed_bytes.get(info.location, 0))
-    return needed_bytes
-
-
-def _load_model(path: Path) -> "ModelProto":
-    """Read the model without weights in other files.
-
-    Raises:
-        ArtifactError: not ONNX. TensorRT-RTX would take text or an empty file for a graph without outputs.
-    """
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.load(path, format="protobuf", load_external_data=False)
-    except DecodeError as error:
-        raise ArtifactError(
-            f"{path}: not an ONNX model, or cut short: export or download it again"
-        ) from error
-    if not model.opset_import or not model.graph.output:
-        raise ArtifactError(f"{path}: not an ONNX model, or cut short: it has no opset or no graph output")
-    return model

@@ -7,10 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
-import onnx
-from google.protobuf.message import DecodeError
-from onnx import external_data_helper
-
 from trtbench.errors import ExportError
 from trtbench.export.capture import captured_output
 from trtbench.export.checkpoint_files import weights_sha256
@@ -56,8 +52,8 @@ def content_sha256(spec: ModelSpec) -> str:
 
     Raises:
         SpecError: it is not there.
-        ArtifactError: a file cannot be read.
-        ExportError: the file is not an ONNX model, or a function gives none.
+        ArtifactError: a file cannot be read, or is not an ONNX model.
+        ExportError: a function gives no model.
     """
     if spec.source is not None and spec.source.kind == "folder":
         return weights_sha256(Path(spec.source.path))
@@ -70,13 +66,10 @@ def content_sha256(spec: ModelSpec) -> str:
 
 def _external_files(path: Path) -> list[Path]:
     """Files beside an ONNX model that hold its weights."""
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except (DecodeError, ValueError) as error:
-        raise ExportError(f"{path}: is not an ONNX model: {error}") from error
-    tensors = external_data_helper._get_all_tensors(model)
-    names = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
-    return [path.parent / name for name in sorted(names)]
+    from trtbench.onnx_files import read_model
+    from trtbench.onnx_files.external import external_files
+
+    return [path.parent / name for name in sorted(external_files(path, read_model(path)))]
 
 
 def image_preparation(source: SourceSpec) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
-from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 from onnx.external_data_helper import uses_external_data
 
-from trtbench.audit.functions import inline_functions, node_name
 from trtbench.audit.graph import Graph, Shapes, read_graph
 from trtbench.build.dimensions import Dimensions, dimensions_of, is_dynamic
-from trtbench.build.external import load_external
-from trtbench.errors import ArtifactError
+from trtbench.onnx_files import onnx_faults, read_model
+from trtbench.onnx_files.external import load_external
+from trtbench.onnx_files.functions import inline_functions, node_name
 
 _IMPORTED_TYPES = frozenset(
     (
@@ -59,17 +57,8 @@ def open_onnx(path: Path) -> OnnxFile:
     Raises:
         ArtifactError: no such file, not ONNX, or damaged.
     """
-    try:
-        model = onnx.load(path, format="protobuf", load_external_data=False)
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read ({error.strerror}): give an ONNX file") from error
-    except DecodeError as error:
-        raise ArtifactError(
-            f"{path}: not an ONNX model, or cut short: export or download it again"
-        ) from error
-    if not model.graph.node:
-        raise ArtifactError(f"{path}: holds no ONNX graph: export or download it again")
-    return OnnxFile(path, inline_functions(model))
+    with onnx_faults(path):
+        return OnnxFile(path, inline_functions(read_model(path)))
 
 
 def dynamic_inputs(file: OnnxFile) -> dict[str, Dimensions]:

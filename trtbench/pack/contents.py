@@ -8,6 +8,7 @@ from pathlib import Path
 import trtbench
 from trtbench.audit.inspect import source_model
 from trtbench.build.source import OnnxSource, load_onnx, source_of
+from trtbench.onnx_files import read_model
 from trtbench.pack.private import folders_of, public_engine, public_onnx, without_folders
 from trtbench.pack.readme import readme_of
 from trtbench.results import FileRecord, OnnxManifest, Pack, Preprocessing, TensorRecord
@@ -104,9 +105,7 @@ def _tensors(manifest: OnnxManifest | None, which: str) -> tuple[TensorRecord, .
 
 def _properties(path: Path) -> dict[str, str]:
     """What the ONNX file says of itself."""
-    import onnx
-
-    model = onnx.load(path, load_external_data=False)
+    model = read_model(path, weights="none")
     return {each.key: each.value for each in model.metadata_props if model.producer_name == "trtbench"}
 
 

@@ -19,8 +19,10 @@ import onnx
 from packaging.version import Version
 
 from trtbench.build.dimensions import dimensions_of, is_dynamic, shown
-from trtbench.errors import MeasureError, RuntimeUnavailable
+from trtbench.errors import ArtifactError, MeasureError, RuntimeUnavailable
 from trtbench.host.installation import needing, swap_command
+from trtbench.onnx_files import infer_shapes, parse_model
+from trtbench.onnx_files.external import external_files
 from trtbench.results import TensorRecord
 from trtbench.runtimes import Tensor
 from trtbench.specs import ArmSpec
@@ -172,12 +174,13 @@ def _import_onnxruntime(provider: str) -> Any:
 def _read_model(arm: ArmSpec) -> OnnxModel:
     path, content = read_artifact(arm)
     try:
-        model = onnx.load_from_string(content)
-    except Exception as error:  # protobuf's DecodeError, which has no base class to rely on
-        raise MeasureError(f"{path}: is not an ONNX model: {one_line(error)}") from error
+        model = parse_model(path, content)
+        external_files(path, model)
+    except ArtifactError as error:
+        raise MeasureError(str(error)) from error
     _check_operators(path, model)
     if not all(value.type.tensor_type.HasField("shape") for value in model.graph.output):
-        model = onnx.shape_inference.infer_shapes(model)
+        model = infer_shapes(model, path, data_prop=False)
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     records = _records(path, inputs), _records(path, model.graph.output)

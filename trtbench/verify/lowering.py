@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
 
 from trtbench.audit.graph import Graph, read_graph
 from trtbench.errors import ArtifactError
+from trtbench.onnx_files import read_model
 from trtbench.verify.number_formats import (
     E2M1_MAX,
     E4M3_MAX,
@@ -75,10 +75,7 @@ def lower(path: Path) -> StandardGraph:
         ArtifactError: the file cannot be read, or holds an operator that has no lowering.
     """
     graph = read_graph(path)
-    try:
-        model = onnx.load(path)
-    except (OSError, DecodeError, ValueError) as error:
-        raise ArtifactError(f"{path}: cannot be read with its weights: {error}: export it again") from error
+    model = read_model(path, weights="all")
     return fold_constants(_Lowering(model, graph).run())
 
 

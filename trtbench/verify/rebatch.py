@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
-import onnx
 from onnx import NodeProto
 
+from trtbench.errors import ArtifactError
+from trtbench.onnx_files import infer_shapes
 from trtbench.verify.standard_graph import Array, StandardGraph
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -35,10 +37,9 @@ def _shapes(graph: StandardGraph) -> Shapes | None:
     """Static shapes of all tensors; None if some cannot be inferred."""
     produced = [name for node in graph.nodes for name in node.output if name]
     try:
-        inferred = onnx.shape_inference.infer_shapes(
-            graph.model([graph.output_name]), strict_mode=True, data_prop=True
-        ).graph
-    except onnx.shape_inference.InferenceError:
+        model = graph.model([graph.output_name])
+        inferred = infer_shapes(model, Path("the graph in standard operators"), strict=True).graph
+    except ArtifactError:
         return None
     shapes = {name: array.shape for name, array in graph.constants.items()}
     for info in (*inferred.input, *inferred.value_info, *inferred.output):

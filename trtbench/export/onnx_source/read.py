@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_ir as ir
-from google.protobuf.message import DecodeError
-from onnx import AttributeProto, ModelProto, TensorProto, inliner, numpy_helper, version_converter
+from onnx import AttributeProto, ModelProto, TensorProto, numpy_helper, version_converter
 from onnx_ir.passes import common
 
 from trtbench.errors import ExportError
 from trtbench.export.graph.static_batch import with_static_batch
 from trtbench.export.onnx_source.operators import evaluate, operands
 from trtbench.export.passes.graph import constant, initializer
+from trtbench.onnx_files import read_model
 
 _NARROW = frozenset({TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE})
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
@@ -24,13 +24,10 @@ def load_model(path: Path, img_size: int | None) -> ModelProto:
     """Load a model of one input, images ``(B, C, H, W)`` of a known size, with its first output alone.
 
     Raises:
-        ExportError: the file cannot be read, is quantised, or has other inputs or no image size.
+        ArtifactError: the file cannot be read.
+        ExportError: it is quantised, or has other inputs or no image size.
     """
-    try:
-        model = onnx.load(path)
-    except (OSError, DecodeError, ValueError) as error:
-        raise ExportError(f"{path}: cannot be read with its weights: {error}") from error
-    model = inliner.inline_local_functions(model)
+    model = read_model(path, weights="all", inline=True)
     for node in model.graph.node:
         if node.op_type in _QUANTIZERS:
             raise ExportError(
@@ -77,7 +74,8 @@ def own_batch(path: Path, img_size: int | None) -> int | None:
     """The static batch of a file; None where it is dynamic.
 
     Raises:
-        ExportError: it cannot be read.
+        ArtifactError: it cannot be read.
+        ExportError: it does not take images.
     """
     return batch_of(load_model(path, img_size))
 

@@ -2,10 +2,16 @@
 
 import mmap
 from collections.abc import Iterator
+from os import SEEK_END
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 from onnx import ModelProto
+
+from trtbench.host.untrusted_files import open_untrusted
+
+PROTOBUF_BYTES = 2**31
+"""Most that a protobuf message may have."""
 
 # Numbers of fields in onnx.proto.
 _GRAPH_OF_MODEL = 7
@@ -13,6 +19,9 @@ _INITIALIZER_OF_GRAPH = 5
 _DATA_OF_TENSOR = frozenset({4, 5, 6, 7, 9, 10, 11})
 
 _KEPT_BYTES = 1024
+_FIRST_TAG = 1 << 3
+_MOST_FIELDS = 1_000_000
+"""Of a graph, its nodes, constants and notes: a ViT has thousands."""
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
@@ -25,8 +34,8 @@ def load_without_weights(path: Path) -> ModelProto:
         OSError: the file cannot be read.
         DecodeError: not a protobuf message, or cut short.
     """
-    with path.open("rb") as file:
-        if not path.stat().st_size:
+    with open_untrusted(path, PROTOBUF_BYTES) as file:
+        if not file.seek(0, SEEK_END):
             return ModelProto()
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             model: ModelProto = ModelProto.FromString(_model(data))
@@ -58,9 +67,12 @@ def _tensor(data: mmap.mmap, start: int, end: int) -> bytes:
 
 def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """Number of each field, where it starts, where its content starts, and where it ends."""
+    count = 0
     while start < end:
         tag, content = _varint(data, start, end)
-        wire_type = tag & 7
+        wire_type, count = tag & 7, count + 1
+        if tag < _FIRST_TAG or count > _MOST_FIELDS:
+            raise DecodeError("no field has the number 0, and no model so many fields")
         if wire_type == _LENGTH:
             length, content = _varint(data, content, end)
             stop = content + length
