@@ -32,6 +32,16 @@ def test_lengths_at_which_other_kernels_are_equal_stand_side_by_side(trtbench):
     assert "equal M = batch x tokens = 1: 1 x 1 and 0.005102 x 196" in out
 
 
+def test_a_slower_clock_lowers_the_peak(trtbench):
+    peaks = []
+    for clock in ("2000", "1000"):
+        code, out, _ = trtbench(*TINY, "--precision", "fp16", "--clock-mhz", clock, "--json")
+        found = Roofline.model_validate_json(out)
+        assert (code, found.gpu.clock_mhz) == (0, float(clock))
+        peaks.append(max(kernel.ridge for kernel in found.sections[0].batches[0].kernels))
+    assert peaks[0] == pytest.approx(2 * peaks[1])
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

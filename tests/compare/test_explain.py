@@ -123,8 +123,9 @@ def test_the_command(trtbench):
     assert out.startswith("vit_base_patch16_224 nvfp4@stock, batch 4: predicted on GeForce RTX 5090 (sm120)")
     assert "predictions are not measurements" in out
     assert "not compared with fp8: no room for fp8" in out
-    code, out, err = trtbench("explain", "fp16", "--json")
-    assert (code, json.loads(out)["kind"], err) == (0, "explanation", "")
+    code, out, err = trtbench("explain", "fp16", "--clock-mhz", "1500", "--json")
+    found = json.loads(out)
+    assert (code, found["kind"], found["gpu"]["clock_mhz"], err) == (0, "explanation", 1500, "")
 
 
 @pytest.mark.parametrize(
@@ -133,6 +134,7 @@ def test_the_command(trtbench):
         (["fp17"], "fp17"),
         (["fp16", "--gpu", "3090"], "3090"),
         (["fp16", "--batch", "1,8"], "--batch"),
+        (["fp16", "--clock-mhz", "9999"], "clock of 9999 MHz"),
         (["fp16", "--target", "sm89"], "engines for sm89 do not run on"),
         (["fp16", "--sparsity-method", "sparsegpt"], "--sparsity-method has no effect"),
     ],

@@ -204,6 +204,7 @@ def test_the_command(monkeypatch, trtbench):
         "next: trtbench compare fp16 nvfp4+fp8attn --model vit_tiny_patch16_224 --batch 4 --set depth=4 "
         "--gpu rtx-5090 --target sm120\n"
     ) in out.replace("--set depth=4 --batch 4", "--batch 4 --set depth=4")
+    assert " --clock-mhz 2000.0 " in trtbench(*arguments, "--clock-mhz", "2000")[1]
     code, out, _ = trtbench(*arguments, "--min-sqnr", "99", "--json")
     assert (code, json.loads(out)["winner"], json.loads(out)["kind"]) == (1, None, "tuning")
 

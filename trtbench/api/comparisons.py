@@ -221,6 +221,7 @@ def explain(
     recipe: str,
     *,
     gpu: str = DEFAULT_GPU,
+    clock_mhz: float | None = None,
     model: AnyModel = DEFAULT_MODEL,
     batch: int = DEFAULT_BATCH,
     img_size: int | None = None,
@@ -233,6 +234,7 @@ def explain(
     Args:
         recipe: such as ``nvfp4`` or ``nvfp4@stock``.
         gpu: a name that ``gpus()`` lists.
+        clock_mhz: SM clock to predict at; default: the one that ``gpus()`` lists.
         model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
         batch: images in a query.
         img_size: side of the images in pixels; default: the model's.
@@ -250,7 +252,7 @@ def explain(
     from trtbench.compare.explain import recipes_to_explain
 
     check_names(options, ExplainArguments.__annotations__)
-    found = find_gpu(gpu)
+    found = find_gpu(gpu, clock_mhz)
     recipes = recipes_to_explain(parse_recipe(recipe), found)
     exports = export_specs(recipes, model, [(batch, img_size)], options)
     return run(grid_of(exports, (), options), found, open_store(store), on_step)
@@ -264,6 +266,7 @@ def roofline(
     img_size: int | Sequence[int] | None = None,
     tokens: int | Sequence[int] = (),
     gpu: str = DEFAULT_GPU,
+    clock_mhz: float | None = None,
     overrides: "Mapping[str, Scalar] | None" = None,
 ) -> Roofline:
     """Show what bounds each kernel of a model on a GPU, compute or memory; nothing is exported or timed.
@@ -275,6 +278,7 @@ def roofline(
         img_size: side of the images in pixels, one or several; default: the model's.
         tokens: lengths of sequences that enter the first block, for encoders of text; none: images.
         gpu: a name that ``gpus()`` lists.
+        clock_mhz: SM clock to predict at; default: the one that ``gpus()`` lists.
         overrides: arguments of timm's constructor.
 
     Raises:
@@ -289,7 +293,7 @@ def roofline(
         raise ArgumentError("tokens", f"{tokens}: remove img_size, which sets the number of tokens")
     shapes = _shapes((batch, img_size))
     exports = export_specs(parse_recipes(several(precision)), model, shapes, {"overrides": overrides or {}})
-    return run(exports, find_gpu(gpu), lengths)
+    return run(exports, find_gpu(gpu, clock_mhz), lengths)
 
 
 _Shapes = tuple[int | Sequence[int], int | Sequence[int] | None]

@@ -27,6 +27,7 @@ def tune(
     model: AnyModel = DEFAULT_MODEL,
     *,
     gpu: str,
+    clock_mhz: float | None = None,
     batch: int = DEFAULT_BATCH,
     img_size: int | None = None,
     min_sqnr_db: float | None = None,
@@ -45,6 +46,7 @@ def tune(
     Args:
         model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
         gpu: a name that ``gpus()`` lists.
+        clock_mhz: SM clock to predict at; default: the one that ``gpus()`` lists.
         batch: images in a query.
         img_size: side of the images in pixels; default: the model's.
         min_sqnr_db: least SQNR of the output against FP32, in dB.
@@ -69,7 +71,7 @@ def tune(
     if max_top1_drop is not None and (data is None or min_sqnr_db is not None):
         remedy = "add data" if data is None else "remove min_sqnr_db"
         raise ArgumentError("max_top1_drop", f"{max_top1_drop}: {remedy}")
-    found = find_gpu(gpu)
+    found = find_gpu(gpu, clock_mhz)
     inputs = inputs_spec(data, data_samples, options.get("seed", 0))
     bounds = {"min_sqnr_db": min_sqnr_db, "max_top1_drop": max_top1_drop, "runtime": runtime}
     spec = tune_spec(model, (batch, img_size), options, inputs=inputs, **bounds)

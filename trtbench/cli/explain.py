@@ -40,7 +40,7 @@ def command(
     from trtbench.specs.recipe import parse_recipe
     from trtbench.store.artifacts import Store
 
-    found = find_gpu(gpu)
+    found = find_gpu(gpu, options.clock_mhz)
     grid = parse_explained(recipes_to_explain(parse_recipe(recipe), found), options, given)
     with progress_display(()) as on_step:
         explanation = explain(grid, found, Store(output.store), on_step)

@@ -199,7 +199,18 @@ class TimingOptions:
 
 
 @dataclass(frozen=True)
-class PredictionOptions:
+class ClockOptions:
+    """The clock of the GPU that times are predicted on."""
+
+    PANEL: ClassVar = "Prediction"
+
+    clock_mhz: Annotated[
+        float | None, Option(help="SM clock to predict at; default: the one that trtbench gpus lists.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class PredictionOptions(ClockOptions):
     """Which GPU times are predicted on."""
 
     PANEL: ClassVar = "Prediction"
@@ -210,9 +221,6 @@ class PredictionOptions:
             help="GPU to predict times on; trtbench gpus lists the names. Default: the local GPU if it is "
             "listed, else one with published kernel times: for sm120 rtx-pro-6000-se."
         ),
-    ] = None
-    clock_mhz: Annotated[
-        float | None, Option(help="SM clock to predict at; default: the one that trtbench gpus lists.")
     ] = None
 
 
@@ -274,7 +282,7 @@ class PredictOptions(PredictionOptions, PredictedBuildOptions, ShapesOptions, Mo
 
 
 @dataclass(frozen=True)
-class ExplainOptions(PredictedBuildOptions, ShapeOptions, ModelOptions):
+class ExplainOptions(ClockOptions, PredictedBuildOptions, ShapeOptions, ModelOptions):
     """What ``explain`` shares with ``predict``: one shape."""
 
 
@@ -284,7 +292,7 @@ class ArtifactOptions(BuildOptions, ShapeOptions, ModelOptions):
 
 
 @dataclass(frozen=True)
-class TuneOptions(CompilerOptions, ShapeOptions, ModelOptions):
+class TuneOptions(ClockOptions, CompilerOptions, ShapeOptions, ModelOptions):
     """What ``tune`` shares with ``compare``; the model is an argument, since recipes are what is sought."""
 
     model: Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from trtbench.cli.groups import Given
-from trtbench.cli.options import SET, ResultOptions, ShapesOptions
+from trtbench.cli.options import SET, ClockOptions, ResultOptions, ShapesOptions
 from trtbench.cli.output import print_result
 from trtbench.cli.path_names import checked_names
 from trtbench.request import DEFAULT_GPU
@@ -19,6 +19,7 @@ def command(
         ),
     ],
     shapes: ShapesOptions,
+    clock: ClockOptions,
     output: ResultOptions,
     given: Given,
     precision: Annotated[
@@ -55,6 +56,6 @@ def command(
     with needing("torch", "export"):
         from trtbench.predict.roofline import roofline
 
-    found = find_gpu(gpu)
+    found = find_gpu(gpu, clock.clock_mhz)
     exports, lengths = parse_roofline(model, overrides or [], precision, shapes, tokens, given)
     print_result(roofline(exports, found, lengths), output, render_roofline)

@@ -67,7 +67,7 @@ def command(
     from trtbench.store.artifacts import Store
     from trtbench.tune import tune
 
-    found = find_gpu(gpu)
+    found = find_gpu(gpu, options.clock_mhz)
     spec = parse_tuned(
         options,
         given,
