@@ -43,7 +43,8 @@ def main() -> None:
     grid = Grid(exports=(export,), build=spec.build.model_copy(update={"targets": (gpu.target,)}))
     cell = prepared_cells(grid, store, show)[0]
     inputs = choose_images(spec.inputs, None).spec
-    with open_journals(spec, cell.build, cell.compiler, store, inputs) as done, Workers() as workers:
+    journals = open_journals(spec, cell.build, cell.compiler, store, inputs, show)
+    with journals as done, Workers() as workers:
         search = Search(spec, gpu, inputs, cell.build, cell.compiler, store, done, workers, show)
         search.make_parts()
         rows = [row.recipe for row in search.confirm(search.estimates())]

@@ -1,6 +1,8 @@
 """The search: bounds, failures, resumption and times, with stand-ins for workers and timers."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from queue import Queue
 
 import pytest
 from support.grids import install_exports, install_no_gpu, install_timers
@@ -10,9 +12,11 @@ from support.tunings import install_work, noise, time_ms
 from trtbench.compare.recommend import AS_FAST
 from trtbench.errors import BuildError, SpecError
 from trtbench.predict.gpus import find_gpu
+from trtbench.progress import silent
 from trtbench.results import Tuning
 from trtbench.specs import CalibrationSpec, ExportSpec, InputsSpec, ModelSpec, TuneSpec
 from trtbench.store.artifacts import Store
+from trtbench.store.locks import locked
 from trtbench.tune import tune
 from trtbench.tune.space import BASELINE
 
@@ -77,7 +81,11 @@ def test_a_bound_on_accuracy_is_judged_on_confirmed_recipes(monkeypatch, store):
 
 
 def test_a_bound_on_accuracy_needs_a_classifier(monkeypatch, store):
-    install_work(monkeypatch)
+    work = install_work(monkeypatch)
+    with pytest.raises(SpecError, match="--max-top1-drop needs a classifier"):
+        tune(spec(max_top1_drop=1), GPU, store)
+    assert work.seen == []
+    tune(spec(), GPU, store)
     with pytest.raises(SpecError, match="--max-top1-drop needs a classifier"):
         tune(spec(max_top1_drop=1), GPU, store)
 
@@ -120,9 +128,10 @@ def test_a_candidate_that_fails_is_a_row_and_the_next_fastest_wins(monkeypatch, 
 
 @pytest.mark.parametrize("part", [("whole", "fp16"), ("shallow", "fp8")])
 def test_without_what_all_are_compared_with_there_is_an_error(monkeypatch, store, part):
-    install_work(monkeypatch, refused={part: "no room"})
+    work = install_work(monkeypatch, refused={part: "no room"})
     with pytest.raises(BuildError, match=f"^{part[1]}, which all others are compared with, failed: no room"):
         tune(spec(), GPU, store)
+    assert len(work.seen) < 2
 
 
 def test_finished_work_is_not_done_again(monkeypatch, store):
@@ -167,6 +176,17 @@ def test_a_failed_piece_is_tried_again(monkeypatch, store):
     again = install_work(monkeypatch)
     assert tune(spec(), GPU, store).failures == ()
     assert ("shallow", "fp8:head=nvfp4") in again.seen
+
+
+def test_a_second_search_waits_for_the_first_and_takes_up_its_work(monkeypatch, store):
+    install_work(monkeypatch)
+    first = tune(spec(), GPU, store)
+    again, steps = install_work(monkeypatch), Queue()
+    with locked(store.results / "tune", "vit_base_patch16_224", "build", silent):
+        second = ThreadPoolExecutor(1).submit(tune, spec(), GPU, store, steps.put)
+        assert steps.get(timeout=60).text == "wait for another process that is making it"
+        assert not second.done()
+    assert (second.result(), again.seen) == (first, [])
 
 
 def test_the_result_is_stored(monkeypatch, store):

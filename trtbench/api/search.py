@@ -62,7 +62,6 @@ def tune(
         SpecError: an argument is wrong, no rates fit the GPU, or an accuracy is asked for that nothing has.
         RuntimeUnavailable: nothing can be built on this machine.
         BuildError: a part that all recipes share failed.
-        MeasureError: another process is searching the same.
         ArtifactError: the store cannot be read or written.
     """
     from trtbench.tune import tune as run

@@ -7,12 +7,14 @@ from typing import Any
 
 from trtbench.build.compiler import Compiler
 from trtbench.export import export_id
+from trtbench.progress import OnStep
 from trtbench.results import TuneLine
 from trtbench.specs import BuildSpec, ExportSpec, InputsSpec, TuneSpec, canonical_hash
 from trtbench.specs.recipe import Recipe
 from trtbench.store.artifacts import Store
 from trtbench.store.files import file_name, writing
 from trtbench.store.journal import Journal, open_journal
+from trtbench.store.locks import locked
 from trtbench.tune.space import TIME_BASE
 from trtbench.verify.standard_graph import runtime_name
 
@@ -49,14 +51,19 @@ class Done:
 
 @contextmanager
 def open_journals(
-    spec: TuneSpec, build: BuildSpec, compiler: Compiler, store: Store, inputs: InputsSpec
+    spec: TuneSpec,
+    build: BuildSpec,
+    compiler: Compiler,
+    store: Store,
+    inputs: InputsSpec,
+    on_step: OnStep,
 ) -> Iterator[Done]:
     """Open what was done already of ``spec``, whatever GPU it was for.
 
-    Shallow engines depend on the architecture and the compiler; errors also on weights and images.
+    Shallow engines depend on the architecture and the compiler; errors also on weights and images. While
+    another process searches the same model in this store, this one waits, and then takes up its work.
 
     Raises:
-        MeasureError: another process is searching the same.
         ArtifactError: a journal is damaged, or cannot be written.
     """
     export = spec.export.model_copy(update={"recipe": TIME_BASE})
@@ -64,11 +71,13 @@ def open_journals(
     folder = store.results / "tune"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    owner = file_name(export.model.name)
     weightless = export.model.model_copy(update={"pretrained": False, "checkpoint": None, "seed": 0})
     engines = _identity(export.model_copy(update={"model": weightless}), build, compiler)
     images = {"images": inputs.model_dump(mode="json", exclude={"directory"}), "runtime": runtime_name()}
     models = _identity(export, build, compiler, **images)
     with (
+        locked(folder, owner, "build", on_step),
         open_journal(folder / f"{shape}-engines-{engines}.jsonl", TuneLine) as of_engines,
         open_journal(folder / f"{shape}-models-{models}.jsonl", TuneLine) as of_models,
     ):

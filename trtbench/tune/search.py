@@ -19,6 +19,8 @@ from trtbench.tune.space import BASELINE, TIME_BASE, all_recipes, error_parts, p
 from trtbench.tune.work import Part, Task
 from trtbench.tune.workers import Workers
 
+_SHARED: tuple[tuple[Part, Recipe], ...] = (("whole", BASELINE), ("shallow", TIME_BASE))
+"""Parts that all estimates share."""
 _ROUNDS = 4
 """Of confirming; each narrows down where the fastest recipe is that keeps what was asked for."""
 
@@ -66,18 +68,15 @@ class Search:
 
         Raises:
             BuildError: a part that all estimates share failed.
+        SpecError: accuracy was asked for, and the model or the images have none.
         """
-        # The long ones first, so that no worker is left with one at the end.
-        wanted: list[tuple[Part, Recipe]] = [("whole", BASELINE)]
-        wanted += [("error", recipe) for recipe in self.error_parts]
-        wanted += [("shallow", recipe) for recipe in self.shallow_parts]
+        # What all share first, since its failure ends the search; then the long ones, so that no worker is
+        # left with one at the end.
+        wanted = [*_SHARED, *(("error", recipe) for recipe in self.error_parts)]
+        wanted += [("shallow", recipe) for recipe in self.shallow_parts if recipe != TIME_BASE]
         self.do(wanted, "measure parts of recipes")
-        for part, recipe in (("whole", BASELINE), ("shallow", TIME_BASE)):
-            line = self.done.of(part)[recipe]
-            if line.reason is not None:
-                raise BuildError(
-                    f"{recipe}, which all others are compared with, failed: {line.reason}", code=line.code
-                )
+        for part, recipe in _SHARED:
+            self._check_shared(self.done.of(part)[recipe])
 
     def estimates(self) -> dict[Recipe, Estimate]:
         """What the parts of each recipe add up to; recipes with a part that failed are missing."""
@@ -122,7 +121,21 @@ class Search:
     def do(self, wanted: Sequence[tuple[Part, Recipe]], text: str) -> None:
         """Make these, but for those that are done."""
         tasks = [self._task(part, recipe) for part, recipe in wanted if recipe not in self.done.of(part)]
-        self.workers.run(tasks, text, self.on_step, self.done.add)
+        self.workers.run(tasks, text, self.on_step, self._keep)
+
+    def _keep(self, line: TuneLine) -> None:
+        """Keep a finished line; where all others would be in vain, end the search at once."""
+        self.done.add(line)
+        if (line.part, line.recipe) in _SHARED:
+            self._check_shared(line)
+
+    def _check_shared(self, line: TuneLine) -> None:
+        if line.reason is not None:
+            raise BuildError(
+                f"{line.recipe}, which all others are compared with, failed: {line.reason}", code=line.code
+            )
+        if line.fidelity and line.fidelity.top1_drop is None and self.spec.max_top1_drop is not None:
+            raise SpecError("--max-top1-drop needs a classifier: this model has none")
 
     def _task(self, part: Part, recipe: Recipe) -> Task:
         export = self.spec.export.model_copy(update={"recipe": recipe})
@@ -164,19 +177,11 @@ class Search:
         return self.spec.min_sqnr_db is None and self.spec.max_top1_drop is None
 
     def _meets(self, row: TunedRow) -> bool | None:
-        """Whether a confirmed row keeps what was asked for.
-
-        Raises:
-            SpecError: accuracy was asked for, and the model or the images have none.
-        """
+        """Whether a confirmed row keeps what was asked for; None where nothing was asked."""
         least, most = self.spec.min_sqnr_db, self.spec.max_top1_drop
         if least is not None:
             return row.sqnr_db >= least
-        if most is None:
-            return None
-        if row.top1_drop is None:
-            raise SpecError("--max-top1-drop needs a classifier: this model has none")
-        return row.top1_drop <= most
+        return None if most is None or row.top1_drop is None else row.top1_drop <= most
 
     def _expected(self, front: Sequence[Estimate]) -> int | None:
         """Where on the front the fastest recipe is expected that keeps the SQNR that was asked for."""

@@ -43,7 +43,6 @@ def tune(spec: TuneSpec, gpu: GpuSpec, store: Store, on_step: OnStep = silent) -
         SpecError: the request is wrong, no rates fit the GPU, or an accuracy is asked for that nothing has.
         RuntimeUnavailable: nothing can be built on this machine.
         BuildError: a part that all recipes share failed, or a worker died.
-        MeasureError: another process is searching the same.
         ArtifactError: the store cannot be read or written.
     """
     calibration_of(gpu)  # refuses a GPU without rates before anything is exported
@@ -51,15 +50,16 @@ def tune(spec: TuneSpec, gpu: GpuSpec, store: Store, on_step: OnStep = silent) -
     if cell.build is None or cell.compiler is None:
         raise ValueError("a cell without a runtime, or with one that loads engines, is built")
     inputs = choose_images(spec.inputs, None).spec
-    with open_journals(spec, cell.build, cell.compiler, store, inputs) as done, Workers() as workers:
+    build, compiler = cell.build, cell.compiler
+    with open_journals(spec, build, compiler, store, inputs, on_step) as done, Workers() as workers:
         rmtree(done.scratch, ignore_errors=True)  # of a search that was killed
-        search = Search(spec, gpu, inputs, cell.build, cell.compiler, store, done, workers, on_step)
+        search = Search(spec, gpu, inputs, build, compiler, store, done, workers, on_step)
         search.make_parts()
         rows = search.confirm(search.estimates())
         found = _without_times(search, rows)
         with suppress(OSError):  # logs of what failed are in it
             done.scratch.rmdir()
-    timed, not_timed = _timed(spec, gpu, cell.build, rows, store, on_step)
+    timed, not_timed = _timed(spec, gpu, build, rows, store, on_step)
     tuning = _with_winner(found.model_copy(update={"rows": tuple(timed), "not_timed": not_timed}))
     save_result(store, f"{done.name}-{gpu.name}", tuning)
     return tuning

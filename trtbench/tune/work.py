@@ -84,10 +84,11 @@ def _error(task: Task) -> TuneLine:
 
 def _whole(task: Task) -> TuneLine:
     """Make the candidate itself, and keep it for whoever compares it."""
+    reference = _reference_of(task)  # reads the weights and finds the images before anything is built
     depth = depth_of(task.export.model)
     onnx, _ = export(task.export, task.store)
     engine = _built(onnx, task, task.store, depth, depth)
-    return _line(task, engine=engine, fidelity=fidelity_of(onnx, _reference_of(task), task.store))
+    return _line(task, engine=engine, fidelity=fidelity_of(onnx, reference, task.store))
 
 
 _PARTS: dict[str, Callable[[Task], TuneLine]] = {"shallow": _shallow, "error": _error, "whole": _whole}
