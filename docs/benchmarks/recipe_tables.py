@@ -19,14 +19,14 @@ from trtbench.audit.inspect import inspect_engine
 from trtbench.build import build
 from trtbench.errors import TrtbenchError
 from trtbench.export import export
-from trtbench.export.passes import GRAPH_PASSES, MODEL_PASSES
+from trtbench.export.passes import GRAPH_PASSES, MODEL_PASSES, passes_of
 from trtbench.host.hardware import package_versions
 from trtbench.progress import OnStep
 from trtbench.report.text.compiled_table import format_shares
 from trtbench.request import read_model_entry
 from trtbench.results import Audit, Fidelity, SparsityRecord
 from trtbench.specs import BuildSpec, ExportSpec, InputsSpec, ModelSpec
-from trtbench.specs.recipe import Recipe, parse_recipe
+from trtbench.specs.recipe import parse_recipe
 from trtbench.store.artifacts import EngineArtifact, OnnxArtifact, Store
 from trtbench.units import format_bytes
 from trtbench.verify import fidelity_of, load_reference
@@ -337,7 +337,7 @@ def _without(name: str) -> str:
 
 
 def _pass_column(runs: Runs, model: Model, word: str) -> dict[str, str]:
-    names = _passes_of(parse_recipe(word))
+    names = passes_of(parse_recipe(word), None)
     every = runs.compiled(model, word).audit
     cells = {ALL: _other_kernels(every)}
     for name in names:
@@ -346,10 +346,6 @@ def _pass_column(runs: Runs, model: Model, word: str) -> dict[str, str]:
         changed = f", GEMMs in {ran}" if ran != format_shares(every.gemm_flops_share) else ""
         cells[_without(name)] = _other_kernels(audit) + changed
     return cells
-
-
-def _passes_of(recipe: Recipe) -> tuple[str, ...]:
-    return tuple(candidate.name for candidate in (*MODEL_PASSES, *GRAPH_PASSES) if candidate.applies(recipe))
 
 
 def _other_kernels(audit: Audit) -> str:

@@ -22,6 +22,7 @@ from trtbench.tune.estimate import whole_time
 from trtbench.tune.journals import open_journals
 from trtbench.tune.search import Search
 from trtbench.tune.space import BASELINE
+from trtbench.tune.work import Piece
 from trtbench.tune.workers import Workers
 from trtbench.verify.images import choose_images
 
@@ -49,8 +50,9 @@ def main() -> None:
         search.make_parts()
         rows = [row.recipe for row in search.confirm(search.estimates())]
         drawn = random.Random(0).sample(search.recipes, words.engines)  # noqa: S311
-        search.do([("shallow", recipe) for recipe in dict.fromkeys((*rows, *drawn))], "build shallow engines")
-        search.do([("error", recipe) for recipe in drawn[: words.errors]], "measure errors")
+        shallow = [Piece("shallow", recipe) for recipe in dict.fromkeys((*rows, *drawn))]
+        search.do(shallow, "build shallow engines")
+        search.do([Piece("error", recipe) for recipe in drawn[: words.errors]], "measure errors")
         tables(search, rows, drawn)
 
 

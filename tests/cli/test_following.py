@@ -72,14 +72,13 @@ def test_what_was_measured_is_tuned():
     )
 
 
-def test_what_tune_does_not_take_is_explained():
+def test_models_from_elsewhere_are_tuned_too():
     settled = verified("file", timed(8)).model_copy(
         update={"verdicts": (), "predicted_on": PREDICTED.predicted_on}
     )
     own = CompareOptions(model="own.onnx", batch="8")
     command = following(settled, own, Given(["--model", "--batch"]))
-    assert command.startswith("trtbench explain ")
-    assert "--model own.onnx" in command
+    assert command == "trtbench tune own.onnx --batch 8 --gpu rtx-pro-6000-se --store 's t'"
 
 
 def test_files_without_a_recommendation_have_none():

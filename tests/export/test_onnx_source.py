@@ -13,6 +13,8 @@ pytest.importorskip("timm")
 pytest.importorskip("onnxruntime")
 
 import timm  # noqa: E402
+from support.grids import install_no_gpu  # noqa: E402
+from support.tunings import install_work  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 from torchvision.models import VisionTransformer  # noqa: E402
@@ -357,5 +359,14 @@ def test_a_file_among_the_words_is_the_model(trtbench, tmp_path):
     for words in ([str(path), str(path)], [str(path), "--model", str(path)]):
         code, _, err = trtbench("export", *words, *store)
         assert (code, "more than one model is named" in err) == (2, True), err
-    code, _, err = trtbench("tune", str(path), "--gpu", "rtx-5090", "--store", str(tmp_path))
-    assert (code, "tune makes shallow copies" in err) == (2, True), err
+
+
+def test_a_file_is_tuned(trtbench, tmp_path, monkeypatch):
+    install_no_gpu(monkeypatch)
+    work = install_work(monkeypatch)
+    path = exported(Small(Block()), tmp_path / "small.onnx")
+    code, out, err = trtbench(
+        "tune", str(path), "--gpu", "rtx-5090", "--batch", "2", "--store", str(tmp_path)
+    )
+    assert (code, "small, batch 2: 486 recipes estimated" in out) == (0, True), err
+    assert ("whole", "fp16") in work.seen

@@ -42,6 +42,21 @@ def test_what_errors_are_worth(changes, says):
     assert says in render(**changes)
 
 
+def test_a_pass_that_costs_time_is_left_out_by_a_command():
+    assert "3.0% faster without gelu_quantizer: add --passes split_qkv,flat_tokens\n" in render()
+    assert "faster without" not in render(min_sqnr_db=50.0)
+
+
+def test_a_variant_or_shape_that_failed_says_why():
+    text = render(110)
+    assert "nvfp4@stock failed: no room\n" in text
+    assert "fp16 at batch 1, 208 pixels failed: no room\n" in text
+
+
+def test_without_a_winner_nothing_is_changed():
+    assert "with one thing changed" not in render(winner=None, following=None)
+
+
 def test_with_real_weights_and_images_errors_are_taken_at_their_word():
     inputs = TUNING.inputs.model_copy(update={"directory": "/data/val"})
     text = render(weights="checkpoint", inputs=inputs)

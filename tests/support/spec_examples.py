@@ -12,6 +12,7 @@ from trtbench.specs import (
     BuilderOptions,
     BuildSpec,
     CalibrationSpec,
+    Change,
     CheckpointSpec,
     ExportSpec,
     InputsSpec,
@@ -491,6 +492,12 @@ TUNED_ROW = results.TunedRow(
     on_front=True,
     meets=True,
 )
+VARIANT = results.Variant(
+    recipe=FP16, without="flat_tokens", passes=("split_qkv",), prediction=PREDICTION, kernels=9
+)
+TUNED_SHAPE = results.TunedShape(
+    recipe=FP16, batch=1, img_size=None, reason="no room", tokens=197, l2_batch=3
+)
 TUNING = results.Tuning(
     model="vit",
     batch=8,
@@ -507,6 +514,8 @@ TUNING = results.Tuning(
     time_error_pct=0.5,
     sqnr_error_db=0.1,
     winner=FP16,
+    variants=(VARIANT,),
+    shapes=(TUNED_SHAPE,),
     not_searched=("int8",),
     failures=(),
 )
@@ -591,7 +600,8 @@ EXAMPLES: tuple[Spec, ...] = (
     InputValues(input="x", path="/x.npy", sha256="0" * 64),
     InputsSpec(),
     EnvironmentSpec(kind="venv", version="1.5.0.114"),
-    TuneSpec(export=EXPORT, max_top1_drop=0.5),
+    Change(without="flat_tokens", batch=1),
+    TuneSpec(export=EXPORT, max_top1_drop=0.5, shapes=((1, None),)),
     results.TuneLine(part="whole", recipe=FP16, engine=BUILT_ENGINE, fidelity=FIDELITY),
     results.GpuList(gpus=(GPU_ENTRY,)),
     results.PassList(passes=(PASS,)),

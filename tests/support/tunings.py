@@ -27,19 +27,19 @@ _NOISE = {Precision.FP16: 0.0, Precision.FP8: 1e-4, Precision.NVFP4: 1e-2}
 FIDELITY_OF_FP16_DB = 60.0
 
 
-def prediction(time_ms: float) -> Prediction:
+def prediction(time_ms: float, batch: int = 4) -> Prediction:
     """One of an engine that takes ``time_ms``, with an interval from 80 to 130 % of it."""
     return Prediction(
         gpu="rtx-5090",
         target="sm120",
         clock_mhz=2407,
         level="unmeasured",
-        batch=4,
+        batch=batch,
         gpu_compute_ms=time_ms,
         interval_ms=(0.8 * time_ms, 1.3 * time_ms),
         coverage=0.9,
         error_pct=30,
-        images_per_s=4e3 / time_ms,
+        images_per_s=1e3 * batch / time_ms,
         by_role_ms={},
         by_kernel_ms={},
         layers=(),
@@ -114,13 +114,13 @@ class ScriptedWork:
         refused: why a recipe fails, by part and recipe.
         interrupt_after: pieces after which Ctrl-C comes.
         top1: accuracy by noise, for models that are verified on labelled images.
-        seen: part and recipe of each piece that was done.
+        seen: part, recipe and change of each piece that was done.
     """
 
     refused: dict[tuple[str, str], str] = field(default_factory=dict)
     interrupt_after: int | None = None
     top1: Callable[[float], float] | None = None
-    seen: list[tuple[str, str]] = field(default_factory=list)
+    seen: list[tuple[str, ...]] = field(default_factory=list)
 
     def run(
         self, tasks: Sequence[Task], text: str, on_step: OnStep, on_done: Callable[[TuneLine], None]
@@ -131,18 +131,20 @@ class ScriptedWork:
                 raise KeyboardInterrupt
             on_step(Step("build", text, done, len(tasks)))
             on_done(self._line(task))
-            self.seen.append((task.part, str(task.export.recipe)))
+            self.seen.append((task.part, str(task.export.recipe), *change_of(task)))
 
     def _line(self, task: Task) -> TuneLine:
         recipe = task.export.recipe
         reason = self.refused.get((task.part, str(recipe)))
         if reason is not None:
-            return TuneLine(part=task.part, recipe=recipe, reason=reason, code=Code.BUILD_FAILED)
+            failed = {"reason": reason, "code": Code.BUILD_FAILED}
+            return TuneLine(part=task.part, recipe=recipe, change=task.change, **failed)
         power = noise(recipe)
         found = fidelity(-10 * math.log10(power), self.top1(power) if self.top1 else None)
         return TuneLine(
             part=task.part,
             recipe=recipe,
+            change=task.change,
             engine=None if task.part == "error" else engine(recipe),
             fidelity=None if task.part == "shallow" else found,
         )
@@ -154,12 +156,19 @@ class ScriptedWork:
         pass
 
 
+def change_of(task: Task) -> tuple[str, ...]:
+    """What differs from the search, in words; empty where nothing does."""
+    change = task.change.model_dump(exclude_none=True)
+    return tuple(f"{name} {value}" for name, value in change.items())
+
+
 def install_work(monkeypatch: pytest.MonkeyPatch, **fields: object) -> ScriptedWork:
     """Have pieces of work done at once, and times come from ``time_ms``."""
     work = ScriptedWork(**fields)  # type: ignore[arg-type]
     monkeypatch.setattr(import_module("trtbench.tune.tune"), "Workers", lambda: work)
     monkeypatch.setattr(
         "trtbench.tune.search.whole_time",
-        lambda built, gpu, batch: prediction(time_ms(built.audit.recipe)),
+        lambda built, gpu, batch: prediction(time_ms(built.audit.recipe) * (1 + 3 * batch / 4) / 4, batch),
     )
+    monkeypatch.setattr("trtbench.tune.variants._assumed_of_sparse", lambda search, line: "assumed")
     return work

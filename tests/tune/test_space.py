@@ -9,7 +9,6 @@ from trtbench.tune.space import (
     TIME_BASE,
     all_recipes,
     error_parts,
-    not_searched,
     precisions_of,
     time_parts,
 )
@@ -62,7 +61,3 @@ def test_errors_are_composed_of_quantised_roles(recipe, parts):
 def test_few_parts_stand_for_all_recipes():
     assert len({part for recipe in ALL for part in time_parts(recipe)}) == 18 + 9 + 3 - 2
     assert len({part for recipe in ALL for part in error_parts(recipe)}) == 5 * 2 + 1
-
-
-def test_sparse_recipes_are_said_to_be_left_out_where_the_compiler_has_no_sparse_tactics():
-    assert "+sparse: TensorRT-RTX uses no sparse tactics" in not_searched("tensorrt_rtx")

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trtbench.api.words import DEFAULT_BATCH, DEFAULT_MODEL, open_store, several, words
+from trtbench.api.words import (
+    DEFAULT_BATCH,
+    DEFAULT_MODEL,
+    Shapes,
+    all_shapes,
+    open_store,
+    several,
+    words,
+)
 from trtbench.errors import SpecError
 from trtbench.host.installation import needing
 from trtbench.predict.gpus import find_gpu
@@ -23,7 +31,6 @@ from trtbench.request import (
     grid_of,
     inputs_spec,
     parse_recipes,
-    shapes_of,
     subjects_of,
 )
 from trtbench.results import AaReport, Comparison, Explanation, Measurement, Roofline
@@ -291,23 +298,15 @@ def roofline(
         raise ArgumentError("tokens", f"{min(lengths)}: expected at least 1")
     if lengths and img_size is not None:
         raise ArgumentError("tokens", f"{tokens}: remove img_size, which sets the number of tokens")
-    shapes = _shapes((batch, img_size))
+    shapes = all_shapes((batch, img_size))
     exports = export_specs(parse_recipes(several(precision)), model, shapes, {"overrides": overrides or {}})
     return run(exports, find_gpu(gpu, clock_mhz), lengths)
-
-
-_Shapes = tuple[int | Sequence[int], int | Sequence[int] | None]
-
-
-def _shapes(shapes: _Shapes) -> list[tuple[int, int | None]]:
-    batches, sizes = shapes
-    return shapes_of(several(batches), (None,) if sizes is None else several(sizes))
 
 
 def _grid(
     subjects: AnyPath | Sequence[AnyPath],
     model: AnyModel,
-    shapes: _Shapes,
+    shapes: Shapes,
     options: PredictArguments | BenchArguments | CompareArguments,
     runtimes: Sequence[str] = (),
     environments: Sequence[str] = (),
@@ -317,6 +316,6 @@ def _grid(
     recipes, files = subjects_of(named)
     if files and not recipes and (model, *shapes) != (DEFAULT_MODEL, DEFAULT_BATCH, None):
         raise SpecError(f"{files[0]}: its model and shape are fixed; remove model, batch and img_size")
-    exports = export_specs(recipes, model, _shapes(shapes), options) if recipes else ()
+    exports = export_specs(recipes, model, all_shapes(shapes), options) if recipes else ()
     first = bool(named) and named[0] in files
     return grid_of(exports, files, options, runtimes, environments, files_first=first, **fields)

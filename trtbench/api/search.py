@@ -1,8 +1,9 @@
 """The fastest recipe of a model on a GPU."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from trtbench.api.words import DEFAULT_BATCH, DEFAULT_MODEL, open_store
+from trtbench.api.words import DEFAULT_BATCH, DEFAULT_MODEL, all_shapes, open_store
 from trtbench.predict.gpus import find_gpu
 from trtbench.progress import OnStep, silent
 from trtbench.request import (
@@ -28,8 +29,8 @@ def tune(
     *,
     gpu: str,
     clock_mhz: float | None = None,
-    batch: int = DEFAULT_BATCH,
-    img_size: int | None = None,
+    batch: int | Sequence[int] = DEFAULT_BATCH,
+    img_size: int | Sequence[int] | None = None,
     min_sqnr_db: float | None = None,
     max_top1_drop: float | None = None,
     data: AnyPath | None = None,
@@ -47,8 +48,8 @@ def tune(
         model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
         gpu: a name that ``gpus()`` lists.
         clock_mhz: SM clock to predict at; default: the one that ``gpus()`` lists.
-        batch: images in a query.
-        img_size: side of the images in pixels; default: the model's.
+        batch: images in a query; of several, the first is searched, and the front predicted at all.
+        img_size: side of the images in pixels, one or several; default: the model's.
         min_sqnr_db: least SQNR of the output against FP32, in dB.
         max_top1_drop: most that top-1 accuracy may fall below FP32's, in percentage points; with ``data``.
         data: folder with one folder of images per class, as ImageNet; default: synthetic images.
@@ -73,5 +74,5 @@ def tune(
     found = find_gpu(gpu, clock_mhz)
     inputs = inputs_spec(data, data_samples, options.get("seed", 0))
     bounds = {"min_sqnr_db": min_sqnr_db, "max_top1_drop": max_top1_drop, "runtime": runtime}
-    spec = tune_spec(model, (batch, img_size), options, inputs=inputs, **bounds)
+    spec = tune_spec(model, all_shapes((batch, img_size)), options, inputs=inputs, **bounds)
     return run(spec, found, open_store(store), on_step)

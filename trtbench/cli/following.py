@@ -60,8 +60,8 @@ def after_comparison(
     if comparison.predicted_on is None:
         return None
     gpu = ["--gpu", comparison.predicted_on.name]
-    if by == "predicted" or pick.fidelity.weights in ("file", "function"):  # tune takes timm's models alone
-        subject = _to_explain(comparison, pick) if by == "predicted" else pick.subject
+    if by == "predicted":
+        subject = _to_explain(comparison, pick)
         return to_paste("explain", [subject, *_words(options, given, pick, ExplainOptions), *gpu], output)
     of_tune = Given(name for name in given if name != "--model")  # which is its argument
     return to_paste("tune", [options.model, *_words(options, of_tune, pick, TuneOptions), *gpu], output)

@@ -28,6 +28,10 @@ from trtbench.specs import (
 _MODEL, _CALIBRATION, _BENCH = ModelSpec(), CalibrationSpec(), BenchSpec()
 _GRID = Grid()
 _BUILD, _BUILDER = BuildRequest(), BuilderOptions()
+_MODEL_HELP = (
+    "timm Vision Transformer, sizes such as vit16x12x768, a file such as models/*.yaml or model.onnx, a "
+    "folder of Hugging Face's, or package.module:function."
+)
 _BATCH: int = ExportSpec.model_fields["batch"].default
 
 GpuOption = Annotated[str, Option(help="Where the engines would run; trtbench gpus lists the names.")]
@@ -48,13 +52,7 @@ class ModelOptions:
 
     PANEL: ClassVar = "Model"
 
-    model: Annotated[
-        str,
-        Option(
-            help="timm Vision Transformer, sizes such as vit16x12x768, a file such as models/*.yaml or "
-            "model.onnx, a folder of Hugging Face's, or package.module:function."
-        ),
-    ] = _MODEL.name
+    model: Annotated[str, Option(help=_MODEL_HELP)] = _MODEL.name
     overrides: Annotated[list[str], SET] = field(default_factory=list)
     checkpoint: Annotated[
         Path | None,
@@ -292,12 +290,18 @@ class ArtifactOptions(BuildOptions, ShapeOptions, ModelOptions):
 
 
 @dataclass(frozen=True)
-class TuneOptions(ClockOptions, CompilerOptions, ShapeOptions, ModelOptions):
+class TuneOptions(ClockOptions, CompilerOptions, ModelOptions):
     """What ``tune`` shares with ``compare``; the model is an argument, since recipes are what is sought."""
 
-    model: Annotated[
-        str, Argument(metavar="MODEL", help="timm Vision Transformer, or a file such as models/*.yaml.")
-    ] = _MODEL.name
+    model: Annotated[str, Argument(metavar="MODEL", help=_MODEL_HELP)] = _MODEL.name
+    batch: Annotated[
+        str,
+        Option(metavar="N[,N...]", help="Batch to search at; the front is also predicted at the others."),
+    ] = str(_BATCH)
+    img_size: Annotated[
+        str | None,
+        Option(metavar="N[,N...]", help="Image side to search at, in pixels, and others for the front."),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -187,13 +187,13 @@ def parse_tuned(options: TuneOptions, given: Given, **asked: object) -> TuneSpec
         SpecError: an option is wrong, or has no effect.
     """
     refuse(Asked(recipes=(_QUANTIZED,)), given)
-    shape = (options.batch, options.img_size)
+    shapes = _shapes(options)
     with naming_options():
-        return request.tune_spec(options.model, shape, arguments_of(options), **asked)
+        return request.tune_spec(options.model, shapes, arguments_of(options), **asked)
 
 
 @naming_options()
-def _shapes(options: ShapesOptions) -> list[Shape]:
+def _shapes(options: ShapesOptions | TuneOptions) -> list[Shape]:
     """All combinations of batches and image sizes."""
     sizes = (None,) if options.img_size is None else _integers("--img-size", options.img_size)
     return request.shapes_of(_integers("--batch", options.batch), sizes)

@@ -1,5 +1,6 @@
 """``trtbench tune``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +48,8 @@ def command(
 
     All recipes are estimated from parts; the best few are then exported, built, audited, verified and
     predicted whole. No GPU is needed. If this machine has a GPU that the engines are built for, these few are
-    also timed, and the measured times decide.
+    also timed, and the measured times decide. Then the passes of the winner are left out one by one, and the
+    best recipes are predicted at the other batches and image sizes.
 
     Finished work is kept: an interrupted search resumes, and a second one takes seconds. If no recipe keeps
     the bound, the exit code is 1.
@@ -57,6 +59,8 @@ def command(
     trtbench tune vit_base_patch16_224 --gpu rtx-pro-6000
 
     trtbench tune vit_small_patch16_224 --gpu rtx-5090 --batch 8 --min-sqnr 25
+
+    trtbench tune vit_small_patch16_224 --gpu rtx-5090 --batch 64,1,8,32 --img-size 224,208,256
 
     trtbench tune vit_small_patch16_224 --gpu rtx-5090 --pretrained --data imagenet/val --max-top1-drop 0.5
     """
@@ -92,6 +96,8 @@ def _next_command(
     if tuning.winner is None:
         return None
     recipes = dict.fromkeys(("fp16", str(tuning.winner)))
+    size = None if tuning.img_size is None else str(tuning.img_size)
+    options = replace(options, batch=str(tuning.batch), img_size=size)
     timed_in = [] if runtime is None else ["--runtime", runtime]
     gpu = ["--gpu", tuning.gpu.name, "--target", tuning.gpu.target]
     words = ["--model", options.model, *words_of(options, given), *gpu]

@@ -56,7 +56,7 @@ def gains_of(engine: PricedEngine, fp16: PricedEngine, audit: Audit, recipe: Rec
     yield from _fused_quantizers(engine)
     yield from _whole_scale_rows(engine, audit)
     yield from _other_tokens(engine, fp16, audit)
-    yield from _sparse_weights(engine)
+    yield from sparse_weights(engine)
 
 
 def batch_gain(rates: Sequence[BatchRate], batch: int) -> Iterator[Gain]:
@@ -230,8 +230,8 @@ def _longer(work: KernelWork, ratio: float) -> KernelWork:
     return replace(work, layer=layer, sizes=(heads, queries * ratio, keys * ratio, width))
 
 
-def _sparse_weights(engine: PricedEngine) -> Iterator[Gain]:
-    """2:4 sparse kernels, which TensorRT-RTX lacks."""
+def sparse_weights(engine: PricedEngine) -> Iterator[Gain]:
+    """What 2:4 sparse kernels save, which TensorRT-RTX lacks; nothing where they are no faster on the GPU."""
     factor = engine.gpu.sparse_factor
     gemms = gemm_places(engine)
     if factor == 1:

@@ -83,17 +83,18 @@ def grid_of(
     )
 
 
-def tune_spec(model: AnyModel, shape: Shape, arguments: TuneArguments, **fields: object) -> TuneSpec:
-    """Read what is tuned; ``fields``: others of the spec.
+def tune_spec(
+    model: AnyModel, shapes: Sequence[Shape], arguments: TuneArguments, **fields: object
+) -> TuneSpec:
+    """Read what is tuned: the first shape is searched; ``fields``: others of the spec.
 
     Raises:
         SpecError: an argument is wrong.
     """
     values = cast(CompareArguments, arguments)  # the others have some of these names
-    (export,) = export_specs([Recipe(Precision.FP16)], model, [shape], arguments)
-    if export.model.source is not None:
-        raise ArgumentError("model", f"{model}: tune makes shallow copies, which only models of timm's have")
-    return checked_spec(TuneSpec, export=export, build=build_request(values), **fields)
+    export, *others = export_specs([Recipe(Precision.FP16)], model, shapes, arguments)
+    other_shapes = tuple((other.batch, other.model.img_size) for other in others)
+    return checked_spec(TuneSpec, export=export, build=build_request(values), shapes=other_shapes, **fields)
 
 
 def subjects_of(words: Sequence[str]) -> tuple[tuple[Recipe, ...], tuple[str, ...]]:

@@ -105,7 +105,15 @@ from trtbench.results.run import (
 )
 from trtbench.results.tactics import NEAR_TIE, Tactic, TacticChoice
 from trtbench.results.trace import Trace, TraceReport
-from trtbench.results.tuning import BuiltEngine, Estimate, TunedRow, TuneLine, Tuning
+from trtbench.results.tuning import (
+    BuiltEngine,
+    Estimate,
+    TunedRow,
+    TunedShape,
+    TuneLine,
+    Tuning,
+    Variant,
+)
 
 KINDS: dict[str, type[Result]] = {each.model_fields["kind"].default: each for each in Result.__subclasses__()}
 """Types of results by the ``kind`` that their JSON names."""
@@ -206,8 +214,10 @@ __all__ = [
     "TraceReport",
     "TuneLine",
     "TunedRow",
+    "TunedShape",
     "Tuning",
     "UnreadableArtifact",
+    "Variant",
     "Verdict",
     "VerdictWord",
     "Verification",

@@ -16,7 +16,7 @@ from trtbench.results.fidelity import Fidelity
 from trtbench.results.measurement import Measurement
 from trtbench.results.prediction import GpuEntry, PredictedSpeedup, Prediction
 from trtbench.results.rows import Row, aligned, flat
-from trtbench.specs import InputsSpec, RecipeField, Spec
+from trtbench.specs import Change, InputsSpec, RecipeField, Spec
 from trtbench.specs.model import Weights
 from trtbench.specs.recipe import Recipe
 
@@ -39,6 +39,7 @@ class TuneLine(Spec):
 
     part: Literal["shallow", "error", "whole"]
     recipe: RecipeField
+    change: Change = Change()
     engine: BuiltEngine | None = None
     fidelity: Fidelity | None = None
     reason: str | None = None
@@ -61,6 +62,7 @@ class TunedRow(Spec):
     Args:
         estimate: null where a part of it failed.
         prediction: without its layers.
+        kernels: compiled.
         on_front: no other row is at least as good in predicted time, SQNR, engine size and activation memory,
             and better in one.
         meets: whether it keeps what was asked for; null where nothing was asked.
@@ -72,6 +74,7 @@ class TunedRow(Spec):
     code: Code | None = None
     estimate: Estimate | None = None
     prediction: Prediction | None = None
+    kernels: int | None = None
     fidelity: Fidelity | None = None
     engine_bytes: int | None = None
     activation_bytes: int | None = None
@@ -102,6 +105,47 @@ class TunedRow(Spec):
         return self.fidelity.top1_drop if self.fidelity else None
 
 
+class Variant(Spec):
+    """The winner with one thing changed: its time from a few blocks, its error of the whole model.
+
+    Args:
+        recipe: the winner's, but for ``@stock`` and ``+sparse``.
+        without: the pass that is left out; null: all that the recipe takes are run.
+        passes: those that are left; null: all.
+        prediction: without its layers; null where it failed.
+        kernels: of the whole engine.
+        note: what the prediction leaves out.
+    """
+
+    recipe: RecipeField
+    without: str | None = None
+    passes: tuple[str, ...] | None = None
+    reason: str | None = None
+    prediction: Prediction | None = None
+    kernels: int | None = None
+    fidelity: Fidelity | None = None
+    note: str | None = None
+
+
+class TunedShape(Spec):
+    """A recipe of the front at one batch and image size; its time is predicted from a few blocks.
+
+    Args:
+        prediction: without its layers; null where it failed.
+        tokens: of an image.
+        l2_batch: the largest batch whose activations stay in L2, by the structure of the model; 0: none.
+    """
+
+    recipe: RecipeField
+    batch: int
+    img_size: int | None
+    reason: str | None = None
+    prediction: Prediction | None = None
+    activation_bytes: int | None = None
+    tokens: int
+    l2_batch: int | None
+
+
 class Tuning(Result):
     """A search over recipes of one model at one shape, for one GPU.
 
@@ -115,6 +159,9 @@ class Tuning(Result):
         winner: recipe of the fastest row that keeps what was asked for; null where none does.
         by: the evidence that the winner is the fastest by.
         speedup: predicted, of the winner over FP16; null where FP16 wins.
+        variants: the winner with one thing changed.
+        shapes: the front at other batches and image sizes, beside the one of the search; empty where none
+            were asked for.
         failures: parts of recipes that failed, so that no recipe with them was estimated.
         not_searched: what recipes could also have, and why it was left out.
     """
@@ -143,6 +190,8 @@ class Tuning(Result):
     winner: RecipeField | None = None
     by: Literal["predicted", "measured"] = "predicted"
     speedup: PredictedSpeedup | None = None
+    variants: tuple[Variant, ...] = ()
+    shapes: tuple[TunedShape, ...] = ()
     not_searched: tuple[str, ...]
     failures: tuple[str, ...]
     not_timed: str | None = None
@@ -171,6 +220,15 @@ class Tuning(Result):
     def has_failed(self) -> bool:
         """Whether a confirmed recipe failed, or none keeps what was asked for."""
         return self.winner is None or any(row.status == "failed" for row in self.rows)
+
+    def keeps(self, fidelity: Fidelity | None) -> bool:
+        """Whether an error keeps the bound; true without one."""
+        if self.min_sqnr_db is not None:
+            return fidelity is not None and (fidelity.sqnr_db is None or fidelity.sqnr_db >= self.min_sqnr_db)
+        if self.max_top1_drop is not None:
+            drop = fidelity.top1_drop if fidelity else None
+            return drop is not None and drop <= self.max_top1_drop
+        return True
 
     def row_of(self, recipe: Recipe) -> TunedRow | None:
         """The confirmed row of a recipe."""

@@ -31,7 +31,7 @@ from trtbench.specs.model import (
     SourceSpec,
     SparsityMethod,
 )
-from trtbench.specs.tune import TuneSpec
+from trtbench.specs.tune import Change, TuneSpec
 
 __all__ = [
     "MAX_AUX_STREAMS",
@@ -47,6 +47,7 @@ __all__ = [
     "BuildSpec",
     "BuilderOptions",
     "CalibrationSpec",
+    "Change",
     "CheckpointSpec",
     "Condition",
     "EnvironmentSpec",

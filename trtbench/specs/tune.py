@@ -8,6 +8,19 @@ from trtbench.specs.build import BuildRequest
 from trtbench.specs.model import ExportSpec, InputsSpec
 
 
+class Change(Spec):
+    """How a model of a search differs from the one that is searched, besides its recipe.
+
+    Args:
+        without: the pass that is left out.
+        batch, img_size: another shape.
+    """
+
+    without: str | None = None
+    batch: int | None = None
+    img_size: int | None = None
+
+
 class TuneSpec(Spec, allow_inf_nan=False):
     """One model at one shape, and what its fastest recipe must keep.
 
@@ -19,6 +32,7 @@ class TuneSpec(Spec, allow_inf_nan=False):
         max_top1_drop: most that top-1 accuracy may fall below FP32's, in percentage points.
         runtime: what times the confirmed recipes; null: the namesake of the compiler, if the GPU is here.
         bench: the protocol of the times.
+        shapes: other batches and image sizes, at which the front of the search is predicted, too.
     """
 
     export: ExportSpec
@@ -28,3 +42,4 @@ class TuneSpec(Spec, allow_inf_nan=False):
     max_top1_drop: float | None = Field(default=None, ge=0)
     runtime: str | None = None
     bench: BenchSpec = BenchSpec()
+    shapes: tuple[tuple[int, int | None], ...] = ()

@@ -9,7 +9,7 @@ from trtbench.build.compiler import Compiler
 from trtbench.export import export_id
 from trtbench.progress import OnStep
 from trtbench.results import TuneLine
-from trtbench.specs import BuildSpec, ExportSpec, InputsSpec, TuneSpec, canonical_hash
+from trtbench.specs import BuildSpec, Change, ExportSpec, InputsSpec, TuneSpec, canonical_hash
 from trtbench.specs.recipe import Recipe
 from trtbench.store.artifacts import Store
 from trtbench.store.files import file_name, writing
@@ -43,10 +43,10 @@ class Done:
             return
         (self._engines if line.part == "shallow" else self._models).append(line)
 
-    def of(self, part: str) -> Mapping[Recipe, TuneLine]:
+    def of(self, part: str, change: Change = Change()) -> Mapping[Recipe, TuneLine]:  # noqa: B008
         """All lines of one part, by recipe; failed ones have a reason."""
         lines = (*self._failed, *self._engines.lines, *self._models.lines)
-        return {line.recipe: line for line in lines if line.part == part}
+        return {line.recipe: line for line in lines if (line.part, line.change) == (part, change)}
 
 
 @contextmanager

@@ -2,24 +2,24 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from trtbench.build.compiler import Compiler
 from trtbench.errors import BuildError, SpecError, TrtbenchError
 from trtbench.progress import OnStep
 from trtbench.results import Estimate, Prediction, TunedRow, TuneLine
-from trtbench.specs import BuildSpec, GpuSpec, InputsSpec, TuneSpec
+from trtbench.specs import BuildSpec, ExportSpec, GpuSpec, InputsSpec, TuneSpec
 from trtbench.specs.recipe import Recipe
 from trtbench.store.artifacts import Store
 from trtbench.tune.estimate import estimate_of, relative_noise, whole_time
 from trtbench.tune.front import first_choice, next_choice, pareto
 from trtbench.tune.journals import Done
 from trtbench.tune.space import BASELINE, TIME_BASE, all_recipes, error_parts, precisions_of, time_parts
-from trtbench.tune.work import Part, Task
+from trtbench.tune.work import Piece, Task
 from trtbench.tune.workers import Workers
 
-_SHARED: tuple[tuple[Part, Recipe], ...] = (("whole", BASELINE), ("shallow", TIME_BASE))
+_SHARED = (Piece("whole", BASELINE), Piece("shallow", TIME_BASE))
 """Parts that all estimates share."""
 _ROUNDS = 4
 """Of confirming; each narrows down where the fastest recipe is that keeps what was asked for."""
@@ -72,11 +72,11 @@ class Search:
         """
         # What all share first, since its failure ends the search; then the long ones, so that no worker is
         # left with one at the end.
-        wanted = [*_SHARED, *(("error", recipe) for recipe in self.error_parts)]
-        wanted += [("shallow", recipe) for recipe in self.shallow_parts if recipe != TIME_BASE]
+        wanted = [*_SHARED, *(Piece("error", recipe) for recipe in self.error_parts)]
+        wanted += [Piece("shallow", recipe) for recipe in self.shallow_parts if recipe != TIME_BASE]
         self.do(wanted, "measure parts of recipes")
-        for part, recipe in _SHARED:
-            self._check_shared(self.done.of(part)[recipe])
+        for piece in _SHARED:
+            self._check_shared(self.line_of(piece))
 
     def estimates(self) -> dict[Recipe, Estimate]:
         """What the parts of each recipe add up to; recipes with a part that failed are missing."""
@@ -99,7 +99,7 @@ class Search:
     @cached_property
     def _times(self) -> dict[Recipe, Prediction | TrtbenchError | None]:
         """Times of whole models from their first blocks, once all parts are made."""
-        return {recipe: self._time(line) for recipe, line in self.done.of("shallow").items()}
+        return {recipe: self.time_of(line) for recipe, line in self.done.of("shallow").items()}
 
     def confirm(self, estimates: Mapping[Recipe, Estimate]) -> list[TunedRow]:
         """Make the baseline and some of the front whole; give their rows, the fastest first.
@@ -110,24 +110,46 @@ class Search:
         places = first_choice(len(front), self._expected([estimates[recipe] for recipe in front]))
         rows: dict[int, TunedRow] = {}
         for _ in range(_ROUNDS):
-            self.do([("whole", front[place]) for place in places], "confirm recipes on the whole model")
+            self._make_whole([front[place] for place in places])
             rows |= {place: self._row(front[place], estimates) for place in places}
             places = next_choice(len(front), {place: row.meets is True for place, row in rows.items()})
             if not places or self._asks_nothing:
                 break
         confirmed = {row.recipe: row for row in (self._row(BASELINE, estimates), *rows.values())}
+        if self.runs_sparse:
+            sparse = [replace(recipe, sparse=True) for recipe in confirmed]
+            self._make_whole(sparse)
+            confirmed |= {recipe: self._row(recipe, estimates) for recipe in sparse}
         return _with_front(sorted(confirmed.values(), key=lambda row: row.predicted_ms))
 
-    def do(self, wanted: Sequence[tuple[Part, Recipe]], text: str) -> None:
+    @property
+    def runs_sparse(self) -> bool:
+        """Whether the compiler has kernels for 2:4 weights, and the GPU is faster with them."""
+        return self.build.backend != "tensorrt_rtx" and self.gpu.sparse_factor > 1
+
+    def _make_whole(self, recipes: Sequence[Recipe]) -> None:
+        self.do([Piece("whole", recipe) for recipe in recipes], "confirm recipes on the whole model")
+
+    def do(self, wanted: Sequence[Piece], text: str) -> None:
         """Make these, but for those that are done."""
-        tasks = [self._task(part, recipe) for part, recipe in wanted if recipe not in self.done.of(part)]
+        tasks = [
+            self._task(each) for each in wanted if each.recipe not in self.done.of(each.part, each.change)
+        ]
         self.workers.run(tasks, text, self.on_step, self._keep)
 
     def _keep(self, line: TuneLine) -> None:
         """Keep a finished line; where all others would be in vain, end the search at once."""
         self.done.add(line)
-        if (line.part, line.recipe) in _SHARED:
+        if Piece(line.part, line.recipe, line.change) in _SHARED:
             self._check_shared(line)
+
+    def line_of(self, piece: Piece) -> TuneLine:
+        """The line of a piece that was done.
+
+        Raises:
+            KeyError: it was not.
+        """
+        return self.done.of(piece.part, piece.change)[piece.recipe]
 
     def _check_shared(self, line: TuneLine) -> None:
         if line.reason is not None:
@@ -137,22 +159,49 @@ class Search:
         if line.fidelity and line.fidelity.top1_drop is None and self.spec.max_top1_drop is not None:
             raise SpecError("--max-top1-drop needs a classifier: this model has none")
 
-    def _task(self, part: Part, recipe: Recipe) -> Task:
-        export = self.spec.export.model_copy(update={"recipe": recipe})
-        return Task(part, export, self.build, self.compiler, self.inputs, self.store, self.done.scratch)
+    def _task(self, piece: Piece) -> Task:
+        export = self._export(piece)
+        return Task(
+            piece.part,
+            piece.change,
+            export,
+            self.build,
+            self.compiler,
+            self.inputs,
+            self.store,
+            self.done.scratch,
+        )
 
-    def _time(self, line: TuneLine) -> Prediction | TrtbenchError | None:
+    def _export(self, piece: Piece) -> ExportSpec:
+        export, change = self.spec.export, piece.change
+        passes, model = export.passes, export.model
+        if change.without is not None:
+            passes = self.passes_of(piece.recipe, change.without)
+        if change.img_size is not None:
+            model = model.model_copy(update={"img_size": change.img_size})
+        batch = change.batch or export.batch
+        return export.model_copy(
+            update={"recipe": piece.recipe, "passes": passes, "model": model, "batch": batch}
+        )
+
+    def passes_of(self, recipe: Recipe, without: str | None = None) -> tuple[str, ...]:
+        """Passes that the search runs for a recipe, ``without`` one."""
+        from trtbench.export.passes import passes_of  # torch with it
+
+        return tuple(name for name in passes_of(recipe, self.spec.export.passes) if name != without)
+
+    def time_of(self, line: TuneLine) -> Prediction | TrtbenchError | None:
         """The time of the whole model, or why there is none; None of a line that failed."""
         if line.engine is None:
             return None
         try:
-            return whole_time(line.engine, self.gpu, self.spec.export.batch)
+            return whole_time(line.engine, self.gpu, line.change.batch or self.spec.export.batch)
         except TrtbenchError as error:  # such as a precision that the GPU lacks
             return error
 
     def _row(self, recipe: Recipe, estimates: Mapping[Recipe, Estimate]) -> TunedRow:
         line, estimate = self.done.of("whole")[recipe], estimates.get(recipe)
-        time = self._time(line)
+        time = self.time_of(line)
         if line.engine is None or not isinstance(time, Prediction):
             failed = time if isinstance(time, TrtbenchError) else None
             return TunedRow(
@@ -166,6 +215,7 @@ class Search:
             recipe=recipe,
             estimate=estimate,
             prediction=time.model_copy(update={"layers": ()}),
+            kernels=len(time.layers),
             fidelity=line.fidelity,
             engine_bytes=line.engine.engine_bytes,
             activation_bytes=line.engine.activation_bytes,

@@ -29,10 +29,8 @@ def not_searched(backend: str) -> tuple[str, ...]:
     reasons = ["int8: no published kernel times; it would be priced as fp8"]
     if backend == "tensorrt_rtx":
         reasons.append("mxfp8: TensorRT-RTX computes it in fp16")
-        reasons.append("+sparse: TensorRT-RTX uses no sparse tactics")
     else:
         reasons.append("mxfp8: no published kernel times; it would be priced as fp8")
-        reasons.append("+sparse: predictions price sparse weights as dense; compare WINNER WINNER+sparse")
     return tuple(reasons)
 
 

@@ -20,7 +20,9 @@ from trtbench.store.artifacts import Store
 from trtbench.store.results import save_result
 from trtbench.tune.journals import open_journals
 from trtbench.tune.search import Search, estimates_were_off
+from trtbench.tune.shapes import at_shapes
 from trtbench.tune.space import BASELINE, not_searched
+from trtbench.tune.variants import variants_of
 from trtbench.tune.workers import Workers
 from trtbench.verify.images import choose_images
 
@@ -30,8 +32,9 @@ def tune(spec: TuneSpec, gpu: GpuSpec, store: Store, on_step: OnStep = silent) -
 
     Every recipe is estimated: its time from engines of a few blocks, its error from whole models with one
     quantised role each. Of the front, a few are made whole: exported, built, audited, verified, predicted,
-    and timed where their engines run. Finished work is kept, and an interrupted search takes it up again.
-    The result is kept in the store.
+    and timed where their engines run. Then one thing of the winner is changed at a time, and the front is
+    predicted at the other shapes. Finished work is kept, and an interrupted search takes it up again. The
+    result is kept in the store.
 
     Args:
         spec: the model, its shape, and what a recipe must keep.
@@ -46,7 +49,8 @@ def tune(spec: TuneSpec, gpu: GpuSpec, store: Store, on_step: OnStep = silent) -
         ArtifactError: the store cannot be read or written.
     """
     calibration_of(gpu)  # refuses a GPU without rates before anything is exported
-    cell = prepared_cells(_grid(spec, gpu, [BASELINE], _loads_engines(spec.runtime)), store, on_step)[0]
+    grid = _grid(spec, gpu, [BASELINE], _loads_engines(spec.runtime))
+    cell = prepared_cells(_with_shapes(grid, spec), store, on_step)[0]
     if cell.build is None or cell.compiler is None:
         raise ValueError("a cell without a runtime, or with one that loads engines, is built")
     inputs = choose_images(spec.inputs, None).spec
@@ -57,10 +61,12 @@ def tune(spec: TuneSpec, gpu: GpuSpec, store: Store, on_step: OnStep = silent) -
         search.make_parts()
         rows = search.confirm(search.estimates())
         found = _without_times(search, rows)
+        timed, not_timed = _timed(spec, gpu, build, rows, store, on_step)
+        tuning = _with_winner(found.model_copy(update={"rows": tuple(timed), "not_timed": not_timed}))
+        variants = variants_of(search, tuning.winner) if tuning.winner else ()
+        tuning = tuning.model_copy(update={"variants": variants, "shapes": at_shapes(search, rows)})
         with suppress(OSError):  # logs of what failed are in it
             done.scratch.rmdir()
-    timed, not_timed = _timed(spec, gpu, build, rows, store, on_step)
-    tuning = _with_winner(found.model_copy(update={"rows": tuple(timed), "not_timed": not_timed}))
     save_result(store, f"{done.name}-{gpu.name}", tuning)
     return tuning
 
@@ -72,6 +78,18 @@ def _grid(spec: TuneSpec, gpu: GpuSpec, recipes: Sequence[Recipe], runtimes: tup
         runtimes=runtimes,
         bench=spec.bench,
     )
+
+
+def _with_shapes(grid: Grid, spec: TuneSpec) -> Grid:
+    """With the other shapes, so that they are checked before anything is made."""
+    (export,) = grid.exports
+    others = (
+        export.model_copy(
+            update={"batch": batch, "model": export.model.model_copy(update={"img_size": size})}
+        )
+        for batch, size in spec.shapes
+    )
+    return grid.model_copy(update={"exports": (export, *others)})
 
 
 def _loads_engines(runtime: str | None) -> tuple[str, ...]:

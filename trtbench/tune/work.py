@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from trtbench.audit.inspect import inspect_engine
 from trtbench.build import build
@@ -16,7 +16,8 @@ from trtbench.errors import SpecError, TrtbenchError
 from trtbench.export import depth_of, export
 from trtbench.progress import silent
 from trtbench.results import BuiltEngine, Fidelity, TuneLine
-from trtbench.specs import BuildSpec, CalibrationSpec, ExportSpec, InputsSpec
+from trtbench.specs import BuildSpec, CalibrationSpec, Change, ExportSpec, InputsSpec
+from trtbench.specs.recipe import Recipe
 from trtbench.store.artifacts import OnnxArtifact, Store
 from trtbench.tune.depth import PROBE_DEPTH
 from trtbench.tune.space import BASELINE
@@ -26,13 +27,21 @@ from trtbench.verify.emulation import Reference
 Part = Literal["shallow", "error", "whole"]
 
 
+class Piece(NamedTuple):
+    """What a task makes; fields as in ``TuneLine``."""
+
+    part: Part
+    recipe: Recipe
+    change: Change = Change()
+
+
 @dataclass(frozen=True)
 class Task:
     """One piece of work.
 
     Args:
-        part: as in ``TuneLine``.
-        export: the whole model in the recipe of this piece.
+        part, change: as in ``TuneLine``.
+        export: the whole model in the recipe of this piece, changed.
         build, compiler: how engines are built.
         inputs: the images that errors are measured on.
         store: where whole candidates and the FP32 model are kept.
@@ -40,6 +49,7 @@ class Task:
     """
 
     part: Part
+    change: Change
     export: ExportSpec
     build: BuildSpec
     compiler: Compiler
@@ -59,17 +69,21 @@ def run_task(task: Task) -> TuneLine:
     except SpecError:
         raise
     except TrtbenchError as error:
-        return TuneLine(part=task.part, recipe=task.export.recipe, reason=str(error), code=error.code)
+        return _line(task).model_copy(update={"reason": str(error), "code": error.code})
 
 
 def _shallow(task: Task) -> TuneLine:
-    """Build a few blocks alone, with random weights: which kernels there are does not depend on weights."""
+    """Build a few blocks alone, with random weights: which kernels there are does not depend on weights.
+
+    Of a model that is not timm's no block can be left out: it is built whole.
+    """
     model = task.export.model
-    depth = depth_of(model)
-    blocks = min(depth, PROBE_DEPTH)
-    overrides = tuple(sorted({**dict(model.overrides), "depth": blocks}.items()))
-    shallow = model.model_copy(update={"overrides": overrides, "pretrained": False, "checkpoint": None})
-    spec = task.export.model_copy(update={"model": shallow, "calibration": CalibrationSpec(samples=1)})
+    depth = blocks = depth_of(model)
+    if model.source is None:
+        blocks = min(depth, PROBE_DEPTH)
+        overrides = tuple(sorted({**dict(model.overrides), "depth": blocks}.items()))
+        model = model.model_copy(update={"overrides": overrides, "pretrained": False, "checkpoint": None})
+    spec = task.export.model_copy(update={"model": model, "calibration": CalibrationSpec(samples=1)})
     with _scratch(task) as store:
         onnx, _ = export(spec, store)
         return _line(task, engine=_built(onnx, task, store, depth, blocks))
@@ -95,11 +109,13 @@ _PARTS: dict[str, Callable[[Task], TuneLine]] = {"shallow": _shallow, "error": _
 
 
 def _line(task: Task, engine: BuiltEngine | None = None, fidelity: Fidelity | None = None) -> TuneLine:
-    return TuneLine(part=task.part, recipe=task.export.recipe, engine=engine, fidelity=fidelity)
+    recipe, change = task.export.recipe, task.change
+    return TuneLine(part=task.part, recipe=recipe, change=change, engine=engine, fidelity=fidelity)
 
 
 def _built(onnx: OnnxArtifact, task: Task, store: Store, depth: int, blocks: int) -> BuiltEngine:
-    engine, _ = build(onnx, task.build, store, compiler=task.compiler)
+    spec = task.build.model_copy(update={"sparsity": task.build.sparsity or task.export.recipe.sparse})
+    engine, _ = build(onnx, spec, store, compiler=task.compiler)
     return BuiltEngine(
         depth=depth,
         blocks=blocks,
@@ -110,7 +126,8 @@ def _built(onnx: OnnxArtifact, task: Task, store: Store, depth: int, blocks: int
 
 
 def _reference_of(task: Task) -> Reference:
-    return _reference(task.export.model_copy(update={"recipe": BASELINE}), task.store, task.inputs)
+    export = task.export.model_copy(update={"recipe": BASELINE, "passes": None})
+    return _reference(export, task.store, task.inputs)
 
 
 @cache

@@ -94,11 +94,15 @@ def choose_passes(recipe: Recipe, names: Sequence[str] | None) -> tuple[str, ...
     unknown = [name for name in names if name not in _NAMES]
     if unknown:
         raise SpecError(f"--passes: no pass {unknown[0]!r}: choose of {', '.join(_NAMES)}, or none")
-    taken = [
-        candidate.name for candidate in (*MODEL_PASSES, *GRAPH_PASSES) if _takes(recipe, candidate, None)
-    ]
-    chosen = tuple(name for name in taken if name in names)
-    return None if list(chosen) == taken else chosen
+    taken = passes_of(recipe, None)
+    chosen = passes_of(recipe, names)
+    return None if chosen == taken else chosen
+
+
+def passes_of(recipe: Recipe, names: Sequence[str] | None) -> tuple[str, ...]:
+    """Those of ``names``, or of all passes, that ``recipe`` takes, in the order they run."""
+    candidates = (*MODEL_PASSES, *GRAPH_PASSES)
+    return tuple(candidate.name for candidate in candidates if _takes(recipe, candidate, names))
 
 
 def model_passes(recipe: Recipe, names: Sequence[str] | None) -> tuple[Pass, ...]:

@@ -9,6 +9,7 @@ from rich.text import Text
 from trtbench.report.text.fidelity import fidelity_basis, format_sqnr, sqnr_scale
 from trtbench.report.text.gpus import ERRORS, kernel_times
 from trtbench.report.text.tables import table_of
+from trtbench.report.text.tuned import render_shapes, render_variants
 from trtbench.results import TunedRow, Tuning
 from trtbench.specs.recipe import Precision, Recipe
 from trtbench.units import format_bytes
@@ -37,6 +38,9 @@ def render_tuning(tuning: Tuning, following: str | None, console: Console) -> No
     console.print(Text(f"\n{_verdict(tuning)}"), soft_wrap=True)
     if following is not None:
         console.print(Text(f"next: {following}"), soft_wrap=True)
+    render_variants(tuning, console)
+    render_shapes(tuning, console)
+    console.print()
     for line in _notes(tuning):
         console.print(Text(line, style="dim"), soft_wrap=True)
 
