@@ -6,6 +6,8 @@ in one line: the command line prints it as it is. A script branches on the code,
 
 from enum import Enum
 
+from trtbench.units import shortened, visible
+
 
 class Code(str, Enum):
     """What went wrong, or what a finding is about. ``docs/findings.md`` explains each."""
@@ -147,14 +149,15 @@ class TrtbenchError(Exception):
     """Base of all errors below; the command line prints its text and exits 1.
 
     Args:
-        text: what went wrong and what to do, in one line.
+        text: what went wrong and what to do; it becomes one line of at most 500 characters, in which what
+            a terminal would obey stands as escapes.
         code: what went wrong, if more is known than the type of the error says.
     """
 
     code: Code
 
     def __init__(self, text: str, *, code: Code | None = None) -> None:
-        super().__init__(text)
+        super().__init__(shortened(visible(text.replace("\n", " "))))
         if code is not None:
             self.code = code
 

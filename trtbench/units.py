@@ -1,6 +1,7 @@
 """Numbers for people, with three significant digits. Stored values keep base units: bytes, FLOPs, seconds."""
 
 import math
+from unicodedata import category
 
 _SI_PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 
@@ -69,9 +70,39 @@ def _three_digits(value: float) -> str:
 
 
 _LINE_LENGTH = 500
+_OBEYED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of what a terminal or a reader obeys: controls, C1, bidirectional marks, line ends."""
+_KEPT = "\n\t"
+
+
+def visible(text: str) -> str:
+    r"""Text of others with control, C1 and bidirectional characters as escapes: ``\x1b``, ``\u202e``."""
+    if text.isprintable():
+        return text
+    return "".join(_escaped(character) if _is_obeyed(character) else character for character in text)
+
+
+def visible_json(text: str) -> str:
+    """JSON of the same value in which no such character stands as it is."""
+    if text.isprintable():
+        return text
+    return "".join(f"\\u{ord(each):04x}" if _is_obeyed(each) else each for each in text)
 
 
 def one_line(text: object) -> str:
-    """What a library said, in one line and not too long."""
-    line = " ".join(str(text).split())
-    return line if len(line) <= _LINE_LENGTH else f"{line[: _LINE_LENGTH - 3]}..."
+    """What a library said, in one line and not too long: a long text without its middle."""
+    return shortened(" ".join(visible(str(text)).split()))
+
+
+def shortened(line: str) -> str:
+    """A line of at most 500 characters: a longer one without its middle."""
+    half = (_LINE_LENGTH - 3) // 2
+    return line if len(line) <= _LINE_LENGTH else f"{line[:half]}...{line[-half:]}"
+
+
+def _is_obeyed(character: str) -> bool:
+    return category(character) in _OBEYED and character not in _KEPT
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", errors="surrogatepass").decode("ascii")

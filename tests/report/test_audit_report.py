@@ -6,6 +6,7 @@ from rich.console import Console
 
 from trtbench.audit import audit_engine, audit_onnx
 from trtbench.report.text.audit import render_audit
+from trtbench.report.text.console import VisibleConsole
 from trtbench.results import Audit, CompiledEngine, Tactic, TacticChoice
 from trtbench.specs.recipe import parse_recipe
 
@@ -20,7 +21,7 @@ def audit_stock() -> Audit:
 
 
 def render(audit: Audit, width: int, verbose: bool = False) -> str:
-    console = Console(file=StringIO(), width=width, highlight=False)
+    console = VisibleConsole(file=StringIO(), width=width)
     render_audit(audit, console, verbose)
     assert isinstance(console.file, StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"

@@ -10,9 +10,9 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from trtbench.report.text.compiled_table import format_shares
+from trtbench.report.text.console import VisibleConsole
 from trtbench.report.text.stored import render_stored
 from trtbench.results.comparison import with_keys
 from trtbench.store.results import load_result
@@ -26,7 +26,7 @@ def load(name):
 
 
 def render(comparison, width=110, results="results"):
-    console = Console(file=StringIO(), width=width, highlight=False)
+    console = VisibleConsole(file=StringIO(), width=width)
     render_stored(comparison, comparison.raw_files(Path(results)), console)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 

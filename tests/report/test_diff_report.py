@@ -7,8 +7,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
+from trtbench.report.text.console import VisibleConsole
 from trtbench.report.text.diff import explanations, headline, render_diff, where
 from trtbench.results.diff import EngineDiff
 from trtbench.store.results import load_result
@@ -22,7 +22,7 @@ def diff():
 
 
 def render(diff, width):
-    console = Console(file=StringIO(), width=width, highlight=False)
+    console = VisibleConsole(file=StringIO(), width=width)
     render_diff(diff, console)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 

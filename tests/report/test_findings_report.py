@@ -2,8 +2,7 @@
 
 from io import StringIO
 
-from rich.console import Console
-
+from trtbench.report.text.console import VisibleConsole
 from trtbench.report.text.findings import format_layers, render_findings
 from trtbench.results import Finding
 
@@ -13,7 +12,7 @@ def finding(code, severity="warning", hint="measure longer", message="times vary
 
 
 def lines(*findings):
-    console = Console(file=StringIO(), width=100, highlight=False)
+    console = VisibleConsole(file=StringIO(), width=100)
     render_findings(findings, console)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 

@@ -4,13 +4,13 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from trtbench.cli.groups import Given
 from trtbench.cli.options import ModelOptions
 from trtbench.cli.parse_model import DEFAULT_PRECISIONS, checked_exports, lint_subject
 from trtbench.errors import Code
 from trtbench.lint import lint
+from trtbench.report.text.console import VisibleConsole
 from trtbench.report.text.lint import render_lint
 from trtbench.results import Finding, LintReport, LintSection
 
@@ -28,7 +28,7 @@ def report() -> LintReport:
 
 
 def render(report: LintReport, width: int) -> str:
-    console = Console(file=StringIO(), width=width, highlight=False)
+    console = VisibleConsole(file=StringIO(), width=width)
     render_lint(report, console)
     assert isinstance(console.file, StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"

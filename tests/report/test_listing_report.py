@@ -5,11 +5,11 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from support.spec_examples import EXPORT, FAILED_LOG, STORED_ENGINE, STORED_MODEL, UNREADABLE
 
 from trtbench.errors import Code
 from trtbench.report.text.artifacts import render_made
+from trtbench.report.text.console import VisibleConsole
 from trtbench.report.text.listing import render_listing, render_removal
 from trtbench.results import MadeArtifact, MadeArtifacts, Removal, RemovedItem, StoreListing
 from trtbench.specs import BuilderOptions, BuildSpec, ModelSpec
@@ -52,7 +52,7 @@ MADE = MadeArtifacts(
 
 
 def text_of(show, result, width, **options):
-    console = Console(file=StringIO(), width=width, highlight=False)
+    console = VisibleConsole(file=StringIO(), width=width)
     show(result, console, **options)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 

@@ -5,10 +5,10 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from support.timed import GPU, MACHINE, compared, comparison, observe
 
 from trtbench.errors import MeasureError
+from trtbench.report.text.console import VisibleConsole
 from trtbench.report.text.measurement import evidence
 from trtbench.report.text.stored import render_stored
 from trtbench.results import AaReport
@@ -52,7 +52,7 @@ def result(name):
 
 
 def render(stored, width):
-    console = Console(file=StringIO(), width=width, highlight=False)
+    console = VisibleConsole(file=StringIO(), width=width)
     render_stored(stored, stored.raw_files(Path("v", "results")), console)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 

@@ -8,9 +8,9 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from trtbench.report.text.comparison import render_comparison
+from trtbench.report.text.console import VisibleConsole
 from trtbench.report.text.explanation import render_explanation
 from trtbench.report.text.gpus import render_gpus
 from trtbench.report.text.predictions import render_predictions
@@ -33,7 +33,7 @@ RECOMMENDED = ("recommended: ", "uncertain: ", "next: ")
 
 def render(name, width, change=lambda result: result):
     kind, file, show = SHOWN[name]
-    console = Console(file=StringIO(), width=width, highlight=False)
+    console = VisibleConsole(file=StringIO(), width=width)
     show(change(kind.model_validate_json((GOLDEN / f"{file}.json").read_bytes())), console)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 

@@ -5,10 +5,10 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from rich.console import Console
 
 from trtbench.progress import Step
 from trtbench.report.text import progress
+from trtbench.report.text.console import VisibleConsole
 
 
 class Clock:
@@ -30,8 +30,8 @@ def shown(
 ) -> list[str]:
     """The last ``lines`` on a terminal after ``steps``, each of which takes a second."""
     stream, clock = io.StringIO(), Clock()
-    console = Console(file=stream, force_terminal=True, width=width, no_color=True, get_time=clock)
-    monkeypatch.setattr(progress, "Console", lambda **_: console)
+    console = VisibleConsole(file=stream, force_terminal=True, width=width, no_color=True, get_time=clock)
+    monkeypatch.setattr(progress, "VisibleConsole", lambda **_: console)
     with progress.progress_display(subjects) as on_step:
         for step in steps:
             on_step(step)

@@ -4,8 +4,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
+from trtbench.report.text.console import VisibleConsole
 from trtbench.report.text.roofline import render_roofline
 from trtbench.results import Roofline
 
@@ -14,7 +14,7 @@ RESULT = Roofline.model_validate_json((GOLDEN / "roofline.json").read_bytes())
 
 
 def render(width, result=RESULT):
-    console = Console(file=StringIO(), width=width, highlight=False)
+    console = VisibleConsole(file=StringIO(), width=width)
     render_roofline(result, console)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 

@@ -3,13 +3,13 @@
 from io import StringIO
 
 import pytest
-from rich.console import Console
 
+from trtbench.report.text.console import VisibleConsole
 from trtbench.report.text.tables import table_of
 
 
 def lines(width: int, **options: object) -> list[str]:
-    console = Console(file=StringIO(), width=width, highlight=False)
+    console = VisibleConsole(file=StringIO(), width=width)
     table = table_of(console, "arm", "nvfp4+fp8attn", text=("arm",), **options)  # type: ignore[arg-type]
     table.add_row("a long name", "1.5")
     console.print(table)

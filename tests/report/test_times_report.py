@@ -8,12 +8,13 @@ from rich.console import Console
 from support.timed import comparison, curve, observe, row_of
 
 from trtbench.report.text.comparison import render_comparison
+from trtbench.report.text.console import VisibleConsole
 from trtbench.results import Comparison
 from trtbench.results.comparison import with_keys
 
 
 def render(comparison, width=80):
-    console = Console(file=StringIO(), width=width, highlight=False)
+    console = VisibleConsole(file=StringIO(), width=width)
     render_comparison(comparison, [], console)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 

@@ -4,12 +4,12 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from support.golden_audits import AUDITS
 from support.traces import eager, graphed, write_nsys, write_profile
 
 from trtbench.predict.engine import predict_engine
 from trtbench.predict.gpus import find_gpu
+from trtbench.report.text.console import VisibleConsole
 from trtbench.report.text.trace import render_trace
 from trtbench.report.written.trace import written_report
 from trtbench.results import TraceReport
@@ -49,7 +49,7 @@ def reconciled() -> TraceReport:
 
 
 def render(report: TraceReport, width: int) -> str:
-    console = Console(file=StringIO(), width=width, highlight=False)
+    console = VisibleConsole(file=StringIO(), width=width)
     render_trace(report, console)
     assert isinstance(console.file, StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"

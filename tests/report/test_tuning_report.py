@@ -4,8 +4,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
+from trtbench.report.text.console import VisibleConsole
 from trtbench.report.text.tuning import render_tuning
 from trtbench.results import Tuning
 
@@ -15,7 +15,7 @@ NEXT = "trtbench compare fp16 fp8 --target sm120"
 
 
 def render(width=80, following=NEXT, **changes):
-    console = Console(file=StringIO(), width=width, highlight=False)
+    console = VisibleConsole(file=StringIO(), width=width)
     render_tuning(TUNING.model_copy(update=changes), following, console)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 

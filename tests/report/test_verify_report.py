@@ -1,8 +1,7 @@
 import io
 
-from rich.console import Console
-
 from trtbench.errors import Code
+from trtbench.report.text.console import VisibleConsole
 from trtbench.report.text.verify import render_verification
 from trtbench.results import (
     BlockFidelity,
@@ -43,7 +42,7 @@ def row(recipe: str, sqnr_db: float | None, blocks: list[float | None], **change
 
 def rendered(*rows: VerificationRow, directory: str | None = None) -> list[str]:
     verification = Verification(model="vit_x", inputs=InputsSpec(samples=8, directory=directory), rows=rows)
-    console = Console(file=io.StringIO(), width=110, highlight=False, color_system=None)
+    console = VisibleConsole(file=io.StringIO(), width=110, color_system=None)
     render_verification(verification, console)
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
@@ -96,9 +95,7 @@ def test_the_block_where_noise_enters_is_marked() -> None:
     verification = Verification(
         model="m", inputs=InputsSpec(), rows=(row("nvfp4", 5.0, [20, 17, 10, 9.9]), row("fp16", None, [None]))
     )
-    console = Console(
-        file=io.StringIO(), width=110, highlight=False, force_terminal=True, color_system="standard"
-    )
+    console = VisibleConsole(file=io.StringIO(), width=110, force_terminal=True, color_system="standard")
     render_verification(verification, console)
     assert isinstance(console.file, io.StringIO)
     assert [line for line in console.file.getvalue().splitlines() if "\x1b[33m" in line] == [

@@ -17,6 +17,7 @@ from trtbench.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, say
 from trtbench.cli.streams import STDOUT, lead_nowhere, open_closed_streams
 from trtbench.errors import SpecError, TrtbenchError
 from trtbench.host.signals import Stopped, signal_name, stopped_by_signals
+from trtbench.units import one_line
 
 _PANELS = {
     "Compare and measure": {
@@ -165,4 +166,4 @@ def _usage(error: typer.TyperException) -> str:
     context: typer.Context | None = getattr(error, "ctx", None)
     command = context.command_path if context else "trtbench"
     text = error.format_message().replace("Value error, ", "").rstrip(".")
-    return f"trtbench: error: {text}; see {command} --help"
+    return f"trtbench: error: {one_line(text)}; see {command} --help"

@@ -9,6 +9,7 @@ import typer
 
 from trtbench.cli.streams import STDERR, STDOUT, lead_nowhere
 from trtbench.errors import OutputError
+from trtbench.units import visible, visible_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +32,7 @@ def exit_if(failed: bool) -> None:
 def say(text: str) -> None:
     """Write a line to stderr; where stderr cannot be written, the exit code has to do."""
     try:
-        typer.echo(text, err=True)
+        typer.echo(visible(text), err=True)
     except OSError:
         lead_nowhere(STDERR)
 
@@ -43,7 +44,7 @@ def write_page(path: Path, text: str) -> None:
         OutputError: the file cannot be written.
     """
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(visible(text), encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
@@ -116,7 +117,7 @@ def print_stored(
 
 def _print(result: R, json: bool, render: "Callable[[R, Console], None]") -> None:
     if json:
-        typer.echo(result.model_dump_json(indent=2))
+        typer.echo(visible_json(result.model_dump_json(indent=2)))
         return
     from trtbench.report.text.console import stdout_console
 

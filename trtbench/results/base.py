@@ -15,6 +15,7 @@ from pydantic import Field
 from trtbench.errors import ArtifactError, Code
 from trtbench.results.rows import Row, aligned, csv_text, flat, html_table, markdown_table
 from trtbench.specs import Spec
+from trtbench.units import visible
 
 SCHEMA_VERSION = 1
 
@@ -50,7 +51,7 @@ class Result(Spec):
 
     def to_markdown(self) -> str:
         """A caption with the evidence, the columns that a notebook shows, and the remarks."""
-        remarks = "".join(f"\n{remark}\n" for remark in self.remarks)
+        remarks = "".join(f"\n{visible(remark)}\n" for remark in self.remarks)
         return f"{self._caption}\n\n{markdown_table(self.to_rows(), self.SHOWN)}{remarks}"
 
     def to_csv(self) -> str:

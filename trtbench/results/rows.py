@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from fnmatch import fnmatchcase
@@ -9,12 +10,14 @@ from html import escape
 
 from trtbench.specs import Spec
 from trtbench.specs.recipe import Recipe
+from trtbench.units import visible
 
 Value = str | int | float | bool | None
 Row = dict[str, Value]
 """Columns by name. Names end in units, and begin with the kind of evidence where one row has several."""
 
 _MOST_ROWS = 40
+_FORMULA = re.compile(r"[=+\-@\t].*[(|!]", re.DOTALL)
 
 
 def flat(spec: Spec, *fields: str, prefix: str = "") -> Row:
@@ -90,8 +93,19 @@ def csv_text(rows: Sequence[Row]) -> str:
     written = io.StringIO(newline="")
     writer = csv.DictWriter(written, rows[0] if rows else (), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _csv(value) for name, value in row.items()} for row in rows)
     return written.getvalue()
+
+
+def _csv(value: Value) -> Value:
+    """A cell that no spreadsheet runs: text like a formula with a call or a command gets an apostrophe.
+
+    Versions such as ``==10.8`` stay as they are, for programs that read the file.
+    """
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _shown_columns(rows: Sequence[Row], shown: Sequence[str]) -> list[str]:
@@ -114,4 +128,4 @@ def _line(tag: str, cells: Iterable[Value]) -> str:
 def _text(cell: Value) -> str:
     if cell is None:
         return ""
-    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+    return f"{cell:.4g}" if isinstance(cell, float) else visible(str(cell))

@@ -11,7 +11,7 @@ from trtbench.units import format_bytes
 def render_onnx(onnx: OnnxArtifact, console: Console) -> None:
     """Print where an exported model lies and what is worth knowing of it."""
     manifest = onnx.manifest
-    console.print(f"{onnx.payload}", soft_wrap=True, markup=False)
+    console.print(f"{onnx.payload}", soft_wrap=True)
     record = manifest.files[0]
     console.print(f"  {format_bytes(record.size_bytes)}, {manifest.nodes} nodes, opset {manifest.opset}")
     console.print(f"  inputs {_tensors(manifest.inputs)}; outputs {_tensors(manifest.outputs)}")
@@ -20,7 +20,6 @@ def render_onnx(onnx: OnnxArtifact, console: Console) -> None:
         console.print(
             f"  calibrated with {manifest.calibration.samples} samples of {source}",
             soft_wrap=True,
-            markup=False,
         )
     if manifest.sparsity is not None:
         s = manifest.sparsity
@@ -29,14 +28,14 @@ def render_onnx(onnx: OnnxArtifact, console: Console) -> None:
             f"{s.compliant_groups} of {s.groups} groups of 4 comply"
         )
     for note in manifest.notes:
-        console.print(f"  note: {note}", soft_wrap=True, markup=False)
+        console.print(f"  note: {note}", soft_wrap=True)
     render_findings([("", finding) for finding in manifest.findings], console)
 
 
 def render_engine(engine: EngineArtifact, console: Console) -> None:
     """Print where an engine is, what built it, and what it needs."""
     manifest = engine.manifest
-    console.print(f"{engine.payload}", soft_wrap=True, markup=False)
+    console.print(f"{engine.payload}", soft_wrap=True)
     console.print(
         f"  {format_bytes(manifest.files[0].size_bytes)} for {', '.join(manifest.spec.targets)}, built by "
         f"{manifest.backend} {manifest.backend_version} in {manifest.build_s:.1f} s"
@@ -54,9 +53,7 @@ def render_made(made: MadeArtifacts, console: Console) -> None:
     words = {"made": {"export": "exported", "build": "built"}[made.stage], "present": "skipped"}
     for row in made.rows:
         what = {"made": row.path, "present": f"already there: {row.path}", "failed": row.reason}[row.status]
-        console.print(
-            f"{words.get(row.status, row.status):<8}  {row.subject}: {what}", soft_wrap=True, markup=False
-        )
+        console.print(f"{words.get(row.status, row.status):<8}  {row.subject}: {what}", soft_wrap=True)
     counts = [
         (word, sum(row.status == status for row in made.rows))
         for status, word in (*words.items(), ("failed", "failed"))

@@ -3,8 +3,8 @@
 from collections import Counter
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from trtbench.audit.precision import QUANTIZED
 from trtbench.report.text.compiled_table import format_shares
@@ -31,14 +31,14 @@ def render_audit(audit: Audit, console: Console, verbose: bool) -> None:
     render_findings([("", finding) for finding in audit.findings], console)
 
 
-def _headline(audit: Audit) -> str:
-    recipe = f"[bold]{audit.recipe}[/bold]" if audit.recipe else "[bold]no recipe known[/bold]"
+def _headline(audit: Audit) -> Text:
+    recipe = (str(audit.recipe or "no recipe known"), "bold")
     if audit.backend is None:
-        return f"{recipe}: the ONNX graph alone; it has not been compiled"
+        return Text.assemble(recipe, ": the ONNX graph alone; it has not been compiled")
     timed = (
         "only the builder timed anything, its tactics" if audit.tactics else "nothing here was timed on a GPU"
     )
-    return f"{recipe} compiled by {audit.backend}; {timed}"
+    return Text.assemble(recipe, f" compiled by {audit.backend}; {timed}")
 
 
 def _role_table(audit: Audit, console: Console) -> Table:
@@ -52,17 +52,17 @@ def _role_table(audit: Audit, console: Console) -> Table:
     return table
 
 
-def _compiled_cell(role: RoleCoverage) -> str:
+def _compiled_cell(role: RoleCoverage) -> Text:
     """What compiled, in colour where it is not what was asked, or without a recipe what the graph holds.
 
     More than was asked for is fine, such as attention in FP8 where a recipe asks for 16 bits.
     """
     if not role.compiled:
-        return "-"
+        return Text("-")
     ran = format_shares(role.compiled)
     expected = {role.asked} if role.asked else set(role.onnx)
     exceeded = role.compiled.keys() <= QUANTIZED and not expected & QUANTIZED
-    return ran if exceeded or role.compiled.keys() == expected else f"[yellow]{ran}[/yellow]"
+    return Text(ran, "" if exceeded or role.compiled.keys() == expected else "yellow")
 
 
 def _totals(audit: Audit) -> str:
@@ -94,7 +94,7 @@ def _layer_table(audit: Audit, console: Console, verbose: bool) -> Table:
         table.add_row(
             first,
             *_layer_cells(layer),
-            *([escape(layer.name)] if width_of_names >= _MIN_WIDTH_OF_NAMES else []),
+            *([layer.name] if width_of_names >= _MIN_WIDTH_OF_NAMES else []),
         )
     return table
 

@@ -2,9 +2,14 @@
 
 import io
 import os
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from trtbench.units import visible
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -12,11 +17,27 @@ if TYPE_CHECKING:
 WIDTH_WITHOUT_TERMINAL = 110
 
 
+class VisibleConsole(Console):
+    """Shows all text as it is: no markup in it acts, and what a terminal would obey stands as escapes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A text as rich lays it out, which would drop some controls without a trace."""
+        return super().render_str(visible(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """The pieces of text that a renderable becomes, made visible; rich's own controls stay."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
 def stdout_console() -> Console:
     """A console for results; as wide as the terminal, or a fixed width in a pipe."""
-    console = Console(highlight=False)
+    console = VisibleConsole()
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        return Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+        return VisibleConsole(width=WIDTH_WITHOUT_TERMINAL)
     return console
 
 

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -17,7 +16,7 @@ from trtbench.units import format_bytes
 def render_diff(diff: EngineDiff, console: Console) -> None:
     """Print ``diff``: the engines, kernels and bytes by role, and every change, the largest first."""
     for name, engine in (("before", diff.before), ("after ", diff.after)):
-        console.print(f"[bold]{name}[/bold] {escape(_engine(engine))}", soft_wrap=True)
+        console.print(Text.assemble((name, "bold"), f" {_engine(engine)}"), soft_wrap=True)
     console.print("compiled layers; nothing here was timed", end="\n\n")
     console.print(_role_table(diff, console), end="\n\n")
     _render_changes(diff, console)

@@ -1,7 +1,7 @@
 """Findings of the design rules as text for people."""
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from trtbench.report.text.findings import render_findings
 from trtbench.results import Finding, LintReport
@@ -11,8 +11,9 @@ _NOUNS = {"error": "error", "warning": "warning", "info": "remark"}
 
 def render_lint(report: LintReport, console: Console) -> None:
     """Print ``report``: what was judged, each finding once with the recipes it is about, and the totals."""
-    name, targets = escape(report.subject), ", ".join(report.targets)
-    console.print(f"[bold]{name}[/bold] for {targets}: {_facts(report)}", soft_wrap=True)
+    targets = ", ".join(report.targets)
+    line = Text.assemble((report.subject, "bold"), f" for {targets}: {_facts(report)}")
+    console.print(line, soft_wrap=True)
     recipes = [str(section.recipe) for section in report.sections if section.recipe is not None]
     judged = f"judged as {', '.join(recipes)}; " if recipes else ""
     console.print(f"{judged}nothing was built", end="\n\n")

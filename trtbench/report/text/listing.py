@@ -31,16 +31,14 @@ def render_listing(listing: StoreListing, console: Console, now: datetime | None
     for each in listing.unreadable:
         console.print(Text(f"unreadable: {each.reason}", style="red"), soft_wrap=True)
     if not (models or engines or failed or listing.unreadable):
-        console.print(f"{listing.root}: empty", soft_wrap=True, markup=False)
+        console.print(f"{listing.root}: empty", soft_wrap=True)
 
 
 def render_removal(removal: Removal, console: Console) -> None:
     """Print what was removed and why, and how much space that frees."""
     for item in removal.items:
         kept = "in use, kept: " if item.status == "in use" else ""
-        console.print(
-            f"{kept}{item.path}: {item.what}, {format_bytes(item.size_bytes)}", soft_wrap=True, markup=False
-        )
+        console.print(f"{kept}{item.path}: {item.what}, {format_bytes(item.size_bytes)}", soft_wrap=True)
     count = sum(item.status == "removed" for item in removal.items)
     verb = "would remove" if removal.dry_run else "removed"
     console.print(f"{verb} {format_count(count, 'item')}, {format_bytes(removal.removed_bytes)}")

@@ -10,9 +10,9 @@ from trtbench.units import format_bytes
 
 def render_pack(pack: Pack, path: Path, console: Console) -> None:
     """Print where the file lies, what is in it, and what loads it."""
-    console.print(f"{path}: {format_bytes(path.stat().st_size)}", soft_wrap=True, markup=False)
+    console.print(f"{path}: {format_bytes(path.stat().st_size)}", soft_wrap=True)
     for record in (pack.onnx, pack.engine, *pack.files):
-        console.print(f"  {record.name}: {format_bytes(record.size_bytes)}", soft_wrap=True, markup=False)
+        console.print(f"  {record.name}: {format_bytes(record.size_bytes)}", soft_wrap=True)
     targets = ", ".join(pack.targets)
     console.print(f"  the engine runs on {targets}, in {pack.backend} {pack.backend_version}", soft_wrap=True)
     if pack.preprocessing is None:

@@ -13,8 +13,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from trtbench.progress import OnStep, Step
-from trtbench.report.text.console import open_stderr
-from trtbench.units import format_seconds
+from trtbench.report.text.console import VisibleConsole, open_stderr
+from trtbench.units import format_seconds, visible
 
 _BAR_WIDTH, _CLOCK_WIDTH = 8, 7
 _REPEAT_S = 2.0
@@ -29,7 +29,7 @@ def progress_display(subjects: Sequence[str]) -> Iterator[OnStep]:
     """
     unnamed = subjects[0] if len(subjects) == 1 else ""
     with open_stderr() as stream:
-        console = Console(file=stream, highlight=False)
+        console = VisibleConsole(file=stream)
         lines = _live(console, subjects) if console.is_terminal else nullcontext(_plain(stream))
         with lines as show:
             yield lambda step: show(step if step.subject else replace(step, subject=unnamed))
@@ -44,7 +44,7 @@ def _plain(stream: TextIO) -> OnStep:
         now_s = time.monotonic()
         if before is None or _is_new(step, before) or now_s - shown_s >= _REPEAT_S:
             last[step.subject] = (step, now_s)
-            print(_line(step), file=stream, flush=True)
+            print(visible(_line(step)), file=stream, flush=True)
 
     return show
 

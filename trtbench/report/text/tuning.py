@@ -67,11 +67,11 @@ def _table(tuning: Tuning, console: Console) -> Table:
     return table
 
 
-def _cells(row: TunedRow, has_accuracy: bool, is_timed: bool, is_asked: bool) -> list[str]:
+def _cells(row: TunedRow, has_accuracy: bool, is_timed: bool, is_asked: bool) -> list[str | Text]:
     if row.prediction is None:
-        return ["[red]failed[/red]"]
+        return [Text("failed", "red")]
     low, high = row.prediction.interval_ms
-    cells = [
+    cells: list[str | Text] = [
         f"{row.prediction.gpu_compute_ms:.3g}",
         f"{low:.3g} to {high:.3g}",
         format_sqnr(row.fidelity.sqnr_db) if row.fidelity else "-",

@@ -26,23 +26,24 @@ def render_verification(verification: Verification, console: Console) -> None:
         console.print(_block_table(compared, console))
     for row in verification.rows:
         if row.status == "failed":
-            console.print(f"[red]{row.recipe} failed[/red]: ", end="")
-            console.print(row.reason, markup=False, soft_wrap=True)
+            failed = Text.assemble((f"{row.recipe} failed", "red"), f": {row.reason}")
+            console.print(failed, soft_wrap=True)
     for note in dict.fromkeys(
         note for row in verification.rows if row.fidelity for note in row.fidelity.notes
     ):
-        console.print(f"note: {note}", markup=False, soft_wrap=True)
+        console.print(f"note: {note}", soft_wrap=True)
     render_findings(
         [(str(row.recipe), found) for row in verification.rows for found in row.findings], console
     )
 
 
-def _headline(verification: Verification) -> str:
+def _headline(verification: Verification) -> Text:
     runtimes = sorted({row.fidelity.runtime for row in verification.rows if row.fidelity})
-    return (
-        f"[bold]{verification.model}[/bold]: exported models against FP32"
+    return Text.assemble(
+        (verification.model, "bold"),
+        ": exported models against FP32"
         + (f", computed on a CPU by {', '.join(runtimes)}" if runtimes else "")
-        + "; no GPU kernel ran"
+        + "; no GPU kernel ran",
     )
 
 
@@ -61,7 +62,7 @@ def _recipe_table(verification: Verification, console: Console) -> Table:
     wraps = ("recipe", *headers)
     table = table_of(console, "recipe", *headers, *accuracies, text=("recipe",), wraps=wraps, gap=2)
     for row in verification.rows:
-        cells = _cells(row.fidelity, is_labelled) if row.fidelity else ("[red]failed[/red]",)
+        cells = _cells(row.fidelity, is_labelled) if row.fidelity else (Text("failed", "red"),)
         table.add_row(str(row.recipe), *cells)
     if is_labelled:
         reference = fidelities[0].reference
@@ -70,7 +71,7 @@ def _recipe_table(verification: Verification, console: Console) -> Table:
     return table
 
 
-def _cells(fidelity: Fidelity, is_labelled: bool) -> tuple[str, ...]:
+def _cells(fidelity: Fidelity, is_labelled: bool) -> tuple[str | Text, ...]:
     cells = (
         f"{fidelity.cosine:.5f}",
         format_sqnr(fidelity.sqnr_db),
@@ -90,12 +91,12 @@ def _block_table(rows: list[VerificationRow], console: Console) -> Table:
     return table
 
 
-def _block_column(fidelity: Fidelity) -> dict[int, str]:
+def _block_column(fidelity: Fidelity) -> dict[int, Text]:
     """SQNR by block; marked is the block behind which noise has risen most against the signal."""
-    cells = {each.block: format_sqnr(each.sqnr_db) for each in fidelity.per_block}
+    cells = {each.block: Text(format_sqnr(each.sqnr_db)) for each in fidelity.per_block}
     noise = [0.0 if each.sqnr_db is None else 10 ** (-each.sqnr_db / 10) for each in fidelity.per_block]
     rises = [after - before for before, after in zip([0.0, *noise], noise, strict=False)]
     if max(rises) > 0:
         worst = fidelity.per_block[rises.index(max(rises))].block
-        cells[worst] = f"[yellow]{cells[worst]}[/yellow]"
+        cells[worst].stylize("yellow")
     return cells
