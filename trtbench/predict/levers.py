@@ -161,7 +161,7 @@ def _whole_scale_rows(engine: PricedEngine, audit: Audit) -> Iterator[Gain]:
         f"rows a multiple of {_SCALE_ROWS} instead of {rows}",
         float(engine.ms[pads].sum()),
         f"kernels that pad the scales of activations ({len(pads)}) take no time; a batch that is "
-        f"{_SCALE_ROWS // math.gcd(_SCALE_ROWS, rows)} times as large, or padded tokens, would do",
+        f"{_SCALE_ROWS // math.gcd(_SCALE_ROWS, rows)} times as large would do",
         at_most=True,
     )
 
