@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from trtbench.audit import audit_engine, audit_onnx
 from trtbench.audit.graph import Shapes
 from trtbench.audit.tactics import tactic_findings
 from trtbench.build.readers.tactics import read_sparsity, read_tactics
 from trtbench.errors import ArtifactError
 from trtbench.results import Audit, CompiledEngine, OnnxManifest
+from trtbench.specs import first_problem
 from trtbench.store.artifacts import Artifact, EngineArtifact, load_artifact
 from trtbench.store.files import file_record
 
@@ -35,8 +38,8 @@ def inspect(path: Path, shapes: Shapes | None = None) -> Audit:
 def inspect_engine(engine: EngineArtifact, shapes: Shapes | None = None) -> Audit:
     """Audit an engine against the ONNX model that it was built from; ``shapes`` as in ``inspect``."""
     onnx_path, analytic_flops = source_model(engine)
-    compiled = CompiledEngine.model_validate_json((engine.directory / "layers.json").read_bytes())
-    sparsity = read_sparsity(engine.directory / "build.log")
+    compiled, log_path = _compiled(engine.path_of("layers.json")), engine.path_of("build.log")
+    sparsity = read_sparsity(log_path)
     audit = audit_engine(
         onnx_path,
         compiled.layers,
@@ -48,7 +51,7 @@ def inspect_engine(engine: EngineArtifact, shapes: Shapes | None = None) -> Audi
         sparse_picked=sparsity.picked,
         shapes={**_optimum(engine), **(shapes or {})},
     )
-    tactics = read_tactics(engine.directory / "build.log")
+    tactics = read_tactics(log_path)
     return audit.model_copy(
         update={
             "targets": engine.manifest.spec.targets,
@@ -56,6 +59,13 @@ def inspect_engine(engine: EngineArtifact, shapes: Shapes | None = None) -> Audi
             "tactics": tactics.choices,
         }
     )
+
+
+def _compiled(path: Path) -> CompiledEngine:
+    try:
+        return CompiledEngine.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ArtifactError(f"{path}: {first_problem(error)}") from error
 
 
 def _optimum(engine: EngineArtifact) -> Shapes:

@@ -5,6 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from trtbench.errors import SpecError
+from trtbench.host.untrusted_files import TEXT_BYTES, read_untrusted
 from trtbench.store.files import file_record, reading
 
 _INDEX = ".index.json"
@@ -65,7 +66,11 @@ def _shards(index: Path) -> tuple[Path, ...]:
     shards = _object(index).get("weight_map")
     if not isinstance(shards, dict) or not shards:
         raise SpecError(f"--checkpoint {index}: has no weight_map, so it is not an index of shards")
-    files = tuple(index.parent / str(name) for name in sorted(set(shards.values())))
+    names = sorted({str(name) for name in shards.values()})
+    elsewhere = [name for name in names if Path(name).name != name]
+    if elsewhere:
+        raise SpecError(f"--checkpoint {index}: {elsewhere[0]!r} is not beside it, as a shard must be")
+    files = tuple(index.parent / name for name in names)
     missing = [file.name for file in files if not file.is_file()]
     if missing:
         raise SpecError(f"--checkpoint {index}: {missing[0]} is missing beside it; download it, too")
@@ -75,7 +80,7 @@ def _shards(index: Path) -> tuple[Path, ...]:
 def _object(path: Path) -> dict[str, object]:
     try:
         with reading(path):
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(read_untrusted(path, TEXT_BYTES))
     except ValueError as error:
         raise SpecError(f"--checkpoint {path}: invalid JSON: {error}") from error
     return content if isinstance(content, dict) else {}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from trtbench.errors import ExportError, SpecError
 from trtbench.export.calibration import CalibrationImages, printable
 from trtbench.export.model import image_shape
+from trtbench.host.untrusted_files import check_untrusted
 from trtbench.specs import CalibrationSpec
 
 Transform = Callable[[Image.Image], Tensor]
@@ -91,6 +92,7 @@ def evaluation_transform(model: nn.Module) -> Transform:
 def read_image(path: Path, transform: Transform) -> Tensor | str:
     """Image ``(C, H, W)``, or a note that it cannot be read."""
     try:
+        check_untrusted(path)
         with Image.open(path) as image:
             _refuse_narrow(image)
             return transform(image.convert("RGB"))

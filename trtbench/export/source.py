@@ -10,6 +10,7 @@ from typing import Any
 from trtbench.errors import ExportError
 from trtbench.export.capture import captured_output
 from trtbench.export.checkpoint_files import weights_sha256
+from trtbench.host.untrusted_files import TEXT_BYTES, read_untrusted
 from trtbench.specs import ModelSpec, SourceSpec
 from trtbench.store.files import file_record, reading
 
@@ -87,7 +88,7 @@ def image_preparation(source: SourceSpec) -> tuple[dict[str, Any], tuple[str, ..
         return {}, (note,)
     try:
         with reading(stated):
-            content = json.loads(stated.read_text(encoding="utf-8"))
+            content = json.loads(read_untrusted(stated, TEXT_BYTES))
     except ValueError as error:
         raise ExportError(f"{stated}: invalid JSON: {error}") from error
     return _configuration(content), ()

@@ -7,6 +7,7 @@ Integers may be indices, and only the user knows of what: their values are given
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import ml_dtypes
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trtbench.errors import MeasureError
+from trtbench.host.untrusted_files import check_untrusted
 from trtbench.results import TensorRecord
 from trtbench.specs import InputValues
 
@@ -106,6 +108,7 @@ def _given(
 
 def _read(record: TensorRecord, path: str) -> npt.NDArray[np.generic]:
     try:
+        check_untrusted(Path(path))
         values: npt.NDArray[np.generic] = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise MeasureError(f"{path}: cannot be read as .npy ({error}): save it with numpy.save") from error

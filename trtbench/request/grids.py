@@ -10,6 +10,7 @@ from typing import cast
 from pydantic import ValidationError
 
 from trtbench.errors import SpecError
+from trtbench.host.untrusted_files import open_untrusted
 from trtbench.predict.gpus import find_gpu
 from trtbench.request.arguments import (
     AnyModel,
@@ -170,10 +171,11 @@ def parse_input(word: str) -> InputValues:
     if not name or path.suffix != ".npy":
         raise ArgumentError("input", f"{word}: expected NAME=LOW:HIGH, such as ids=0:999, or NAME=FILE.npy")
     try:
-        content = path.read_bytes()
+        with open_untrusted(path) as file:
+            digest = sha256(file.readall()).hexdigest()
     except OSError as error:
         raise ArgumentError("input", f"{word}: cannot be read ({error.strerror})") from error
-    return InputValues(input=name, path=str(path.absolute()), sha256=sha256(content).hexdigest())
+    return InputValues(input=name, path=str(path.absolute()), sha256=digest)
 
 
 def inputs_spec(

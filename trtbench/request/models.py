@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from trtbench.errors import SpecError
 from trtbench.host.installation import needing
+from trtbench.host.untrusted_files import TEXT_BYTES, read_untrusted
 from trtbench.request.arguments import AnyModel, ArgumentError, ModelArguments, checked_spec
 from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, ModelSpec, SourceSpec
 from trtbench.specs.recipe import Recipe, parse_recipe
@@ -177,7 +178,7 @@ def read_model_entry(path: Path) -> ModelSpec:
         ArgumentError: the file cannot be read, or a field is missing, unknown or wrong.
     """
     try:
-        entry = load_yaml(path.read_text(encoding="utf-8"))
+        entry = load_yaml(read_untrusted(path, TEXT_BYTES).decode())
     except OSError as error:
         raise ArgumentError("model", f"{path}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:

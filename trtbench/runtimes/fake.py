@@ -34,6 +34,7 @@ import yaml
 from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from trtbench.errors import Code, MeasureError
+from trtbench.host.untrusted_files import TEXT_BYTES, read_untrusted
 from trtbench.results import Series, Telemetry, TensorRecord
 from trtbench.runtimes import Runtime, Tensor
 from trtbench.specs import ArmSpec, Spec, first_problem
@@ -169,7 +170,7 @@ def read_script(arm: ArmSpec) -> Script:
     if arm.artifact is None:
         raise MeasureError("a fake arm needs a script: a YAML file as trtbench/runtimes/fake.py describes it")
     try:
-        return Script.model_validate(load_yaml(Path(arm.artifact).read_text(encoding="utf-8")))
+        return Script.model_validate(load_yaml(read_untrusted(Path(arm.artifact), TEXT_BYTES).decode()))
     except OSError as error:
         raise MeasureError(f"script {arm.artifact}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 from trtbench.build.targets import import_tensorrt_rtx
 from trtbench.errors import ArtifactError
+from trtbench.host.untrusted_files import RECORD_BYTES, read_untrusted
 from trtbench.runtimes.trt_engine import EngineRuntime, LoadedEngine, create_context, load_engine
 from trtbench.specs import ArmSpec
 from trtbench.store.artifacts import results_beside
@@ -60,7 +61,7 @@ class KernelCache:
     def load(self) -> str:
         """Fill the cache from the file; return a line on whether this load is cold or warm."""
         try:
-            data = self.path.read_bytes()
+            data = read_untrusted(self.path, RECORD_BYTES)
         except OSError:
             return "runtime cache: cold, the kernels are compiled as the engine is loaded"
         content = self._trusted(data)

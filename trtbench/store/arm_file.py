@@ -5,6 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from trtbench.errors import ArtifactError, MeasureError
+from trtbench.host.untrusted_files import open_untrusted
 from trtbench.results import TensorRecord
 from trtbench.specs import ArmSpec
 from trtbench.store.files import file_record
@@ -20,7 +21,8 @@ def read_artifact(arm: ArmSpec) -> tuple[Path, bytes]:
         raise MeasureError(f"{arm.label}: {arm.runtime} loads a file, and the arm names none with its sha256")
     path = Path(arm.artifact)
     try:
-        content = path.read_bytes()
+        with open_untrusted(path) as file:
+            content = file.readall()
     except OSError as error:
         raise MeasureError(f"{path}: cannot be read: {error.strerror}") from error
     _check_sha256(path, sha256(content).hexdigest(), arm.artifact_sha256)

@@ -72,6 +72,16 @@ class Artifact(Generic[M]):
         """The model or the engine itself."""
         return self.directory / self.manifest.files[0].name
 
+    def path_of(self, name: str) -> Path:
+        """One of its files.
+
+        Raises:
+            ArtifactError: the manifest does not list it, so nothing verified it.
+        """
+        if name not in (file.name for file in self.manifest.files):
+            raise ArtifactError(f"{self.directory / _MANIFEST_NAME}: does not list {name}: make it again")
+        return self.directory / name
+
     def to_rows(self) -> list[Row]:
         """The only row, as of the manifest."""
         return self.manifest.to_rows()

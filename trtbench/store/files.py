@@ -12,6 +12,7 @@ from io import FileIO
 from pathlib import Path
 
 from trtbench.errors import ArtifactError
+from trtbench.host.untrusted_files import open_untrusted
 from trtbench.results import FileRecord
 from trtbench.specs import Spec
 from trtbench.units import format_bytes
@@ -36,7 +37,7 @@ def file_record(path: Path) -> FileRecord:
     Raises:
         ArtifactError: the file cannot be read.
     """
-    with reading(path), path.open("rb", buffering=0) as file:
+    with reading(path), open_untrusted(path) as file:
         identity = _identity(file)
         hashed = _hashed.get(identity) or _hash(file)
         is_settled = time.time_ns() - identity[-1] > _SETTLED_NS

@@ -10,11 +10,15 @@ from filelock import lock_descriptor
 from pydantic import ValidationError
 
 from trtbench.errors import ArtifactError, MeasureError
+from trtbench.host.untrusted_files import RECORD_BYTES, read_untrusted
 from trtbench.results import TimedBlock
 from trtbench.specs import Spec, first_problem
 from trtbench.store.files import CHOOSE_STORE
 
 L = TypeVar("L", bound=Spec)
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""A link would have another file written; a FIFO would be waited for."""
 
 
 class Journal(Generic[L]):
@@ -47,7 +51,7 @@ def open_journal(path: Path, line_type: type[L]) -> Iterator[Journal[L]]:
         ArtifactError: it cannot be read or written, or a line of it is damaged.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, _FLAGS, 0o666)
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be written: {error.strerror}") from error
     try:
@@ -97,7 +101,7 @@ def _lock(descriptor: int, path: Path) -> None:
 
 def _whole_lines(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        content = read_untrusted(path, RECORD_BYTES)
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from error
     return content[: content.rfind(b"\n") + 1]

@@ -13,6 +13,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from trtbench.errors import IncompatibleResults, SpecError
+from trtbench.host.untrusted_files import RECORD_BYTES, read_untrusted
 from trtbench.progress import silent
 from trtbench.results import (
     COMPARISON_SCHEMA_VERSION,
@@ -66,7 +67,7 @@ def load_any(path: Path) -> Result:
 
 def _load(path: Path, kinds: Mapping[str, type[R]]) -> R:
     try:
-        raw = json.loads(path.read_bytes())
+        raw = json.loads(read_untrusted(path, RECORD_BYTES))
     except FileNotFoundError as error:
         raise SpecError(f"{path}: no such file: name a stored result such as results/NAME.json") from error
     except IsADirectoryError as error:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from trtbench.errors import ArtifactError, Code, SpecError
+from trtbench.host.untrusted_files import open_untrusted
 from trtbench.trace.chrome import opened_text, read_chrome
 from trtbench.trace.json_stream import JsonStream
 from trtbench.trace.layer_profile import LayerProfile, profile_of
@@ -49,7 +50,7 @@ def read_trace(path: Path) -> list[Recording] | LayerProfile:
 
 def _head(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_untrusted(path) as file:
             return file.read(_HEAD)
     except FileNotFoundError as error:
         raise SpecError(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.export.calibration import IMAGE_SUFFIXES, image_files, resolve_calibration
+from trtbench.host.untrusted_files import TEXT_BYTES, read_untrusted
 from trtbench.specs import CalibrationSpec, InputsSpec, ModelSpec
 from trtbench.store.files import file_record
 
@@ -202,7 +203,12 @@ def _class_map(directory: Path) -> list[str]:
     path = directory / CLASS_MAP
     if not path.is_file():
         return []
-    names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    try:
+        names = [line.strip() for line in read_untrusted(path, TEXT_BYTES).decode().splitlines()]
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: not text in UTF-8: {error}") from error
     repeated = {name for name in names if names.count(name) > 1}
     if repeated or not all(names):
         what = f"names {sorted(repeated)[0]!r} twice" if repeated else "has an empty line"

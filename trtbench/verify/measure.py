@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.host.processes import raise_if_cancelled
+from trtbench.host.untrusted_files import TEXT_BYTES, read_untrusted
 from trtbench.progress import OnStep, Step, silent
 from trtbench.results import BlockFidelity, CalibrationRecord, Fidelity, FidelityReference
 from trtbench.specs import canonical_hash
@@ -75,7 +76,7 @@ def _identity(onnx: OnnxArtifact, reference: Reference) -> str:
 
 def _stored(store: Store, name: str) -> Fidelity | None:
     try:
-        return Fidelity.model_validate_json(store.result_path(name).read_bytes())
+        return Fidelity.model_validate_json(read_untrusted(store.result_path(name), TEXT_BYTES))
     except (OSError, ValidationError):
         return None
 
