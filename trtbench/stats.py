@@ -57,7 +57,7 @@ class Ratio:
 
 
 @dataclass(frozen=True)
-class _Spread:
+class Spread:
     """Standard error of a logarithm, with its degrees of freedom."""
 
     standard_error: float
@@ -119,13 +119,13 @@ def speedup(baseline: Sequence[BlockSamples], arm: Sequence[BlockSamples]) -> Ra
     ratio = math.exp(log_ratio)
     return Ratio(
         value=ratio,
-        ci95=_around(ratio, _narrowest(spreads, 0.95) + _unseen_state(level)),
-        ci975=_around(ratio, _narrowest(spreads, 0.975) + _unseen_state(level)),
+        ci95=_around(ratio, _narrowest(spreads, 0.95) + unseen_state(level)),
+        ci975=_around(ratio, _narrowest(spreads, 0.975) + unseen_state(level)),
         level=level,
     )
 
 
-def _log_ratio(old: dict[Key, float], new: dict[Key, float]) -> tuple[float, list[_Spread]]:
+def _log_ratio(old: dict[Key, float], new: dict[Key, float]) -> tuple[float, list[Spread]]:
     """Difference of two arms' log medians with its spreads, from the blocks of both if these suffice."""
     shared = old.keys() & new.keys()
     if not _level(shared) == _level(old) == _level(new):
@@ -187,20 +187,32 @@ def _units(blocks: Mapping[Key, float]) -> FloatArray:
     by_process = defaultdict(list)
     for build, process, block in sorted(blocks):
         by_process[build, process].append(blocks[build, process, block])
-    if level == "process":
-        return np.array([np.median(values) for values in by_process.values()])
+    return _units_of_processes({key: float(np.median(values)) for key, values in by_process.items()})
+
+
+def _units_of_processes(medians: Mapping[tuple[int, int], float]) -> FloatArray:
     by_build = defaultdict(list)
-    for (build, _), values in by_process.items():
-        by_build[build].append(np.median(values))
-    return np.array([np.mean(medians) for medians in by_build.values()])
+    for (build, _), median in medians.items():
+        by_build[build].append(median)
+    if len(by_build) == 1:
+        return np.array([*medians.values()])
+    return np.array([np.mean(values) for values in by_build.values()])
 
 
-def _student(units: FloatArray) -> _Spread:
+def spread_of_processes(medians: Mapping[tuple[int, int], float]) -> Spread:
+    """What the interval of an arm rests on, by (build, process) the median of the logarithms of its blocks.
+
+    There are at least two.
+    """
+    return _student(_units_of_processes(medians))
+
+
+def _student(units: FloatArray) -> Spread:
     """Standard error of the mean of ``units``."""
-    return _Spread(float(units.std(ddof=1)) / math.sqrt(units.size), units.size - 1)
+    return Spread(float(units.std(ddof=1)) / math.sqrt(units.size), units.size - 1)
 
 
-def _welch(old: FloatArray, new: FloatArray) -> _Spread:
+def _welch(old: FloatArray, new: FloatArray) -> Spread:
     """Standard error of the difference of two means, with Satterthwaite's degrees of freedom.
 
     Source: Welch, "The generalization of 'Student's' problem when several different population variances are
@@ -209,18 +221,18 @@ def _welch(old: FloatArray, new: FloatArray) -> _Spread:
     variances = np.array([units.var(ddof=1) / units.size for units in (old, new)])
     total = float(variances.sum())
     if total == 0:
-        return _Spread(0.0, 1)
+        return Spread(0.0, 1)
     shares = variances / total
     degrees = 1 / float((shares**2 / np.array([old.size - 1, new.size - 1])).sum())
-    return _Spread(math.sqrt(total), degrees)
+    return Spread(math.sqrt(total), degrees)
 
 
-def _narrowest(spreads: Sequence[_Spread], confidence: float) -> float:
+def _narrowest(spreads: Sequence[Spread], confidence: float) -> float:
     each = 1 - (1 - confidence) / len(spreads)
     return min(spread.half_width(each) for spread in spreads)
 
 
-def _unseen_state(level: Level) -> float:
+def unseen_state(level: Level) -> float:
     """Logarithm by which an interval grows that rests on the blocks of one process."""
     return math.log1p(PROCESS_STATE) if level == "block" else 0.0
 
@@ -246,7 +258,7 @@ def _median_interval(samples: Mapping[Key, FloatArray], median: float) -> tuple[
         values = next(iter(samples.values()))
         return float(values.min()) / (1 + PROCESS_STATE), float(values.max()) * (1 + PROCESS_STATE)
     spread = _student(_units(_log_medians(samples)))
-    return _around(median, spread.half_width(0.95) + _unseen_state(level))
+    return _around(median, spread.half_width(0.95) + unseen_state(level))
 
 
 def _weighted(samples: Mapping[Key, FloatArray]) -> tuple[FloatArray, FloatArray]:

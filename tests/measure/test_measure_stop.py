@@ -21,11 +21,11 @@ def statistic(low, high):
     )
 
 
-NARROW, WIDE = statistic(0.995, 1.005), statistic(0.9, 1.1)
+NARROW, WIDE = 0.005, 0.1
 
 
-def done(turns, spent_s, statistics):
-    return round_is_done(RoundState(turns, {"a": spent_s, "b": 0.1}), BENCH, 2, lambda: statistics)
+def done(turns, spent_s, half_widths):
+    return round_is_done(RoundState(turns, {"a": spent_s, "b": 0.1}), BENCH, 2, lambda: half_widths)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_half_width():
 
 
 @pytest.mark.parametrize(
-    ("turns", "spent_s", "statistics", "expected"),
+    ("turns", "spent_s", "half_widths", "expected"),
     [
         (3, 99.0, [NARROW], False),
         (4, 1.0, [NARROW, NARROW], True),
@@ -64,11 +64,11 @@ def test_half_width():
         (4, 5.0, [WIDE], True),
     ],
 )
-def test_rules_together(turns, spent_s, statistics, expected):
-    assert done(turns, spent_s, statistics) is expected
+def test_rules_together(turns, spent_s, half_widths, expected):
+    assert done(turns, spent_s, half_widths) is expected
 
 
-def test_statistics_are_not_computed_while_they_cannot_matter():
+def test_intervals_are_not_computed_while_they_cannot_matter():
     def never():
         raise AssertionError
 
@@ -76,7 +76,7 @@ def test_statistics_are_not_computed_while_they_cannot_matter():
     assert round_is_done(RoundState(9, {"a": 5.0}), BENCH, 2, never)
 
 
-def test_nothing_is_precise_without_a_statistic():
+def test_nothing_is_precise_without_an_interval():
     assert not is_precise([], BENCH)
 
 

@@ -80,3 +80,38 @@ def test_a_journal_that_cannot_be_locked_is_named(path, monkeypatch):
 def test_a_journal_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(ArtifactError, match="nowhere"), open_journal(tmp_path / "nowhere" / "x", TimedBlock):
         pass
+
+
+class Disk:
+    """Counts what is forced to the disk, which takes ``wait_s``; a line comes every quarter of a second."""
+
+    def __init__(self, monkeypatch, wait_s):
+        self.now_s, self.syncs, self._wait_s = 0.0, 0, wait_s
+        monkeypatch.setattr("trtbench.store.journal.time.monotonic", lambda: self.now_s)
+        monkeypatch.setattr(os, "fsync", self._sync)
+
+    def _sync(self, descriptor):
+        self.syncs += 1
+        self.now_s += self._wait_s
+
+    def write(self, path, count, at_once):
+        (block,) = blocks(1.0)
+        with open_journal(path, TimedBlock) as journal:
+            for _ in range(count):
+                journal.append(block, at_once)
+                self.now_s += 0.25
+
+
+@pytest.mark.parametrize(("wait_s", "syncs"), [(0.0, 400), (0.001, 400), (0.01, 50), (0.1, 5)])
+def test_a_slow_disk_is_waited_for_less_than_a_hundredth_of_the_time(path, monkeypatch, wait_s, syncs):
+    disk = Disk(monkeypatch, wait_s)
+    disk.write(path, 400, at_once=False)
+    assert disk.syncs == pytest.approx(syncs, rel=0.1)
+    assert disk.syncs * wait_s <= 0.01 * disk.now_s
+    assert len(read_journal(path, TimedBlock)) == 400
+
+
+def test_each_line_is_waited_for_where_it_is_needed_at_once(path, monkeypatch):
+    disk = Disk(monkeypatch, 0.1)
+    disk.write(path, 20, at_once=True)
+    assert disk.syncs == 20

@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -17,9 +17,10 @@ from trtbench.measure.findings import Observed, findings_of
 from trtbench.measure.interleave import RawBlock, order, run_block, timed_block
 from trtbench.measure.machine import gpu_identity, machine_identity
 from trtbench.measure.run import Arm, open_run, with_all_notes
+from trtbench.measure.running import RunningInterval
 from trtbench.measure.side_by_side import check_exclusive, ratio_of, uses_gpu
 from trtbench.measure.stop import RoundState, round_is_done
-from trtbench.measure.summarise import measurement_of, statistic_of
+from trtbench.measure.summarise import measurement_of
 from trtbench.measure.telemetry import GpuMonitor, open_monitor
 from trtbench.measure.timers import ArmTimer, monitor_of, open_timer
 from trtbench.measure.verdict import decide
@@ -34,7 +35,6 @@ from trtbench.results import (
     Finding,
     RunRecord,
     Series,
-    Statistic,
     TimedBlock,
     VerdictWord,
 )
@@ -113,6 +113,19 @@ class _Pool:
         return run_block(self.processes[number], self.bench, monitor_of(self.arm, self.monitor), pids)
 
 
+@dataclass
+class _Timed:
+    """What was timed of one side of a comparison."""
+
+    blocks: list[TimedBlock] = field(default_factory=list)
+    interval: RunningInterval = field(default_factory=RunningInterval)
+
+    def add(self, block: TimedBlock, series: Series) -> None:
+        """Take in one more block."""
+        self.blocks.append(block)
+        self.interval.add(block.build, block.process, statistics.median(block.samples[series]))
+
+
 def _start_pool(
     stack: ExitStack,
     arm: ArmSpec,
@@ -162,9 +175,10 @@ def draw_groups(pool: int, processes: int, seed: int, index: int) -> tuple[tuple
 def _compare(pool: _Pool, index: int, gpu: str | None) -> tuple[AaComparison, tuple[AaBlock, ...]]:
     """Measure two groups side by side and decide; also give the blocks as they are kept."""
     groups = draw_groups(len(pool.processes), pool.bench.processes, pool.bench.seed, index)
-    blocks: dict[_Side, list[TimedBlock]] = {side: [] for side in _SIDES}
+    timed = {side: _Timed() for side in _SIDES}
     for number, pair in enumerate(zip(*groups, strict=True)):
-        _measure_pair(pool, dict(zip(_SIDES, pair, strict=True)), (index, number), blocks)
+        _measure_pair(pool, dict(zip(_SIDES, pair, strict=True)), (index, number), timed)
+    blocks = {side: each.blocks for side, each in timed.items()}
     arms = {side: pool.arm.model_copy(update={"label": side}) for side in _SIDES}
     sides = [
         measurement_of(arms[side], pool.bench, blocks[side], pool.facts[0], None, gpu, raw="")
@@ -199,7 +213,7 @@ def kept_block(block: TimedBlock, side: Literal["A", "B"], process: int, series:
 
 
 def _measure_pair(
-    pool: _Pool, pair: Mapping[_Side, int], numbers: tuple[int, int], blocks: dict[_Side, list[TimedBlock]]
+    pool: _Pool, pair: Mapping[_Side, int], numbers: tuple[int, int], timed: Mapping[_Side, _Timed]
 ) -> None:
     """Let the blocks of two processes take turns, as in a round of a comparison.
 
@@ -207,17 +221,16 @@ def _measure_pair(
     """
     index, number = numbers
 
-    def statistics_so_far() -> list[Statistic]:
-        found = (statistic_of(blocks[side], pool.series) for side in pair)
-        return [statistic for statistic in found if statistic is not None]
+    def half_widths() -> list[float]:
+        return [each.interval.relative_half_width for each in timed.values()]
 
     state = RoundState()
-    while not round_is_done(state, pool.bench, pool.bench.processes, statistics_so_far):
+    while not round_is_done(state, pool.bench, pool.bench.processes, half_widths):
         process = index * pool.bench.processes + number
         for side in order(_SIDES, pool.bench.seed, process, state.turns):
             raw = pool.block(pair[side])
             state.add(side, raw.spent_s, pool.bench)
-            blocks[side].append(timed_block(raw, side, 0, number, state.turns))
+            timed[side].add(timed_block(raw, side, 0, number, state.turns), pool.series)
         state.turns += 1
 
 

@@ -19,13 +19,13 @@ from trtbench.errors import MeasureError, RuntimeUnavailable, TrtbenchError
 from trtbench.measure.messages import Samples
 from trtbench.measure.process import ArmProcess
 from trtbench.measure.run import Arm, Run
+from trtbench.measure.running import RunningInterval
 from trtbench.measure.stop import ConstantsState, RoundState, round_is_done
 from trtbench.measure.summarise import is_power_capped
 from trtbench.measure.timers import ArmTimer, monitor_of, open_timer
 from trtbench.progress import OnStep, Step
-from trtbench.results import ArmFacts, ProcessRecord, RoundRecord, Statistic, Telemetry, TimedBlock
+from trtbench.results import ArmFacts, ProcessRecord, RoundRecord, Telemetry, TimedBlock
 from trtbench.specs import BenchSpec, first_problem
-from trtbench.stats import BlockSamples, summarise
 from trtbench.store.files import file_name
 from trtbench.units import format_count, format_seconds
 
@@ -164,10 +164,10 @@ class _Interleaving:
         self.builds = max(len(arm.builds) for arm in arms)
         self.rounds = bench.processes * self.builds
         self.ended = run.ended_rounds(self.name)
-        # Each block as its median alone: intervals rest on nothing else, and it takes no time between blocks.
-        self.medians: dict[str, list[BlockSamples]] = {arm.label: [] for arm in arms}
+        self.intervals = {arm.label: RunningInterval() for arm in arms}
+        self.series = {label: facts.main_series for label in self.live if (facts := run.facts_of(label))}
         for block in run.blocks.lines:
-            if block.arm in self.medians:
+            if block.arm in self.series:
                 self._remember(block)
         self._started_s, self._blocks_s, self._constants = time.monotonic(), 0.0, ConstantsState()
         self._loads_s: list[float] = []
@@ -181,13 +181,14 @@ class _Interleaving:
         with ExitStack() as stack:
             running = self._start(stack, index, number, build)
             state = RoundState()
-            while running and not round_is_done(state, self.bench, self.rounds, self._statistics):
+            while running and not round_is_done(state, self.bench, self.rounds, self._half_widths):
                 for label in order(list(running), self.bench.seed, number, state.turns):
                     self._take_block(running, label, number, state)
                 state.turns += 1
                 self._tell_blocks(index, state)
             self._contrast_inputs(running, number, state)
         self._longest_share_s = max(self._longest_share_s, *state.spent_s.values(), 0.0)
+        self.run.blocks.sync()
         self.run.rounds.append(RoundRecord(process=number, group=self.name))
         self._tell_blocks(index + 1, RoundState())
 
@@ -206,6 +207,7 @@ class _Interleaving:
             else:
                 self._record(label, spec.build, number, facts, None)
                 self._loads_s.append(time.monotonic() - started_s)
+                self.series.setdefault(label, facts.main_series)
                 running[label] = (spec.build, process)
         return running
 
@@ -220,7 +222,7 @@ class _Interleaving:
             self._fail(label, build, number, error)
             return
         state.add(label, raw.spent_s, self.bench)
-        self.run.blocks.append(block)
+        self.run.blocks.append(block, at_once=False)
         self._remember(block)
 
     def _contrast_inputs(self, running: "_Running", number: int, state: RoundState) -> None:
@@ -255,10 +257,8 @@ class _Interleaving:
         self.run.constant_blocks.append(block)
 
     def _remember(self, block: TimedBlock) -> None:
-        facts = self.run.facts_of(block.arm)
-        if facts is not None:
-            median = statistics.median(block.samples[facts.main_series])
-            self.medians[block.arm].append(BlockSamples(block.build, block.process, block.block, (median,)))
+        median_ms = statistics.median(block.samples[self.series[block.arm]])
+        self.intervals[block.arm].add(block.build, block.process, median_ms)
 
     def _fail(self, label: str, build: int, number: int, error: TrtbenchError) -> None:
         del self.live[label]
@@ -279,17 +279,14 @@ class _Interleaving:
             )
         )
 
-    def _statistics(self) -> list[Statistic]:
-        return [summarise(self.medians[label]) for label in self.live if self.medians[label]]
+    def _half_widths(self) -> list[float]:
+        found = (self.intervals[label] for label in self.live)
+        return [each.relative_half_width for each in found if each.median_ms is not None]
 
     def _tell_blocks(self, rounds_done: int, state: RoundState) -> None:
         """Report how many blocks there are, and the median of each arm so far."""
-        medians = {
-            label: statistics.median(each.values[0] for each in self.medians[label])
-            for label in self.live
-            if self.medians[label]
-        }
-        words = ", ".join(f"{label} {median_ms:.4g} ms" for label, median_ms in medians.items())
+        medians = {label: self.intervals[label].median_ms for label in self.live}
+        words = ", ".join(f"{label} {ms:.4g} ms" for label, ms in medians.items() if ms is not None)
         text = f"timed {format_count(len(self.run.blocks.lines), 'block')}{': ' * bool(words)}{words}"
         self.on_step(Step("measure", text, rounds_done, self.rounds, self._left_s(rounds_done, state)))
 

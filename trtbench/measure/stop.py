@@ -1,6 +1,6 @@
 """When a process round has measured enough. A count alone never ends it, and never too few blocks."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from trtbench.results import Statistic
@@ -53,19 +53,18 @@ def time_is_spent(state: RoundState, bench: BenchSpec, rounds: int) -> bool:
     return max(state.spent_s.values(), default=0.0) >= bench.duration_s / rounds
 
 
-def is_precise(statistics: Iterable[Statistic], bench: BenchSpec) -> bool:
+def is_precise(half_widths: Sequence[float], bench: BenchSpec) -> bool:
     """Whether every interval is narrower than asked; without any there is nothing to be precise about."""
-    widths = [relative_half_width(statistic) for statistic in statistics]
-    return bool(widths) and max(widths) <= bench.target_half_width
+    return bool(half_widths) and max(half_widths) <= bench.target_half_width
 
 
 def round_is_done(
-    state: RoundState, bench: BenchSpec, rounds: int, statistics: Callable[[], Sequence[Statistic]]
+    state: RoundState, bench: BenchSpec, rounds: int, half_widths: Callable[[], Sequence[float]]
 ) -> bool:
-    """Join the rules; ``statistics`` of all arms are computed only when the answer depends on them."""
+    """Join the rules; ``half_widths`` of all arms are computed only when the answer depends on them."""
     if not has_min_blocks(state, bench):
         return False
-    return time_is_spent(state, bench, rounds) or is_precise(statistics(), bench)
+    return time_is_spent(state, bench, rounds) or is_precise(half_widths(), bench)
 
 
 def relative_half_width(statistic: Statistic) -> float:
