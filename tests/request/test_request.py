@@ -1,9 +1,11 @@
 """Words and numbers become specs, whoever they come from."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from trtbench.cli.groups import Given
 from trtbench.cli.options import CompareOptions
@@ -24,6 +26,7 @@ from trtbench.request import (
 )
 from trtbench.specs import InputValues
 from trtbench.specs.recipe import parse_recipe
+from trtbench.specs.yaml_text import load_yaml
 
 FP16 = (parse_recipe("fp16"),)
 
@@ -162,3 +165,24 @@ def test_shapes_of_inputs() -> None:
     ):
         with pytest.raises(ArgumentError, match=problem):
             parse_shapes(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "a: &a [1, 1, 1, 1]\n"
+            + "".join(f"{c}: &{c} [*{p}, *{p}, *{p}, *{p}]\n" for p, c in pairwise("abcdefghijkl")),
+            "aliases stand for more than 100000 values",
+        ),
+        ("name: &a [*a]", "a value holds itself"),
+        ("name: &a {b: {c: *a}}", "a value holds itself"),
+    ],
+)
+def test_a_yaml_file_stands_for_few_values(text: str, problem: str) -> None:
+    with pytest.raises(yaml.YAMLError, match=problem):
+        load_yaml(text)
+
+
+def test_aliases_stand_for_what_they_name() -> None:
+    assert load_yaml("a: &a {b: 1}\nc: [*a, *a]") == {"a": {"b": 1}, "c": [{"b": 1}, {"b": 1}]}

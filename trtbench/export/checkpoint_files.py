@@ -81,6 +81,6 @@ def _object(path: Path) -> dict[str, object]:
     try:
         with reading(path):
             content = json.loads(read_untrusted(path, TEXT_BYTES))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SpecError(f"--checkpoint {path}: invalid JSON: {error}") from error
     return content if isinstance(content, dict) else {}

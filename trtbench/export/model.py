@@ -26,6 +26,7 @@ from trtbench.export.onnx_source import import_model
 from trtbench.export.onnx_source.module import ImportedViT
 from trtbench.export.source import image_preparation, onnx_file
 from trtbench.export.token_reduction import reduce_tokens
+from trtbench.host.memory import refuse_beyond_memory
 from trtbench.specs import CheckpointSpec, ModelSpec, Scalar, SourceSpec, first_problem
 from trtbench.specs.sized_vit import sizes_of
 
@@ -36,6 +37,7 @@ _SUPPORTED_TEXT = (
 )
 _SIZED = "vit_base_patch16_224"
 """The model of timm whose sizes ``vit<patch>x<depth>x<width>`` changes."""
+_MOST_BLOCKS = 1024
 _SPREAD = 0.02  # as timm initialises the weight matrices of a ViT
 _NOT_SCALAR = frozenset({"device", "dtype", "kwargs"})
 _OF_IMAGES = ("mean", "std", "interpolation", "crop_pct", "crop_mode")
@@ -54,6 +56,7 @@ def meta_model(spec: ModelSpec) -> nn.Module:
     if spec.source is not None:
         return build_model(spec).to("meta")
     _check_overrides(spec, _supported_class(_timm_name(spec)))
+    _refuse_depth(spec)
     if spec.pretrained and sizes_of(spec.name):
         raise SpecError(
             f"model {spec.name} has no pretrained weights; remove pretrained or give a checkpoint"
@@ -91,9 +94,25 @@ def build_model(spec: ModelSpec) -> nn.Module:
     return deepcopy(_kept[spec])
 
 
+def _refuse_depth(spec: ModelSpec) -> None:
+    """Every block is an object of Python, with or without weights."""
+    depth = _arguments(spec).get("depth", 0)
+    if isinstance(depth, int) and depth > _MOST_BLOCKS:
+        raise SpecError(f"model {spec.name}: depth is {depth}; choose at most {_MOST_BLOCKS} blocks")
+
+
+def _refuse_size(spec: ModelSpec) -> None:
+    """The weights are in memory twice: in the model, and in the copy that is changed or in the ONNX graph."""
+    weight_bytes = sum(parameter.nbytes for parameter in meta_model(spec).parameters())
+    refuse_beyond_memory(
+        2 * weight_bytes, f"model {spec.name} in FP32, twice,", SpecError, "choose a smaller model"
+    )
+
+
 def _constructed(spec: ModelSpec) -> nn.Module:
     if spec.source is not None:
         return _imported(spec, spec.source)
+    _refuse_size(spec)
     arguments = _arguments(spec)
     if spec.pretrained:
         return _pretrained(spec, arguments)

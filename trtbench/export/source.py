@@ -89,7 +89,7 @@ def image_preparation(source: SourceSpec) -> tuple[dict[str, Any], tuple[str, ..
     try:
         with reading(stated):
             content = json.loads(read_untrusted(stated, TEXT_BYTES))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ExportError(f"{stated}: invalid JSON: {error}") from error
     return _configuration(content), ()
 

@@ -35,6 +35,9 @@ class _Part:
     kernels: tuple[Kernel, ...]
 
 
+_MOST_TOKENS = 2**20
+
+
 def roofline(exports: Sequence[ExportSpec], gpu: GpuSpec, lengths: Sequence[int] = ()) -> Roofline:
     """Put every kernel of a model under the roofs of ``gpu``.
 
@@ -50,6 +53,8 @@ def roofline(exports: Sequence[ExportSpec], gpu: GpuSpec, lengths: Sequence[int]
     recipes = tuple(dict.fromkeys(export.recipe for export in exports))
     for recipe in recipes:
         _check(recipe)
+    if max(lengths, default=0) > _MOST_TOKENS:
+        raise SpecError(f"--tokens {max(lengths)}: expected at most {_MOST_TOKENS}")
     batches = tuple(dict.fromkeys(export.batch for export in exports))
     parts = [
         part

@@ -48,6 +48,8 @@ DEFAULT_GPU = "rtx-pro-6000-se"
 _GB = 1e9
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _DRAWN = re.compile(rf"(?P<low>{_NUMBER}):(?P<high>{_NUMBER})")
+MAX_SIDE = 2**31 - 1
+_LONGEST_SHAPE = 1000
 _SHAPE = r"\d+(?:x\d+)*"
 # Names are those of the ONNX file, and may hold what separates them.
 _RANGE = re.compile(rf"(?P<input>.+?)=(?P<shapes>{_SHAPE}:{_SHAPE}:{_SHAPE})(?:,(?=.)|\Z)", re.DOTALL)
@@ -136,11 +138,13 @@ def parse_shapes(words: str | Sequence[str]) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     for word in [words] if isinstance(words, str) else words:
         name, _, sides = word.rpartition("=")
-        if not name or not re.fullmatch(_SHAPE, sides):
+        if not name or len(word) > _LONGEST_SHAPE or not re.fullmatch(_SHAPE, sides):
             raise ArgumentError("shape", f"{word}: expected NAME=SHAPE, such as x=8x3x224x224")
         if name in shapes:
             raise ArgumentError("shape", f"{word}: {name} is given twice")
         shapes[name] = tuple(map(int, sides.split("x")))
+        if max(shapes[name]) > MAX_SIDE:
+            raise ArgumentError("shape", f"{word}: a side is at most {MAX_SIDE}")
     return shapes
 
 

@@ -6,6 +6,7 @@ must not change (https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionP
 waits for each replay whatever its options say (https://github.com/microsoft/onnxruntime/pull/28686).
 """
 
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +22,7 @@ from packaging.version import Version
 from trtbench.build.dimensions import dimensions_of, is_dynamic, shown
 from trtbench.errors import ArtifactError, MeasureError, RuntimeUnavailable
 from trtbench.host.installation import needing, swap_command
+from trtbench.host.memory import refuse_beyond_memory
 from trtbench.onnx_files import infer_shapes, parse_model
 from trtbench.onnx_files.external import external_files
 from trtbench.results import TensorRecord
@@ -44,7 +46,22 @@ def open_runtime(arm: ArmSpec, stream: int, cuda_graph: bool) -> "OnnxRuntime":
     """
     is_cpu = arm.runtime == "onnxruntime-cpu"
     ort = _import_onnxruntime(_CPU if is_cpu else _CUDA)
-    return _opened(ort, _read_model(arm), None if is_cpu else stream, cuda_graph)
+    model = _read_model(arm)
+    if is_cpu:
+        _refuse_size(model)
+    return _opened(ort, model, None if is_cpu else stream, cuda_graph)
+
+
+def _refuse_size(model: "OnnxModel") -> None:
+    """Inputs and outputs alone must fit, or the kernel ends the process while it allocates them."""
+    records = (*model.inputs, *model.outputs)
+    item_bytes = {
+        name: onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize
+        for name, kind in model.element_types.items()
+    }
+    size_bytes = sum(math.prod(each.shape) * item_bytes[each.name] for each in records)
+    advice = "choose a smaller batch"
+    refuse_beyond_memory(size_bytes, f"{model.path}: inputs and outputs", MeasureError, advice)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,11 @@ from trtbench.specs.base import Seed, Spec
 from trtbench.specs.build import BuilderOptions
 from trtbench.specs.model import ExportSpec, RecipeField
 
+MAX_DURATION_S = 30 * 86400.0
+MAX_MS = 3_600_000.0
+MAX_ITERATIONS = 1_000_000
+MAX_PROCESSES = 1000
+
 L2Mode = Literal["warm", "flushed", "rotated"]
 
 
@@ -43,13 +48,13 @@ class BenchSpec(Spec, allow_inf_nan=False):
     cuda_graph: bool = Field(default=True, description="where the runtime can; recorded for each arm")
     l2: L2Mode = "warm"
     regime: Regime = "sustained"
-    rest_ms: float = Field(default=1000.0, gt=0)
-    warmup_ms: float = Field(default=500.0, ge=0)
-    warmup_iterations: int = Field(default=20, ge=1)
-    processes: int = Field(default=5, ge=1)
-    block_ms: float = Field(default=250.0, gt=0)
+    rest_ms: float = Field(default=1000.0, gt=0, le=MAX_MS)
+    warmup_ms: float = Field(default=500.0, ge=0, le=MAX_MS)
+    warmup_iterations: int = Field(default=20, ge=1, le=MAX_ITERATIONS)
+    processes: int = Field(default=5, ge=1, le=MAX_PROCESSES)
+    block_ms: float = Field(default=250.0, gt=0, le=MAX_MS)
     min_blocks: int = Field(default=4, ge=1)
-    duration_s: float = Field(default=10.0, gt=0)
+    duration_s: float = Field(default=10.0, gt=0, le=MAX_DURATION_S)
     target_half_width: float = Field(default=0.002, gt=0)
     seed: Seed = Field(default=0, description="of the inputs and of the order of the blocks")
     inputs: tuple[InputValues, ...] = Field(default=(), description="of inputs that hold no images")

@@ -9,6 +9,12 @@ from trtbench.specs.base import Scalar, Seed, Spec
 from trtbench.specs.recipe import Recipe, parse_recipe
 from trtbench.specs.token_reduction import TokenReductionField
 
+MAX_PIXELS = 2**16
+"""Of a side of an image."""
+MAX_BATCH = 2**20
+MAX_IMAGES = 2_000_000
+"""To calibrate or verify on: ImageNet has 1.3 million."""
+
 RecipeField = Annotated[
     Recipe,
     BeforeValidator(lambda value: parse_recipe(value) if isinstance(value, str) else value),
@@ -44,7 +50,7 @@ class ModelSpec(Spec):
     name: str = "vit_base_patch16_224"
     source: SourceSpec | None = Field(default=None, exclude_if=lambda source: source is None)
     overrides: tuple[tuple[str, Scalar], ...] = ()
-    img_size: int | None = Field(default=None, gt=0)
+    img_size: int | None = Field(default=None, gt=0, le=MAX_PIXELS)
     pretrained: bool = False
     checkpoint: CheckpointSpec | None = None
     seed: Seed = Field(default=0, description="of the random weights, when there are no others")
@@ -83,7 +89,7 @@ class CalibrationSpec(Spec):
 
     directory: str | None = None
     sha256: str | None = None
-    samples: int = Field(default=8, gt=0)
+    samples: int = Field(default=8, gt=0, le=MAX_IMAGES)
     seed: Seed = 0
 
 
@@ -95,7 +101,7 @@ class ExportSpec(Spec):
 
     model: ModelSpec = ModelSpec()
     recipe: RecipeField
-    batch: int = Field(default=64, gt=0)
+    batch: int = Field(default=64, gt=0, le=MAX_BATCH)
     passes: tuple[str, ...] | None = Field(default=None, description="null: all that the recipe takes")
     sparsity_method: SparsityMethod | None = None
     calibration: CalibrationSpec | None = None
@@ -116,5 +122,5 @@ class InputsSpec(Spec):
     directory: str | None = None
     is_calibration: bool = False
     sha256: str | None = None
-    samples: int = Field(default=32, gt=0)
+    samples: int = Field(default=32, gt=0, le=MAX_IMAGES)
     seed: Seed = 0

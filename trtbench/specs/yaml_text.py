@@ -6,10 +6,17 @@ from typing import Any
 import yaml
 
 _QUOTED = 40
+_MOST_VALUES = 100_000
 
 
 class _Loader(yaml.SafeLoader):
     """Reports which value is wrong, and where; PyYAML omits what Python reports about a 13th month."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None:
+            _count_values(node, {}, ())
+        return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -18,6 +25,26 @@ class _Loader(yaml.SafeLoader):
             kind = node.tag.rpartition(":")[2]
             problem = f"{node.value!r:.{_QUOTED}} cannot be read as {kind}"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
+
+def _count_values(node: yaml.Node, counts: dict[int, int], above: tuple[int, ...]) -> int:
+    """Values of a node, those behind an alias as often as it stands: a few hundred bytes may stand for 2**60.
+
+    Raises:
+        yaml.YAMLError: there are too many, or a value holds itself.
+    """
+    if id(node) in above:
+        raise yaml.MarkedYAMLError(problem="a value holds itself", problem_mark=node.start_mark)
+    if id(node) not in counts:
+        inner = [each for pair in node.value for each in (pair if isinstance(pair, tuple) else [pair])]
+        is_scalar = isinstance(node, yaml.ScalarNode)
+        within = (*above, id(node))
+        counts[id(node)] = 1 if is_scalar else 1 + sum(_count_values(each, counts, within) for each in inner)
+    if counts[id(node)] > _MOST_VALUES:
+        raise yaml.MarkedYAMLError(
+            problem=f"aliases stand for more than {_MOST_VALUES} values", problem_mark=node.start_mark
+        )
+    return counts[id(node)]
 
 
 def load_yaml(text: str) -> Any:
