@@ -38,7 +38,7 @@ except tb.TrtbenchError as error:
 WRONG = {
     'tb.compare(["fp16"], duration=3)': 'Unexpected keyword argument "duration" for "compare"',
     'tb.bench("fp16", target="sm120")': 'Unexpected keyword argument "target" for "bench"',
-    'tb.verify("fp8", batch="8")': 'Argument "batch" to "verify" has incompatible type "str"',
+    'tb.verify("fp8", batch=None)': 'Argument "batch" to "verify" has incompatible type "None"',
     "tb.compar()": 'Module has no attribute "compar"',
 }
 

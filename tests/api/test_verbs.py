@@ -20,7 +20,7 @@ TINY = {"model": "vit_tiny_patch16_224", "overrides": {"depth": 1}, "batch": 4}
         (lambda: tb.compare([]), "nothing to compare"),
         (lambda: tb.compare(["fp16"], model="vit_nothing"), "vit_nothing"),
         (lambda: tb.compare(["fp16"], batch=0), "batch 0: Input should be greater than 0"),
-        (lambda: tb.compare(["fp16"], batch="many"), "batch many: Input should be a valid integer"),
+        (lambda: tb.compare(["fp16"], batch="many"), "batch many: expected a number, or MIN:OPT:MAX"),
         (lambda: tb.compare(["fp16"], batch=[8, 8]), "batch 8,8: name each number once"),
         (lambda: tb.compare(["fp16"], runtime="nothing"), "nothing"),
         (lambda: tb.compare(["fp16"], env="nothing"), "environment 'nothing' is unknown"),

@@ -95,6 +95,34 @@ def test_some_columns_of_a_result_have_its_rows(model: Path) -> None:
     )[1] == ([(1024, 64)], [(1024, 64)])
 
 
+def test_a_product_reads_all_rows_of_a_transposed_tensor_or_one_part_of_three(model: Path) -> None:
+    """Which of the two follows from the rows that the product has in the graph."""
+    rows = 8 * 128
+    assert filled(
+        model,
+        kernel([tensor("x", -1, 64)], [tensor("t", 128, -1, 64)]),
+        kernel([tensor("t", -1, 64)], [tensor("p", 3, -1, 64)], "fc2", "fc2", "gemm"),
+        kernel([tensor("p", -1, 64)], [tensor("q", -1, 64)], "fc1", "fc1", "gemm"),
+    ) == [
+        ([(rows, 64)], [(128, 8, 64)]),
+        ([(rows, 64)], [(3, rows, 64)]),
+        ([(rows, 64)], [(rows, 64)]),
+    ]
+
+
+def test_rows_follow_from_the_output_beside_them(model: Path) -> None:
+    """A class token joins the patches: the input has fewer tokens than both outputs."""
+    (found,) = filled(
+        model,
+        kernel(
+            [tensor("x", -1, 64, 128)],
+            [tensor("n", -1, 64), tensor("s", -1, 129, 64)],
+            name="__myl_TranReplConcAddMul_myl0_0",
+        ),
+    )
+    assert found[1] == [(8 * 129, 64), (8, 129, 64)]
+
+
 def test_a_padded_tensor_is_rounded_up(model: Path) -> None:
     """Scales of blocks, in tiles of 128 rows."""
     assert filled(

@@ -10,6 +10,7 @@ from trtbench.cli.options import BuildOptions, CompareOptions, CompilerOptions, 
 from trtbench.cli.parse import build_request, inputs_spec, parse_grid
 from trtbench.cli.parse_model import checked_exports, parse_overrides
 from trtbench.errors import SpecError
+from trtbench.request import Shape
 from trtbench.specs import MAX_SEED
 
 NOWHERE = Path("/nowhere")
@@ -31,7 +32,7 @@ def test_a_value_that_is_none_is_refused(value: str) -> None:
 )
 def test_one_recipe_that_options_change_is_enough(recipes: list[str], options: dict[str, object]) -> None:
     given = Given(f"--{name.replace('_', '-')}" for name in options)
-    specs = checked_exports(recipes, ModelOptions(**options), (1, None), given)  # type: ignore[arg-type]
+    specs = checked_exports(recipes, ModelOptions(**options), Shape(1), given)  # type: ignore[arg-type]
     assert [str(spec.recipe) for spec in specs] == recipes
 
 
@@ -83,7 +84,7 @@ def test_a_seed_that_no_generator_takes_is_refused_with_the_range(seed: int) -> 
     bound = "less than or equal to 18446744073709551615" if seed > 0 else "greater than or equal to 0"
     words = f"^--seed {seed}: Input should be {bound}$"
     with pytest.raises(SpecError, match=words):
-        checked_exports(["fp16"], ModelOptions(seed=seed), (1, None), Given())
+        checked_exports(["fp16"], ModelOptions(seed=seed), Shape(1), Given())
     with pytest.raises(SpecError, match=words):
         parse_grid(["fp16"], GridOptions(seed=seed), Given())
 

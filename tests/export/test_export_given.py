@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from trtbench.errors import SpecError  # noqa: E402
 from trtbench.export.given import spec_of  # noqa: E402
 from trtbench.export.model import build_model  # noqa: E402
-from trtbench.request import ArgumentError, export_specs  # noqa: E402
+from trtbench.request import ArgumentError, Shape, export_specs  # noqa: E402
 from trtbench.specs.recipe import parse_recipe  # noqa: E402
 
 NAME = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
@@ -66,4 +66,4 @@ def test_a_changed_structure_is_refused() -> None:
 
 def test_arguments_of_its_own_are_refused() -> None:
     with pytest.raises(ArgumentError, match=r"overrides .*: the model object has its own; remove it"):
-        export_specs([parse_recipe("fp16")], small(), [(2, None)], {"overrides": {"depth": 2}})
+        export_specs([parse_recipe("fp16")], small(), [Shape(2)], {"overrides": {"depth": 2}})

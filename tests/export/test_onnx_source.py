@@ -26,7 +26,7 @@ from trtbench.export.onnx_source import import_model, original_graph, structure_
 from trtbench.export.onnx_source.layers import find_layers  # noqa: E402
 from trtbench.export.onnx_source.read import load_model  # noqa: E402
 from trtbench.export.source import image_preparation  # noqa: E402
-from trtbench.request import export_specs  # noqa: E402
+from trtbench.request import Shape, export_specs  # noqa: E402
 from trtbench.specs import SourceSpec  # noqa: E402
 from trtbench.specs.recipe import parse_recipe  # noqa: E402
 from trtbench.vit import block_of  # noqa: E402
@@ -276,7 +276,7 @@ def test_the_original_with_a_static_batch_has_no_other(tmp_path):
 
 
 def source_of(word: str | Path, **arguments: Any) -> Any:
-    (spec,) = export_specs([parse_recipe("fp16")], word, [(2, None)], arguments)  # type: ignore[arg-type]
+    (spec,) = export_specs([parse_recipe("fp16")], word, [Shape(2)], arguments)  # type: ignore[arg-type]
     return resolve(spec)[0].model.source
 
 
@@ -294,7 +294,7 @@ def test_a_file_is_known_by_its_content(tmp_path):
 
 def test_the_weights_of_a_file_are_its_own(tmp_path):
     path = exported(Small(Block()), tmp_path / "m.onnx")
-    model = export_specs([parse_recipe("fp16")], path, [(1, None)], {})[0].model
+    model = export_specs([parse_recipe("fp16")], path, [Shape(1)], {})[0].model
     assert (model.weights, model.weights_name) == ("file", "m.onnx")
     source = SourceSpec(kind="function", path="my_vit:vit")
     assert model.model_copy(update={"source": source}).weights == "function"

@@ -14,7 +14,7 @@ from trtbench.build import build
 from trtbench.export import export
 from trtbench.export.model import build_model
 from trtbench.progress import silent
-from trtbench.request import export_specs
+from trtbench.request import Shape, export_specs
 from trtbench.results import Audit
 from trtbench.specs import BuildSpec, ExportSpec, InputsSpec, ModelSpec
 from trtbench.specs.recipe import parse_recipe
@@ -60,7 +60,7 @@ def audit_of(store: Store) -> Callable[[ExportSpec], Audit]:
 
 
 def spec_of(word: str | Path, recipe: str = RECIPE) -> ExportSpec:
-    return export_specs([parse_recipe(recipe)], word, [(BATCH, None)], {})[0]
+    return export_specs([parse_recipe(recipe)], word, [Shape(BATCH)], {})[0]
 
 
 def kernels(audit: Audit) -> list[tuple[object, ...]]:

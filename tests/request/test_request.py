@@ -14,6 +14,7 @@ from trtbench.errors import Code, SpecError
 from trtbench.request import (
     ArgumentError,
     CompareArguments,
+    Shape,
     build_request,
     export_specs,
     grid_of,
@@ -93,14 +94,17 @@ def test_python_and_the_command_line_ask_for_the_same() -> None:
 @pytest.mark.parametrize(
     ("ask", "text"),
     [
-        (lambda: export_specs(FP16, "vit", [(0, None)], {}), "batch 0: Input should be greater than 0"),
-        (lambda: export_specs(FP16, "vit", [(1, -2)], {}), "img_size -2: Input should be greater than 0"),
+        (lambda: export_specs(FP16, "vit", [Shape(0)], {}), "batch 0: Input should be greater than 0"),
         (
-            lambda: export_specs(FP16, "vit", [(1, None)], {"calib_samples": 0}),
+            lambda: export_specs(FP16, "vit", [Shape(1, -2)], {}),
+            "img_size -2: Input should be greater than 0",
+        ),
+        (
+            lambda: export_specs(FP16, "vit", [Shape(1)], {"calib_samples": 0}),
             "calib_samples 0: Input should be greater than 0",
         ),
         (
-            lambda: export_specs(FP16, "vit", [(1, None)], {"checkpoint": __file__, "pretrained": True}),
+            lambda: export_specs(FP16, "vit", [Shape(1)], {"checkpoint": __file__, "pretrained": True}),
             "pretrained True: the weights come from the checkpoint; remove one of them",
         ),
         (lambda: inputs_spec(None, 0, 0), "data_samples 0: Input should be greater than 0"),
@@ -121,7 +125,7 @@ def test_a_wrong_value_is_refused_with_the_name_of_its_argument(ask: Any, text: 
 def test_a_file_of_a_model_has_arguments_that_others_replace(tmp_path: Path) -> None:
     file = tmp_path / "vit.yaml"
     file.write_text("name: vit_tiny_patch16_224\nimg_size: 64\noverrides: {depth: 3, qkv_bias: false}")
-    shapes: list[tuple[int, int | None]] = [(1, None), (1, 32)]
+    shapes = [Shape(1), Shape(1, 32)]
     first, second = export_specs(FP16, file, shapes, {"overrides": {"depth": 2}})
     assert first.model.overrides == (("depth", 2), ("qkv_bias", False))
     assert (first.model.img_size, second.model.img_size) == (64, 32)

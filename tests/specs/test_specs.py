@@ -141,6 +141,7 @@ EXPORT_CHANGES: dict[str, Any] = {
     "model.seed": 1,
     "recipe": "nvfp4@stock",
     "batch": 9,
+    "batch_range": {"minimum": 1, "optimum": 8, "maximum": 64},
     "sparsity_method": None,
     "calibration": None,
     "calibration.directory": "other",

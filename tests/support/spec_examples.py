@@ -8,6 +8,7 @@ from trtbench.errors import Code
 from trtbench.specs import (
     ArmEnvironment,
     ArmSpec,
+    BatchRange,
     BenchSpec,
     BuilderOptions,
     BuildSpec,
@@ -34,6 +35,7 @@ FP16, NVFP4 = parse_recipe("fp16"), parse_recipe("nvfp4+sparse@stock")
 SHA = "ab" * 32
 
 SOURCE = SourceSpec(kind="onnx", path="vit.onnx", sha256=SHA)
+BATCHES = BatchRange(minimum=1, optimum=8, maximum=64)
 CHECKPOINT = CheckpointSpec(path="vit.safetensors", sha256=SHA)
 MODEL = ModelSpec(
     name="vit_tiny_patch16_224",

@@ -11,8 +11,10 @@ from trtbench.request import (
     DEFAULT_PRECISIONS,
     AnyModel,
     AnyPath,
+    BatchWord,
     BuildArguments,
     ModelArguments,
+    SizeWord,
     build_request,
     check_names,
     export_specs,
@@ -20,6 +22,7 @@ from trtbench.request import (
     is_model,
     parse_recipes,
     parse_shapes,
+    shape_of,
 )
 from trtbench.results import Audit, LintReport, Verification
 from trtbench.results.diff import EngineDiff
@@ -36,19 +39,19 @@ def export(
     recipe: str = "fp16",
     *,
     model: AnyModel = DEFAULT_MODEL,
-    batch: int = DEFAULT_BATCH,
-    img_size: int | None = None,
+    batch: BatchWord = DEFAULT_BATCH,
+    img_size: SizeWord = None,
     store: AnyPath = ".",
     on_step: OnStep = silent,
     **options: "Unpack[ModelArguments]",
 ) -> OnnxArtifact:
-    """Quantise a model and write it as ONNX with a static batch, unless the store has it.
+    """Quantise a model and write it as ONNX, unless the store has it.
 
     Args:
         recipe: a precision with its modifiers, such as ``nvfp4+sparse``.
         model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
-        batch: images in a query.
-        img_size: side of the images in pixels; default: the model's.
+        batch: images in a query, or ``"MIN:OPT:MAX"`` of a dynamic batch.
+        img_size: side of the images in pixels, or ``"HEIGHTxWIDTH"``; default: the model's.
         store: folder of ``models/``, ``engines/`` and ``results/``.
         on_step: progress callback.
         options: as in ``trtbench.request.ModelArguments``.
@@ -65,7 +68,7 @@ def export(
     from trtbench.export import export as run
 
     check_names(options, ModelArguments.__annotations__)
-    (spec,) = export_specs(parse_recipes([recipe]), model, [(batch, img_size)], options)
+    (spec,) = export_specs(parse_recipes([recipe]), model, [shape_of(batch, img_size)], options)
     return run(spec, open_store(store), on_step)[0]
 
 
@@ -126,8 +129,8 @@ def lint(
     subject: AnyModel | OnnxArtifact,
     *,
     precision: str | Sequence[str] = DEFAULT_PRECISIONS,
-    batch: int = DEFAULT_BATCH,
-    img_size: int | None = None,
+    batch: BatchWord = DEFAULT_BATCH,
+    img_size: SizeWord = None,
     overrides: "Mapping[str, Scalar] | None" = None,
     target: str | Sequence[str] = "sm120",
     shape: str | Sequence[str] = (),
@@ -149,13 +152,13 @@ def lint(
     """
     from trtbench.lint import lint as run
 
-    size = (batch, img_size)
+    size = shape_of(batch, img_size)
     model = str(_path(subject)) if isinstance(subject, str | PathLike | Artifact) else subject
     if isinstance(model, str) and not is_model(model):
-        return run(Path(model), *size, words(target), parse_shapes(shape))
+        return run(Path(model), size.batch, size.img_size, words(target), parse_shapes(shape))
     arguments: ModelArguments = {"overrides": overrides or {}}
     exports = export_specs(parse_recipes(words(precision)), model, [size], arguments)
-    return run(exports, *size, words(target))
+    return run(exports, size.batch, size.img_size, words(target))
 
 
 def diff(
@@ -182,8 +185,8 @@ def verify(
     recipes: str | Sequence[str],
     *,
     model: AnyModel = DEFAULT_MODEL,
-    batch: int = DEFAULT_BATCH,
-    img_size: int | None = None,
+    batch: BatchWord = DEFAULT_BATCH,
+    img_size: SizeWord = None,
     data: AnyPath | None = None,
     data_samples: int = InputsSpec().samples,
     store: AnyPath = ".",
@@ -195,8 +198,8 @@ def verify(
     Args:
         recipes: such as ``["fp16", "nvfp4"]``; one that fails is a row with its reason.
         model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
-        batch: images in a query.
-        img_size: side of the images in pixels; default: the model's.
+        batch: images in a query, or ``"MIN:OPT:MAX"`` of a dynamic batch.
+        img_size: side of the images in pixels, or ``"HEIGHTxWIDTH"``; default: the model's.
         data: folder with one folder of images per class, as ImageNet; default: synthetic images.
         data_samples: number of images to compare on.
         store: folder of ``models/``, ``engines/`` and ``results/``.
@@ -211,7 +214,7 @@ def verify(
     from trtbench.verify import verify as run
 
     check_names(options, ModelArguments.__annotations__)
-    exports = export_specs(parse_recipes(words(recipes)), model, [(batch, img_size)], options)
+    exports = export_specs(parse_recipes(words(recipes)), model, [shape_of(batch, img_size)], options)
     inputs = inputs_spec(data, data_samples, options.get("seed", 0))
     return run(exports, open_store(store), inputs, on_step)
 

@@ -22,15 +22,19 @@ from trtbench.request import (
     AnyModel,
     AnyPath,
     ArgumentError,
+    BatchWord,
     BenchArguments,
     CompareArguments,
     ExplainArguments,
     PredictArguments,
+    SizeWord,
     check_names,
     export_specs,
     grid_of,
     inputs_spec,
     parse_recipes,
+    refuse_dynamic,
+    static_shape_of,
     subjects_of,
 )
 from trtbench.results import AaReport, Comparison, Explanation, Measurement, Roofline
@@ -49,8 +53,8 @@ def compare(
     subjects: AnyPath | Sequence[AnyPath],
     *,
     model: AnyModel = DEFAULT_MODEL,
-    batch: int | Sequence[int] = DEFAULT_BATCH,
-    img_size: int | Sequence[int] | None = None,
+    batch: BatchWord | Sequence[BatchWord] = DEFAULT_BATCH,
+    img_size: SizeWord | Sequence[SizeWord] = None,
     runtime: str | Sequence[str] = (),
     env: str | Sequence[str] = (),
     data: AnyPath | None = None,
@@ -65,8 +69,9 @@ def compare(
         subjects: recipes such as ``["fp16", "nvfp4"]``; with ``runtime`` also artifacts and files. A recipe
             that fails is a row with its reason.
         model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
-        batch: images in a query; several give a row each.
-        img_size: side of the images in pixels; several give a row each; default: the model's.
+        batch: images in a query; several give a row each, as does each of ``"MIN:OPT:MAX"``.
+        img_size: side of the images in pixels, or ``"HEIGHTxWIDTH"``; several give a row each; default: the
+            model's.
         runtime: time every recipe in these runtimes.
         env: build and time in these environments, such as ``venv:tensorrt-rtx==1.7.1.116``.
         data: folder with one folder of images per class to measure errors on; default: images of ``calib``,
@@ -112,8 +117,8 @@ def bench(
     subject: AnyPath,
     *,
     model: AnyModel = DEFAULT_MODEL,
-    batch: int = DEFAULT_BATCH,
-    img_size: int | None = None,
+    batch: BatchWord = DEFAULT_BATCH,
+    img_size: SizeWord = None,
     runtime: str | None = None,
     store: AnyPath = ".",
     on_step: OnStep = silent,
@@ -126,8 +131,8 @@ def bench(
     Args:
         subject: an exported model, an engine, a model file, or a recipe such as ``fp16``.
         model: of a recipe: a timm name, a ``.yaml`` file of ``models/``, or a model that timm made.
-        batch: images in a query.
-        img_size: side of the images in pixels; default: the model's.
+        batch: images in a query, or ``"MIN:OPT:MAX"`` of a dynamic batch.
+        img_size: side of the images in pixels, or ``"HEIGHTxWIDTH"``; default: the model's.
         runtime: see docs/measuring.md; default: the namesake of the engine's compiler.
         store: folder of ``models/``, ``engines/`` and ``results/``; it keeps the result and every sample.
         on_step: progress callback.
@@ -154,8 +159,8 @@ def bench_against_itself(
     comparisons: int,
     *,
     model: AnyModel = DEFAULT_MODEL,
-    batch: int = DEFAULT_BATCH,
-    img_size: int | None = None,
+    batch: BatchWord = DEFAULT_BATCH,
+    img_size: SizeWord = None,
     runtime: str | None = None,
     store: AnyPath = ".",
     on_step: OnStep = silent,
@@ -167,8 +172,8 @@ def bench_against_itself(
         subject: an exported model, an engine, a model file, or a recipe such as ``fp16``.
         comparisons: how many, such as 200.
         model: of a recipe: a timm name, a ``.yaml`` file of ``models/``, or a model that timm made.
-        batch: images in a query.
-        img_size: side of the images in pixels; default: the model's.
+        batch: images in a query, or ``"MIN:OPT:MAX"`` of a dynamic batch.
+        img_size: side of the images in pixels, or ``"HEIGHTxWIDTH"``; default: the model's.
         runtime: see docs/measuring.md; default: the namesake of the engine's compiler.
         store: folder of ``models/``, ``engines/`` and ``results/``; it keeps the report and every block.
         on_step: progress callback.
@@ -193,8 +198,8 @@ def predict(
     subjects: AnyPath | Sequence[AnyPath],
     *,
     model: AnyModel = DEFAULT_MODEL,
-    batch: int | Sequence[int] = DEFAULT_BATCH,
-    img_size: int | Sequence[int] | None = None,
+    batch: BatchWord | Sequence[BatchWord] = DEFAULT_BATCH,
+    img_size: SizeWord | Sequence[SizeWord] = None,
     store: AnyPath = ".",
     on_step: OnStep = silent,
     **options: "Unpack[PredictArguments]",
@@ -207,8 +212,9 @@ def predict(
         subjects: recipes, or engines, exported models and ONNX files. A recipe that fails is a row with its
             reason.
         model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
-        batch: images in a query; several give a row each.
-        img_size: side of the images in pixels; several give a row each; default: the model's.
+        batch: images in a query; several give a row each, as does each of ``"MIN:OPT:MAX"``.
+        img_size: side of the images in pixels, or ``"HEIGHTxWIDTH"``; several give a row each; default: the
+            model's.
         store: folder of ``models/`` and ``engines/``.
         on_step: progress callback; subjects are keys of rows.
         options: as in ``trtbench.request.PredictArguments``; ``gpu`` names the GPU.
@@ -230,8 +236,8 @@ def explain(
     gpu: str = DEFAULT_GPU,
     clock_mhz: float | None = None,
     model: AnyModel = DEFAULT_MODEL,
-    batch: int = DEFAULT_BATCH,
-    img_size: int | None = None,
+    batch: BatchWord = DEFAULT_BATCH,
+    img_size: SizeWord = None,
     store: AnyPath = ".",
     on_step: OnStep = silent,
     **options: "Unpack[ExplainArguments]",
@@ -243,8 +249,8 @@ def explain(
         gpu: a name that ``gpus()`` lists.
         clock_mhz: SM clock to predict at; default: the one that ``gpus()`` lists.
         model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
-        batch: images in a query.
-        img_size: side of the images in pixels; default: the model's.
+        batch: images in a query, or ``"MIN:OPT:MAX"`` of a dynamic batch.
+        img_size: side of the images in pixels, or ``"HEIGHTxWIDTH"``; default: the model's.
         store: folder of ``models/`` and ``engines/``.
         on_step: progress callback; subjects are recipes.
         options: as in ``trtbench.request.ExplainArguments``.
@@ -261,7 +267,7 @@ def explain(
     check_names(options, ExplainArguments.__annotations__)
     found = find_gpu(gpu, clock_mhz)
     recipes = recipes_to_explain(parse_recipe(recipe), found)
-    exports = export_specs(recipes, model, [(batch, img_size)], options)
+    exports = export_specs(recipes, model, [static_shape_of(batch, img_size, "explain")], options)
     return run(grid_of(exports, (), options), found, open_store(store), on_step)
 
 
@@ -269,8 +275,8 @@ def roofline(
     model: AnyModel = DEFAULT_MODEL,
     *,
     precision: str | Sequence[str] = ("fp16", "fp8"),
-    batch: int | Sequence[int] = DEFAULT_BATCH,
-    img_size: int | Sequence[int] | None = None,
+    batch: BatchWord | Sequence[BatchWord] = DEFAULT_BATCH,
+    img_size: SizeWord | Sequence[SizeWord] = None,
     tokens: int | Sequence[int] = (),
     gpu: str = DEFAULT_GPU,
     clock_mhz: float | None = None,
@@ -299,6 +305,7 @@ def roofline(
     if lengths and img_size is not None:
         raise ArgumentError("tokens", f"{tokens}: remove img_size, which sets the number of tokens")
     shapes = all_shapes((batch, img_size))
+    refuse_dynamic(shapes, "roofline")
     exports = export_specs(parse_recipes(several(precision)), model, shapes, {"overrides": overrides or {}})
     return run(exports, find_gpu(gpu, clock_mhz), lengths)
 

@@ -9,12 +9,15 @@ from trtbench.progress import OnStep, silent
 from trtbench.request import (
     AnyModel,
     AnyPath,
+    BatchWord,
     PackArguments,
+    SizeWord,
     build_request,
     check_names,
     export_specs,
     is_path,
     parse_recipes,
+    shape_of,
 )
 from trtbench.results import Pack, Removal, StoreListing
 from trtbench.specs import ExportSpec
@@ -71,8 +74,8 @@ def pack(
     path: AnyPath,
     *,
     model: AnyModel = DEFAULT_MODEL,
-    batch: int = DEFAULT_BATCH,
-    img_size: int | None = None,
+    batch: BatchWord = DEFAULT_BATCH,
+    img_size: SizeWord = None,
     store: AnyPath = ".",
     on_step: OnStep = silent,
     **options: "Unpack[PackArguments]",
@@ -85,7 +88,7 @@ def pack(
         path: of the zip file; an older one is replaced.
         model: of a recipe: a timm name, a ``.yaml`` file of ``models/``, or a model that timm made.
         batch: images in a query.
-        img_size: side of the images in pixels; default: the model's.
+        img_size: side of the images in pixels, or ``"HEIGHTxWIDTH"``; default: the model's.
         store: folder of ``models/``, ``engines/`` and ``results/``.
         on_step: progress callback.
         options: as in ``trtbench.request.PackArguments``.
@@ -104,6 +107,6 @@ def pack(
     check_path(Path(path))
     named: Path | ExportSpec = subject.directory if isinstance(subject, Artifact) else Path(subject)
     if not is_path(str(named)):
-        (named,) = export_specs(parse_recipes([str(named)]), model, [(batch, img_size)], options)
+        (named,) = export_specs(parse_recipes([str(named)]), model, [shape_of(batch, img_size)], options)
     engine = engine_of(named, build_request(options), open_store(store), on_step)
     return run(engine, Path(path), on_step)

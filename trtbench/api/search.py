@@ -10,6 +10,8 @@ from trtbench.request import (
     AnyModel,
     AnyPath,
     ArgumentError,
+    BatchWord,
+    SizeWord,
     TuneArguments,
     check_names,
     inputs_spec,
@@ -29,8 +31,8 @@ def tune(
     *,
     gpu: str,
     clock_mhz: float | None = None,
-    batch: int | Sequence[int] = DEFAULT_BATCH,
-    img_size: int | Sequence[int] | None = None,
+    batch: BatchWord | Sequence[BatchWord] = DEFAULT_BATCH,
+    img_size: SizeWord | Sequence[SizeWord] = None,
     min_sqnr_db: float | None = None,
     max_top1_drop: float | None = None,
     data: AnyPath | None = None,
@@ -49,7 +51,7 @@ def tune(
         gpu: a name that ``gpus()`` lists.
         clock_mhz: SM clock to predict at; default: the one that ``gpus()`` lists.
         batch: images in a query; of several, the first is searched, and the front predicted at all.
-        img_size: side of the images in pixels, one or several; default: the model's.
+        img_size: side of the images in pixels, or ``"HEIGHTxWIDTH"``, one or several; default: the model's.
         min_sqnr_db: least SQNR of the output against FP32, in dB.
         max_top1_drop: most that top-1 accuracy may fall below FP32's, in percentage points; with ``data``.
         data: folder with one folder of images per class, as ImageNet; default: synthetic images.

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 from trtbench.api.words import DEFAULT_BATCH, DEFAULT_MODEL, open_store, several, words
 from trtbench.predict.gpus import find_gpu
 from trtbench.progress import OnStep, silent
-from trtbench.request import AnyPath, TraceArguments, check_names, export_specs, grid_of, subjects_of
+from trtbench.request import (
+    AnyPath,
+    BatchWord,
+    SizeWord,
+    TraceArguments,
+    check_names,
+    export_specs,
+    grid_of,
+    static_shape_of,
+    subjects_of,
+)
 from trtbench.results import TraceReport
 
 if TYPE_CHECKING:
@@ -21,8 +31,8 @@ def trace(
     engine: AnyPath | None = None,
     gpu: str | None = None,
     model: AnyPath = DEFAULT_MODEL,
-    batch: int = DEFAULT_BATCH,
-    img_size: int | None = None,
+    batch: BatchWord = DEFAULT_BATCH,
+    img_size: SizeWord = None,
     store: AnyPath = ".",
     timeline: AnyPath | None = None,
     on_step: OnStep = silent,
@@ -38,7 +48,7 @@ def trace(
         gpu: that times of an engine's layers are predicted for; default: that of the trace.
         model: a timm name, or a ``.yaml`` file such as those of ``models/``.
         batch: images in a query.
-        img_size: side of the images in pixels; default: the model's.
+        img_size: side of the images in pixels, or ``"HEIGHTxWIDTH"``; default: the model's.
         store: folder of ``models/``, ``engines/`` and ``results/``; keeps what is recorded.
         timeline: where a timeline is written, for ui.perfetto.dev.
         on_step: progress callback.
@@ -60,6 +70,8 @@ def trace(
     from trtbench.compare import record
 
     recipes, files = subjects_of(words(subjects))
-    exports = export_specs(recipes, model, [(batch, img_size)], options) if recipes else ()
+    exports = (
+        export_specs(recipes, model, [static_shape_of(batch, img_size, "trace")], options) if recipes else ()
+    )
     grid = grid_of(exports, files, options, several(runtime)).model_copy(update={"gpu": found})
     return record(grid, open_store(store), on_step, drawn)

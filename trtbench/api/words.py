@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from trtbench.request import AnyPath, shapes_of
+from trtbench.request import AnyPath, BatchWord, Shape, SizeWord, shapes_of
 from trtbench.specs import ModelSpec
 from trtbench.store.artifacts import Store
 
 T = TypeVar("T", bound=str | int | os.PathLike[str])
 
-Shapes = tuple[int | Sequence[int], int | Sequence[int] | None]
+Shapes = tuple[BatchWord | Sequence[BatchWord], SizeWord | Sequence[SizeWord]]
 """Batches and image sizes, one or several."""
 
 DEFAULT_MODEL = ModelSpec().name
@@ -23,10 +23,11 @@ def several(value: T | Sequence[T]) -> tuple[T, ...]:
     return (value,) if isinstance(value, str | int | os.PathLike) else tuple(value)
 
 
-def all_shapes(shapes: Shapes) -> list[tuple[int, int | None]]:
+def all_shapes(shapes: Shapes) -> list[Shape]:
     """All combinations of batches and image sizes."""
     batches, sizes = shapes
-    return shapes_of(several(batches), (None,) if sizes is None else several(sizes))
+    listed: Sequence[SizeWord] = (sizes,) if sizes is None or isinstance(sizes, int | str) else sizes
+    return shapes_of(several(batches), listed)
 
 
 def words(value: AnyPath | Sequence[AnyPath]) -> tuple[str, ...]:

@@ -31,13 +31,15 @@ def inspect(path: Path, shapes: Shapes | None = None) -> Audit:
     artifact = load_artifact(path)
     if isinstance(artifact.manifest, OnnxManifest):
         manifest = artifact.manifest
-        return audit_onnx(artifact.payload, manifest.spec.recipe, manifest.analytic_flops, shapes)
+        shapes = {**stated_shapes(manifest), **(shapes or {})}
+        return audit_onnx(artifact.payload, manifest.spec.recipe, _analytic_flops(manifest, shapes), shapes)
     return inspect_engine(Artifact(artifact.directory, artifact.manifest), shapes)
 
 
 def inspect_engine(engine: EngineArtifact, shapes: Shapes | None = None) -> Audit:
     """Audit an engine against the ONNX model that it was built from; ``shapes`` as in ``inspect``."""
-    onnx_path, analytic_flops = source_model(engine)
+    onnx_path, manifest = source_model(engine)
+    shapes = {**_optimum(engine), **(shapes or {})}
     compiled, log_path = _compiled(engine.path_of("layers.json")), engine.path_of("build.log")
     sparsity = read_sparsity(log_path)
     audit = audit_engine(
@@ -45,11 +47,11 @@ def inspect_engine(engine: EngineArtifact, shapes: Shapes | None = None) -> Audi
         compiled.layers,
         recipe=None if engine.manifest.export is None else engine.manifest.export.recipe,
         backend=f"{engine.manifest.backend} {engine.manifest.backend_version}",
-        analytic_flops=analytic_flops,
+        analytic_flops=None if manifest is None else _analytic_flops(manifest, shapes),
         sparsity_requested=engine.manifest.spec.sparsity,
         sparse_eligible=sparsity.eligible,
         sparse_picked=sparsity.picked,
-        shapes={**_optimum(engine), **(shapes or {})},
+        shapes=shapes,
     )
     tactics = read_tactics(log_path)
     return audit.model_copy(
@@ -74,8 +76,22 @@ def _optimum(engine: EngineArtifact) -> Shapes:
     return {entry.input: entry.opt_shape for entry in profiles[0]} if profiles else {}
 
 
-def source_model(engine: EngineArtifact) -> tuple[Path, dict[str, int] | None]:
-    """Find the ONNX model of an engine: its path, and the FLOPs by role if trtbench exported it.
+def stated_shapes(manifest: OnnxManifest) -> Shapes:
+    """Shapes of inputs with a dynamic batch, at its optimum."""
+    if manifest.spec.batch_range is None:
+        return {}
+    return {record.name: record.shape for record in manifest.inputs}
+
+
+def _analytic_flops(manifest: OnnxManifest, shapes: Shapes) -> dict[str, int]:
+    """FLOPs by role at the batch of ``shapes``; the manifest has those of its own batch."""
+    own = manifest.inputs[0]
+    batch = shapes.get(own.name, own.shape)[0]
+    return {role: flops * batch // own.shape[0] for role, flops in manifest.analytic_flops.items()}
+
+
+def source_model(engine: EngineArtifact) -> tuple[Path, OnnxManifest | None]:
+    """Find the ONNX model of an engine: its path, and its manifest if trtbench exported it.
 
     Raises:
         ArtifactError: it is gone or altered.
@@ -94,7 +110,7 @@ def source_model(engine: EngineArtifact) -> tuple[Path, dict[str, int] | None]:
             isinstance(source.manifest, OnnxManifest)
             and source.manifest.files[0].sha256 == manifest.onnx_sha256
         ):
-            return path, source.manifest.analytic_flops
+            return path, source.manifest
     elif file_record(path).sha256 == manifest.onnx_sha256:
         return path, None
     raise ArtifactError(f"{path}: not the ONNX model that this engine was built from: build it again")

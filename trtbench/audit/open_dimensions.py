@@ -43,13 +43,18 @@ class _Sizes:
     filled: dict[str, _Dimensions] = field(default_factory=dict)
 
     def fill(self, kernel: CompiledLayer, facts: GraphFacts) -> CompiledLayer:
-        known = {tensor: self._of_read(tensor) for tensor in kernel.inputs}
+        rows = _rows_of_product(kernel, facts)
+        known = {tensor: self._of_read(tensor, rows) for tensor in kernel.inputs}
         for tensor, dims in known.items():
             if dims is None:
                 known[tensor] = _beside(tensor, known, kernel)
-        for tensor in kernel.outputs:
+        # What holds all rows in one dimension follows from an output that keeps images apart.
+        for tensor in sorted(kernel.outputs, key=lambda each: -len(each.dimensions)):
             known[tensor] = (
-                self._of_graph(tensor) or _of_product(tensor, kernel, facts) or _beside(tensor, known, kernel)
+                self._of_graph(tensor)
+                or _of_product(tensor, kernel, facts)
+                or _rows_of(tensor, known, kernel)
+                or _beside(tensor, known, kernel)
             )
             self.written[tensor.name] = tensor
             self.filled[tensor.name] = known[tensor] or _unknown(tensor)
@@ -65,17 +70,25 @@ class _Sizes:
         shape = self.graph.get(tensor.name)
         return None if shape is None else _of_elements(tensor, math.prod(shape))
 
-    def _of_read(self, tensor: LayerTensor) -> _Dimensions | None:
-        """Of a tensor that is read, maybe in another shape than it was written, or one part of several."""
+    def _of_read(self, tensor: LayerTensor, rows: int | None) -> _Dimensions | None:
+        """Of a tensor that is read, maybe in another shape than it was written, or one part of several.
+
+        ``rows``: those of the operands, if a product reads it.
+        """
         before = self.written.get(tensor.name)
         if before is None or _OPEN not in tensor.dimensions:
             return self._of_graph(tensor)
         filled = self.filled[tensor.name]
         if tensor.dimensions[:-1] == before.dimensions[:-1] and tensor.dimensions[-1] != _OPEN:
             return (*filled[:-1], tensor.dimensions[-1])  # as it was written, or some columns of it
-        if tensor.dimensions == before.dimensions[1:]:
-            return filled[1:]
-        return _of_elements(tensor, math.prod(filled))
+        whole = _of_elements(tensor, math.prod(filled))
+        is_part = tensor.dimensions == before.dimensions[1:] and (whole is None or whole[0] != rows)
+        return filled[1:] if is_part else whole
+
+
+def _rows_of_product(kernel: CompiledLayer, facts: GraphFacts) -> int | None:
+    nodes = facts.product_nodes(kernel)
+    return nodes[0].m if kernel.layer_type in PRODUCT_TYPES and nodes else None
 
 
 def _of_product(tensor: LayerTensor, kernel: CompiledLayer, facts: GraphFacts) -> _Dimensions | None:
@@ -84,6 +97,21 @@ def _of_product(tensor: LayerTensor, kernel: CompiledLayer, facts: GraphFacts) -
     if kernel.layer_type not in PRODUCT_TYPES or not nodes or nodes[0].m is None:
         return None
     return _of_elements(tensor, nodes[0].m * sum(node.n or 0 for node in nodes))
+
+
+def _rows_of(
+    tensor: LayerTensor, known: Mapping[LayerTensor, _Dimensions | None], kernel: CompiledLayer
+) -> _Dimensions | None:
+    """From another output of more dimensions: the residual stream beside the rows of its norm."""
+    for other in kernel.outputs:
+        dims = known.get(other)
+        if (
+            dims
+            and len(other.dimensions) > len(tensor.dimensions)
+            and other.dimensions[-1] == tensor.dimensions[-1]
+        ):
+            return _of_elements(tensor, math.prod(dims))
+    return None
 
 
 def _beside(

@@ -10,7 +10,7 @@ from pathlib import Path
 from trtbench.build.backends import Built, read_built
 from trtbench.build.compiler import Compiler, compiler_of
 from trtbench.build.dialect import check_options
-from trtbench.build.profiles import check_profiles
+from trtbench.build.profiles import check_profiles, with_own_profile
 from trtbench.build.readers.log import read_peak_rss
 from trtbench.build.source import OnnxSource, load_onnx, source_of
 from trtbench.build.targets import parse_targets
@@ -77,7 +77,8 @@ def build(
     compiler = compiler or compiler_of(None, spec)
     check_options(spec, compiler.version)
     spec = spec.model_copy(update={"targets": parse_targets(spec.targets, compiler.targets)})
-    source = source_of(load_onnx(onnx) if isinstance(onnx, Path) else onnx)
+    model = load_onnx(onnx) if isinstance(onnx, Path) else onnx
+    source, spec = source_of(model), with_own_profile(spec, model)
     check_profiles(source.path, source.inputs, spec.options.profiles)
     identity = engine_id(
         spec, source.identity(store), compiler.version, rebuild, compiler.image_digest, compiler.gpu

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from trtbench.build.dimensions import Dimensions, is_dynamic, shown
 from trtbench.errors import SpecError
-from trtbench.specs import ShapeRange
+from trtbench.specs import BuildSpec, ShapeRange
+from trtbench.store.artifacts import OnnxArtifact
 
 _EXAMPLE_BATCHES = (1, 8, 64)
 
@@ -39,6 +40,20 @@ def check_profiles(
                 f"--profile {profile_word(profile)}: no range for {', '.join(missing)}, a dynamic input of "
                 f"{model.name}"
             )
+
+
+def with_own_profile(spec: BuildSpec, onnx: OnnxArtifact | Path) -> BuildSpec:
+    """Take the range of batches that a model was exported with, unless profiles are given."""
+    batches = None if isinstance(onnx, Path) else onnx.manifest.spec.batch_range
+    if spec.options.profiles or isinstance(onnx, Path) or batches is None:
+        return spec
+    profile = tuple(
+        ShapeRange(input=record.name, min_shape=least, opt_shape=best, max_shape=most)
+        for record in onnx.manifest.inputs
+        for least, best, most in [[(batch, *record.shape[1:]) for batch in batches.batches]]
+    )
+    options = spec.options.model_copy(update={"profiles": (profile,)})
+    return spec.model_copy(update={"options": options})
 
 
 def profile_word(profile: Sequence[ShapeRange]) -> str:

@@ -89,7 +89,7 @@ def source_of(onnx: OnnxArtifact | Path) -> OnnxSource:
         file=file,
         beside=tuple(beside),
         export=onnx.manifest.spec,
-        inputs={record.name: record.shape for record in onnx.manifest.inputs},
+        inputs=_exported_inputs(onnx.manifest),
     )
 
 
@@ -123,3 +123,10 @@ def _content_sha256(records: Sequence[FileRecord]) -> str:
     """Hash of the file hashes; for the usual single file its own."""
     hashes = [record.sha256 for record in records]
     return hashes[0] if len(hashes) == 1 else canonical_hash(hashes)
+
+
+def _exported_inputs(manifest: OnnxManifest) -> dict[str, Dimensions]:
+    is_open = manifest.spec.batch_range is not None
+    return {
+        record.name: ("batch", *record.shape[1:]) if is_open else record.shape for record in manifest.inputs
+    }

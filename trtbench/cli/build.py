@@ -52,14 +52,14 @@ def command(
     trtbench build dynamic.onnx --profile x=1x3x224x224:8x3x224x224:64x3x224x224
     """
     from trtbench.cli.parse import build_request
-    from trtbench.cli.parse_model import parse_built
+    from trtbench.cli.parse_model import parse_built, shape_of
     from trtbench.compare.several import build_all, build_missing, make_engine, subject_name
     from trtbench.report.text.artifacts import render_engine, render_made
     from trtbench.report.text.progress import progress_display
     from trtbench.store.artifacts import Store
 
     request = build_request(options, sparsity, profile or [])
-    subjects = parse_built(words or (), options, (options.batch, options.img_size), given)
+    subjects = parse_built(words or (), options, shape_of(options), given)
     store = Store(output.store)
     with progress_display([subject_name(subject) for subject in subjects]) as on_step:
         if len(subjects) == 1:

@@ -43,7 +43,7 @@ def command(
     trtbench diff nvfp4@stock nvfp4 --model vit_small_patch16_224 --batch 8
     """
     from trtbench.cli.parse import build_request, shapes_of
-    from trtbench.cli.parse_model import parse_subjects
+    from trtbench.cli.parse_model import parse_subjects, shape_of
     from trtbench.compare.several import engine_of, subject_name
     from trtbench.diff import diff
     from trtbench.progress import for_subject
@@ -51,7 +51,7 @@ def command(
     from trtbench.report.text.progress import progress_display
     from trtbench.store.artifacts import Store
 
-    shapes, size = shapes_of(shape), (options.batch, options.img_size)
+    shapes, size = shapes_of(shape), shape_of(options)
     subjects = parse_subjects([before, after], options, size, given, builds_files=True)
     request, store = build_request(options), Store(output.store)
     with progress_display(()) as on_step:

@@ -29,7 +29,7 @@ def command(
         bool, typer.Option("--sparse", help="Prune the weights to 2:4 first; the same as +sparse.")
     ] = False,
 ) -> None:
-    """Quantise a model and write it as ONNX with a static batch.
+    """Quantise a model and write it as ONNX.
 
     Existing artifacts are reused. Of several recipes, one that fails stops none of the rest (exit code 1).
 
@@ -40,10 +40,12 @@ def command(
     trtbench export fp16 fp8 --model vit_small_patch16_224 --calib photos/ --calib-samples 128
 
     trtbench export model.onnx --precision nvfp4
+
+    trtbench export fp16 --batch 1:8:64 --img-size 384x224
     """
     from dataclasses import replace
 
-    from trtbench.cli.parse_model import checked_exports, with_sparse
+    from trtbench.cli.parse_model import checked_exports, shape_of, with_sparse
     from trtbench.compare.several import export_all
     from trtbench.export import export
     from trtbench.report.text.artifacts import render_made, render_onnx
@@ -56,7 +58,7 @@ def command(
     model = replace(model, model=files[0]) if files else model
     words = [word for word in (*(recipes or ()), *(precision or ())) if word not in files] or ["fp16"]
     words = [with_sparse(word) for word in words] if sparse else words
-    specs = checked_exports(words, model, (shape.batch, shape.img_size), given)
+    specs = checked_exports(words, model, shape_of(shape), given)
     store = Store(output.store)
     with progress_display([str(spec.recipe) for spec in specs]) as on_step:
         if len(specs) > 1:

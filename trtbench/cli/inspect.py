@@ -44,13 +44,13 @@ def command(
     """
     from trtbench.audit.inspect import inspect
     from trtbench.cli.parse import build_request, shapes_of
-    from trtbench.cli.parse_model import parse_subjects
+    from trtbench.cli.parse_model import parse_subjects, shape_of
     from trtbench.compare.several import engine_of, subject_name
     from trtbench.report.text.audit import render_audit
     from trtbench.report.text.progress import progress_display
     from trtbench.store.artifacts import Store
 
-    shapes, size = shapes_of(shape), (options.batch, options.img_size)
+    shapes, size = shapes_of(shape), shape_of(options)
     (subject,) = parse_subjects([word], options, size, given, builds_files=False)
     if not isinstance(subject, Path):
         with progress_display([subject_name(subject)]) as on_step:

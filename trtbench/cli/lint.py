@@ -56,7 +56,7 @@ def command(
     trtbench lint model.onnx --target sm89
     """
     from trtbench.cli.parse import shapes_of
-    from trtbench.cli.parse_model import lint_subject
+    from trtbench.cli.parse_model import lint_subject, shape_of
     from trtbench.export import export
     from trtbench.lint import lint
     from trtbench.report.text.lint import render_lint
@@ -64,11 +64,11 @@ def command(
     from trtbench.specs import ExportSpec
     from trtbench.store.artifacts import Store
 
-    shapes, size = shapes_of(input_shape), (shape.batch, shape.img_size)
+    shapes, size = shapes_of(input_shape), shape_of(shape)
     found = lint_subject(subject, precision or [], model, size, given)
     if isinstance(found, ExportSpec):
         with progress_display([subject]) as on_step:
             found = export(found, Store(output.store), on_step)[0].directory
-    report = lint(found, *size, target or ["sm120"], shapes)
+    report = lint(found, size.batch, size.img_size, target or ["sm120"], shapes)
     print_result(report, output, render_lint)
     exit_if(report.has_errors)

@@ -81,7 +81,7 @@ class ModelOptions:
     ] = None
 
 
-_IMG_SIZE = "Image side in pixels; default: the model's."
+_IMG_SIZE = "Image side in pixels, or HEIGHTxWIDTH; default: the model's."
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,11 @@ class ShapeOptions:
 
     PANEL: ClassVar = "Shape"
 
-    batch: Annotated[int, Option(help="Static batch of the ONNX model and the engine.")] = _BATCH
-    img_size: Annotated[int | None, Option(help=_IMG_SIZE)] = None
+    batch: Annotated[
+        str,
+        Option(metavar="N|MIN:OPT:MAX", help="Batch of the ONNX model and the engine; a range is dynamic."),
+    ] = str(_BATCH)
+    img_size: Annotated[str | None, Option(metavar="N|HxW", help=_IMG_SIZE)] = None
 
 
 @dataclass(frozen=True)
@@ -100,10 +103,14 @@ class ShapesOptions:
 
     PANEL: ClassVar = "Shape"
 
-    batch: Annotated[str, Option(metavar="N[,N...]", help="Static batch; several give a row each.")] = str(
-        _BATCH
-    )
-    img_size: Annotated[str | None, Option(metavar="N[,N...]", help=_IMG_SIZE)] = None
+    batch: Annotated[
+        str,
+        Option(
+            metavar="N[,N...]|MIN:OPT:MAX",
+            help="Batch; several give a row each, as does each of a range, in which one engine is dynamic.",
+        ),
+    ] = str(_BATCH)
+    img_size: Annotated[str | None, Option(metavar="N|HxW[,...]", help=_IMG_SIZE)] = None
 
 
 @dataclass(frozen=True)
@@ -300,7 +307,7 @@ class TuneOptions(ClockOptions, CompilerOptions, ModelOptions):
     ] = str(_BATCH)
     img_size: Annotated[
         str | None,
-        Option(metavar="N[,N...]", help="Image side to search at, in pixels, and others for the front."),
+        Option(metavar="N|HxW[,...]", help="Image size to search at, in pixels, and others for the front."),
     ] = None
 
 

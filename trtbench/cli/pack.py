@@ -41,15 +41,14 @@ def command(
     trtbench pack fp16 --model vit_small_patch16_224 --batch 8 -o vit_small.zip
     """
     from trtbench.cli.parse import build_request
-    from trtbench.cli.parse_model import parse_subjects
+    from trtbench.cli.parse_model import parse_subjects, shape_of
     from trtbench.compare.several import engine_of, subject_name
     from trtbench.pack import check_path, pack
     from trtbench.report.text.pack import render_pack
     from trtbench.report.text.progress import progress_display
     from trtbench.store.artifacts import Store
 
-    shape = (options.batch, options.img_size)
-    (subject,) = parse_subjects([word], options, shape, given, builds_files=True)
+    (subject,) = parse_subjects([word], options, shape_of(options), given, builds_files=True)
     check_path(file)
     with progress_display([subject_name(subject)]) as on_step:
         engine = engine_of(subject, build_request(options), Store(output.store), on_step)

@@ -13,6 +13,7 @@ from trtbench.cli.options import (
     GridOptions,
     ModelOptions,
     PredictOptions,
+    ShapeOptions,
     ShapesOptions,
     TraceOptions,
     TuneOptions,
@@ -116,7 +117,7 @@ def parse_recorded(
     recipes, files = subjects_of(words)
     asked = Asked(recipes, files, runtimes=tuple(runtimes), sparsity_method=options.sparsity_method)
     refuse(asked, given)
-    shape = (options.batch, options.img_size)
+    shape = static_shape_of(options, "trace")
     exports = export_specs(recipes, options, [shape]) if recipes else ()
     with naming_options():
         return request.grid_of(exports, files, arguments_of(options), runtimes, files_first=words[0] in files)
@@ -165,8 +166,10 @@ def parse_roofline(
         raise SpecError(f"--tokens {tokens}: expected at least 1")
     # A comma also separates the roles of a recipe: nvfp4:qkv=fp8,head=fp16.
     recipes = parse_recipes(re.split(r",(?!\w+=)", precisions))
-    options = ModelOptions(model=model, overrides=list(overrides))
-    return export_specs(recipes, options, _shapes(shapes)), lengths
+    options, found = ModelOptions(model=model, overrides=list(overrides)), _shapes(shapes)
+    with naming_options():
+        request.refuse_dynamic(found, "roofline")
+    return export_specs(recipes, options, found), lengths
 
 
 def parse_explained(recipes: Sequence[Recipe], options: ExplainOptions, given: Given) -> Grid:
@@ -176,7 +179,7 @@ def parse_explained(recipes: Sequence[Recipe], options: ExplainOptions, given: G
         SpecError: an option is wrong, or has no effect on any of the recipes.
     """
     refuse(Asked(recipes=recipes, sparsity_method=options.sparsity_method), given)
-    exports = export_specs(recipes, options, [(options.batch, options.img_size)])
+    exports = export_specs(recipes, options, [static_shape_of(options, "explain")])
     return Grid(exports=exports, build=build_request(options))
 
 
@@ -195,8 +198,18 @@ def parse_tuned(options: TuneOptions, given: Given, **asked: object) -> TuneSpec
 @naming_options()
 def _shapes(options: ShapesOptions | TuneOptions) -> list[Shape]:
     """All combinations of batches and image sizes."""
-    sizes = (None,) if options.img_size is None else _integers("--img-size", options.img_size)
-    return request.shapes_of(_integers("--batch", options.batch), sizes)
+    sizes = (None,) if options.img_size is None else options.img_size.split(",")
+    return request.shapes_of(options.batch.split(","), sizes)
+
+
+@naming_options()
+def static_shape_of(options: ShapeOptions, command: str) -> Shape:
+    """The only shape, of one batch.
+
+    Raises:
+        SpecError: an option has another form, or the batch is dynamic.
+    """
+    return request.static_shape_of(options.batch, options.img_size, command)
 
 
 def _integers(option: str, text: str) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import yaml
 
 from trtbench import request
 from trtbench.cli.groups import Given
-from trtbench.cli.options import ModelOptions
+from trtbench.cli.options import ModelOptions, ShapeOptions
 from trtbench.cli.refusals import Asked, refuse
 from trtbench.errors import SpecError
 from trtbench.request import DEFAULT_PRECISIONS, ArgumentError, Shape, is_model, is_path, parse_recipes
@@ -72,6 +72,7 @@ def parse_subjects(
             sparsity_method=options.sparsity_method,
             is_timed=False,
             builds_files=builds_files,
+            is_dynamic=shape.batch_range is not None,
         ),
         given,
     )
@@ -105,6 +106,16 @@ def checked_exports(
     recipes = parse_recipes(words)
     refuse(Asked(recipes=recipes, sparsity_method=options.sparsity_method), given)
     return export_specs(recipes, options, [shape])
+
+
+@naming_options()
+def shape_of(options: ShapeOptions) -> Shape:
+    """The only shape; a dynamic batch counts at its optimum.
+
+    Raises:
+        SpecError: an option has another form.
+    """
+    return request.shape_of(options.batch, options.img_size)
 
 
 @naming_options()

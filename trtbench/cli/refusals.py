@@ -50,6 +50,7 @@ class Asked:
         traces: the subjects are traces.
         aa: an arm is compared with itself.
         shapes: how many shapes there are.
+        is_dynamic: the batch of the recipes is dynamic.
         sparsity_method: how sparse recipes are pruned.
         shares_timings: builds share a timing cache.
     """
@@ -66,6 +67,7 @@ class Asked:
     traces: bool = False
     aa: bool = False
     shapes: int = 1
+    is_dynamic: bool = False
     sparsity_method: str | None = None
     shares_timings: bool = False
 
@@ -127,7 +129,7 @@ def _of_models(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
         (["--precision"], asked.lints == "recipe", _no_effect(f"a recipe {named}")),
         (
             ["--shape"],
-            bool(asked.recipes) and not asked.files,
+            bool(asked.recipes) and not asked.files and not asked.is_dynamic,
             _no_effect(f"recipes {named}, whose shapes are static"),
         ),
         (["--shape"], asked.lints == "model", _no_effect(f"{file}, whose shape --batch and --img-size give")),

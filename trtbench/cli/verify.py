@@ -42,13 +42,13 @@ def command(
     trtbench verify nvfp4 --model vit_small_patch16_224 --pretrained --data imagenet/val --data-samples 1000
     """
     from trtbench.cli.parse import inputs_spec
-    from trtbench.cli.parse_model import checked_exports
+    from trtbench.cli.parse_model import checked_exports, shape_of
     from trtbench.report.text.progress import progress_display
     from trtbench.report.text.verify import render_verification
     from trtbench.store.artifacts import Store
     from trtbench.verify import verify
 
-    exports = checked_exports(recipes, model, (shape.batch, shape.img_size), given)
+    exports = checked_exports(recipes, model, shape_of(shape), given)
     inputs = inputs_spec(data, data_samples, model.seed)
     with progress_display([str(spec.recipe) for spec in exports]) as on_step:
         verification = verify(exports, Store(output.store), inputs, on_step)

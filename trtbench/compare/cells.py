@@ -13,7 +13,7 @@ from trtbench.measure.run import Arm
 from trtbench.results import Audit, ComparisonRow
 from trtbench.results.comparison import with_keys
 from trtbench.runtimes import runtime_entry
-from trtbench.specs import BuildSpec, ExportSpec, Grid
+from trtbench.specs import BuildSpec, ExportSpec, Grid, ImageSize
 from trtbench.store.artifacts import EngineArtifact, OnnxArtifact
 
 
@@ -66,7 +66,7 @@ class Cell:
         return runtime is None or runtime_entry(runtime).loads in ("engine", "onnx")
 
     @property
-    def shape(self) -> tuple[int | None, int | None]:
+    def shape(self) -> tuple[int | None, ImageSize | None]:
         """Batch and image size, by which recipes are compared; files alone, whatever theirs is."""
         return (self.row.batch, self.row.img_size) if self.export or self.beside else (None, None)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from trtbench.audit.graph import Shapes
 from trtbench.audit.inspect import inspect_engine
 from trtbench.build import build
 from trtbench.compare.cells import Cell
@@ -98,7 +99,7 @@ def _build(cells: Sequence[Cell], store: Store, rebuilds: int, on_step: OnStep) 
             for number in range(1 + rebuilds)
         ]
         tell(Step("audit", "read the compiled layers"))
-        audit = inspect_engine(engines[0])
+        audit = inspect_engine(engines[0], _shapes_of(first))
     except SpecError:
         raise
     except TrtbenchError as error:
@@ -107,6 +108,13 @@ def _build(cells: Sequence[Cell], store: Store, rebuilds: int, on_step: OnStep) 
         return
     for cell in cells:
         _tell_engines(cell, engines, audit)
+
+
+def _shapes_of(cell: Cell) -> Shapes:
+    """Shapes of inputs with a dynamic batch, at the batch of the cell."""
+    if cell.export is None or cell.export.batch_range is None or cell.onnx is None:
+        return {}
+    return {record.name: (cell.export.batch, *record.shape[1:]) for record in cell.onnx.manifest.inputs}
 
 
 def audit_files(cells: Sequence[Cell]) -> None:

@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 
 from trtbench.predict.speedup import predicted_speedup
 from trtbench.results import Comparison, ComparisonRow, Fidelity, Recommendation, Verdict
+from trtbench.specs import ImageSize
 from trtbench.units import format_bytes
 
 T = TypeVar("T")
@@ -40,7 +41,7 @@ def recommend(comparison: Comparison) -> tuple[Recommendation, ...]:
     by: Literal["measured", "predicted"] = (
         "measured" if any(_ms(row, "measured") for row in comparison.rows) else "predicted"
     )
-    shapes: dict[tuple[int | None, int | None], list[ComparisonRow]] = {}
+    shapes: dict[tuple[int | None, ImageSize | None], list[ComparisonRow]] = {}
     for row in comparison.rows:
         shapes.setdefault((row.batch, row.img_size), []).append(row)
     choices = (_Choice(comparison, by, rows) for rows in shapes.values())

@@ -43,8 +43,9 @@ def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[On
     """Export unless the store has the model; also return whether it was made now.
 
     The artifact holds ``model.onnx`` (and ``model.onnx.data`` when the weights exceed 2 GB) and
-    ``export.log``. The graph has a static batch, one input ``images`` (B, C, H, W) and one output ``logits``
-    (B, classes), or ``features`` for a model without a classifier, both in the type of the activations:
+    ``export.log``. The graph has one input ``images`` (B, C, H, W), whose batch is dynamic if the spec has a
+    range, and one output ``logits`` (B, classes), or ``features`` for a model without a classifier, both in
+    the type of the activations:
     float32 for ``fp32``, bfloat16 for ``bf16``, else float16. A second call finds the model without
     importing torch.
 
@@ -135,6 +136,7 @@ def resolve(spec: ExportSpec) -> tuple[ExportSpec, CalibrationImages | None]:
         images = resolve_calibration(spec.calibration or CalibrationSpec())
     calibration = None if images is None else images.spec
     update = {
+        "batch": spec.batch if spec.batch_range is None else spec.batch_range.optimum,
         "model": _identified(spec.model),
         "sparsity_method": method,
         "calibration": calibration,
@@ -159,7 +161,12 @@ def reference_spec(spec: ExportSpec) -> ExportSpec:
         SpecError: the file is missing.
         ExportError: it cannot be read.
     """
-    update: dict[str, object] = {"recipe": _FP32, "sparsity_method": None, "calibration": None}
+    update: dict[str, object] = {
+        "recipe": _FP32,
+        "batch_range": None,
+        "sparsity_method": None,
+        "calibration": None,
+    }
     if spec.model.source is not None:
         from trtbench.export.onnx_source.read import own_batch
         from trtbench.export.source import onnx_file

@@ -23,7 +23,7 @@ from trtbench.export.checkpoint_files import weights_sha256
 from trtbench.export.metadata import PREPARATION
 from trtbench.export.model import image_shape, meta_model
 from trtbench.progress import silent
-from trtbench.specs import CheckpointSpec, ModelSpec, Scalar
+from trtbench.specs import CheckpointSpec, HeightWidth, ModelSpec, Scalar
 
 _ARGUMENTS: dict[str, Callable[[Any], Scalar]] = {
     "depth": lambda model: len(model.blocks),
@@ -56,7 +56,11 @@ def spec_of(model: nn.Module) -> ModelSpec:
     bare = ModelSpec(name=name, overrides=_overrides(model, meta_model(ModelSpec(name=name))))
     size = image_shape(model)[1:]
     is_own = size == image_shape(meta_model(bare))[1:]
-    spec = bare if is_own else bare.model_copy(update={"img_size": size[0]})
+    spec = (
+        bare
+        if is_own
+        else bare.model_copy(update={"img_size": HeightWidth(*size) if size[0] != size[1] else size[0]})
+    )
     _check_same(model, spec)
     path = _weights_folder(model, name)
     return spec.model_copy(update={"checkpoint": CheckpointSpec(path=str(path), sha256=weights_sha256(path))})

@@ -27,7 +27,7 @@ from trtbench.export.onnx_source.module import ImportedViT
 from trtbench.export.source import image_preparation, onnx_file
 from trtbench.export.token_reduction import reduce_tokens
 from trtbench.host.memory import refuse_beyond_memory
-from trtbench.specs import CheckpointSpec, ModelSpec, Scalar, SourceSpec, first_problem
+from trtbench.specs import CheckpointSpec, ModelSpec, Scalar, SourceSpec, first_problem, sides_of
 from trtbench.specs.sized_vit import sizes_of
 
 _SUPPORTED = (VisionTransformer, Eva)
@@ -207,7 +207,7 @@ def _arguments(spec: ModelSpec) -> dict[str, Any]:
     sizes = sizes_of(spec.name)
     arguments: dict[str, Any] = {**(sizes.arguments if sizes else {}), **dict(spec.overrides)}
     if spec.img_size is not None:
-        arguments["img_size"] = spec.img_size
+        arguments["img_size"] = tuple(sides_of(spec.img_size))
     return arguments
 
 

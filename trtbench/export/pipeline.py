@@ -13,6 +13,7 @@ from torch import nn
 from trtbench.export.calibration import CalibrationImages
 from trtbench.export.flops import analytic_flops
 from trtbench.export.fp16_range import activation_findings, recorded_magnitudes, weight_findings
+from trtbench.export.graph.dynamic_batch import with_dynamic_batch
 from trtbench.export.graph.interface import with_interface
 from trtbench.export.graph.names import with_module_names
 from trtbench.export.graph.opset import with_sufficient_opset
@@ -93,14 +94,18 @@ def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_
     del model  # its weights are in the graph
     graph = with_sufficient_opset(with_standard_domains(made.model), spec.recipe)
     graph = with_interface(graph, INPUT_NAME, output_name)
-    graph = with_module_names(with_static_batch(graph, spec.batch))
-    graph = with_tensor_types(apply_graph_passes(graph, spec.recipe, spec.passes, made.ranges))
-    graph = with_metadata(graph, blueprint, spec)
+
+    def at_batch(batch: int) -> onnx.ModelProto:
+        static = with_module_names(with_static_batch(graph, batch))
+        return with_tensor_types(apply_graph_passes(static, spec.recipe, spec.passes, made.ranges))
+
+    final = at_batch(spec.batch) if spec.batch_range is None else with_dynamic_batch(at_batch, spec.batch)
+    graph = with_metadata(final, blueprint, spec)
     begin("check and write")
     return Exported(
         files=write_model(graph, directory),
-        inputs=tuple(_tensor_record(value) for value in graph.graph.input),
-        outputs=tuple(_tensor_record(value) for value in graph.graph.output),
+        inputs=tuple(_tensor_record(value, spec.batch) for value in graph.graph.input),
+        outputs=tuple(_tensor_record(value, spec.batch) for value in graph.graph.output),
         nodes=len(graph.graph.node),
         opset=next(entry.version for entry in graph.opset_import if entry.domain == ""),
         analytic_flops=analytic_flops(blueprint, spec.batch),
@@ -170,10 +175,11 @@ def _graph(
     return Graph(trace(model.to(dtype), image_shape(model), dtype))
 
 
-def _tensor_record(value: ValueInfoProto) -> TensorRecord:
+def _tensor_record(value: ValueInfoProto, batch: int) -> TensorRecord:
+    """Describe an input or output; ``batch``: what a dynamic one is stated as."""
     tensor = value.type.tensor_type
     return TensorRecord(
         name=value.name,
         dtype=str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)),
-        shape=tuple(dim.dim_value for dim in tensor.shape.dim),
+        shape=tuple(dim.dim_value if dim.HasField("dim_value") else batch for dim in tensor.shape.dim),
     )

@@ -11,7 +11,7 @@ from trtbench.errors import ExportError
 from trtbench.export.capture import captured_output
 from trtbench.export.checkpoint_files import weights_sha256
 from trtbench.host.untrusted_files import TEXT_BYTES, read_untrusted
-from trtbench.specs import ModelSpec, SourceSpec
+from trtbench.specs import ImageSize, ModelSpec, SourceSpec
 from trtbench.store.files import file_record, reading
 
 _PREPARATION = "preprocessor_config.json"
@@ -39,7 +39,7 @@ def _scratch() -> "TemporaryDirectory[str]":
 
 
 @cache
-def _written(kind: str, path: str, img_size: int | None, seed: int) -> Path:
+def _written(kind: str, path: str, img_size: ImageSize | None, seed: int) -> Path:
     from trtbench.export.torch_source import folder_model, function_model, write_onnx
 
     folder = Path(mkdtemp(dir=_scratch().name))

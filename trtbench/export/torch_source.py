@@ -14,6 +14,7 @@ from trtbench.errors import ExportError, SpecError
 from trtbench.export.checkpoint_files import configuration
 from trtbench.export.trace import OPSET
 from trtbench.host.installation import needing
+from trtbench.specs import HeightWidth, ImageSize, sides_of
 
 _TOWERS = {
     "CLIPModel": "CLIPVisionModelWithProjection",
@@ -89,7 +90,7 @@ def _checked(model: nn.Module, path: Path, missing: list[str]) -> nn.Module:
     size = image_size(model)
     if missing and size is not None:
         with torch.no_grad():
-            output = model.eval()(torch.zeros(1, _channels(model), size, size))
+            output = model.eval()(torch.zeros(1, _channels(model), *size))
         if not output.isfinite().all():
             raise ExportError(
                 f"--model {path}: the weights lack {', '.join(missing[:3])}; download them again"
@@ -122,16 +123,17 @@ def function_model(word: str, seed: int) -> nn.Module:
     return _FirstOutput(model)
 
 
-def image_size(model: nn.Module) -> int | None:
-    """Side of the images in pixels, where the model or its configuration states it."""
+def image_size(model: nn.Module) -> HeightWidth | None:
+    """Sides of the images in pixels, where the model or its configuration states them."""
     config = getattr(model.model, "config", None)
     config = getattr(config, "vision_config", config)
     for holder in (config, model.model, getattr(model.model, "patch_embed", None)):
         for attribute in ("image_size", "img_size"):
             size = getattr(holder, attribute, None)
-            size = size[0] if isinstance(size, tuple | list) else size
             if isinstance(size, int):
-                return size
+                return sides_of(size)
+            if isinstance(size, tuple | list):
+                return HeightWidth(*size)
     return None
 
 
@@ -140,18 +142,18 @@ def _channels(model: nn.Module) -> int:
     return _CHANNELS if convolution is None else convolution.in_channels
 
 
-def write_onnx(model: nn.Module, word: str, img_size: int | None, folder: Path) -> Path:
+def write_onnx(model: nn.Module, word: str, img_size: ImageSize | None, folder: Path) -> Path:
     """Write ``model.onnx`` with torch's exporter.
 
     Raises:
         SpecError: the image size is not known.
         ExportError: torch cannot export the model.
     """
-    size = img_size or image_size(model)
+    size = image_size(model) if img_size is None else sides_of(img_size)
     if size is None:
         raise SpecError(f"--model {word}: states no image size; give one with --img-size")
     path = folder / "model.onnx"
-    images = torch.zeros(_SEVERAL, _channels(model), size, size)
+    images = torch.zeros(_SEVERAL, _channels(model), *size)
     failures = [_failure(model, images, path, exporter) for exporter in _EXPORTERS if not path.exists()]
     if not path.exists():
         raise ExportError(f"--model {word}: torch cannot export the model: {failures[-1]}")

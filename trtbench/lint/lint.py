@@ -9,7 +9,7 @@ from trtbench.host.installation import needing
 from trtbench.lint.rules import findings_of
 from trtbench.lint.subject import LintSubject
 from trtbench.results import LintReport, LintSection
-from trtbench.specs import ExportSpec
+from trtbench.specs import ExportSpec, ImageSize
 
 _IMAGE_SIZE = 224
 
@@ -17,7 +17,7 @@ _IMAGE_SIZE = 224
 def lint(
     subject: Sequence[ExportSpec] | Path,
     batch: int = 64,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     targets: Sequence[str] = ("sm120",),
     shapes: Shapes | None = None,
 ) -> LintReport:
@@ -27,7 +27,7 @@ def lint(
         subject: exports of one timm model, which need not have been made; or an exported model (directory,
             manifest or payload) or any ONNX file.
         batch: of a graph whose batch is dynamic.
-        image_size: side in pixels of the images of a graph whose height and width are dynamic; 224.
+        image_size: of a graph whose height and width are dynamic; 224 pixels square.
         targets: compute capabilities.
         shapes: of dynamic inputs of a graph, by name, instead of ``batch`` and ``image_size``.
 

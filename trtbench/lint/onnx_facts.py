@@ -8,6 +8,7 @@ from pathlib import Path
 from onnx import TensorProto
 
 from trtbench.audit.graph import Graph, GraphNode, Shapes, operands_of
+from trtbench.audit.inspect import stated_shapes
 from trtbench.audit.onnx_layers import audit_products
 from trtbench.audit.precision import precision_of_onnx
 from trtbench.build.dimensions import shown
@@ -26,6 +27,7 @@ from trtbench.lint.onnx_file import (
 )
 from trtbench.lint.subject import BLOCK_SIZE, Attention, Convolution, LinearLayer, LintSubject, Quantizer
 from trtbench.results import AuditedLayer
+from trtbench.specs import ImageSize
 from trtbench.specs.recipe import Recipe
 
 _DYNAMIC_QUANTIZERS = {"TRT_FP4DynamicQuantize": "fp4", "TRT_MXFP8DynamicQuantize": "mxfp8"}
@@ -43,7 +45,7 @@ _STEPS = 12
 
 
 def onnx_subject(
-    path: Path, batch: int, image_size: int, targets: tuple[str, ...], shapes: Shapes | None = None
+    path: Path, batch: int, image_size: ImageSize, targets: tuple[str, ...], shapes: Shapes | None = None
 ) -> LintSubject:
     """Read an exported model or any ONNX file; dynamic dimensions count as ``batch`` and ``image_size``.
 
@@ -55,10 +57,12 @@ def onnx_subject(
     """
     source = load_onnx(path)
     recipe: Recipe | None = None
+    stated: Shapes = {}
     if not isinstance(source, Path):
         recipe, path = source.manifest.spec.recipe, source.payload
+        stated = stated_shapes(source.manifest)
     file = open_onnx(path)
-    reader = _Reader(file, graph_of(file, batch, image_size, shapes or {}))
+    reader = _Reader(file, graph_of(file, batch, image_size, {**stated, **(shapes or {})}))
     return LintSubject(
         name=path.name if recipe is None else path.parent.name,
         origin="graph",
@@ -69,7 +73,9 @@ def onnx_subject(
         quantizers=tuple(reader.quantizers()),
         attentions=tuple(reader.attentions()),
         convolutions=tuple(reader.convolutions()),
-        dynamic_inputs=tuple((name, shown(dims)) for name, dims in dynamic_inputs(file).items()),
+        dynamic_inputs=tuple(
+            (name, shown(dims)) for name, dims in dynamic_inputs(file).items() if name not in stated
+        ),
         foreign_tensors=foreign_tensors(file),
         asymmetric_quantizers=asymmetric_quantizers(file),
         unsigned_quantizers=unsigned_quantizers(file),

@@ -13,6 +13,7 @@ from trtbench.build.dimensions import Dimensions, dimensions_of, is_dynamic
 from trtbench.onnx_files import onnx_faults, read_model
 from trtbench.onnx_files.external import load_external
 from trtbench.onnx_files.functions import inline_functions, node_name
+from trtbench.specs import ImageSize, sides_of
 
 _IMPORTED_TYPES = frozenset(
     (
@@ -119,8 +120,8 @@ def strides_of(node: NodeProto) -> tuple[int, int]:
     return (steps[0], steps[-1])
 
 
-def graph_of(file: OnnxFile, batch: int, image_size: int, shapes: Shapes) -> Graph:
-    """Nodes and shapes; dynamic dimensions of images count as ``batch`` images of 3 x ``image_size``^2.
+def graph_of(file: OnnxFile, batch: int, image_size: ImageSize, shapes: Shapes) -> Graph:
+    """Nodes and shapes; dynamic dimensions of images count as ``batch`` images of 3 channels.
 
     ``shapes``: of inputs, by name, that are given.
 
@@ -132,9 +133,10 @@ def graph_of(file: OnnxFile, batch: int, image_size: int, shapes: Shapes) -> Gra
     return read_graph(file.path, assumed | shapes)
 
 
-def _assumed(dims: Dimensions, batch: int, image_size: int) -> tuple[int, ...]:
-    image = (batch, _IMAGE_CHANNELS, image_size, image_size)
-    assumed = image if len(dims) == _IMAGE_RANK else (batch,) + (image_size,) * (len(dims) - 1)
+def _assumed(dims: Dimensions, batch: int, image_size: ImageSize) -> tuple[int, ...]:
+    sides = sides_of(image_size)
+    image = (batch, _IMAGE_CHANNELS, *sides)
+    assumed = image if len(dims) == _IMAGE_RANK else (batch,) + sides[:1] * (len(dims) - 1)
     return tuple(dim if isinstance(dim, int) else number for dim, number in zip(dims, assumed, strict=True))
 
 

@@ -17,7 +17,7 @@ from trtbench.predict.listing import gpu_entry
 from trtbench.predict.structure import Kernel, counted, kernels_of, stretches_of
 from trtbench.predict.work import tensor_core_key
 from trtbench.results import EqualM, L2Stay, Roofline, RooflineBatch, RooflineKernel, RooflineSection
-from trtbench.specs import ExportSpec, GpuSpec, ModelSpec
+from trtbench.specs import ExportSpec, GpuSpec, ImageSize, ModelSpec
 from trtbench.specs.recipe import Recipe
 
 _POINTWISE = "fp32"
@@ -31,7 +31,7 @@ class _Part:
     recipe: Recipe
     tokens: int
     is_images: bool
-    img_size: int | None
+    img_size: ImageSize | None
     kernels: tuple[Kernel, ...]
 
 

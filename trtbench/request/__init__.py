@@ -38,12 +38,19 @@ from trtbench.request.grids import (
 )
 from trtbench.request.models import (
     DEFAULT_PRECISIONS,
-    Shape,
     export_specs,
     is_model,
     parse_recipes,
     read_model_entry,
+)
+from trtbench.request.shapes import (
+    BatchWord,
+    Shape,
+    SizeWord,
+    refuse_dynamic,
+    shape_of,
     shapes_of,
+    static_shape_of,
 )
 
 __all__ = [
@@ -52,6 +59,7 @@ __all__ = [
     "AnyModel",
     "AnyPath",
     "ArgumentError",
+    "BatchWord",
     "BenchArguments",
     "BuildArguments",
     "CompareArguments",
@@ -62,6 +70,7 @@ __all__ = [
     "PredictArguments",
     "PredictionArguments",
     "Shape",
+    "SizeWord",
     "TimingArguments",
     "TraceArguments",
     "TuneArguments",
@@ -79,7 +88,10 @@ __all__ = [
     "parse_recipes",
     "parse_shapes",
     "read_model_entry",
+    "refuse_dynamic",
+    "shape_of",
     "shapes_of",
+    "static_shape_of",
     "subjects_of",
     "tune_spec",
 ]

@@ -25,7 +25,8 @@ from trtbench.request.arguments import (
     TuneArguments,
     checked_spec,
 )
-from trtbench.request.models import Shape, export_specs, parse_recipes
+from trtbench.request.models import export_specs, parse_recipes
+from trtbench.request.shapes import Shape, refuse_dynamic
 from trtbench.specs import (
     MAX_BYTES,
     MAX_WORKSPACE_BYTES,
@@ -94,6 +95,7 @@ def tune_spec(
     Raises:
         SpecError: an argument is wrong.
     """
+    refuse_dynamic(shapes, "tune")
     values = cast(CompareArguments, arguments)  # the others have some of these names
     export, *others = export_specs([Recipe(Precision.FP16)], model, shapes, arguments)
     other_shapes = tuple((other.batch, other.model.img_size) for other in others)

@@ -13,15 +13,13 @@ from trtbench.errors import SpecError
 from trtbench.host.installation import needing
 from trtbench.host.untrusted_files import TEXT_BYTES, read_untrusted
 from trtbench.request.arguments import AnyModel, ArgumentError, ModelArguments, checked_spec
+from trtbench.request.shapes import Shape
 from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, ModelSpec, SourceSpec
 from trtbench.specs.recipe import Recipe, parse_recipe
 from trtbench.specs.yaml_text import load_yaml, yaml_problem
 
 if TYPE_CHECKING:
     from torch import nn
-
-Shape = tuple[int, int | None]
-"""Batch, and image size in pixels where it is not the model's own."""
 
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _UNSAFE = re.compile(r"[^\w.-]+")
@@ -41,18 +39,6 @@ def parse_recipes(words: Sequence[str]) -> tuple[Recipe, ...]:
         if recipes.count(recipe) > 1:
             raise SpecError(f"recipe {recipe} is named more than once; name each recipe once")
     return recipes
-
-
-def shapes_of(batches: Sequence[int], sizes: Sequence[int | None]) -> list[Shape]:
-    """All combinations of batches and image sizes.
-
-    Raises:
-        ArgumentError: a number is named twice.
-    """
-    for argument, numbers in (("batch", batches), ("img_size", sizes)):
-        if len(set(numbers)) < len(numbers):
-            raise ArgumentError(argument, f"{','.join(map(str, numbers))}: name each number once")
-    return [(batch, size) for size in sizes for batch in batches]
 
 
 def export_specs(
@@ -84,12 +70,13 @@ def export_specs(
         checked_spec(
             ExportSpec,
             values,
-            model=checked_spec(ModelSpec, vars(spec), img_size=spec.img_size if size is None else size),
+            model=checked_spec(ModelSpec, vars(spec), img_size=shape.img_size or spec.img_size),
             recipe=recipe,
-            batch=batch,
+            batch=shape.batch,
+            batch_range=shape.batch_range,
             calibration=calibration,
         )
-        for batch, size in shapes
+        for shape in shapes
         for recipe in recipes
     )
 

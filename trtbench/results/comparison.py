@@ -21,7 +21,7 @@ from trtbench.results.measurement import Measurement, Verdict, raw_files_of
 from trtbench.results.prediction import GpuEntry, PredictedSpeedup, Prediction
 from trtbench.results.rows import Row, aligned, ends, flat
 from trtbench.specs.base import Spec
-from trtbench.specs.model import RecipeField
+from trtbench.specs.model import ImageSize, RecipeField
 
 NO_GPU = "no GPU here"
 """Why nothing was timed on a machine without one; ``environment`` has what the driver said."""
@@ -87,7 +87,7 @@ class ComparisonRow(Spec):
     subject: str
     recipe: RecipeField | None
     batch: int | None
-    img_size: int | None = None
+    img_size: ImageSize | None = None
     environment: str = "local"
     runtime: str | None = None
     status: Literal["ok", "failed"] = "ok"

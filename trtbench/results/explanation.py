@@ -7,7 +7,7 @@ from pydantic import Field
 from trtbench.results.base import SCHEMA_VERSION, Result
 from trtbench.results.prediction import GpuEntry
 from trtbench.results.rows import Row, aligned
-from trtbench.specs import RecipeField, Spec
+from trtbench.specs import ImageSize, RecipeField, Spec
 
 Step = Literal[
     "fell_back",
@@ -131,7 +131,7 @@ class Explanation(Result):
     kind: Literal["explanation"] = "explanation"
     model: str
     batch: int
-    img_size: int | None
+    img_size: ImageSize | None
     gpu: GpuEntry
     waterfall: Waterfall
     fp16: Waterfall

@@ -7,7 +7,7 @@ from pydantic import Field
 from trtbench.results.base import SCHEMA_VERSION, Result
 from trtbench.results.prediction import GpuEntry
 from trtbench.results.rows import Row, aligned, flat
-from trtbench.specs import ModelSpec, RecipeField, Spec
+from trtbench.specs import ImageSize, ModelSpec, RecipeField, Spec
 
 RoofBound = Literal["compute", "memory"]
 """Which roof a kernel meets: the peak of its precision, or the DRAM bandwidth."""
@@ -92,7 +92,7 @@ class RooflineSection(Spec):
     recipe: RecipeField
     tokens: int
     is_images: bool
-    img_size: int | None = None
+    img_size: ImageSize | None = None
     batches: tuple[RooflineBatch, ...] = Field(min_length=1)
     gemms_compute_bound_from: int | None
     l2: L2Stay | None

@@ -16,7 +16,7 @@ from trtbench.results.fidelity import Fidelity
 from trtbench.results.measurement import Measurement
 from trtbench.results.prediction import GpuEntry, PredictedSpeedup, Prediction
 from trtbench.results.rows import Row, aligned, flat
-from trtbench.specs import Change, InputsSpec, RecipeField, Spec
+from trtbench.specs import Change, ImageSize, InputsSpec, RecipeField, Spec
 from trtbench.specs.model import Weights
 from trtbench.specs.recipe import Recipe
 
@@ -138,7 +138,7 @@ class TunedShape(Spec):
 
     recipe: RecipeField
     batch: int
-    img_size: int | None
+    img_size: ImageSize | None
     reason: str | None = None
     prediction: Prediction | None = None
     activation_bytes: int | None = None
@@ -175,7 +175,7 @@ class Tuning(Result):
     kind: Literal["tuning"] = "tuning"
     model: str
     batch: int
-    img_size: int | None
+    img_size: ImageSize | None
     weights: Weights
     inputs: InputsSpec
     gpu: GpuEntry

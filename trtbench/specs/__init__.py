@@ -22,14 +22,18 @@ from trtbench.specs.gate import Condition
 from trtbench.specs.gpu import FigureSource, GpuSpec
 from trtbench.specs.grid import Grid
 from trtbench.specs.model import (
+    BatchRange,
     CalibrationSpec,
     CheckpointSpec,
     ExportSpec,
+    HeightWidth,
+    ImageSize,
     InputsSpec,
     ModelSpec,
     RecipeField,
     SourceSpec,
     SparsityMethod,
+    sides_of,
 )
 from trtbench.specs.tune import Change, TuneSpec
 
@@ -40,6 +44,7 @@ __all__ = [
     "MAX_WORKSPACE_BYTES",
     "ArmEnvironment",
     "ArmSpec",
+    "BatchRange",
     "BenchSpec",
     "BuildBackend",
     "BuildPaths",
@@ -56,6 +61,8 @@ __all__ = [
     "GpuSpec",
     "Grid",
     "HardwareCompatibility",
+    "HeightWidth",
+    "ImageSize",
     "InputValues",
     "InputsSpec",
     "L2Mode",
@@ -74,5 +81,6 @@ __all__ = [
     "TuneSpec",
     "canonical_hash",
     "first_problem",
+    "sides_of",
     "spec_id",
 ]

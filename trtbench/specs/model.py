@@ -1,9 +1,9 @@
 """Which model, in which precision, with which weights and images."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from trtbench.specs.base import Scalar, Seed, Spec
 from trtbench.specs.recipe import Recipe, parse_recipe
@@ -24,6 +24,25 @@ RecipeField = Annotated[
 
 Weights = Literal["random", "pretrained", "checkpoint", "file", "function"]
 """Where the weights of a model come from: ``file``: the model's own, ``function``: whatever it gives."""
+
+
+class HeightWidth(NamedTuple):
+    """Sides of an image in pixels."""
+
+    height: Annotated[int, Field(gt=0, le=MAX_PIXELS)]
+    width: Annotated[int, Field(gt=0, le=MAX_PIXELS)]
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width}"
+
+
+ImageSize = Annotated[int, Field(gt=0, le=MAX_PIXELS)] | HeightWidth
+"""Side of a square image in pixels, or both sides."""
+
+
+def sides_of(size: ImageSize) -> HeightWidth:
+    """Height and width."""
+    return HeightWidth(size, size) if isinstance(size, int) else size
 
 
 class CheckpointSpec(Spec):
@@ -50,7 +69,7 @@ class ModelSpec(Spec):
     name: str = "vit_base_patch16_224"
     source: SourceSpec | None = Field(default=None, exclude_if=lambda source: source is None)
     overrides: tuple[tuple[str, Scalar], ...] = ()
-    img_size: int | None = Field(default=None, gt=0, le=MAX_PIXELS)
+    img_size: ImageSize | None = None
     pretrained: bool = False
     checkpoint: CheckpointSpec | None = None
     seed: Seed = Field(default=0, description="of the random weights, when there are no others")
@@ -96,12 +115,38 @@ class CalibrationSpec(Spec):
 SparsityMethod = Literal["sparse_magnitude", "sparsegpt"]
 
 
+class BatchRange(Spec):
+    """The batches that a file with a dynamic batch takes, and the one that its engine is optimised for."""
+
+    minimum: int = Field(gt=0)
+    optimum: int
+    maximum: int = Field(le=MAX_BATCH)
+
+    @model_validator(mode="after")
+    def _check_order(self) -> "BatchRange":
+        if not self.minimum <= self.optimum <= self.maximum or self.minimum == self.maximum:
+            raise ValueError("expected MIN:OPT:MAX in ascending order, such as 1:8:64")
+        return self
+
+    def __str__(self) -> str:
+        return ":".join(map(str, self.batches))
+
+    @property
+    def batches(self) -> tuple[int, int, int]:
+        """Minimum, optimum and maximum."""
+        return self.minimum, self.optimum, self.maximum
+
+
 class ExportSpec(Spec):
-    """One ONNX file: a model, a recipe, a static batch."""
+    """One ONNX file: a model, a recipe, a batch.
+
+    ``batch_range``: of a dynamic batch; ``batch`` is then the one that shapes, FLOPs and times are given at.
+    """
 
     model: ModelSpec = ModelSpec()
     recipe: RecipeField
     batch: int = Field(default=64, gt=0, le=MAX_BATCH)
+    batch_range: BatchRange | None = Field(default=None, exclude_if=lambda batches: batches is None)
     passes: tuple[str, ...] | None = Field(default=None, description="null: all that the recipe takes")
     sparsity_method: SparsityMethod | None = None
     calibration: CalibrationSpec | None = None
@@ -109,7 +154,8 @@ class ExportSpec(Spec):
     @property
     def shape_name(self) -> str:
         """Batch and, where it was asked for, image size as names of folders have them: ``b64-256px``."""
-        return f"b{self.batch}" + (f"-{self.model.img_size}px" if self.model.img_size else "")
+        batch = str(self.batch if self.batch_range is None else self.batch_range).replace(":", "-")
+        return f"b{batch}" + (f"-{self.model.img_size}px" if self.model.img_size else "")
 
 
 class InputsSpec(Spec):

@@ -5,7 +5,7 @@ from pydantic import Field
 from trtbench.specs.base import Spec
 from trtbench.specs.bench import BenchSpec
 from trtbench.specs.build import BuildRequest
-from trtbench.specs.model import ExportSpec, InputsSpec
+from trtbench.specs.model import ExportSpec, ImageSize, InputsSpec
 
 
 class Change(Spec):
@@ -18,7 +18,7 @@ class Change(Spec):
 
     without: str | None = None
     batch: int | None = None
-    img_size: int | None = None
+    img_size: ImageSize | None = None
 
 
 class TuneSpec(Spec, allow_inf_nan=False):
@@ -42,4 +42,4 @@ class TuneSpec(Spec, allow_inf_nan=False):
     max_top1_drop: float | None = Field(default=None, ge=0)
     runtime: str | None = None
     bench: BenchSpec = BenchSpec()
-    shapes: tuple[tuple[int, int | None], ...] = ()
+    shapes: tuple[tuple[int, ImageSize | None], ...] = ()

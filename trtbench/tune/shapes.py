@@ -6,7 +6,7 @@ from dataclasses import replace
 from trtbench.errors import TrtbenchError
 from trtbench.host.installation import needing
 from trtbench.results import Prediction, RooflineSection, TunedRow, TunedShape
-from trtbench.specs import Change, ExportSpec
+from trtbench.specs import Change, ExportSpec, ImageSize
 from trtbench.specs.recipe import Recipe
 from trtbench.tune.search import Search
 from trtbench.tune.work import Piece
@@ -32,7 +32,7 @@ def at_shapes(search: Search, rows: Sequence[TunedRow]) -> tuple[TunedShape, ...
     return tuple(_shapes(search, rows, recipes, changes, sections))
 
 
-def _change(export: ExportSpec, batch: int, img_size: int | None) -> Change:
+def _change(export: ExportSpec, batch: int, img_size: ImageSize | None) -> Change:
     return Change(
         batch=None if batch == export.batch else batch,
         img_size=None if img_size == export.model.img_size else img_size,
@@ -44,7 +44,7 @@ def _shapes(
     rows: Sequence[TunedRow],
     recipes: Sequence[Recipe],
     changes: Sequence[Change],
-    sections: Mapping[tuple[Recipe, int | None], RooflineSection],
+    sections: Mapping[tuple[Recipe, ImageSize | None], RooflineSection],
 ) -> Iterator[TunedShape]:
     """Recipe by recipe, image size by image size."""
     export = search.spec.export
@@ -81,7 +81,9 @@ def _built(search: Search, piece: Piece) -> dict[str, object]:
     }
 
 
-def _sections(search: Search, recipes: Sequence[Recipe]) -> dict[tuple[Recipe, int | None], RooflineSection]:
+def _sections(
+    search: Search, recipes: Sequence[Recipe]
+) -> dict[tuple[Recipe, ImageSize | None], RooflineSection]:
     """Roofs by recipe and image size, which say how many tokens there are and what stays in L2."""
     with needing("torch", "export"):
         from trtbench.predict.roofline import roofline

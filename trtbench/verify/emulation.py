@@ -44,7 +44,7 @@ class EmulatedModel:
 
     def __init__(self, onnx: OnnxArtifact, batch: int = _BATCH) -> None:
         self.onnx = onnx
-        graph = lower(onnx.payload)
+        graph = lower(onnx.payload, {record.name: record.shape for record in onnx.manifest.inputs})
         graph = with_batch(graph, batch) or graph
         self._blocks = block_outputs(graph)
         self._output = graph.output_name

@@ -20,7 +20,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
 
-from trtbench.audit.graph import Graph, read_graph
+from trtbench.audit.graph import Graph, Shapes, read_graph
 from trtbench.errors import ArtifactError
 from trtbench.onnx_files import read_model
 from trtbench.verify.number_formats import (
@@ -68,13 +68,15 @@ _TRT_DOMAIN = "trt"
 _FP4_BLOCK, _MXFP8_BLOCK = 16, 32
 
 
-def lower(path: Path) -> StandardGraph:
+def lower(path: Path, shapes: Shapes | None = None) -> StandardGraph:
     """Read an ONNX file with one input and one output and write it in standard float32 operators.
+
+    ``shapes``: of dynamic inputs, by name.
 
     Raises:
         ArtifactError: the file cannot be read, or holds an operator that has no lowering.
     """
-    graph = read_graph(path)
+    graph = read_graph(path, shapes)
     model = read_model(path, weights="all")
     return fold_constants(_Lowering(model, graph).run())
 
@@ -115,6 +117,7 @@ class _Lowering:
             "Cast": self._cast,
             "Constant": self._constant,
             "ConstantOfShape": self._constant_of_shape,
+            "Shape": self._shape,
             "QuantizeLinear": self._quantize,
             "TRT_FP8QuantizeLinear": self._quantize,
             "DequantizeLinear": self._dequantize,
@@ -217,6 +220,11 @@ class _Lowering:
         value = _carried(attributes["value"]) if "value" in attributes else np.zeros(1, np.float32)
         tensor = numpy_helper.from_array(value)
         self._writer.node("ConstantOfShape", node.input[0], output=node.output[0], value=tensor)
+
+    def _shape(self, node: NodeProto, attributes: dict[str, Any]) -> None:
+        shape = self._graph.shape(node.input[0])
+        part = shape[attributes.get("start", 0) : attributes.get("end", len(shape))]
+        self._writer.constants[node.output[0]] = np.array(part, np.int64)
 
     def _quantize(self, node: NodeProto, attributes: dict[str, Any]) -> None:
         x, scale = node.input[:2]

@@ -82,7 +82,7 @@ def _integers(*names: str) -> list[OpSchema.Attribute]:
 def _infer_quantize(context: InferenceContext, element_type: int, scale_type: int) -> None:
     """Values keep the shape, scales have one element for each block along the last axis."""
     shape = _input_shape(context)
-    if shape is None:
+    if shape is None or not isinstance(shape[-1], int):
         return
     block = context.get_attribute("block_size").i
     context.set_output_type(0, _tensor_type(element_type, shape))
@@ -95,12 +95,13 @@ def _infer_dequantize(context: InferenceContext) -> None:
         context.set_output_type(0, _tensor_type(context.get_attribute("output_dtype").i, shape))
 
 
-def _input_shape(context: InferenceContext) -> list[int] | None:
+def _input_shape(context: InferenceContext) -> list[int | str | None] | None:
+    """Dimensions of the first input; the batch may be a symbol, or nothing at all."""
     tensor = context.get_input_type(0).tensor_type
-    if not tensor.HasField("shape") or not all(dim.HasField("dim_value") for dim in tensor.shape.dim):
+    if not tensor.HasField("shape"):
         return None
-    return [dim.dim_value for dim in tensor.shape.dim]
+    return [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim]
 
 
-def _tensor_type(element_type: int, shape: list[int]) -> TypeProto:
+def _tensor_type(element_type: int, shape: list[int | str | None]) -> TypeProto:
     return onnx.helper.make_tensor_type_proto(element_type, shape)

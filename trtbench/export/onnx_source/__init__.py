@@ -19,6 +19,7 @@ from trtbench.export.onnx_source.layers import find_layers
 from trtbench.export.onnx_source.module import ImportedViT, build_module
 from trtbench.export.onnx_source.places import block_tensors, module_paths, with_block_names
 from trtbench.export.onnx_source.read import batch_of, load_model, read_graph, static_model
+from trtbench.specs import ImageSize
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Structure:
     notes: tuple[str, ...]
 
 
-def import_model(path: Path, img_size: int | None) -> tuple[ImportedViT, tuple[str, ...]]:
+def import_model(path: Path, img_size: ImageSize | None) -> tuple[ImportedViT, tuple[str, ...]]:
     """Return the model in float32, and notes on what of it was not understood and stays as it is.
 
     Raises:
@@ -43,7 +44,7 @@ def import_model(path: Path, img_size: int | None) -> tuple[ImportedViT, tuple[s
     return model, found.notes
 
 
-def original_graph(path: Path, img_size: int | None, batch: int) -> ModelProto:
+def original_graph(path: Path, img_size: ImageSize | None, batch: int) -> ModelProto:
     """The file's own float32 graph for ``batch`` images, its nodes named by block.
 
     Raises:

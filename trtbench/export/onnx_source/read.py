@@ -13,6 +13,7 @@ from trtbench.export.graph.static_batch import with_static_batch
 from trtbench.export.onnx_source.operators import evaluate, operands
 from trtbench.export.passes.graph import constant, initializer
 from trtbench.onnx_files import read_model
+from trtbench.specs import ImageSize, sides_of
 
 _NARROW = frozenset({TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE})
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
@@ -20,7 +21,7 @@ _IMAGE_RANK = 4
 _FIRST_CONVERTED = 18  # onnxscript converts from here on, onnx alone what is older
 
 
-def load_model(path: Path, img_size: int | None) -> ModelProto:
+def load_model(path: Path, img_size: ImageSize | None) -> ModelProto:
     """Load a model of one input, images ``(B, C, H, W)`` of a known size, with its first output alone.
 
     Raises:
@@ -50,19 +51,19 @@ def _keep_images(path: Path, model: ModelProto) -> None:
     model.graph.input.append(kept)
 
 
-def _set_size(path: Path, model: ModelProto, img_size: int | None) -> None:
+def _set_size(path: Path, model: ModelProto, img_size: ImageSize | None) -> None:
     name = model.graph.input[0].name
     _, channels, *sides = model.graph.input[0].type.tensor_type.shape.dim
     if not channels.dim_value:
         raise ExportError(f"{path}: the channels of input {name} are dynamic; export it with a number")
-    for side in sides:
-        if side.dim_value and img_size not in (None, side.dim_value):
+    for side, asked in zip(sides, (None, None) if img_size is None else sides_of(img_size), strict=True):
+        if side.dim_value and asked not in (None, side.dim_value):
             raise ExportError(
-                f"{path}: takes images of {side.dim_value} pixels, not {img_size}; remove --img-size"
+                f"{path}: takes images of {side.dim_value} pixels, not {asked}; remove --img-size"
             )
-        if not side.dim_value and img_size is None:
+        if not side.dim_value and asked is None:
             raise ExportError(f"{path}: the image size is dynamic; give one with --img-size")
-        side.dim_value = side.dim_value or img_size or 0
+        side.dim_value = side.dim_value or asked or 0
 
 
 def batch_of(model: ModelProto) -> int | None:
@@ -70,7 +71,7 @@ def batch_of(model: ModelProto) -> int | None:
     return model.graph.input[0].type.tensor_type.shape.dim[0].dim_value or None
 
 
-def own_batch(path: Path, img_size: int | None) -> int | None:
+def own_batch(path: Path, img_size: ImageSize | None) -> int | None:
     """The static batch of a file; None where it is dynamic.
 
     Raises:

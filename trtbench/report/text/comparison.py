@@ -15,6 +15,7 @@ from trtbench.report.text.predicted import render_assumptions, render_predicted
 from trtbench.report.text.times import render_times
 from trtbench.results import NO_GPU, Comparison
 from trtbench.results.comparison import row_name
+from trtbench.specs import sides_of
 from trtbench.units import format_count
 
 
@@ -57,7 +58,7 @@ def render_head(comparison: Comparison, console: Console) -> None:
 def _headline(comparison: Comparison) -> Text:
     rows = comparison.rows
     batches = sorted({row.batch for row in rows if row.batch})
-    sizes = sorted({row.img_size for row in rows if row.img_size})
+    sizes = sorted({row.img_size for row in rows if row.img_size}, key=sides_of)
     targets = dict.fromkeys(target for row in rows for target in row.targets)
     compilers = dict.fromkeys(
         f"{row.engine.backend} {row.engine.backend_version}" for row in rows if row.engine
