@@ -25,3 +25,20 @@ def test_onnxruntime_leaves_nothing_in_the_home_folder(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     subprocess.run([sys.executable, "-c", LOAD], check=True, env={**environment, "HOME": str(tmp_path)})
     assert list(tmp_path.rglob("*")) == []
+
+
+def test_compiled_code_is_kept_in_a_folder_of_the_user(tmp_path: Path) -> None:
+    """torch's own choice, /tmp/torchinductor_NAME, could be made first by another user."""
+    unset = ("TORCHINDUCTOR_CACHE_DIR", "XDG_CACHE_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    code = (
+        "import trtbench; from torch._inductor.runtime.cache_dir_utils import cache_dir; print(cache_dir())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        env={**environment, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == f"{tmp_path}/.cache/trtbench/torchinductor"

@@ -42,6 +42,11 @@ if TYPE_CHECKING:
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+# torch keeps compiled code in a folder of the temporary directory whose name everyone knows, so that another
+# user could make it first and put other code there.
+_CACHE = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 (pathlib takes 5 ms)
+os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(_CACHE, "trtbench", "torchinductor"))  # noqa: PTH118
+
 __version__ = "0.1.0"
 __all__ = [
     "Code",

@@ -10,6 +10,7 @@ from trtbench.errors import ExportError
 from trtbench.results import Measurement, RoundRecord
 from trtbench.specs import Grid
 from trtbench.store.artifacts import Store
+from trtbench.store.journal import read_journal
 from trtbench.store.results import load_result
 
 CPU = {"runtimes": ("onnxruntime-cpu",)}
@@ -88,7 +89,7 @@ def test_shapes_take_turns_round_by_round(monkeypatch, tmp_path, store):
     install_timers(monkeypatch)
     result = compare(grid_of("fp16", "fp32", batches=(1, 4), **CPU), store)
     (raw,) = result.raw_files(store.results)
-    rounds = [RoundRecord.model_validate_json(line) for line in (raw.parent / "rounds.jsonl").open()]
+    rounds = read_journal(raw.parent / "rounds.jsonl", RoundRecord)
     assert [each.group for each in rounds] == ["b1", "b4"] * BENCH.processes
     assert len({each.process for each in rounds}) == len(rounds)
 

@@ -15,7 +15,7 @@ from support.scripted import BENCH, arm, of_label, spec_of, telemetry, write_scr
 from support.timed import MACHINE
 
 from trtbench.environments import parse_environment, prepare
-from trtbench.errors import Code, MeasureError, SpecError
+from trtbench.errors import ArtifactError, Code, MeasureError, SpecError
 from trtbench.measure import stop
 from trtbench.measure.arms import arm_of_onnx
 from trtbench.measure.interleave import order
@@ -24,7 +24,7 @@ from trtbench.measure.run import Arm, run_id
 from trtbench.measure.side_by_side import check_exclusive, measure_side_by_side
 from trtbench.results import ProcessRecord, RunRecord, TimedBlock
 from trtbench.store.artifacts import Store
-from trtbench.store.journal import read_journal
+from trtbench.store.journal import open_journal, read_journal
 from trtbench.store.results import save_result
 
 
@@ -451,3 +451,41 @@ def test_an_arm_that_recovers_is_measured_in_the_rounds_that_are_left(tmp_path, 
     assert "PROCESS_FAILED" not in codes(again.measurements[0])
     assert of_label(again.measurements, "bad").processes == 1
     assert replace(again, verdicts=()).name == first.name
+
+
+def test_a_round_that_lost_its_last_blocks_is_refused(tmp_path, store):
+    measured, _ = measure([arm(tmp_path, "a")], store)
+    journal = store.results / measured.name / "blocks.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:-1]))
+    with pytest.raises(ArtifactError, match=r"holds 3 of the 4 blocks of process 1: remove the folder"):
+        measure([arm(tmp_path, "a")], store)
+
+
+def test_a_second_process_of_the_same_run_changes_nothing_of_the_first(tmp_path, store):
+    measured, _ = measure([arm(tmp_path, "a")], store)
+    folder = store.results / measured.name
+    before = {path.name: path.stat() for path in folder.iterdir()}
+    with (
+        open_journal(folder / "blocks.jsonl", TimedBlock),
+        pytest.raises(MeasureError, match="another trtbench is using it"),
+    ):
+        measure([arm(tmp_path, "a")], store)
+    assert {path.name: path.stat() for path in folder.iterdir()} == before
+
+
+def test_the_store_is_moved_amid_a_run(tmp_path, store, monkeypatch):
+    """Nothing is left under its old path, and the run goes on at the new one."""
+
+    def move(self, *arguments, **options):
+        store.root.rename(tmp_path / "moved")
+        raise MeasureError("the log cannot be opened")
+
+    arms = [arm(tmp_path, "a")]
+    with monkeypatch.context() as patch:
+        patch.setattr("trtbench.measure.interleave.open_timer", move)
+        with pytest.raises(ArtifactError, match=r"store: was moved or removed while it was in use: run the"):
+            measure(arms, store)
+    assert not store.root.exists()
+    measured, _ = measure(arms, Store(tmp_path / "moved"))
+    assert measured.measurements[0].status == "ok"

@@ -429,3 +429,33 @@ def test_directory_without_write_permission(tmp_path: Path) -> None:
             get_model(Store(tmp_path / "store"), fail_if_called)
     finally:
         tmp_path.chmod(0o755)
+
+
+class TestAStoreThatIsMovedAmidWork:
+    @pytest.fixture
+    def moved(self, store: Store) -> Path:
+        return store.root.with_name("moved")
+
+    def test_nothing_is_made_under_its_old_path(self, store: Store, moved: Path) -> None:
+        get_model(store)
+
+        def move_and_fail(directory: Path) -> OnnxManifest:
+            store.root.rename(moved)
+            raise BuildError(f"{directory}: no such folder", code=Code.BUILD_FAILED)
+
+        with pytest.raises(ArtifactError, match=r"store: was moved or removed while it was in use: run the"):
+            store.get_or_make(OnnxManifest, SLUG, "1" * 16, move_and_fail)
+        with pytest.raises(ArtifactError, match="was moved"):
+            save_result(store, "x", BuildSpec())
+        with pytest.raises(ArtifactError, match="was moved"):
+            get_model(store)
+        assert store.keep_failed_log("build", "x", "1" * 16, Path(__file__)) == "lost, the store was moved"
+        assert not store.root.exists()
+
+    def test_another_store_in_its_place_is_not_written(self, store: Store, moved: Path) -> None:
+        get_model(store)
+        store.root.rename(moved)
+        store.root.mkdir()
+        with pytest.raises(ArtifactError, match="was moved"):
+            save_result(store, "x", BuildSpec())
+        assert list(store.root.iterdir()) == []

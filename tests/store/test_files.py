@@ -1,9 +1,12 @@
 """A file is hashed once a process, and again whenever it may have changed."""
 
+import errno
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from trtbench.errors import ArtifactError
 from trtbench.results import OnnxManifest
 from trtbench.store import files
 from trtbench.store.artifacts import Store, load_artifact
-from trtbench.store.files import file_record
+from trtbench.store.files import file_record, full_error, write_whole
 
 
 def test_file_record_spans_chunks(tmp_path: Path) -> None:
@@ -166,3 +169,50 @@ def test_damage_is_found_after_a_file_was_remembered(tmp_path: Path) -> None:
     flip_a_bit(made.directory)
     with pytest.raises(ArtifactError, match="sha256"):
         load_artifact(made.directory)
+
+
+def test_no_part_is_left_of_a_file_that_a_full_disk_refused(small_disk: Path) -> None:
+    path = small_disk / "x.cache"
+    path.write_bytes(b"older")
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, bytes(1 << 20))
+    assert [(each.name, each.read_bytes()) for each in small_disk.iterdir()] == [("x.cache", b"older")]
+
+
+def test_no_part_is_left_of_a_log_that_a_full_disk_refused(small_disk: Path, tmp_path: Path) -> None:
+    log = tmp_path / "build.log"
+    log.write_bytes(bytes(1 << 20))
+    assert Store(small_disk).keep_failed_log("build", "vit", "a" * 16, log) == "lost, No space left on device"
+    assert [path for path in small_disk.rglob("*") if path.is_file()] == []
+
+
+class TestWhichDiskIsFull:
+    @pytest.fixture
+    def full(self, small_disk: Path) -> Path:
+        with suppress(OSError):
+            (small_disk / "filler").write_bytes(bytes(1 << 20))
+        return small_disk
+
+    def test_the_temporary_one_is_blamed(
+        self, full: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """Libraries report no file: only the disks show which it was."""
+        monkeypatch.setattr(tempfile, "tempdir", str(full))
+        error = full_error(tmp_path / "models" / "x", OSError(errno.ENOSPC, "No space left on device"))
+        assert str(error).startswith(f"{full}: cannot be written: No space left on device (0 B free)")
+        assert str(error).endswith("make room or set TMPDIR to another folder")
+
+    def test_the_stores_own_is_blamed(
+        self, full: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        error = full_error(full / "models" / "x", OSError(errno.ENOSPC, "No space left on device"))
+        assert str(error).startswith(f"{full}/models/x: cannot be written")
+        assert str(error).endswith("choose another store with --store")
+
+    def test_a_file_that_is_named_is_blamed(
+        self, full: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(full))
+        error = OSError(errno.ENOSPC, "No space left on device", str(full / "tmpabc"))
+        assert str(full_error(tmp_path / "x", error)).startswith(str(full / "tmpabc"))

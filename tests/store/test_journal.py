@@ -115,3 +115,55 @@ def test_each_line_is_waited_for_where_it_is_needed_at_once(path, monkeypatch):
     disk = Disk(monkeypatch, 0.1)
     disk.write(path, 20, at_once=True)
     assert disk.syncs == 20
+
+
+def changed(lines):
+    lines[1] = lines[1].replace(b"2.0", b"1.0")
+
+
+def lost(lines):
+    del lines[1]
+
+
+def moved(lines):
+    lines[0], lines[1] = lines[1], lines[0]
+
+
+def repeated(lines):
+    lines.insert(1, lines[0])
+
+
+def without_its_checksum(lines):
+    lines[1] = lines[1].partition(b',"crc32"')[0] + b"}\n"
+
+
+def brought_from_elsewhere(lines):
+    lines[1] = lines[1].partition(b',"crc32"')[0] + b',"crc32":"00000000"}\n'
+
+
+@pytest.mark.parametrize(
+    "damage", [changed, lost, moved, repeated, without_its_checksum, brought_from_elsewhere]
+)
+def test_damage_that_leaves_valid_lines_is_noticed(path, damage):
+    write(path, LINES)
+    lines = path.read_bytes().splitlines(keepends=True)
+    damage(lines)
+    path.write_bytes(b"".join(lines))
+    for read in (read_journal, lambda *given: write(path, [])):
+        with pytest.raises(ArtifactError, match=r"line [12] is damaged, or lines before it are lost"):
+            read(path, TimedBlock)
+
+
+def test_lines_are_json_that_anyone_can_read(path):
+    write(path, LINES)
+    found = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert all(len(line.pop("crc32")) == 8 for line in found)
+    assert [TimedBlock.model_validate(line) for line in found] == LINES
+
+
+def test_a_journal_of_an_older_version_goes_on_with_checksums(path):
+    path.write_text("".join(f"{line.model_dump_json()}\n" for line in LINES[:2]))
+    write(path, LINES[2:])
+    assert read_journal(path, TimedBlock) == LINES
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert [b"crc32" in line for line in lines] == [False, False, True]

@@ -243,8 +243,11 @@ def _store_timing_cache(trt: Any, config: Any, path: Path, logger: Any) -> None:
             )
             return
         work = path.with_suffix(f".{os.getpid()}.part")
-        work.write_bytes(cache.serialize())
-        work.replace(path)
+        try:
+            work.write_bytes(cache.serialize())
+            work.replace(path)
+        finally:
+            work.unlink(missing_ok=True)
 
 
 def _inspect(trt: Any, job: BuildJob, plan: Any, logger: Any) -> str:

@@ -24,7 +24,7 @@ from trtbench.measure.stop import ConstantsState, RoundState, round_is_done
 from trtbench.measure.summarise import is_power_capped
 from trtbench.measure.timers import ArmTimer, monitor_of, open_timer
 from trtbench.progress import OnStep, Step
-from trtbench.results import ArmFacts, ProcessRecord, RoundRecord, Telemetry, TimedBlock
+from trtbench.results import ArmFacts, ProcessRecord, Telemetry, TimedBlock
 from trtbench.specs import BenchSpec, first_problem
 from trtbench.store.files import file_name
 from trtbench.units import format_count, format_seconds
@@ -188,8 +188,7 @@ class _Interleaving:
                 self._tell_blocks(index, state)
             self._contrast_inputs(running, number, state)
         self._longest_share_s = max(self._longest_share_s, *state.spent_s.values(), 0.0)
-        self.run.blocks.sync()
-        self.run.rounds.append(RoundRecord(process=number, group=self.name))
+        self.run.end_round(number, self.name)
         self._tell_blocks(index + 1, RoundState())
 
     def _start(self, stack: ExitStack, index: int, number: int, build: int) -> "_Running":
@@ -261,6 +260,7 @@ class _Interleaving:
         self.intervals[block.arm].add(block.build, block.process, median_ms)
 
     def _fail(self, label: str, build: int, number: int, error: TrtbenchError) -> None:
+        self.run.store.check_in_place()  # or each arm would fail for want of its folder
         del self.live[label]
         self._record(label, build, number, None, error)
 

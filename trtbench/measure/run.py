@@ -6,6 +6,7 @@ zeros, which are in no statistic), ``processes.jsonl``, ``rounds.jsonl`` and the
 Without it, the same command goes on where the last one stopped.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from trtbench.environments.prepared import Prepared
 from trtbench.errors import ArtifactError, MeasureError
 from trtbench.results import ArmFacts, ProcessRecord, RoundRecord, RunRecord, TimedBlock
+from trtbench.results.base import write_text
 from trtbench.specs import ArmSpec, canonical_hash
 from trtbench.store.artifacts import Store
 from trtbench.store.files import file_name
@@ -54,6 +56,7 @@ class Run:
     """Folder and open journals of a run in progress."""
 
     name: str
+    store: Store
     folder: Path
     blocks: Journal[TimedBlock]
     constant_blocks: Journal[TimedBlock]
@@ -89,6 +92,31 @@ class Run:
         recorded = {p.process for p in self.processes.lines}
         return sum(each.group == group and each.process in recorded for each in self.rounds.lines)
 
+    def end_round(self, process: int, group: str) -> None:
+        """Record that the processes of this number ended, once their blocks are on the disk.
+
+        Raises:
+            ArtifactError: a journal cannot be written.
+        """
+        self.blocks.sync()
+        count = sum(block.process == process for block in self.blocks.lines)
+        self.rounds.append(RoundRecord(process=process, group=group, blocks=count))
+
+    def check_complete(self) -> None:
+        """Refuse a journal that lost the last blocks of a round that ended.
+
+        Raises:
+            ArtifactError: which blocks are missing.
+        """
+        found = Counter(block.process for block in self.blocks.lines)
+        for each in self.rounds.lines:
+            count = found[each.process]
+            if each.blocks not in (None, count):
+                raise ArtifactError(
+                    f"{self.folder / 'blocks.jsonl'}: holds {count} of the {each.blocks} blocks of process "
+                    f"{each.process}: remove the folder and measure again"
+                )
+
     def next_process(self) -> int:
         """A number that no process had yet."""
         numbers = {p.process for p in self.processes.lines} | {b.process for b in self.blocks.lines}
@@ -110,11 +138,11 @@ def open_run(store: Store, title: str, record: RunRecord) -> Iterator[Run]:
         MeasureError: another process is using it.
         ArtifactError: the store cannot be written, or a journal is damaged.
     """
+    store.check_in_place()
     name = run_name(store, title, record)
     folder = store.results / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "run.json").write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise ArtifactError(f"{folder}: cannot be written: {error.strerror}") from error
     with (
@@ -123,8 +151,12 @@ def open_run(store: Store, title: str, record: RunRecord) -> Iterator[Run]:
         open_journal(folder / "processes.jsonl", ProcessRecord) as processes,
         open_journal(folder / "rounds.jsonl", RoundRecord) as rounds,
     ):
+        store.check_in_place()
+        write_text(folder / "run.json", record.model_dump_json(indent=2) + "\n")
         check_once(folder / "blocks.jsonl", blocks.lines)
-        yield Run(name, folder, blocks, constant_blocks, processes, rounds)
+        run = Run(name, store, folder, blocks, constant_blocks, processes, rounds)
+        run.check_complete()
+        yield run
 
 
 def run_name(store: Store, title: str, record: RunRecord) -> str:

@@ -44,12 +44,14 @@ class ProcessRecord(Spec):
 class RoundRecord(Spec):
     """A round that the stop rules ended: a line of ``rounds.jsonl``; one that was cut short has none.
 
-    ``process`` is the number that the processes of its arms share; ``group``: which arms took turns in it.
+    ``process`` is the number that the processes of its arms share; ``group``: which arms took turns in it;
+    ``blocks``: how many they finished, unknown in rounds of older versions.
     """
 
     schema_version: int = SCHEMA_VERSION
     process: int
     group: str = ""
+    blocks: int | None = None
 
 
 class AaComparison(Spec):

@@ -1,6 +1,5 @@
 """Runtime ``tensorrt_rtx``: an engine of TensorRT-RTX, which compiles its kernels for the GPU when loaded."""
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from trtbench.host.untrusted_files import RECORD_BYTES, read_untrusted
 from trtbench.runtimes.trt_engine import EngineRuntime, LoadedEngine, create_context, load_engine
 from trtbench.specs import ArmSpec
 from trtbench.store.artifacts import results_beside
+from trtbench.store.files import write_whole
 from trtbench.store.seal import sealed, unsealed
 from trtbench.units import format_bytes
 
@@ -76,14 +76,12 @@ class KernelCache:
         kernels = self.cache.serialize()
         if kernels is None:
             return
-        work = self.path.with_suffix(f".{os.getpid()}.part")  # other processes may write the same cache
         # Where nothing can be written or sealed the next load is a cold one too, and its note says so.
         with suppress(OSError, ArtifactError):
             data = sealed(self.engine_sha256, bytes(kernels)) if self.in_store else kernels
             if data is not None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                work.write_bytes(data)
-                work.replace(self.path)
+                write_whole(self.path, data)
 
     def _trusted(self, data: bytes) -> bytes | None:
         if not self.in_store:

@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -26,11 +26,11 @@ from trtbench.specs import Spec, first_problem
 from trtbench.store.files import (
     file_name,
     file_record,
+    full_error,
     is_full,
     reading,
     remove,
     sync,
-    write_error,
     write_json,
     writing,
 )
@@ -103,9 +103,28 @@ class Store:
     """
 
     root: Path
+    _seen: list[tuple[int, int]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_owner([self.root / name for name in (*_FOLDERS.values(), _RESULTS)])
+
+    def check_in_place(self) -> None:
+        """Refuse to write under a path that another folder had when the store was first used.
+
+        Raises:
+            ArtifactError: the store was moved or removed.
+        """
+        try:
+            status = self.root.stat()
+            found = (status.st_dev, status.st_ino)
+        except OSError:
+            found = None
+        if self._seen and found != self._seen[0]:
+            raise ArtifactError(
+                f"{self.root}: was moved or removed while it was in use: run the command where it is now"
+            )
+        if found is not None and not self._seen:
+            self._seen.append(found)
 
     @property
     def results(self) -> Path:
@@ -155,7 +174,9 @@ class Store:
         directory = self._directory(manifest_type, slug, spec_id)
         if manifest_type is EngineManifest:
             read_or_make_key()  # better before the engine is built than after
+        self.check_in_place()
         with locked(directory.parent, spec_id, _STAGES[manifest_type], on_step):
+            self.check_in_place()
             remove_leftovers(directory.parent, spec_id)
             directory = self._directory(
                 manifest_type, slug, spec_id
@@ -165,18 +186,27 @@ class Store:
                     return _read_as(manifest_type, directory, spec_id), False
                 except ArtifactError as damage:
                     on_step(Step(_STAGES[manifest_type], f"make it again: {damage}"))
-            return _make(directory, spec_id, make), True
+            try:
+                return _make(directory, spec_id, make), True
+            except Exception:
+                self.check_in_place()  # which explains whatever went wrong
+                raise
 
     def keep_failed_log(self, stage: str, slug: str, spec_id: str, log_path: Path) -> str:
         """Copy the log of a failed stage out of its work directory; say where it is, or that it is lost."""
         kept = self.results / f"failed-{stage}s" / f"{file_name(slug)}-{spec_id}.log"
         work = kept.with_suffix(".part")
         try:
+            self.check_in_place()
             kept.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(log_path, work)
             work.replace(kept)
         except OSError as error:
             return f"lost, {error.strerror}"
+        except ArtifactError:
+            return "lost, the store was moved"
+        finally:
+            remove(work)
         return str(kept)
 
     def _directory(self, manifest_type: type[M], slug: str, spec_id: str) -> Path:
@@ -260,7 +290,7 @@ def _make(directory: Path, spec_id: str, make: Callable[[Path], M]) -> Artifact[
     except OSError as error:
         # Anything else that make met (no network, a missing tool) is not the store's to explain.
         if is_full(error):
-            raise write_error(directory, error) from error
+            raise full_error(directory, error) from error
         raise
     finally:
         remove(work)

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -78,6 +79,20 @@ def write_json(path: Path, model: Spec) -> None:
     path.write_text(model.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that several processes may write at once, in place of an older one; leave no part of it.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    work = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        work.write_bytes(content)
+        work.replace(path)
+    finally:
+        work.unlink(missing_ok=True)
+
+
 def sync(path: Path) -> None:
     """Wait until a file or a directory is on the disk, not only in the page cache.
 
@@ -137,11 +152,23 @@ def write_error(path: Path, error: OSError, advice: str = CHOOSE_STORE) -> Artif
     return ArtifactError(f"{where}: cannot be written: {reason}; {advice}")
 
 
+def full_error(path: Path, error: OSError) -> ArtifactError:
+    """Say which disk has no room where the error does not: that of ``path``, or that of temporary files."""
+    temporary = Path(tempfile.gettempdir())
+    where = Path(error.filename) if isinstance(error.filename, str) else min(path, temporary, key=_free_bytes)
+    is_temporary = where.is_relative_to(temporary) and not path.is_relative_to(temporary)
+    return write_error(where, error, "set TMPDIR to another folder" if is_temporary else CHOOSE_STORE)
+
+
 def is_full(error: OSError) -> bool:
     """Whether the disk, a quota or a limit has no room for the file."""
     return error.errno in _NO_ROOM
 
 
 def _free_text(path: Path) -> str:
+    return format_bytes(_free_bytes(path))
+
+
+def _free_bytes(path: Path) -> int:
     there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
-    return format_bytes(shutil.disk_usage(there).free)
+    return shutil.disk_usage(there).free

@@ -1,8 +1,14 @@
-"""A journal: finished pieces of work, one JSON line each."""
+"""A journal: finished pieces of work, one JSON line each.
+
+The last field of a line is a checksum, the CRC-32 of the rest of it and of all lines before it: a line that
+was changed, lost or moved shows. Lines of older versions have none.
+"""
 
 import math
 import os
+import re
 import time
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +25,8 @@ from trtbench.store.files import CHOOSE_STORE
 
 L = TypeVar("L", bound=Spec)
 
+_CHECKSUM = re.compile(rb',"crc32":"([0-9a-f]{8})"}$')
+_MEASURE_AGAIN = "remove the folder and measure again"
 _SYNC_SHARE = 0.005
 """Of the time: what waiting for the disk may take where lines are not needed there at once."""
 
@@ -29,9 +37,9 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | o
 class Journal(Generic[L]):
     """An open journal; ``lines`` are those that were there and those appended since."""
 
-    def __init__(self, descriptor: int, path: Path, lines: list[L]) -> None:
+    def __init__(self, descriptor: int, path: Path, lines: list[L], checksum: int | None) -> None:
         self._descriptor, self._path = descriptor, path
-        self.lines = lines
+        self.lines, self._checksum = lines, checksum
         self._synced_s, self._sync_took_s = -math.inf, 0.0
 
     def append(self, line: L, at_once: bool = True) -> None:
@@ -43,9 +51,12 @@ class Journal(Generic[L]):
         Raises:
             ArtifactError: the journal cannot be written.
         """
+        text = line.model_dump_json().encode()
+        checksum = zlib.crc32(text, self._checksum or 0)
         with self._writing():
-            _write_all(self._descriptor, line.model_dump_json().encode() + b"\n")
+            _write_all(self._descriptor, text[:-1] + b',"crc32":"%08x"}\n' % checksum)
         self.lines.append(line)
+        self._checksum = checksum
         if at_once or time.monotonic() - self._synced_s >= self._sync_took_s / _SYNC_SHARE:
             self.sync()
 
@@ -85,7 +96,7 @@ def open_journal(path: Path, line_type: type[L]) -> Iterator[Journal[L]]:
         _lock(descriptor, path)
         whole = _whole_lines(path)
         os.ftruncate(descriptor, len(whole))
-        yield Journal(descriptor, path, _parse(whole, path, line_type))
+        yield Journal(descriptor, path, *_parse(whole, path, line_type))
     finally:
         os.close(descriptor)
 
@@ -96,7 +107,7 @@ def read_journal(path: Path, line_type: type[L]) -> list[L]:
     Raises:
         ArtifactError: it is missing, or a line of it is damaged.
     """
-    return _parse(_whole_lines(path), path, line_type)
+    return _parse(_whole_lines(path), path, line_type)[0]
 
 
 def check_once(path: Path, blocks: Iterable[TimedBlock]) -> None:
@@ -111,7 +122,7 @@ def check_once(path: Path, blocks: Iterable[TimedBlock]) -> None:
         if key in seen:
             raise ArtifactError(
                 f"{path}: line {line} repeats block {each.block} of process {each.process} of {each.arm}: "
-                "remove the line, or the folder and measure again"
+                f"{_MEASURE_AGAIN}"
             )
         seen.add(key)
 
@@ -139,17 +150,24 @@ def _write_all(descriptor: int, content: bytes) -> None:
         content = content[os.write(descriptor, content) :]
 
 
-def _parse(content: bytes, path: Path, line_type: type[L]) -> list[L]:
-    return [
-        _parse_line(text, f"{path}: line {number}", line_type)
-        for number, text in enumerate(content.splitlines(), start=1)
-    ]
+def _parse(content: bytes, path: Path, line_type: type[L]) -> tuple[list[L], int | None]:
+    """The lines, and the checksum of the last one, if any has one."""
+    lines: list[L] = []
+    checksum: int | None = None
+    for number, text in enumerate(content.splitlines(), start=1):
+        where = f"{path}: line {number}"
+        stated = _CHECKSUM.search(text)
+        if stated:
+            text = text[: stated.start()] + b"}"
+            checksum = zlib.crc32(text, checksum or 0)
+        if checksum is not None and not (stated and int(stated[1], 16) == checksum):
+            raise ArtifactError(f"{where} is damaged, or lines before it are lost: {_MEASURE_AGAIN}")
+        lines.append(_parse_line(text, where, line_type))
+    return lines, checksum
 
 
 def _parse_line(text: bytes, where: str, line_type: type[L]) -> L:
     try:
         return line_type.model_validate_json(text)
     except ValidationError as error:
-        raise ArtifactError(
-            f"{where} is damaged ({first_problem(error)}): remove the folder and measure again"
-        ) from error
+        raise ArtifactError(f"{where} is damaged ({first_problem(error)}): {_MEASURE_AGAIN}") from error

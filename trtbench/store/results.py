@@ -95,6 +95,7 @@ def save_result(store: Store, name: str, result: Spec) -> Path:
     Raises:
         ArtifactError: the store cannot be written, or is full.
     """
+    store.check_in_place()
     path = store.result_path(name)
     work = work_path(path, _OWNER)
     with locked(store.results, _OWNER, "setup", silent), writing(path):
