@@ -3,6 +3,7 @@
 import inspect
 from copy import deepcopy
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,7 @@ def image_shape(model: nn.Module) -> tuple[int, int, int]:
     return _patch_embedding(model).proj.in_channels, height, width
 
 
+@cache
 def _supported_class(name: str) -> type[nn.Module]:
     """Class of the model, constructed without overrides."""
     if not timm.is_model(name):
