@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 PROGRAM = [sys.executable, "-c", "if __name__ == '__main__': from trtbench.cli.app import main; main()"]
-MODEL = ["vit_tiny_patch16_224", "--set", "depth=5", "--img-size", "32", "--batch", "4"]
+MODEL = ["vit_tiny_patch16_224", "--set", "depth=5", "--img-size", "32", "--batch", "4,1"]
+# Few passes, since the search leaves out each.
+PASSES = ["--passes", "split_qkv,class_token_norm"]
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +22,13 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def command(folder):
     # A GPU without FP4 has fewer recipes.
-    return [*PROGRAM, "tune", *MODEL, "--gpu", "l40s", "--store", str(folder), "--json"]
+    return [*PROGRAM, "tune", *MODEL, *PASSES, "--gpu", "l40s", "--store", str(folder), "--json"]
 
 
 def lines_of(folder):
     journals = (folder / "results" / "tune").glob("*.jsonl")
     lines = [json.loads(text) for path in journals for text in path.read_text().splitlines()]
-    return [(line["part"], line["recipe"]) for line in lines]
+    return [(line["part"], line["recipe"], *line["change"].values()) for line in lines]
 
 
 def children_of(pid):
@@ -90,6 +92,25 @@ def test_estimates_hold_for_the_whole_model(tuning):
     for row in confirmed:
         low, high = row["prediction"]["interval_ms"]
         assert 0 < low < row["prediction"]["gpu_compute_ms"] < high
+
+
+def test_one_thing_of_the_winner_is_changed_at_a_time(tuning):
+    winner = next(row for row in tuning["rows"] if row["recipe"] == tuning["winner"])
+    stock = next(each for each in tuning["variants"] if each["recipe"].endswith("@stock"))
+    sparse = next(each for each in tuning["variants"] if "+sparse" in each["recipe"])
+    assert [each["without"] for each in tuning["variants"] if each["without"]] == PASSES[1].split(",")
+    assert all(each["reason"] is None and each["kernels"] > 0 for each in tuning["variants"])
+    assert stock["prediction"]["gpu_compute_ms"] > winner["prediction"]["gpu_compute_ms"]
+    assert sparse["fidelity"]["sqnr_db"] < winner["fidelity"]["sqnr_db"] - 3
+    assert "TensorRT-RTX runs 2:4 weights as dense ones" in sparse["note"]
+
+
+def test_a_smaller_batch_takes_less_time_and_memory(tuning):
+    of_winner = [each for each in tuning["shapes"] if each["recipe"] == tuning["winner"]]
+    four, one = sorted(of_winner, key=lambda each: -each["batch"])
+    assert (four["batch"], one["batch"], one["tokens"]) == (4, 1, 5)
+    assert one["prediction"]["gpu_compute_ms"] < four["prediction"]["gpu_compute_ms"]
+    assert one["activation_bytes"] < four["activation_bytes"]
 
 
 def test_confirmed_recipes_are_in_the_store_and_nothing_else_is(folder, tuning):

@@ -17,6 +17,7 @@ from trtbench.store.artifacts import Store
 from trtbench.tune import work
 
 FP8 = parse_recipe("fp8")
+MERGING = ModelSpec.model_validate({"token_reduction": "tome:r=8"})
 OWN = ModelSpec(name="own", source=SourceSpec(kind="onnx", path="own.onnx"))
 
 
@@ -54,9 +55,10 @@ def test_a_timm_model_is_built_of_three_blocks(tmp_path, exported):
     )
 
 
-def test_a_model_from_elsewhere_is_built_whole(tmp_path, exported):
-    run("shallow", OWN, tmp_path)
-    assert exported[0].model == OWN
+@pytest.mark.parametrize("model", [OWN, MERGING])
+def test_a_model_whose_blocks_cannot_stand_for_others_is_built_whole(tmp_path, exported, model):
+    run("shallow", model, tmp_path)
+    assert exported[0].model == model
 
 
 def test_weights_and_images_are_read_before_a_candidate_is_made(tmp_path, exported):
