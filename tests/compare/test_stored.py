@@ -211,7 +211,7 @@ def test_a_file_of_another_kind_or_schema_is_refused(slow, change, words):
     ("environment", "words"),
     [
         ({"gpus": [{"x": 1}]}, "field environment.gpus.0.name: Field required"),
-        ({"packages": ["torch"]}, "field environment.packages: Input should be a valid dict"),
+        ({"packages": ["torch"]}, "field environment.packages: Input should be an object"),
     ],
 )
 def test_a_damaged_environment_is_one_line_with_the_file_and_the_field(slow, fast, environment, words):

@@ -459,3 +459,24 @@ class TestAStoreThatIsMovedAmidWork:
         with pytest.raises(ArtifactError, match="was moved"):
             save_result(store, "x", BuildSpec())
         assert list(store.root.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"schema_version": 1', '"schema_version": true', "schema_version True"),
+        ('"kind": "onnx"', '"kind": "engine", "kind": "onnx"', "'kind' is named twice"),
+        ('"batch": 64', '"batch": "64"', "field spec.batch: Input should be a valid integer"),
+        ('"batch": 64', '"batch": 0', "field spec.batch: Input should be greater than 0"),
+        ('"size_bytes": 400', '"size_bytes": 400.0', "field files.0.size_bytes"),
+        ('"size_bytes": 400', '"size_bytes": -1', "greater than or equal to 0"),
+    ],
+)
+def test_nonsense_in_a_manifest_is_named(store: Store, old: str, new: str, words: str) -> None:
+    made, _ = get_model(store)
+    path = made.directory / "manifest.json"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(ArtifactError) as caught:
+        load_artifact(made.directory)
+    assert words in str(caught.value)

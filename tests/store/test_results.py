@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from support.spec_examples import EXAMPLES
 from support.stored_examples import ENGINE_DIFFERENCE
+from support.timed import observe
 from test_artifacts import visible_and_work
 
 from trtbench.errors import ArtifactError, Code, IncompatibleResults
@@ -99,3 +100,40 @@ def test_only_results_that_were_timed_are_compared(tmp_path: Path) -> None:
     path = ENGINE_DIFFERENCE.diff.save(tmp_path / "diff.json")
     with pytest.raises(IncompatibleResults, match="one of measurement, comparison, aa_report"):
         load_result(path)
+
+
+NONSENSE = {
+    "a version that is true": (
+        '"schema_version": 1',
+        '"schema_version": true',
+        "schema_version True",
+    ),
+    "a version that is a fraction": ('"schema_version": 1', '"schema_version": 1.0', "schema_version 1.0"),
+    "no images": ('"batch": 8', '"batch": 0', "batch: Input should be greater than"),
+    "a number that is a text": ('"batch": 8', '"batch": "8"', "batch: Input should be a valid integer"),
+    "a number that is true": (
+        '"blocks": ',
+        '"blocks": true, "x": ',
+        "Input should be a valid integer",
+    ),
+    "fewer than no blocks": ('"blocks": ', '"blocks": -', "greater than or equal to 0"),
+    "a name twice": ('"batch": 8', '"batch": 8, "batch": 9', "not JSON: 'batch' is named twice"),
+    "NaN": ('"median": ', '"median": NaN, "x": ', "not JSON: NaN is not a number of JSON"),
+    "infinity": ('"median": ', '"median": -Infinity, "x": ', "not JSON: -Infinity is not a number of JSON"),
+    "a number beyond all": (
+        '"median": ',
+        '"median": 1e999, "x": ',
+        "1e999 is not a number of JSON",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "words"), NONSENSE.values(), ids=NONSENSE)
+def test_nonsense_is_named(tmp_path, old, new, words):
+    path = save_result(Store(tmp_path), "x", observe("fp16", 1.5).measurement)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(IncompatibleResults) as caught:
+        load_result(path)
+    assert words in str(caught.value)

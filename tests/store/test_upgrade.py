@@ -162,7 +162,7 @@ def replaced(value, where, new):
         ("comparison", ["target"], "sm120", "field target: Input should be a valid dict"),
         ("comparison", ["environment"], ..., "field environment: Field required"),
         ("comparison", ["environment", "cpu_count"], ..., "field environment.cpu_count: Field required"),
-        ("comparison", ["environment"], [], "field environment: Input should be a valid dict"),
+        ("comparison", ["environment"], [], "field environment: Input should be an object"),
         ("comparison", ["schema_version"], 3, "schema_version 3, this trtbench reads 1 to 2"),
         ("comparison", ["schema_version"], "1", "schema_version 1, this trtbench reads"),
         ("timed_comparison", ["verdicts", 0, "arm"], ..., "field verdicts.0.arm: Field required"),

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from trtbench.results.base import SCHEMA_VERSION, FileRecord, Finding, Result, TensorRecord
+from trtbench.results.base import SCHEMA_VERSION, Count, FileRecord, Finding, Result, TensorRecord
 from trtbench.results.rows import Row, flat
 from trtbench.specs import BuildSpec, ExportSpec, Spec
 
@@ -14,7 +14,7 @@ class CalibrationRecord(Spec):
     """The images that calibrated the quantizers."""
 
     source: Literal["synthetic", "folder"]
-    samples: int
+    samples: Count
     directory: str | None
     sha256: str | None
 

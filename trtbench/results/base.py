@@ -8,7 +8,7 @@ from abc import abstractmethod
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,9 @@ from trtbench.specs import Spec
 from trtbench.units import visible
 
 SCHEMA_VERSION = 1
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
 
 Severity = Literal["info", "warning", "error"]
 
@@ -111,7 +114,7 @@ class FileRecord(Spec):
 
     name: str
     sha256: str
-    size_bytes: int
+    size_bytes: Count
 
 
 class TensorRecord(Spec):

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from trtbench.errors import Code
 from trtbench.results.audit import RoleCoverage
-from trtbench.results.base import Finding, Result
+from trtbench.results.base import Count, Finding, Positive, Result
 from trtbench.results.diff import EngineDiff
 from trtbench.results.environments import Environment, EnvironmentRecord
 from trtbench.results.fidelity import Fidelity
@@ -38,7 +38,7 @@ class OnnxSummary(Spec):
 
     path: str | None
     sha256: str
-    size_bytes: int | None
+    size_bytes: Count | None
     nodes: int | None
 
 
@@ -47,7 +47,7 @@ class EngineSummary(Spec):
 
     path: str
     sha256: str
-    size_bytes: int
+    size_bytes: Count
     backend: str
     backend_version: str
     build_s: float
@@ -86,7 +86,7 @@ class ComparisonRow(Spec):
     key: str
     subject: str
     recipe: RecipeField | None
-    batch: int | None
+    batch: Positive | None
     img_size: ImageSize | None = None
     environment: str = "local"
     runtime: str | None = None

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from trtbench.results.base import SCHEMA_VERSION, Result
+from trtbench.results.base import SCHEMA_VERSION, Count, Result
 from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import RecipeField, Spec
 
@@ -82,7 +82,7 @@ class DiffedEngine(Spec):
 
     path: str
     sha256: str
-    size_bytes: int
+    size_bytes: Count
     model: str | None = None
     inputs: dict[str, tuple[int, ...]] = Field(default={})
     recipe: RecipeField | None

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from trtbench.results.base import SCHEMA_VERSION, Result
+from trtbench.results.base import SCHEMA_VERSION, Positive, Result
 from trtbench.results.prediction import GpuEntry
 from trtbench.results.rows import Row, aligned
 from trtbench.specs import ImageSize, RecipeField, Spec
@@ -102,7 +102,7 @@ class Lever(Spec):
 class BatchRate(Spec):
     """Images per second at another batch: the same kernels, their rows scaled."""
 
-    batch: int
+    batch: Positive
     images_per_s: float
     fp16_images_per_s: float
 
@@ -130,7 +130,7 @@ class Explanation(Result):
     schema_version: int = SCHEMA_VERSION
     kind: Literal["explanation"] = "explanation"
     model: str
-    batch: int
+    batch: Positive
     img_size: ImageSize | None
     gpu: GpuEntry
     waterfall: Waterfall

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from trtbench.errors import Code
-from trtbench.results.base import SCHEMA_VERSION, Finding, Result
+from trtbench.results.base import SCHEMA_VERSION, Count, Finding, Result
 from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import InputsSpec, RecipeField, Spec
 from trtbench.specs.model import Weights
@@ -45,7 +45,7 @@ class Fidelity(Spec):
     onnx_sha256: str
     reference: FidelityReference
     inputs: InputsSpec
-    samples: int
+    samples: Count
     weights: Weights | None = Field(default=None, description="of both models; null in older results")
     runtime: str = Field(description="what computed it, such as onnxruntime 1.22.0")
     cosine: float

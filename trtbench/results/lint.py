@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from trtbench.results.base import SCHEMA_VERSION, Finding, Result
+from trtbench.results.base import SCHEMA_VERSION, Finding, Positive, Result
 from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import RecipeField, Spec
 
@@ -24,7 +24,7 @@ class LintReport(Result):
     kind: Literal["lint"] = "lint"
     subject: str
     origin: Literal["model", "graph"]
-    batch: int | None
+    batch: Positive | None
     targets: tuple[str, ...]
     linear_layers: int
     attentions: int

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from trtbench.results.base import SCHEMA_VERSION, Result
+from trtbench.results.base import SCHEMA_VERSION, Count, Result
 from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import BuildSpec, ExportSpec, Spec
 
@@ -13,7 +13,7 @@ class StoredModel(Spec):
     name: str
     spec_id: str
     spec: ExportSpec
-    size_bytes: int
+    size_bytes: Count
     created_utc: str
 
 
@@ -27,7 +27,7 @@ class StoredEngine(Spec):
     onnx_path: str
     backend: str
     backend_version: str
-    size_bytes: int
+    size_bytes: Count
     created_utc: str
 
 
@@ -37,7 +37,7 @@ class FailedLog(Spec):
     name: str
     spec_id: str
     stage: Literal["export", "build"]
-    size_bytes: int
+    size_bytes: Count
     created_utc: str
 
 
@@ -46,7 +46,7 @@ class UnreadableArtifact(Spec):
 
     path: str
     reason: str
-    size_bytes: int
+    size_bytes: Count
 
 
 class StoreListing(Result):
@@ -80,7 +80,7 @@ class RemovedItem(Spec):
 
     path: str
     what: str
-    size_bytes: int
+    size_bytes: Count
     status: Literal["removed", "in use"]
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from trtbench.errors import Code
-from trtbench.results.base import SCHEMA_VERSION, Finding, Result, TensorRecord
+from trtbench.results.base import SCHEMA_VERSION, Count, Finding, Positive, Result, TensorRecord
 from trtbench.results.environments import Environment
 from trtbench.results.rows import Row, ends, flat
 from trtbench.specs import ArmSpec, BenchSpec, Spec
@@ -98,7 +98,7 @@ class TimedBlock(Spec):
 class Statistic(Spec):
     """Summary of a series in ms; ``ci95`` of the median, over builds, processes, blocks, samples."""
 
-    samples: int
+    samples: Count
     median: float = Field(gt=0)
     ci95: tuple[float, float]
     mean: float
@@ -135,13 +135,13 @@ class Measurement(Result):
     code: Code | None = None
     gpu: str | None = Field(description="null when a CPU computed it")
     protocol: BenchSpec
-    batch: int | None
+    batch: Positive | None
     facts: ArmFacts | None
     series: dict[Series, Statistic]
     queries_per_s: float | None
     images_per_s: float | None
-    processes: int
-    blocks: int
+    processes: Count
+    blocks: Count
     telemetry: TelemetrySummary | None
     findings: tuple[Finding, ...] = ()
     environment: Environment | None = None

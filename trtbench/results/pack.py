@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from trtbench.results.base import SCHEMA_VERSION, FileRecord, Result, TensorRecord
+from trtbench.results.base import SCHEMA_VERSION, FileRecord, Positive, Result, TensorRecord
 from trtbench.results.rows import Row, flat
 from trtbench.specs import Spec
 
@@ -38,7 +38,7 @@ class Pack(Result):
     name: str
     model: str | None
     recipe: str | None
-    batch: int | None
+    batch: Positive | None
     weights: str | None
     preprocessing: Preprocessing | None
     class_names: tuple[str, ...]

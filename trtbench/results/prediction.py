@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from trtbench.results.base import SCHEMA_VERSION, Result
+from trtbench.results.base import SCHEMA_VERSION, Positive, Result
 from trtbench.results.rows import Row, aligned, ends, flat
 from trtbench.specs import Spec
 
@@ -56,7 +56,7 @@ class Prediction(Spec):
     level: Level
     calibrated_on: str
     source: str
-    batch: int
+    batch: Positive
     gpu_compute_ms: float
     interval_ms: tuple[float, float]
     coverage: float

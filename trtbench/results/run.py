@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from trtbench.errors import Code
-from trtbench.results.base import SCHEMA_VERSION, Finding, Result
+from trtbench.results.base import SCHEMA_VERSION, Count, Finding, Result
 from trtbench.results.environments import Environment
 from trtbench.results.measurement import ArmFacts, Measurement, Series, Telemetry, VerdictWord
 from trtbench.results.rows import Row, flat
@@ -51,7 +51,7 @@ class RoundRecord(Spec):
     schema_version: int = SCHEMA_VERSION
     process: int
     group: str = ""
-    blocks: int | None = None
+    blocks: Count | None = None
 
 
 class AaComparison(Spec):
@@ -76,7 +76,7 @@ class AaBlock(Spec):
     pair: int
     block: int
     started_utc: str
-    samples: int
+    samples: Count
     median_ms: float
     sample_ms: tuple[float, ...]
     telemetry: Telemetry | None

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from trtbench.errors import Code
 from trtbench.results.audit import Audit
-from trtbench.results.base import SCHEMA_VERSION, Result
+from trtbench.results.base import SCHEMA_VERSION, Count, Positive, Result
 from trtbench.results.fidelity import Fidelity
 from trtbench.results.measurement import Measurement
 from trtbench.results.prediction import GpuEntry, PredictedSpeedup, Prediction
@@ -25,7 +25,7 @@ class BuiltEngine(Spec):
     """An engine of ``blocks`` of the ``depth`` blocks of a model; bytes as ``EngineManifest`` has them."""
 
     depth: int
-    blocks: int
+    blocks: Count
     audit: Audit
     engine_bytes: int
     activation_bytes: int | None
@@ -137,7 +137,7 @@ class TunedShape(Spec):
     """
 
     recipe: RecipeField
-    batch: int
+    batch: Positive
     img_size: ImageSize | None
     reason: str | None = None
     prediction: Prediction | None = None
@@ -174,7 +174,7 @@ class Tuning(Result):
     schema_version: int = SCHEMA_VERSION
     kind: Literal["tuning"] = "tuning"
     model: str
-    batch: int
+    batch: Positive
     img_size: ImageSize | None
     weights: Weights
     inputs: InputsSpec

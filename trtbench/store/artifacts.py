@@ -6,7 +6,6 @@ artifact and its ``manifest.json``; the spec_id at the end identifies it, the re
 lock of its spec_id (see ``locks.py``).
 """
 
-import json
 import os
 import shutil
 import stat
@@ -28,6 +27,7 @@ from trtbench.store.files import (
     file_record,
     full_error,
     is_full,
+    parse_json,
     reading,
     remove,
     sync,
@@ -358,17 +358,17 @@ def _read_bytes(path: Path) -> bytes:
 
 def _parse_manifest(path: Path, text: bytes) -> OnnxManifest | EngineManifest:
     try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        raw = parse_json(text)
+    except ValueError as error:
         raise ArtifactError(f"{path}: not JSON: {error}") from error
     version = raw.get("schema_version") if isinstance(raw, dict) else None
-    if version != SCHEMA_VERSION:
+    if type(version) is not int or version != SCHEMA_VERSION:
         raise ArtifactError(f"{path}: schema_version {version}, this trtbench reads {SCHEMA_VERSION}")
     manifest_type = _MANIFESTS.get(str(raw.get("kind")))
     if manifest_type is None:
         raise ArtifactError(f"{path}: kind {raw.get('kind')!r}, a manifest is one of {', '.join(_MANIFESTS)}")
     try:
-        return manifest_type.model_validate(raw)
+        return manifest_type.model_validate_json(text, strict=True)
     except ValidationError as error:
         raise ArtifactError(f"{path}: {first_problem(error)}") from error
     except SpecError as error:

@@ -26,7 +26,7 @@ from trtbench.results import (
 )
 from trtbench.specs import Spec, first_problem
 from trtbench.store.artifacts import Store
-from trtbench.store.files import remove, sync, write_json, writing
+from trtbench.store.files import parse_json, remove, sync, write_json, writing
 from trtbench.store.locks import locked, remove_leftovers, work_path
 from trtbench.store.upgrade import OLD_KINDS, upgraded
 
@@ -67,14 +67,15 @@ def load_any(path: Path) -> Result:
 
 def _load(path: Path, kinds: Mapping[str, type[R]]) -> R:
     try:
-        raw = json.loads(read_untrusted(path, RECORD_BYTES))
+        text = read_untrusted(path, RECORD_BYTES)
+        raw = parse_json(text)
     except FileNotFoundError as error:
         raise SpecError(f"{path}: no such file: name a stored result such as results/NAME.json") from error
     except IsADirectoryError as error:
         raise SpecError(f"{path}: a folder: name the result, such as {path}.json") from error
     except OSError as error:
         raise IncompatibleResults(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise IncompatibleResults(f"{path}: not JSON: {error}") from error
     kind = raw.get("kind") if isinstance(raw, dict) else None
     if kind not in (*kinds, *OLD_KINDS):
@@ -83,7 +84,8 @@ def _load(path: Path, kinds: Mapping[str, type[R]]) -> R:
     try:
         if kind in OLD_KINDS and raw["schema_version"] == 1:
             raw = upgraded(raw)
-        return kinds[raw["kind"]].model_validate(raw)
+            text = json.dumps(raw).encode()
+        return kinds[raw["kind"]].model_validate_json(text, strict=True)
     except (ValidationError, SpecError) as error:
         problem = str(error) if isinstance(error, SpecError) else first_problem(error)
         raise IncompatibleResults(f"{path}: {problem}") from error
@@ -112,7 +114,7 @@ def save_result(store: Store, name: str, result: Spec) -> Path:
 
 def _check_version(path: Path, kind: str, version: object) -> None:
     newest = _NEWEST.get(kind, SCHEMA_VERSION)
-    if not isinstance(version, int) or not 1 <= version <= newest:
+    if type(version) is not int or not 1 <= version <= newest:
         raise IncompatibleResults(
             f"{path}: schema_version {version}, this trtbench reads 1 to {newest}: use the one that wrote it"
         )
