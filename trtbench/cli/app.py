@@ -17,7 +17,7 @@ from trtbench.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, say
 from trtbench.cli.streams import STDOUT, lead_nowhere, open_closed_streams
 from trtbench.errors import SpecError, TrtbenchError
 from trtbench.host.signals import Stopped, signal_name, stopped_by_signals
-from trtbench.units import one_line
+from trtbench.units import one_line, shortened
 
 _PANELS = {
     "Compare and measure": {
@@ -151,7 +151,7 @@ def _line_of(error: Exception) -> str | None:
     if isinstance(error, typer.TyperException):
         return _usage(error)
     if not isinstance(error, OSError):
-        return f"trtbench: error: {error}"
+        return shortened(f"trtbench: error: {error}")
     if error.errno != errno.ENOSPC:
         return None
     # Such as --help, which print_result does not print.
@@ -166,4 +166,4 @@ def _usage(error: typer.TyperException) -> str:
     context: typer.Context | None = getattr(error, "ctx", None)
     command = context.command_path if context else "trtbench"
     text = error.format_message().replace("Value error, ", "").rstrip(".")
-    return f"trtbench: error: {one_line(text)}; see {command} --help"
+    return one_line(f"trtbench: error: {text}; see {command} --help")
