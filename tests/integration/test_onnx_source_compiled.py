@@ -141,3 +141,16 @@ def test_folders_of_transformers_become_timms_modules(name: str, tmp_path: Path,
     onnx, _ = export(spec_of(tmp_path / name, "fp16"), store)
     assert onnx.manifest.inputs[0].shape == (BATCH, 3, 32, 32)
     assert not any("left in FP16" in note for note in onnx.manifest.notes)
+
+
+def test_weights_of_a_file_are_pruned_as_those_of_the_model_it_was_made_of(
+    timm_file: Path, store: Store
+) -> None:
+    recipe = parse_recipe("fp16+sparse")
+    from_file, _ = export(spec_of(timm_file, "fp16+sparse"), store)
+    from_timm, _ = export(ExportSpec(model=TIMM, recipe=recipe, batch=BATCH), store)
+    found = from_file.manifest.sparsity
+    assert found is not None
+    assert found == from_timm.manifest.sparsity
+    assert (found.layers, found.zeros) == (9, found.weights // 2)
+    assert found.compliant_groups == found.groups
