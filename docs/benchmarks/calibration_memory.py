@@ -1,7 +1,7 @@
 """Peak memory and time of an export that calibrates on many images, which this script draws.
 
-``python docs/benchmarks/calibration_memory.py FOLDER 1000 2``: DINOv2's ViT-S/14 at its 518 pixels, cut to two
-blocks, as ``nvfp4+fp8attn``, which runs all images through the model twice.
+``python docs/benchmarks/calibration_memory.py FOLDER 1000 2``: DINOv2's ViT-S/14 at its 518 pixels, cut
+to two blocks, as ``nvfp4+fp8attn``, which runs all images through the model twice.
 """
 
 import argparse
@@ -36,10 +36,19 @@ def main() -> None:
     given = parser.parse_args()
     photos = draw(given.folder, given.samples)
     command = "from trtbench.cli.app import main; main()"
-    options = f"--model vit_small_patch14_dinov2 --set depth={given.depth} --batch 8 --calib-samples {given.samples}"
-    words = ["export", "nvfp4+fp8attn", *options.split(), "--calib", photos, "--store", given.folder / "store"]
+    options = f"--model vit_small_patch14_dinov2 --set depth={given.depth} --batch 8"
+    options += f" --calib-samples {given.samples}"
+    words = [
+        "export",
+        "nvfp4+fp8attn",
+        *options.split(),
+        "--calib",
+        photos,
+        "--store",
+        given.folder / "store",
+    ]
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", command, *map(str, words)], check=True)  # noqa: S603
+    subprocess.run([sys.executable, "-c", command, *map(str, words)], check=True)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"{used.ru_maxrss * 1024 / 1e9:.2f} GB at most, {time.perf_counter() - started:.0f} s")
     print(f"{used.ru_utime + used.ru_stime:.0f} s on a core")

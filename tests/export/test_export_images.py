@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from trtbench.errors import ExportError, SpecError
+from trtbench.errors import ExportError
 from trtbench.export import images
 from trtbench.export.calibration import CalibrationImages, resolve_calibration
 from trtbench.export.images import ImageBatches, read_image
@@ -66,7 +66,7 @@ def test_a_file_without_a_usable_image_is_left_out(size: tuple[int, int], tmp_pa
 def test_a_note_writes_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
     path.write_bytes(b"no image")
-    note = str(read_image(path, lambda image: torch.zeros(3)))
+    note = str(read_image(path, lambda image: torch.zeros(3), 3))
     assert "caf\\xe9.png: cannot identify" in note
     note.encode()
 
@@ -76,9 +76,3 @@ def test_a_folder_without_a_usable_image_is_an_error(tmp_path: Path) -> None:
     batches = ImageBatches(resolve_calibration(CalibrationSpec(directory=str(tmp_path))), TINY)
     with pytest.raises(ExportError, match=r"no file is an image: calibration image left out: .*a.png"):
         list(batches)
-
-
-def test_a_model_of_other_channels_takes_no_photos(tmp_path: Path) -> None:
-    spec = ModelSpec(name="vit_tiny_patch16_224", overrides=(("depth", 1), ("in_chans", 1)), img_size=32)
-    with pytest.raises(SpecError, match="images have 3 channels, the model takes 1"):
-        ImageBatches(folder_of(tmp_path, 1), meta_model(spec))

@@ -121,7 +121,8 @@ def test_what_one_must_know_is_said_twice(engine: EngineArtifact, tmp_path: Path
     readme = (root / "README.md").read_text()
     for words in (
         "vit_base_patch16_224 as nvfp4, batch 4, weights: best.pt.",
-        "1. Resize the shorter side to 35 pixels (bicubic).",
+        "1. Resize to cover 35 x 53 pixels, height x width, without changing the ratio (bicubic).",
+        "3. RGB, channels first",
         "2. Crop 32 x 48 (center).",
         "Subtract the mean (0.5, 0.4, 0.3), divide by the standard deviation (0.2, 0.2, 0.1).",
         "by `tensorrt-rtx` 1.7.1.116",

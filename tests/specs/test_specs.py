@@ -134,6 +134,7 @@ EXPORT_CHANGES: dict[str, Any] = {
     "model.source": {"kind": "onnx", "path": "model.onnx"},
     "model.overrides": [["depth", 3]],
     "model.img_size": 384,
+    "model.preparation": {"mean": [0.5]},
     "model.pretrained": True,
     "model.checkpoint": None,
     "model.checkpoint.path": "other.safetensors",

@@ -19,6 +19,7 @@ from trtbench.specs import (
     InputsSpec,
     InputValues,
     ModelSpec,
+    PreparationSpec,
     ShapeRange,
     SourceSpec,
     Spec,
@@ -35,6 +36,7 @@ FP16, NVFP4 = parse_recipe("fp16"), parse_recipe("nvfp4+sparse@stock")
 SHA = "ab" * 32
 
 SOURCE = SourceSpec(kind="onnx", path="vit.onnx", sha256=SHA)
+PREPARATION = PreparationSpec(mean=(0.5,), std=(0.25,), crop_pct=0.9, interpolation="bicubic")
 BATCHES = BatchRange(minimum=1, optimum=8, maximum=64)
 CHECKPOINT = CheckpointSpec(path="vit.safetensors", sha256=SHA)
 MODEL = ModelSpec(

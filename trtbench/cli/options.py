@@ -17,6 +17,7 @@ from trtbench.specs import (
     ExportSpec,
     Grid,
     HardwareCompatibility,
+    Interpolation,
     L2Mode,
     ModelSpec,
     Regime,
@@ -47,7 +48,24 @@ SET = Option("--set", metavar="NAME=VALUE", help="Constructor argument, such as 
 
 
 @dataclass(frozen=True)
-class ModelOptions:
+class PreparationOptions:
+    """How images are prepared."""
+
+    PANEL: ClassVar = "Preparation of images"
+
+    mean: Annotated[
+        str | None,
+        Option(metavar="N[,N...]", help="Mean of pixels from 0 to 1, one or one a channel; default: timm's."),
+    ] = None
+    std: Annotated[
+        str | None, Option(metavar="N[,N...]", help="Standard deviation, as --mean; default: timm's.")
+    ] = None
+    crop_pct: Annotated[float | None, Option(help="Part of a side that is kept; default: timm's.")] = None
+    interpolation: Annotated[Interpolation | None, Option(help="Of resizing; default: timm's.")] = None
+
+
+@dataclass(frozen=True)
+class ModelOptions(PreparationOptions):
     """Which model, with which weights, calibrated on what: all but the shape."""
 
     PANEL: ClassVar = "Model"

@@ -36,12 +36,13 @@ def arguments_of(options: object) -> Any:
     """Options as the arguments that Python takes.
 
     Raises:
-        SpecError: a word of ``--set`` is wrong.
+        SpecError: a word of ``--set``, ``--mean`` or ``--std`` is wrong.
     """
     arguments = dict(vars(options))
     if "overrides" in arguments:
         arguments["overrides"] = dict(parse_overrides(arguments["overrides"]))
         arguments["passes"] = _pass_names(arguments["passes"])
+        arguments |= {name: _numbers(name, arguments[name]) for name in ("mean", "std")}
     if "no_graph" in arguments:
         arguments["cuda_graph"] = not arguments["no_graph"]
     return arguments
@@ -157,6 +158,13 @@ def _recipe_or_none(word: str) -> Recipe | None:
         return parse_recipe(word)
     except SpecError:
         return None
+
+
+def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
+    try:
+        return None if text is None else tuple(float(word) for word in text.split(","))
+    except ValueError as error:
+        raise SpecError(f"--{option} {text}: expected a number, or several separated by commas") from error
 
 
 def _pass_names(text: str | None) -> tuple[str, ...] | None:

@@ -11,7 +11,11 @@ from trtbench.specs import CalibrationSpec
 from trtbench.specs.recipe import Precision, Recipe
 from trtbench.store.files import file_record
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+ARRAY_SUFFIX = ".npy"
+"""Of images with any number of channels, as numpy writes them."""
+IMAGE_SUFFIXES = frozenset(
+    {ARRAY_SUFFIX, ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
 _STATIC_ACTIVATION_SCALES = frozenset({Precision.INT8, Precision.FP8, Precision.NVFP4})
 
 

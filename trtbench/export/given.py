@@ -14,14 +14,13 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
 from trtbench.environments.cache import cache_root, get_or_make_folder
 from trtbench.errors import SpecError
 from trtbench.export.checkpoint_files import weights_sha256
-from trtbench.export.metadata import PREPARATION
 from trtbench.export.model import image_shape, meta_model
+from trtbench.export.preparation import preparation_of
 from trtbench.progress import silent
 from trtbench.specs import CheckpointSpec, HeightWidth, ModelSpec, Scalar
 
@@ -92,8 +91,8 @@ def _check_same(model: nn.Module, spec: ModelSpec) -> None:
 def _weights_folder(model: nn.Module, name: str) -> Path:
     """The folder with the weights and how images are prepared, written unless the cache has it."""
     state = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in model.state_dict().items()}
-    prepared = resolve_model_data_config(model)
-    config = {"architecture": name, "pretrained_cfg": {key: prepared[key] for key in PREPARATION}}
+    prepared = preparation_of(model, image_shape(model)[0])
+    config = {"architecture": name, "pretrained_cfg": prepared}
     text = json.dumps(config, sort_keys=True)
     folder = cache_root() / "weights" / _identity(state, text)
     return get_or_make_folder(folder, partial(_write, state=state, config=text), silent)

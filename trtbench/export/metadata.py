@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from timm.data import ImageNetInfo, infer_imagenet_subset, resolve_model_data_config
+from timm.data import ImageNetInfo, infer_imagenet_subset
 from torch import nn
 
 import trtbench
 from trtbench.export.checkpoint_files import configuration
 from trtbench.export.model import image_shape
+from trtbench.export.preparation import preparation_of
 from trtbench.specs import ExportSpec, ModelSpec
-
-PREPARATION = ("mean", "std", "interpolation", "crop_pct", "crop_mode")
 
 
 def with_metadata(graph: onnx.ModelProto, model: nn.Module, spec: ExportSpec) -> onnx.ModelProto:
@@ -48,8 +47,8 @@ def _weights(model: ModelSpec) -> str:
 
 def _preprocessing(model: nn.Module) -> dict[str, object]:
     """How timm evaluates this model: size ``(C, H, W)``, and what resizes, crops and normalises."""
-    config = resolve_model_data_config(model)
-    return {"input_size": image_shape(model), **{name: config[name] for name in PREPARATION}}
+    shape = image_shape(model)
+    return {"input_size": shape, **preparation_of(model, shape[0])}
 
 
 def class_names(model: nn.Module, spec: ModelSpec) -> list[str]:

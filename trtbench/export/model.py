@@ -25,6 +25,7 @@ from trtbench.export.checkpoint import Filter, load_checkpoint
 from trtbench.export.checkpoint_files import configuration
 from trtbench.export.onnx_source import import_model
 from trtbench.export.onnx_source.module import ImportedViT
+from trtbench.export.preparation import PREPARATION, preparation_of, prepare_as_asked
 from trtbench.export.source import image_preparation, onnx_file
 from trtbench.export.token_reduction import reduce_tokens
 from trtbench.host.memory import refuse_beyond_memory
@@ -41,7 +42,6 @@ _SIZED = "vit_base_patch16_224"
 _MOST_BLOCKS = 1024
 _SPREAD = 0.02  # as timm initialises the weight matrices of a ViT
 _NOT_SCALAR = frozenset({"device", "dtype", "kwargs"})
-_OF_IMAGES = ("mean", "std", "interpolation", "crop_pct", "crop_mode")
 _HUB_TIMEOUT_S = 10.0
 _KEPT_BYTES = 2 << 30  # a ViT-L takes 1.2 GB
 _kept: dict[ModelSpec, nn.Module] = {}
@@ -70,6 +70,7 @@ def meta_model(spec: ModelSpec) -> nn.Module:
         ) from error
     _check_image_size(spec, model)
     _take_configuration(model, spec)
+    _prepare_as_asked(model, spec)
     if spec.token_reduction is not None:
         reduce_tokens(model, spec.token_reduction)
     blueprint: nn.Module = model.eval().requires_grad_(False)
@@ -87,12 +88,19 @@ def build_model(spec: ModelSpec) -> nn.Module:
     if spec not in _kept:
         _kept.clear()
         model = _constructed(spec).eval()
+        _prepare_as_asked(model, spec)
         if spec.token_reduction is not None:
             reduce_tokens(model, spec.token_reduction)
         if sum(parameter.nbytes for parameter in model.parameters()) > _KEPT_BYTES:
             return model
         _kept[spec] = model
     return deepcopy(_kept[spec])
+
+
+def _prepare_as_asked(model: nn.Module, spec: ModelSpec) -> None:
+    if spec.preparation is not None:
+        prepare_as_asked(model, spec.preparation)
+        preparation_of(model, image_shape(model)[0])
 
 
 def _refuse_depth(spec: ModelSpec) -> None:
@@ -155,7 +163,7 @@ def _take_configuration(model: Any, spec: ModelSpec) -> None:
         return
     stated = configuration(Path(spec.checkpoint.path)).get("pretrained_cfg")
     if isinstance(stated, dict):
-        of_images = {name: stated[name] for name in _OF_IMAGES if name in stated}
+        of_images = {name: stated[name] for name in PREPARATION if name in stated}
         model.pretrained_cfg = {**model.pretrained_cfg, **of_images}
 
 

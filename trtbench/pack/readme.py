@@ -54,13 +54,14 @@ For another version or another GPU, build it again from the model."""
 def _images(given: Preprocessing | None) -> str:
     if given is None:
         return "## Images\n\nHow images are prepared is not known: trtbench did not export this model."
-    _, height, width = given.input_size
-    resized = floor(min(height, width) / given.crop_pct)  # as timm's transforms do
+    channels, height, width = given.input_size
+    colours = {1: "Grey", 3: "RGB"}.get(channels, f"{channels} channels")
+    resized = " x ".join(str(floor(side / given.crop_pct)) for side in (height, width))  # as timm does
     return f"""## Images
 
-1. Resize the shorter side to {resized} pixels ({given.interpolation}).
+1. Resize to cover {resized} pixels, height x width, without changing the ratio ({given.interpolation}).
 2. Crop {height} x {width} ({given.crop_mode}).
-3. RGB, channels first, divided by 255.
+3. {colours}, channels first, divided by 255.
 4. Subtract the mean ({_numbers(given.mean)}), divide by the standard deviation ({_numbers(given.std)})."""
 
 

@@ -14,6 +14,7 @@ from trtbench.specs import (
     CalibrationSpec,
     HardwareCompatibility,
     InputsSpec,
+    Interpolation,
     L2Mode,
     ModelSpec,
     Regime,
@@ -95,6 +96,10 @@ class ModelArguments(TypedDict, total=False):
         calib: folder of calibration images; default: synthetic images.
         calib_samples: number of calibration images.
         passes: passes of the export; default: all that the recipe takes.
+        mean: of pixels from 0 to 1, one number or one for each channel; default: timm's, as of the next.
+        std: standard deviation, as ``mean``.
+        crop_pct: part of a side of an image that is kept.
+        interpolation: of resizing.
     """
 
     overrides: Mapping[str, Scalar]
@@ -105,6 +110,10 @@ class ModelArguments(TypedDict, total=False):
     calib: AnyPath | None
     calib_samples: int
     passes: Sequence[str] | None
+    mean: Sequence[float] | None
+    std: Sequence[float] | None
+    crop_pct: float | None
+    interpolation: Interpolation | None
 
 
 class CompilerArguments(TypedDict, total=False):

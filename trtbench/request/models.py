@@ -14,7 +14,7 @@ from trtbench.host.installation import needing
 from trtbench.host.untrusted_files import TEXT_BYTES, read_untrusted
 from trtbench.request.arguments import AnyModel, ArgumentError, ModelArguments, checked_spec
 from trtbench.request.shapes import Shape
-from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, ModelSpec, SourceSpec
+from trtbench.specs import CalibrationSpec, CheckpointSpec, ExportSpec, ModelSpec, PreparationSpec, SourceSpec
 from trtbench.specs.recipe import Recipe, parse_recipe
 from trtbench.specs.yaml_text import load_yaml, yaml_problem
 
@@ -57,7 +57,7 @@ def export_specs(
         SpecError: the file of the model, the object or an argument is wrong.
         ExportError: the checkpoint is missing or cannot be read.
     """
-    spec = _model_spec(model, arguments)
+    spec = _model_spec(model, arguments).model_copy(update={"preparation": _preparation_spec(arguments)})
     values: dict[str, object] = {**arguments}
     directory, seed = arguments.get("calib"), arguments.get("seed", spec.seed)
     calibration = checked_spec(
@@ -79,6 +79,12 @@ def export_specs(
         for shape in shapes
         for recipe in recipes
     )
+
+
+def _preparation_spec(arguments: ModelArguments) -> PreparationSpec | None:
+    """What is asked for; None where nothing is."""
+    asked = checked_spec(PreparationSpec, {**arguments})
+    return None if asked == PreparationSpec() else asked
 
 
 def is_model(word: str) -> bool:

@@ -63,6 +63,21 @@ class SourceSpec(Spec):
     sha256: str | None = None
 
 
+Interpolation = Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"]
+
+
+class PreparationSpec(Spec, allow_inf_nan=False):
+    """How images are prepared, where that is not the model's own way; of pixels from 0 to 1.
+
+    ``mean`` and ``std``: one number for all channels, or one for each; ``crop_pct``: the part of a side kept.
+    """
+
+    mean: tuple[float, ...] | None = Field(default=None, min_length=1)
+    std: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(default=None, min_length=1)
+    crop_pct: float | None = Field(default=None, gt=0, le=1)
+    interpolation: Interpolation | None = None
+
+
 class ModelSpec(Spec):
     """A timm model and how to construct it, or a model from elsewhere, which only has a size and a seed."""
 
@@ -70,6 +85,7 @@ class ModelSpec(Spec):
     source: SourceSpec | None = Field(default=None, exclude_if=lambda source: source is None)
     overrides: tuple[tuple[str, Scalar], ...] = ()
     img_size: ImageSize | None = None
+    preparation: PreparationSpec | None = Field(default=None, exclude_if=lambda asked: asked is None)
     pretrained: bool = False
     checkpoint: CheckpointSpec | None = None
     seed: Seed = Field(default=0, description="of the random weights, when there are no others")
