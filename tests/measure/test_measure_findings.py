@@ -274,3 +274,18 @@ def test_a_graph_that_leaves_outputs_unwritten_is_reported_as_such(tmp_path):
     observed = observe(tmp_path, [], facts=None, failure=MeasureError(text, code=Code.GRAPH_EMPTY))
     assert found(observed)["GRAPH_EMPTY"].message == text
     assert observed.measurement.status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("hashes", "fires"), [("aa", True), ("aaa", True), ("ab", False), ("aab", False), ("a", False)]
+)
+def test_builds_are_identical_where_all_hashes_are(tmp_path, hashes, fires):
+    one = observe(tmp_path, three_processes(STEADY))
+    builds = tuple(
+        spec_of(tmp_path / "a", build=build, artifact_sha256=letter * 64)
+        for build, letter in enumerate(hashes)
+    )
+    codes = found(replace(one, arm=Arm(builds, None)))
+    assert (Code.REBUILDS_IDENTICAL in codes) == fires
+    if fires:
+        assert codes[Code.REBUILDS_IDENTICAL].numbers == {"builds": len(hashes)}
