@@ -111,6 +111,8 @@ def _load(model: onnx.ModelProto, large: Mapping[str, Array]) -> Any:
     runtime = _onnxruntime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    # An export runs beside this, and threads that wait in a loop would take its core.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = _ONLY_ERRORS
     options.add_external_initializers(
         list(large), [runtime.OrtValue.ortvalue_from_numpy(array) for array in large.values()]
