@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from trtbench.api import prune as prune
     from trtbench.api import rm as rm
     from trtbench.api import roofline as roofline
+    from trtbench.api import sweep as sweep
     from trtbench.api import trace as trace
     from trtbench.api import tune as tune
     from trtbench.api import verify as verify
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 # user's cache (docs/Privacy.md of onnxruntime); huggingface_hub says with each download what asked for it.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+# Ray sends usage data from the process that starts a cluster.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 # torch keeps compiled code in a folder of the temporary directory whose name everyone knows, so that another
 # user could make it first and put other code there.
@@ -71,6 +74,7 @@ __all__ = [
     "prune",
     "rm",
     "roofline",
+    "sweep",
     "trace",
     "tune",
     "verify",

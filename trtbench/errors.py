@@ -4,6 +4,7 @@ The text of an error says what went wrong, in which file or field, the value see
 in one line: the command line prints it as it is. A script branches on the code, not on the text.
 """
 
+from collections.abc import Sequence
 from enum import Enum
 
 from trtbench.units import shortened, visible
@@ -166,6 +167,14 @@ class SpecError(TrtbenchError):
     """The request itself is wrong (unknown recipe, model, target, batch of 0); exit code 2."""
 
     code = Code.SPEC_ERROR
+
+
+class SpecErrors(SpecError):
+    """Several faults of one request; the command line prints each on a line."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        super().__init__("; ".join(texts))
+        self.texts = tuple(str(SpecError(text)) for text in texts)
 
 
 class ArtifactError(TrtbenchError):

@@ -23,6 +23,7 @@ from trtbench.export.flops import analytic_flops  # noqa: E402
 from trtbench.export.linear_layers import call_all_linear_layers, input_ranks  # noqa: E402
 from trtbench.export.model import build_model, image_shape, meta_model, weight_notes  # noqa: E402
 from trtbench.specs import CheckpointSpec, ExportSpec, ModelSpec, Scalar  # noqa: E402
+from trtbench.specs.sized_vit import sizes_of  # noqa: E402
 from trtbench.store.artifacts import Store  # noqa: E402
 
 State = dict[str, torch.Tensor]
@@ -78,6 +79,10 @@ def test_a_name_of_sizes_is_a_model() -> None:
     model: Any = meta_model(ModelSpec(name="vit8x2x128", overrides=(("num_heads", 4),), img_size=32))
     assert model.patch_embed.patch_size == (8, 8)
     assert (len(model.blocks), model.embed_dim, model.blocks[0].attn.num_heads) == (2, 128, 4)
+    sizes = sizes_of("vit8x2x128")
+    assert sizes is not None
+    assert sizes.parameters(32) == sum(parameter.numel() for parameter in model.parameters())
+    assert sizes.flops(32) == sum(analytic_flops(model, 1).values())
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """One example of every spec and every result."""
 
 from support.stored_examples import CONTAINER, CONTAINERS, ENGINE_DIFFERENCE, PREPROCESSING, TRACE_REPORT
+from support.sweep_examples import SWEEPS
 from support.timed import MACHINE
 
 from trtbench import results
@@ -588,10 +589,8 @@ EXAMPLES: tuple[Spec, ...] = (
     *ROOFLINE,
     *WATERFALL.steps[:1],
     *MACHINE.gpus[:1],
-    CONTAINER,
-    CONTAINERS,
-    PREPROCESSING,
-    ENGINE_DIFFERENCE,
+    *SWEEPS,
+    *(CONTAINER, CONTAINERS, PREPROCESSING, ENGINE_DIFFERENCE),
     TRACE_REPORT,
     *TRACE_REPORT.traces[:1],
     GRID.build,

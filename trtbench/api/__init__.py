@@ -18,6 +18,7 @@ from trtbench.api.keeping import ls, pack, prune, rm
 from trtbench.api.machine import doctor, gpus
 from trtbench.api.search import tune
 from trtbench.api.stored import load
+from trtbench.api.sweeps import sweep
 from trtbench.api.traces import trace
 from trtbench.errors import Code, TrtbenchError
 from trtbench.progress import Step
@@ -45,6 +46,7 @@ __all__ = [
     "prune",
     "rm",
     "roofline",
+    "sweep",
     "trace",
     "tune",
     "verify",

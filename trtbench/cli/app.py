@@ -15,7 +15,7 @@ from trtbench.cli.groups import expanded
 from trtbench.cli.help import MOST_COLUMNS, PanelCommand, PanelGroup
 from trtbench.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, say
 from trtbench.cli.streams import STDOUT, lead_nowhere, open_closed_streams
-from trtbench.errors import SpecError, TrtbenchError
+from trtbench.errors import SpecError, SpecErrors, TrtbenchError
 from trtbench.host.signals import Stopped, signal_name, stopped_by_signals
 from trtbench.units import one_line, shortened
 
@@ -30,6 +30,7 @@ _PANELS = {
         "predict": "Predict the times of recipes on a GPU that need not be here.",
         "explain": "Show why a recipe is no faster, and what would make it so.",
         "roofline": "Show what bounds each kernel, over batch, image and precision.",
+        "sweep": "Make, predict and time a grid of ViT sizes, here or on Ray.",
         "tune": "Search for the fastest recipe that keeps an error bound.",
         "gpus": "List the GPUs that times can be predicted for.",
     },
@@ -130,7 +131,8 @@ def main() -> None:
         line = _line_of(error)
         if line is None or (program.debug and not isinstance(error, typer.TyperException)):
             raise
-        say(line)
+        for each in error.texts if isinstance(error, SpecErrors) else [line]:
+            say(each)
         sys.exit(next(code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)))
     if code == EXIT_INTERRUPTED:
         say(f"trtbench: interrupted; {_KEPT}")

@@ -47,7 +47,7 @@ def record(grid: Grid, store: Store, on_step: OnStep = silent, timeline: Path | 
             raise cell.error
     labels = _labels([(cell.row.subject, str(cell.row.runtime)) for cell in cells])
     subjects = [
-        _recorded(cell, label, grid, store, on_step) for cell, label in zip(cells, labels, strict=True)
+        recorded(cell, label, grid, store, on_step) for cell, label in zip(cells, labels, strict=True)
     ]
     return report_on(subjects, grid.gpu, timeline, on_step)
 
@@ -70,7 +70,7 @@ def _check(runtime: str) -> None:
         raise SpecError(f"runtime {runtime} runs on a CPU, where there are no kernels to record")
 
 
-def _recorded(cell: Cell, label: str, grid: Grid, store: Store, on_step: OnStep) -> Subject:
+def recorded(cell: Cell, label: str, grid: Grid, store: Store, on_step: OnStep) -> Subject:
     """Record in a process of its own, after timing queries without a profiler."""
     if cell.arm is None:
         raise ValueError(f"{cell.key} has no arm")

@@ -43,6 +43,7 @@ from trtbench.request.models import (
     parse_recipes,
     read_model_entry,
 )
+from trtbench.request.plans import read_plan
 from trtbench.request.shapes import (
     BatchWord,
     Shape,
@@ -88,6 +89,7 @@ __all__ = [
     "parse_recipes",
     "parse_shapes",
     "read_model_entry",
+    "read_plan",
     "refuse_dynamic",
     "shape_of",
     "shapes_of",

@@ -103,6 +103,28 @@ class ComparisonRow(Spec):
     not_predicted: str | None = None
     findings: tuple[Finding, ...] = ()
 
+    def columns(self) -> Row:
+        """What was asked of the cell and what was found, one column a value."""
+        grid = ("key", "subject", "recipe", "batch", "img_size", "environment", "runtime")
+        return {**flat(self, *grid, "status", "reason", "code", "targets"), **self.found()}
+
+    def found(self) -> Row:
+        """What was found alone."""
+        columns: Row = {}
+        if self.onnx:
+            columns |= flat(self.onnx, "size_bytes", "sha256", prefix="onnx_")
+        if self.engine:
+            fields = ("size_bytes", "sha256", "build_s", "backend", "backend_version")
+            columns |= flat(self.engine, *fields, prefix="engine_")
+        if self.compiled:
+            columns |= flat(self.compiled, *_COMPILED, prefix="compiled_")
+        for part in (self.predicted, self.fidelity, self.measured):
+            columns |= part.columns() if part else {}
+        found = (*self.findings, *(self.measured.findings if self.measured else ()))
+        codes = dict.fromkeys(str(each.code) for each in found if each.severity != "info")
+        columns["findings"] = ", ".join(codes) or None
+        return columns
+
 
 class EngineDifference(Spec):
     """What changes from the engine of the row ``before`` to that of ``after``, by their keys."""
@@ -234,7 +256,7 @@ class Comparison(Result):
         recommended = {each.row for each in self.recommendations}
         return aligned(
             {
-                **_row_columns(row),
+                **row.columns(),
                 "recommended": row.key in recommended,
                 **_speedup_columns("predicted", speedups.get(row.key)),
                 **_speedup_columns("measured", verdicts.get(row.key)),
@@ -253,24 +275,6 @@ class Comparison(Result):
     def raw_files(self, folder: Path) -> list[Path]:
         """Files of every sample, each once; ``folder`` holds the stored result."""
         return raw_files_of(self.measurements(), folder)
-
-
-def _row_columns(row: ComparisonRow) -> Row:
-    grid = ("key", "subject", "recipe", "batch", "img_size", "environment", "runtime")
-    columns = flat(row, *grid, "status", "reason", "code", "targets")
-    if row.onnx:
-        columns |= flat(row.onnx, "size_bytes", "sha256", prefix="onnx_")
-    if row.engine:
-        fields = ("size_bytes", "sha256", "build_s", "backend", "backend_version")
-        columns |= flat(row.engine, *fields, prefix="engine_")
-    if row.compiled:
-        columns |= flat(row.compiled, *_COMPILED, prefix="compiled_")
-    for part in (row.predicted, row.fidelity, row.measured):
-        columns |= part.columns() if part else {}
-    found = (*row.findings, *(row.measured.findings if row.measured else ()))
-    codes = dict.fromkeys(str(each.code) for each in found if each.severity != "info")
-    columns["findings"] = ", ".join(codes) or None
-    return columns
 
 
 def _speedup_columns(evidence: str, found: PredictedSpeedup | Verdict | None) -> Row:

@@ -37,6 +37,7 @@ from trtbench.specs.model import (
     SparsityMethod,
     sides_of,
 )
+from trtbench.specs.sweep import SweepCell, SweepPlan
 from trtbench.specs.tune import Change, TuneSpec
 
 __all__ = [
@@ -80,6 +81,8 @@ __all__ = [
     "SourceSpec",
     "SparsityMethod",
     "Spec",
+    "SweepCell",
+    "SweepPlan",
     "TilingLevel",
     "TimingCacheMode",
     "TuneSpec",

@@ -10,6 +10,7 @@ from trtbench.specs.base import Scalar, Spec
 
 HEAD_WIDTH = 64
 
+_CLASSES = 1000
 _NAME = re.compile(r"vit([1-9]\d{0,2})x([1-9]\d{0,2})x([1-9]\d{0,4})")
 
 
@@ -39,6 +40,28 @@ class SizedViT(Spec):
             "embed_dim": self.width,
             "num_heads": self.heads,
         }
+
+    def tokens(self, image: int) -> int:
+        """Tokens of an image of ``image`` pixels a side, the class token among them."""
+        return (image // self.patch) ** 2 + 1
+
+    def flops(self, image: int) -> int:
+        """Floating-point operations of the matrix products for one image."""
+        tokens, width = self.tokens(image), self.width
+        block = 24 * tokens * width**2 + 4 * tokens**2 * width
+        return self.depth * block + 2 * (tokens - 1) * self._pixels * width + 2 * width * _CLASSES
+
+    def parameters(self, image: int) -> int:
+        """Weights and biases."""
+        width = self.width
+        block = 12 * width**2 + 13 * width
+        embedding = (self._pixels + 1 + self.tokens(image) + 1) * width
+        return self.depth * block + embedding + 2 * width + (width + 1) * _CLASSES
+
+    @property
+    def _pixels(self) -> int:
+        """Values of one patch."""
+        return 3 * self.patch**2
 
 
 def sizes_of(name: str) -> SizedViT | None:

@@ -1,12 +1,14 @@
 """YAML: whatever is wrong with a text that users write is one kind of error, and one line of words."""
 
 from importlib import resources
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 _QUOTED = 40
 _MOST_VALUES = 100_000
+_DEEPEST = 20
+"""Lists and mappings in each other, beyond which no text that people write goes."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -55,6 +57,34 @@ def load_yaml(text: str) -> Any:
     """
     try:
         return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    except RecursionError as error:
+        raise yaml.YAMLError("lists and mappings are nested too deeply") from error
+
+
+def load_marked_yaml(text: str) -> list[tuple[str, int, Any]]:
+    """Read a mapping of plain values as keys with their lines, from 1, and values; a key may come twice.
+
+    Raises:
+        yaml.YAMLError: it is invalid, no mapping, nested too deeply, or has an alias, which may stand for any
+            amount of text.
+    """
+    try:
+        depth = 0
+        for event in yaml.parse(text, _Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                raise RecursionError
+            if isinstance(event, yaml.AliasEvent):
+                problem = f"alias *{event.anchor} is not supported; write the value in its place"
+                raise yaml.composer.ComposerError(None, None, problem, cast(Any, event.start_mark))
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if not isinstance(node, yaml.MappingNode):
+            raise yaml.YAMLError("expected keys with values, such as depth: [6, 12]")
+        return [
+            (str(loader.construct_object(key)), key.start_mark.line + 1, loader.construct_object(value, True))
+            for key, value in node.value
+        ]
     except RecursionError as error:
         raise yaml.YAMLError("lists and mappings are nested too deeply") from error
 

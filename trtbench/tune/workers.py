@@ -77,13 +77,13 @@ class Workers:
             self._pool = ProcessPoolExecutor(
                 count,
                 mp_context=get_context("spawn"),
-                initializer=_prepare,
+                initializer=prepare_worker,
                 initargs=(max(1, len(os.sched_getaffinity(0)) // count), os.getpid()),
             )
         return self._pool
 
 
-def _prepare(threads: int, parent_pid: int) -> None:
+def prepare_worker(threads: int, parent_pid: int) -> None:
     """Set up a worker: Ctrl-C is for the program that started it, with which it ends."""
     die_with_parent(parent_pid)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
