@@ -65,6 +65,8 @@ REFUSED = [
     ("inspect m.onnx", "--target sm120", no_effect("m.onnx, from which nothing is built")),
     ("diff m.onnx x.engine", "--model vit", no_effect(f"m.onnx, {FIXED}")),
     ("build m.onnx", "--set depth=2", no_effect(f"m.onnx, {FIXED}")),
+    ("verify m.onnx --seed 1", "--batch 8", no_effect(f"m.onnx, {FIXED}")),
+    ("explain m.onnx", "--seed 1", no_effect(f"m.onnx, {FIXED}")),
     ("build", "--batch 8", ALL_MODELS),
     ("build", "--profile x=1:1:1", ALL_MODELS),
     (

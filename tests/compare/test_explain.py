@@ -6,12 +6,14 @@ from importlib import import_module
 import pytest
 from support.golden_audits import FILES, golden_audit
 from support.grids import grid_of, install_no_gpu
+from support.manifests import onnx_manifest
 
 from trtbench.compare import explain
-from trtbench.compare.explain import recipes_to_explain
+from trtbench.compare.explain import exported_to_explain, recipes_to_explain
 from trtbench.errors import BuildError, SpecError
 from trtbench.predict.explain import LEAST_SHARE
 from trtbench.predict.gpus import find_gpu
+from trtbench.specs import ExportSpec
 from trtbench.specs.recipe import parse_recipe
 from trtbench.store.artifacts import Store
 
@@ -51,6 +53,21 @@ def test_the_recipe_comes_first_and_each_other_once(recipe):
     assert found[0] == recipe
     assert {"fp16", "nvfp4+fp8attn", "fp8"} <= set(found)
     assert len(set(found)) == len(found)
+
+
+def test_an_exported_model_is_explained_as_its_recipe(tmp_path):
+    for name in ("vit/model.onnx", "own.onnx"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    spec = ExportSpec(recipe=parse_recipe("nvfp4"), batch=3, passes=("split_qkv",))
+    manifest = onnx_manifest(spec, [tmp_path / "vit" / "model.onnx"])
+    (tmp_path / "vit" / "manifest.json").write_text(manifest.model_dump_json())
+    first, *others = exported_to_explain(tmp_path / "vit", WS)
+    assert first == spec
+    assert [str(each.recipe) for each in others] == words("nvfp4")[1:]
+    assert {(each.batch, each.passes) for each in others} == {(3, None)}
+    with pytest.raises(SpecError, match=r"explain nvfp4 --model .*own.onnx explains a recipe of it"):
+        exported_to_explain(tmp_path / "own.onnx", WS)
 
 
 def test_the_same_recipe_with_attention_in_the_other_precision_is_among_them():

@@ -44,6 +44,13 @@ def test_every_verb_finds_what_export_and_build_made(trtbench: Run, result: Call
     assert result("lint", "nvfp4", *TINY)["sections"][0]["recipe"] == "nvfp4"
 
     shutil.copy(models[0] / "model.onnx", "own.onnx")
+    verified = result("verify", models[0], "own.onnx", "nvfp4", "--against", models[1], *TINY)
+    assert [row["recipe"] for row in verified["rows"]] == ["fp16", None, "nvfp4"]
+    folder, own, _ = (row["fidelity"]["sqnr_db"] for row in verified["rows"])
+    assert folder == own
+    (alone,) = result("verify", models[2])["rows"]
+    assert alone["fidelity"]["reference"]["recipe"] == "fp32"
+
     compared = result("compare", "own.onnx", "nvfp4", *TINY)
     assert [row["key"] for row in compared["rows"]] == ["own", "nvfp4"]
     assert all(row["compiled"] for row in compared["rows"])

@@ -15,7 +15,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from support.manifests import onnx_manifest
 
 from trtbench.audit.inspect import inspect
-from trtbench.build import build, child, load_onnx
+from trtbench.build import build, child
 from trtbench.build.targets import known_targets
 from trtbench.errors import ArtifactError, BuildError, RuntimeUnavailable, SpecError
 from trtbench.host.processes import supervise
@@ -25,6 +25,7 @@ from trtbench.specs import BuildSpec, ExportSpec
 from trtbench.specs.recipe import parse_recipe
 from trtbench.store.artifacts import OnnxArtifact, Store
 from trtbench.store.files import file_record
+from trtbench.store.paths import load_onnx
 
 
 @pytest.fixture
@@ -331,7 +332,7 @@ def test_an_exported_model_is_remembered_in_the_engine(store: Store) -> None:
 @pytest.mark.parametrize("name", ["", "model.onnx", "manifest.json"])
 def test_an_exported_model_is_found_by_any_of_its_paths(store: Store, name: str) -> None:
     artifact = make_artifact(store)
-    assert load_onnx(artifact.directory / name) == artifact
+    assert load_onnx(artifact.directory / name, "build") == artifact
     engine, _ = build(artifact, BuildSpec(), store)
     assert build(artifact.directory / name, BuildSpec(), store) == (engine, False)
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 from support.manifests import onnx_manifest
+from support.networks import BATCH, CLASSES, network
 
 from trtbench.errors import ArtifactError
 from trtbench.progress import Step
@@ -21,34 +22,8 @@ from trtbench.verify.emulation import EmulatedModel, Reference
 from trtbench.verify.images import VerificationImages
 from trtbench.verify.measure import calibration_notes, fidelity_of
 
-BATCH, PIXELS, CLASSES = 4, 3 * 4 * 4, 10
 Export = Callable[..., OnnxArtifact]
 TYPES = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16}
-
-
-def network(element_type: int, output: str = "logits", gain: float = 1.0, blocks: int = 2) -> onnx.ModelProto:
-    rng = np.random.default_rng(0)
-    dtype = helper.tensor_dtype_to_np_dtype(element_type)
-    weights = [
-        numpy_helper.from_array((rng.standard_normal((PIXELS, PIXELS)) / 8 * gain).astype(dtype), f"w{i}")
-        for i in range(blocks)
-    ]
-    weights.append(numpy_helper.from_array(rng.standard_normal((PIXELS, CLASSES)).astype(dtype), "head"))
-    weights.append(numpy_helper.from_array(np.array([BATCH, PIXELS]), "flat"))
-    nodes = [helper.make_node("Reshape", ["images", "flat"], ["r0"], name="/patch_embed/Reshape")]
-    for i in range(blocks):
-        path = f"/blocks/blocks.{i}"
-        nodes.append(helper.make_node("MatMul", [f"r{i}", f"w{i}"], [f"m{i}"], name=f"{path}/mlp/MatMul"))
-        nodes.append(helper.make_node("Add", [f"r{i}", f"m{i}"], [f"r{i + 1}"], name=f"{path}/Add_1"))
-    nodes.append(helper.make_node("MatMul", [f"r{blocks}", "head"], [output], name="/head/MatMul"))
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        [helper.make_tensor_value_info("images", element_type, (BATCH, 3, 4, 4))],
-        [helper.make_tensor_value_info(output, element_type, (BATCH, CLASSES))],
-        weights,
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
 
 @pytest.fixture
@@ -190,9 +165,14 @@ def test_an_overflow_is_reported_with_its_place(export: Export, store: Store) ->
         fidelity_of(export("fp16", **big), reference(export("fp32", **big)), store)
 
 
-def test_another_network_is_refused(export: Export, store: Store) -> None:
-    with pytest.raises(ArtifactError, match="blocks or shapes differ"):
-        fidelity_of(export("fp16", blocks=3), reference(export("fp32")), store)
+def test_blocks_that_both_have_are_compared(export: Export, store: Store) -> None:
+    fidelity = fidelity_of(export("fp16", blocks=3), reference(export("fp32")), store)
+    assert [block.block for block in fidelity.per_block] == [0, 1]
+
+
+def test_another_number_of_outputs_is_refused(export: Export, store: Store) -> None:
+    with pytest.raises(ArtifactError, match=r"gives 7 numbers an image, and the model .* with 10: export"):
+        fidelity_of(export("fp16", classes=7), reference(export("fp32")), store)
 
 
 def test_steps_show_the_progress(export: Export, store: Store) -> None:

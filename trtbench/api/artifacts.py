@@ -23,11 +23,13 @@ from trtbench.request import (
     parse_recipes,
     parse_shapes,
     shape_of,
+    subjects_of,
 )
 from trtbench.results import Audit, LintReport, Verification
 from trtbench.results.diff import EngineDiff
 from trtbench.specs import InputsSpec, Scalar
 from trtbench.store.artifacts import Artifact, EngineArtifact, OnnxArtifact
+from trtbench.store.paths import load_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,12 +103,11 @@ def build(
         ArtifactError: the model is damaged, or the store cannot be written.
     """
     from trtbench.build import build as run
-    from trtbench.build import load_onnx
     from trtbench.build.choice import build_spec_for
 
     check_names(options, BuildArguments.__annotations__)
     spec = build_spec_for(build_request(options, sparsity, words(profile)))
-    return run(load_onnx(_path(onnx)), spec, open_store(store), on_step)[0]
+    return run(load_onnx(_path(onnx), "build"), spec, open_store(store), on_step)[0]
 
 
 def inspect(subject: AnyPath | OnnxArtifact | EngineArtifact, *, shape: str | Sequence[str] = ()) -> Audit:
@@ -182,13 +183,14 @@ def diff(
 
 
 def verify(
-    recipes: str | Sequence[str],
+    subjects: AnyPath | Sequence[AnyPath],
     *,
     model: AnyModel = DEFAULT_MODEL,
     batch: BatchWord = DEFAULT_BATCH,
     img_size: SizeWord = None,
     data: AnyPath | None = None,
     data_samples: int = InputsSpec().samples,
+    against: AnyPath | None = None,
     store: AnyPath = ".",
     on_step: OnStep = silent,
     **options: "Unpack[ModelArguments]",
@@ -196,12 +198,15 @@ def verify(
     """Measure each recipe's error against FP32: the exported ONNX files are computed on a CPU.
 
     Args:
-        recipes: such as ``["fp16", "nvfp4"]``; one that fails is a row with its reason.
+        subjects: recipes such as ``["fp16", "nvfp4"]``, exported models and ONNX files; one that fails is
+            a row with its reason.
         model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
         batch: images in a query, or ``"MIN:OPT:MAX"`` of a dynamic batch.
         img_size: side of the images in pixels, or ``"HEIGHTxWIDTH"``; default: the model's.
         data: folder with one folder of images per class, as ImageNet; default: synthetic images.
         data_samples: number of images to compare on.
+        against: ONNX file or exported model to compare with; default: the FP32 model that the recipes and
+            exported models come from.
         store: folder of ``models/``, ``engines/`` and ``results/``.
         on_step: progress callback.
         options: as in ``trtbench.request.ModelArguments``.
@@ -214,9 +219,14 @@ def verify(
     from trtbench.verify import verify as run
 
     check_names(options, ModelArguments.__annotations__)
-    exports = export_specs(parse_recipes(words(recipes)), model, [shape_of(batch, img_size)], options)
+    named = words(subjects)
+    recipes, files = subjects_of(named)
+    shape = shape_of(batch, img_size)
+    exports = iter(export_specs(recipes, model, [shape], options) if recipes else ())
+    verified = [Path(word) if word in files else next(exports) for word in named]
     inputs = inputs_spec(data, data_samples, options.get("seed", 0))
-    return run(exports, open_store(store), inputs, on_step)
+    kept = None if against is None else Path(against)
+    return run(verified, open_store(store), inputs, on_step, kept, shape.img_size)
 
 
 def _path(subject: AnyPath | OnnxArtifact | EngineArtifact) -> Path:

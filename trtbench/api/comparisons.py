@@ -1,5 +1,6 @@
 """Times of recipes and files: measured, predicted, bounded, explained."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ from trtbench.request import (
     export_specs,
     grid_of,
     inputs_spec,
+    is_path,
     parse_recipes,
     refuse_dynamic,
     static_shape_of,
@@ -231,7 +233,7 @@ def predict(
 
 
 def explain(
-    recipe: str,
+    subject: AnyPath,
     *,
     gpu: str = DEFAULT_GPU,
     clock_mhz: float | None = None,
@@ -245,7 +247,7 @@ def explain(
     """Show why a recipe is no faster on a GPU: where its predicted time goes, and what would shorten it.
 
     Args:
-        recipe: such as ``nvfp4`` or ``nvfp4@stock``.
+        subject: a recipe such as ``nvfp4`` or ``nvfp4@stock``, or an exported model.
         gpu: a name that ``gpus()`` lists.
         clock_mhz: SM clock to predict at; default: the one that ``gpus()`` lists.
         model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
@@ -262,12 +264,16 @@ def explain(
         ArtifactError: the store cannot be read or written.
     """
     from trtbench.compare import explain as run
-    from trtbench.compare.explain import recipes_to_explain
+    from trtbench.compare.explain import exported_to_explain, recipes_to_explain
 
     check_names(options, ExplainArguments.__annotations__)
     found = find_gpu(gpu, clock_mhz)
-    recipes = recipes_to_explain(parse_recipe(recipe), found)
-    exports = export_specs(recipes, model, [static_shape_of(batch, img_size, "explain")], options)
+    word = os.fspath(subject)
+    if is_path(word):
+        exports = exported_to_explain(Path(word), found)
+    else:
+        recipes = recipes_to_explain(parse_recipe(word), found)
+        exports = export_specs(recipes, model, [static_shape_of(batch, img_size, "explain")], options)
     return run(grid_of(exports, (), options), found, open_store(store), on_step)
 
 

@@ -12,7 +12,7 @@ from trtbench.build.compiler import Compiler, compiler_of
 from trtbench.build.dialect import check_options
 from trtbench.build.profiles import check_profiles, with_own_profile
 from trtbench.build.readers.log import read_peak_rss
-from trtbench.build.source import OnnxSource, load_onnx, source_of
+from trtbench.build.source import OnnxSource, source_of
 from trtbench.build.targets import parse_targets
 from trtbench.environments.container_errors import trouble_in_log
 from trtbench.errors import BuildError
@@ -24,6 +24,7 @@ from trtbench.specs import BuildSpec, spec_id
 from trtbench.specs.build import BuildPaths
 from trtbench.store.artifacts import EngineArtifact, OnnxArtifact, Store
 from trtbench.store.files import file_name, file_record
+from trtbench.store.paths import load_onnx
 from trtbench.trtexec.log import refusal_words
 
 # Part of every engine's identity: raise it when the same spec is to give another engine or other files.
@@ -77,7 +78,7 @@ def build(
     compiler = compiler or compiler_of(None, spec)
     check_options(spec, compiler.version)
     spec = spec.model_copy(update={"targets": parse_targets(spec.targets, compiler.targets)})
-    model = load_onnx(onnx) if isinstance(onnx, Path) else onnx
+    model = load_onnx(onnx, "build") if isinstance(onnx, Path) else onnx
     source, spec = source_of(model), with_own_profile(spec, model)
     check_profiles(source.path, source.inputs, spec.options.profiles)
     identity = engine_id(

@@ -1,6 +1,6 @@
 """The ONNX model that goes into a build: an exported artifact or any ``.onnx`` file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from trtbench.build.dimensions import Dimensions, dimensions_of
 from trtbench.errors import ArtifactError
 from trtbench.results import FileRecord, OnnxManifest
 from trtbench.specs import ExportSpec, canonical_hash
-from trtbench.store.artifacts import OnnxArtifact, Store, load_artifact
+from trtbench.store.artifacts import OnnxArtifact, Store
 from trtbench.store.files import file_record
 
 if TYPE_CHECKING:
@@ -42,7 +42,13 @@ class OnnxSource:
         """
         is_own = self.path.parent.parent.resolve() == (store.root / "models").resolve()
         place = self.path.parent.name if is_own else str(self.path)
-        return canonical_hash({"content": _content_sha256([self.file, *self.beside]), "path": place})
+        return canonical_hash({"content": self.content_sha256, "path": place})
+
+    @property
+    def content_sha256(self) -> str:
+        """Hash of the file and of those beside it; of the usual single file its own."""
+        hashes = [record.sha256 for record in (self.file, *self.beside)]
+        return hashes[0] if len(hashes) == 1 else canonical_hash(hashes)
 
     @property
     def weight_files(self) -> tuple[FileRecord, ...]:
@@ -57,22 +63,6 @@ class OnnxSource:
         if self.export is None:
             return self.path.stem
         return f"{self.export.model.name}-{self.export.recipe}-{self.export.shape_name}"
-
-
-def load_onnx(path: Path) -> OnnxArtifact | Path:
-    """Open what ``path`` names: an exported artifact (directory, manifest or payload), else a bare ONNX file.
-
-    Raises:
-        SpecError: nothing is at that path.
-        ArtifactError: it is damaged, or an engine.
-    """
-    directory = path if path.is_dir() else path.parent
-    if path.is_file() and not (directory / "manifest.json").is_file():
-        return path
-    artifact = load_artifact(path)
-    if not isinstance(artifact.manifest, OnnxManifest):
-        raise ArtifactError(f"{path}: an engine; build takes an exported model or an .onnx file")
-    return OnnxArtifact(artifact.directory, artifact.manifest)
 
 
 def source_of(onnx: OnnxArtifact | Path) -> OnnxSource:

@@ -7,11 +7,19 @@ import typer
 from trtbench.cli.groups import Given
 from trtbench.cli.options import ExplainOptions, GpuOption, OutputOptions
 from trtbench.cli.output import print_result
+from trtbench.cli.path_names import checked_names
 from trtbench.request import DEFAULT_GPU
 
 
 def command(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Such as nvfp4 or nvfp4@stock.")],
+    word: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE|ARTIFACT",
+            help="Such as nvfp4 or nvfp4@stock; an exported model, too.",
+            callback=checked_names,
+        ),
+    ],
     options: ExplainOptions,
     output: OutputOptions,
     given: Given,
@@ -33,15 +41,13 @@ def command(
     """
     from trtbench.cli.parse import parse_explained
     from trtbench.compare import explain
-    from trtbench.compare.explain import recipes_to_explain
     from trtbench.predict.gpus import find_gpu
     from trtbench.report.text.explanation import render_explanation
     from trtbench.report.text.progress import progress_display
-    from trtbench.specs.recipe import parse_recipe
     from trtbench.store.artifacts import Store
 
     found = find_gpu(gpu, options.clock_mhz)
-    grid = parse_explained(recipes_to_explain(parse_recipe(recipe), found), options, given)
+    grid = parse_explained(word, found, options, given)
     with progress_display(()) as on_step:
         explanation = explain(grid, found, Store(output.store), on_step)
     print_result(explanation, output, render_explanation)

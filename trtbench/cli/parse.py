@@ -20,11 +20,12 @@ from trtbench.cli.options import (
 )
 from trtbench.cli.parse_model import arguments_of, export_specs, naming_options
 from trtbench.cli.refusals import Asked, refuse
+from trtbench.compare.explain import exported_to_explain, recipes_to_explain
 from trtbench.errors import SpecError
 from trtbench.predict.gpus import find_gpu
 from trtbench.request import Shape, parse_recipes, subjects_of
 from trtbench.specs import BuildRequest, Condition, ExportSpec, GpuSpec, Grid, InputsSpec, TuneSpec
-from trtbench.specs.recipe import Precision, Recipe
+from trtbench.specs.recipe import Precision, Recipe, parse_recipe
 
 _QUANTIZED = Recipe(Precision.FP8)
 """Stands for all that a search makes."""
@@ -172,14 +173,20 @@ def parse_roofline(
     return export_specs(recipes, options, found), lengths
 
 
-def parse_explained(recipes: Sequence[Recipe], options: ExplainOptions, given: Given) -> Grid:
-    """Read what is explained: the first of the recipes, and those that it is compared with.
+def parse_explained(word: str, gpu: GpuSpec, options: ExplainOptions, given: Given) -> Grid:
+    """Read what is explained, a recipe or an exported model, and the recipes that it is compared with.
 
     Raises:
-        SpecError: an option is wrong, or has no effect on any of the recipes.
+        SpecError: the word or an option is wrong, or has no effect on any of the recipes.
+        ArtifactError: the exported model is damaged.
     """
-    refuse(Asked(recipes=recipes, sparsity_method=options.sparsity_method), given)
-    exports = export_specs(recipes, options, [static_shape_of(options, "explain")])
+    if request.is_path(word):
+        refuse(Asked(files=[word], is_timed=False), given)
+        exports = exported_to_explain(Path(word), gpu)
+    else:
+        recipes = recipes_to_explain(parse_recipe(word), gpu)
+        refuse(Asked(recipes=recipes, sparsity_method=options.sparsity_method), given)
+        exports = export_specs(recipes, options, [static_shape_of(options, "explain")])
     return Grid(exports=exports, build=build_request(options))
 
 

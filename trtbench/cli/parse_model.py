@@ -96,6 +96,20 @@ def parse_built(
     return parse_subjects(words, options, shape, given, builds_files=True)
 
 
+def parse_verified(
+    words: Sequence[str], options: ModelOptions, shape: Shape, given: Given
+) -> tuple[ExportSpec | Path, ...]:
+    """Read what is verified: existing paths, and exports of recipes, in the order of the words.
+
+    Raises:
+        SpecError: a word or an option is wrong, or an option has no effect.
+    """
+    recipes, files = request.subjects_of(words)
+    refuse(Asked(recipes, files, sparsity_method=options.sparsity_method, verifies_files=True), given)
+    exports = iter(export_specs(recipes, options, [shape]) if recipes else ())
+    return tuple(Path(word) if word in files else next(exports) for word in words)
+
+
 def checked_exports(
     words: Sequence[str], options: ModelOptions, shape: Shape, given: Given
 ) -> tuple[ExportSpec, ...]:

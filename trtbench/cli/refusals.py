@@ -45,6 +45,7 @@ class Asked:
         is_timed: the subjects are timed, on inputs that the seed determines.
         measures_errors: recipes are compared with FP32, on images of the calibration if no others are named.
         builds_files: models among the files are built.
+        verifies_files: files are compared with FP32, on images of any size that they leave open.
         builds_store: all exported models are built.
         stored: the subjects are results.
         traces: the subjects are traces.
@@ -62,6 +63,7 @@ class Asked:
     is_timed: bool = True
     measures_errors: bool = False
     builds_files: bool = True
+    verifies_files: bool = False
     builds_store: bool = False
     stored: bool = False
     traces: bool = False
@@ -87,7 +89,7 @@ def refuse(asked: Asked, given: Given) -> None:
 
 def _of_models(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
     """What decides which model it is."""
-    model = _MODEL - {"--seed"} if asked.is_timed else _MODEL
+    of_files = {*["--seed"] * asked.is_timed, *["--img-size"] * asked.verifies_files}
     named = f"({', '.join(map(str, asked.recipes))})"
     file = asked.files[0] if asked.files else ""
     return (
@@ -134,13 +136,13 @@ def _of_models(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
         ),
         (["--shape"], asked.lints == "model", _no_effect(f"{file}, whose shape --batch and --img-size give")),
         (
-            model,
+            _MODEL - of_files,
             bool(asked.files) and not asked.recipes and not asked.lints,
             _no_effect(f"{file}, whose model and shape are fixed"),
         ),
         (
             _DATA,
-            bool(asked.files) and not asked.recipes,
+            bool(asked.files) and not asked.recipes and not asked.verifies_files,
             _no_effect(f"{file}, which has no FP32 model to be compared with"),
         ),
         (

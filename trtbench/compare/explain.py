@@ -1,17 +1,20 @@
 """The stage: one recipe, FP16 and the recipes that may be faster made once, then explained on one GPU."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from trtbench.compare.grid import prepared_cells
 from trtbench.compare.make import make
 from trtbench.compare.predicted import built_for, check_targets
+from trtbench.errors import SpecError
 from trtbench.predict.explain import FP16, explain_engine
 from trtbench.predict.fitted import calibration_of
 from trtbench.progress import OnStep, silent
 from trtbench.results import Explanation
-from trtbench.specs import GpuSpec, Grid
+from trtbench.specs import ExportSpec, GpuSpec, Grid
 from trtbench.specs.recipe import Recipe, parse_recipe
 from trtbench.store.artifacts import Store
+from trtbench.store.paths import load_onnx
 
 _ALTERNATIVES = (
     "fp8",
@@ -35,6 +38,24 @@ def recipes_to_explain(recipe: Recipe, gpu: GpuSpec) -> tuple[Recipe, ...]:
     return tuple(dict.fromkeys((recipe, *can_run)))
 
 
+def exported_to_explain(path: Path, gpu: GpuSpec) -> tuple[ExportSpec, ...]:
+    """What an exported model was made from, and the same model in the other recipes.
+
+    Raises:
+        SpecError: nothing is at the path, or the file is not an exported model.
+        ArtifactError: it is damaged, or an engine.
+    """
+    onnx = load_onnx(path, "explain")
+    if isinstance(onnx, Path):
+        raise SpecError(
+            f"{path}: of which recipe it is, is not known; trtbench explain nvfp4 --model {path} explains a "
+            f"recipe of it, and trtbench predict {path} predicts the file as it is"
+        )
+    spec = onnx.manifest.spec
+    _, *others = recipes_to_explain(spec.recipe, gpu)
+    return (spec, *(spec.model_copy(update={"recipe": other, "passes": None}) for other in others))
+
+
 def explain(grid: Grid, gpu: GpuSpec, store: Store, on_step: OnStep = silent) -> Explanation:
     """Export, build and audit each recipe, and explain the predicted time of the first one on ``gpu``.
 
@@ -42,7 +63,7 @@ def explain(grid: Grid, gpu: GpuSpec, store: Store, on_step: OnStep = silent) ->
     GPU only. Recipes beyond the first and FP16 that fail are named in the result with their reason.
 
     Args:
-        grid: the recipes of ``recipes_to_explain``, of one model and shape.
+        grid: the recipes of ``recipes_to_explain``, of one model and shape; or ``exported_to_explain``.
         gpu: where the engines would run; see ``find_gpu``.
         store: where artifacts are looked up and kept.
         on_step: progress callback; subjects are keys of rows.

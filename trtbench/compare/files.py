@@ -8,6 +8,7 @@ from trtbench.build.source import source_of
 from trtbench.results import EngineManifest, OnnxManifest
 from trtbench.specs import ExportSpec
 from trtbench.store.artifacts import Artifact, EngineArtifact, OnnxArtifact, load_artifact
+from trtbench.store.paths import is_bare, labels_of_paths
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,6 @@ def open_files(paths: Sequence[Path]) -> list[File]:
     return [_open(label, path) for label, path in zip(labels_of_paths(paths), paths, strict=True)]
 
 
-def labels_of_paths(paths: Sequence[Path]) -> list[str]:
-    """Call each path by its name, a file of an artifact by the artifact's; in full where names are alike."""
-    names = [_name_of(path.absolute()) for path in paths]  # "." and what is in it have no other folder's name
-    return [str(path) if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
-
-
 def engine_backend(path: Path) -> str | None:
     """The compiler of an engine in the store; None for models and bare files.
 
@@ -74,21 +69,10 @@ def engine_backend(path: Path) -> str | None:
 
 
 def _open(label: str, path: Path) -> File:
-    if _is_bare(path):
+    if is_bare(path):
         return File(label, path)
     artifact = load_artifact(path)
     if isinstance(artifact.manifest, EngineManifest):
         return File(label, path, engine=Artifact(artifact.directory, artifact.manifest))
     manifest: OnnxManifest = artifact.manifest
     return File(label, path, onnx=Artifact(artifact.directory, manifest))
-
-
-def _name_of(path: Path) -> str:
-    if _is_bare(path):
-        return path.stem
-    return path.parent.name if path.is_file() else path.name
-
-
-def _is_bare(path: Path) -> bool:
-    """Whether a file is no part of an artifact."""
-    return path.is_file() and not (path.parent / "manifest.json").is_file()

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from trtbench.build import build, load_onnx
+from trtbench.build import build
 from trtbench.build.choice import build_spec_for
 from trtbench.build.compiler import compiler_of
 from trtbench.build.dialect import check_options
@@ -16,6 +16,7 @@ from trtbench.progress import OnStep, for_subject
 from trtbench.results import MadeArtifact, MadeArtifacts, OnnxManifest
 from trtbench.specs import BuildRequest, ExportSpec
 from trtbench.store.artifacts import Artifact, EngineArtifact, OnnxArtifact, Store
+from trtbench.store.paths import load_onnx
 
 Subject = ExportSpec | Path
 """A recipe of a model, or the path of an exported model or a bare ONNX file."""
@@ -32,7 +33,7 @@ def make_engine(
         RuntimeUnavailable: there is no such compiler, which is known before the export.
         TrtbenchError: the export or the build fails.
     """
-    onnx = load_onnx(subject) if isinstance(subject, Path) else None
+    onnx = load_onnx(subject, "build") if isinstance(subject, Path) else None
     model = onnx.manifest.spec if isinstance(onnx, Artifact) else subject
     spec = build_spec_for(request, sparse=isinstance(model, ExportSpec) and model.recipe.sparse)
     compiler = compiler_of(None, spec)

@@ -79,7 +79,11 @@ def synthetic_images(model: nn.Module, samples: int) -> ImageBatches:
 
 def evaluation_transform(model: nn.Module) -> Transform:
     """What timm does to evaluate this model: resize, crop and normalise."""
-    shape = image_shape(model)
+    return transform_of(model, image_shape(model))
+
+
+def transform_of(model: nn.Module, shape: tuple[int, ...]) -> Transform:
+    """The same for images of a known shape ``(C, H, W)``; only the configuration of the model is read."""
     transform: Transform = create_transform(
         **preparation_of(model, shape[0]), input_size=shape, is_training=False
     )

@@ -77,6 +77,22 @@ def meta_model(spec: ModelSpec) -> nn.Module:
     return blueprint
 
 
+def configured_model(spec: ModelSpec) -> nn.Module:
+    """A model whose configuration says how images are prepared; it can do nothing else if it is not timm's.
+
+    Raises:
+        SpecError: as ``meta_model``.
+        ExportError: what states the preparation cannot be read.
+    """
+    if spec.source is None:
+        return meta_model(spec)
+    model: Any = nn.Module()
+    model.pretrained_cfg = image_preparation(spec.source)[0]
+    _prepare_as_asked(model, spec)
+    stand_in: nn.Module = model
+    return stand_in
+
+
 def build_model(spec: ModelSpec) -> nn.Module:
     """Construct the model in float32 on the CPU, ready for inference.
 

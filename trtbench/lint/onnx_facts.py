@@ -12,7 +12,6 @@ from trtbench.audit.inspect import stated_shapes
 from trtbench.audit.onnx_layers import audit_products
 from trtbench.audit.precision import precision_of_onnx
 from trtbench.build.dimensions import shown
-from trtbench.build.source import load_onnx
 from trtbench.lint.onnx_file import (
     OnnxFile,
     asymmetric_quantizers,
@@ -29,6 +28,7 @@ from trtbench.lint.subject import BLOCK_SIZE, Attention, Convolution, LinearLaye
 from trtbench.results import AuditedLayer
 from trtbench.specs import ImageSize
 from trtbench.specs.recipe import Recipe
+from trtbench.store.paths import load_onnx
 
 _DYNAMIC_QUANTIZERS = {"TRT_FP4DynamicQuantize": "fp4", "TRT_MXFP8DynamicQuantize": "mxfp8"}
 _QUANTIZE = frozenset(
@@ -55,7 +55,7 @@ def onnx_subject(
         SpecError: a given shape does not fit.
         ArtifactError: the file is missing, damaged or no ONNX model.
     """
-    source = load_onnx(path)
+    source = load_onnx(path, "lint")
     recipe: Recipe | None = None
     stated: Shapes = {}
     if not isinstance(source, Path):

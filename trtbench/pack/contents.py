@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trtbench
 from trtbench.audit.inspect import source_model
-from trtbench.build.source import OnnxSource, load_onnx, source_of
+from trtbench.build.source import OnnxSource, source_of
 from trtbench.onnx_files import read_model
 from trtbench.pack.private import folders_of, public_engine, public_onnx, without_folders
 from trtbench.pack.readme import readme_of
@@ -15,6 +15,7 @@ from trtbench.results import FileRecord, OnnxManifest, Pack, Preprocessing, Tens
 from trtbench.specs import Spec
 from trtbench.store.artifacts import Artifact, EngineArtifact
 from trtbench.store.files import file_record
+from trtbench.store.paths import load_onnx
 
 Member = Path | bytes
 """A file to copy unchanged, or the content of a file to write."""
@@ -31,7 +32,7 @@ def contents_of(engine: EngineArtifact, name: str) -> tuple[Pack, Members]:
         ArtifactError: the model of the engine is gone or damaged.
     """
     model_path, _ = source_model(engine)
-    onnx = load_onnx(model_path)
+    onnx = load_onnx(model_path, "pack")
     source = source_of(onnx)
     manifest = onnx.manifest if isinstance(onnx, Artifact) else None
     root = source.path.parents[2] if manifest else source.path.parent

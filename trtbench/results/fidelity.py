@@ -90,32 +90,42 @@ class Fidelity(Spec):
 
 
 class VerificationRow(Spec):
-    """One recipe. A failed row has a ``reason`` and its ``code``; ``findings`` are those of the export."""
+    """One recipe, or a file in its place; the recipe of a file is null if trtbench did not export it.
 
-    recipe: RecipeField
+    A failed row has a ``reason`` and its ``code``; ``findings`` are those of the export.
+    """
+
+    recipe: RecipeField | None
+    file: str | None = Field(default=None, description="what the file is called")
     status: Literal["ok", "failed"]
     reason: str | None = None
     code: Code | None = None
     fidelity: Fidelity | None = None
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def subject(self) -> str:
+        """The file, or the recipe."""
+        return self.file or str(self.recipe)
+
 
 class Verification(Result):
-    """Several recipes of one model against its FP32 model."""
+    """Several recipes or files of one model against its FP32 model, or against the file ``against``."""
 
     EVIDENCE: ClassVar[tuple[str, ...]] = ("emulated",)
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["verification"] = "verification"
     model: str
+    against: str | None = None
     inputs: InputsSpec
     rows: tuple[VerificationRow, ...]
 
     def to_rows(self) -> list[Row]:
-        """One a recipe."""
+        """One a recipe or file."""
         return aligned(
             {
-                **flat(row, "recipe", "status", "reason", "code"),
+                **flat(row, "subject", "recipe", "status", "reason", "code"),
                 **(row.fidelity.columns() if row.fidelity else {}),
             }
             for row in self.rows

@@ -16,8 +16,8 @@ from trtbench.verify.lowering import lower
 from trtbench.verify.rebatch import with_batch
 from trtbench.verify.standard_graph import Network
 
-_BATCH = 8  # at which the activations of a ViT-L take about 200 MB
-LOGITS = "logits"  # what the exporter calls the output of a classifier
+BATCH = 8  # at which the activations of a ViT-L take about 200 MB
+LOGITS, FEATURES = "logits", "features"  # what the exporter calls outputs with and without a classifier
 _REMEMBERED_BYTES = 1 << 30
 
 
@@ -42,7 +42,7 @@ class EmulatedModel:
         RuntimeUnavailable: onnxruntime is not installed.
     """
 
-    def __init__(self, onnx: OnnxArtifact, batch: int = _BATCH) -> None:
+    def __init__(self, onnx: OnnxArtifact, batch: int = BATCH) -> None:
         self.onnx = onnx
         graph = lower(onnx.payload, {record.name: record.shape for record in onnx.manifest.inputs})
         graph = with_batch(graph, batch) or graph
@@ -56,11 +56,6 @@ class EmulatedModel:
     def batch(self) -> int:
         """Images of one run; what the file states where another batch cannot be set."""
         return self._network.batch
-
-    @property
-    def is_classifier(self) -> bool:
-        """Whether the output is one number for each class."""
-        return self._output == LOGITS
 
     def run(self, images: npt.NDArray[np.float32]) -> Emulated:
         """Compute images ``(N, C, H, W)``.
@@ -102,9 +97,14 @@ class Reference:
         """Images of one run."""
         return self._loaded().batch
 
+    @property
+    def is_classifier(self) -> bool:
+        """Whether the output is one number for each class."""
+        return self.onnx.manifest.outputs[0].name == LOGITS
+
     def _loaded(self) -> EmulatedModel:
         if self._model is None:
-            self._model = EmulatedModel(self.onnx, min(_BATCH, self.images.count))
+            self._model = EmulatedModel(self.onnx, min(BATCH, self.images.count))
         return self._model
 
     def batches(self, size: int) -> Iterator[tuple[ImageBatch, Emulated | None]]:

@@ -129,7 +129,7 @@ def _read_batches(
 ) -> Iterator[ImageBatch]:
     from trtbench.verify.preprocess import Preprocessor
 
-    preprocess = Preprocessor(model)
+    preprocess = Preprocessor(model, shape)
     for start in range(0, len(files), size):
         read = [(preprocess(path), label) for path, label in files[start : start + size]]
         pixels = [image for image, _ in read if not isinstance(image, str)]

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper, version_converter
 
 from trtbench.audit.graph import Graph, Shapes, read_graph
 from trtbench.errors import ArtifactError
@@ -69,7 +69,7 @@ _FP4_BLOCK, _MXFP8_BLOCK = 16, 32
 
 
 def lower(path: Path, shapes: Shapes | None = None) -> StandardGraph:
-    """Read an ONNX file with one input and one output and write it in standard float32 operators.
+    """Read an ONNX file with one input and write its first output in standard float32 operators.
 
     ``shapes``: of dynamic inputs, by name.
 
@@ -77,8 +77,21 @@ def lower(path: Path, shapes: Shapes | None = None) -> StandardGraph:
         ArtifactError: the file cannot be read, or holds an operator that has no lowering.
     """
     graph = read_graph(path, shapes)
-    model = read_model(path, weights="all")
-    return fold_constants(_Lowering(model, graph).run())
+    model = read_model(path, weights="all", inline=True)
+    return fold_constants(_Lowering(_recent(model, path), graph).run())
+
+
+def _recent(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+    """The same network in an opset that can round to every type; converted, tensors keep their names."""
+    opset = next((e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), 0)
+    if opset >= _MIN_OPSET:
+        return model
+    try:
+        return version_converter.convert_version(model, _MIN_OPSET)
+    except (RuntimeError, ValueError) as error:
+        raise ArtifactError(
+            f"{path}: opset {opset}, verification needs {_MIN_OPSET} or later: export again"
+        ) from error
 
 
 def fold_constants(graph: StandardGraph) -> StandardGraph:
@@ -147,20 +160,15 @@ class _Lowering:
         )
 
     def _opset(self) -> int:
-        opset = next((e.version for e in self._model.opset_import if e.domain in ("", "ai.onnx")), 0)
-        if opset < _MIN_OPSET:
-            raise ArtifactError(
-                f"{self._graph.path}: opset {opset}, verification needs {_MIN_OPSET} or later: export again"
-            )
+        opset: int = next(e.version for e in self._model.opset_import if e.domain in ("", "ai.onnx"))
         return opset
 
     def _image_input(self) -> tuple[str, tuple[int, ...]]:
         """The input as float32, rounded to its type in the file, and its shape."""
         inputs = self._graph.inputs
-        if len(inputs) != 1 or len(self._model.graph.output) != 1:
+        if len(inputs) != 1:
             raise ArtifactError(
-                f"{self._graph.path}: {len(inputs)} inputs and {len(self._model.graph.output)} outputs: "
-                "verification takes models with one of each"
+                f"{self._graph.path}: has the inputs {', '.join(inputs)}; verification takes models with one"
             )
         (name,) = inputs
         element_type = self._graph.element_types[name]
@@ -175,7 +183,7 @@ class _Lowering:
         if not known or any(a.type == AttributeProto.GRAPH for a in node.attribute):
             raise ArtifactError(
                 f"{self._graph.path}: node {node.name!r}: no lowering for the operator "
-                f"{node.domain or 'ai.onnx'}::{node.op_type}: only exported models can be verified"
+                f"{node.domain or 'ai.onnx'}::{node.op_type}: export the model in standard operators"
             )
 
     def _type(self, tensor: str) -> int:

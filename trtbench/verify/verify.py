@@ -1,44 +1,100 @@
-"""The stage: how close each recipe of a model comes to its FP32 model, computed on a CPU from ONNX files."""
+"""The stage: how close recipes and files come to an FP32 model, computed on a CPU from ONNX files."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from trtbench.errors import SpecError, TrtbenchError
-from trtbench.export import export, reference_spec
+from trtbench.export import export, export_id, reference_spec
+from trtbench.export.source import image_preparation
 from trtbench.progress import OnStep, Step, for_subject
 from trtbench.results import Finding, Verification, VerificationRow
-from trtbench.specs import ExportSpec, InputsSpec
-from trtbench.store.artifacts import Store
+from trtbench.specs import ExportSpec, ImageSize, InputsSpec
+from trtbench.specs.recipe import Recipe
+from trtbench.store.artifacts import OnnxArtifact, Store
+from trtbench.store.paths import labels_of_paths
 from trtbench.verify.emulation import LOGITS, Reference
+from trtbench.verify.given import is_given_alone, open_given
 from trtbench.verify.images import choose_images, class_folders
 from trtbench.verify.measure import fidelity_of
 from trtbench.verify.standard_graph import runtime_name
 
+Subject = ExportSpec | Path
+"""A recipe of a model, or the path of an exported model or of any ONNX file."""
 
-def verify(exports: Sequence[ExportSpec], store: Store, inputs: InputsSpec, on_step: OnStep) -> Verification:
-    """Export each of ``exports`` and compare it with the FP32 model; a failure becomes a row with its reason.
+
+def verify(
+    subjects: Sequence[Subject],
+    store: Store,
+    inputs: InputsSpec,
+    on_step: OnStep,
+    against: Path | None = None,
+    img_size: ImageSize | None = None,
+) -> Verification:
+    """Compare each of ``subjects`` with the FP32 model; a failure becomes a row with its reason.
 
     Args:
-        exports: one spec a recipe, alike but for the recipe.
+        subjects: recipes, which are exported, alike but for the recipe; and files.
         store: where exported models and results are looked up and kept.
         inputs: the images to compare on.
-        on_step: progress callback; the subject of a step is its recipe.
+        on_step: progress callback; the subject of a step is its recipe or file.
+        against: an ONNX file or exported model to compare with; default: the FP32 model that the recipes and
+            the exported models among the files come from.
+        img_size: side in pixels of the images of files that leave it open.
 
     Raises:
-        SpecError: the request is wrong for every recipe (unknown model, no images).
+        SpecError: the request is wrong for every subject: an unknown model, no images, or no model to
+            compare with.
+        ArtifactError: a file is damaged, or an engine.
         RuntimeUnavailable: onnxruntime is not installed.
         TrtbenchError: the FP32 model cannot be exported.
     """
-    if not exports:
+    if not subjects:
         raise SpecError("nothing to verify: name at least one recipe, such as nvfp4")
     runtime_name()  # before anything is exported
-    reference = load_reference(exports[0], store, inputs, for_subject(on_step, str(exports[0].recipe)))
+    paths = [subject for subject in subjects if isinstance(subject, Path)]
+    files = {path: open_given(path, img_size) for path in paths}
+    labels = dict(zip(paths, labels_of_paths(paths), strict=True))
+    names = [labels[each] if isinstance(each, Path) else str(each.recipe) for each in subjects]
+    if against is None:
+        spec = _model_of(subjects, files)
+        reference = load_reference(spec, store, inputs, for_subject(on_step, names[0]))
+    else:
+        reference = _given_reference(open_given(against, img_size), inputs)
+    rows = []
+    for subject, name in zip(subjects, names, strict=True):
+        found = files[subject] if isinstance(subject, Path) else subject
+        rows.append(_row(found, name, reference, store, for_subject(on_step, name)))
     return Verification(
-        model=exports[0].model.name,
+        model=reference.onnx.manifest.spec.model.name,
+        against=None if against is None else str(against),
         inputs=reference.images.spec,
-        rows=tuple(_row(spec, reference, store, for_subject(on_step, str(spec.recipe))) for spec in exports),
+        rows=tuple(rows),
     )
+
+
+def _model_of(subjects: Sequence[Subject], files: dict[Path, OnnxArtifact]) -> ExportSpec:
+    """What the only FP32 model is exported from that all subjects can be compared with.
+
+    Raises:
+        SpecError: there is none, or there are several.
+    """
+    specs: list[ExportSpec] = []
+    for subject in subjects:
+        if isinstance(subject, Path) and is_given_alone(files[subject]):
+            raise SpecError(f"{subject}: its FP32 model is not known; name one with --against FP32.onnx")
+        specs.append(files[subject].manifest.spec if isinstance(subject, Path) else subject)
+    identities = {_identity_of_model(spec) for spec in specs} if files else set()
+    if len(identities) > 1:
+        raise SpecError(
+            f"{next(iter(files))}: of another model than the others; verify one model at a time, or name "
+            "the FP32 model of all with --against FP32.onnx"
+        )
+    return specs[0]
+
+
+def _identity_of_model(spec: ExportSpec) -> str:
+    return export_id(reference_spec(spec).model_copy(update={"batch": 1}))
 
 
 def load_reference(spec: ExportSpec, store: Store, inputs: InputsSpec, on_step: OnStep) -> Reference:
@@ -57,20 +113,41 @@ def load_reference(spec: ExportSpec, store: Store, inputs: InputsSpec, on_step: 
     if inputs.directory is not None:
         # Images are read in a thread while others export: timm fails where two threads import it at once.
         import trtbench.verify.preprocess  # noqa: F401
+    return _reference(onnx, inputs)
+
+
+def _given_reference(onnx: OnnxArtifact, inputs: InputsSpec) -> Reference:
+    """A file to compare with; on photos, with a note where their preparation is an assumption."""
+    source = onnx.manifest.spec.model.source
+    if inputs.directory is not None and source is not None and is_given_alone(onnx):
+        _, notes = image_preparation(source)
+        onnx = replace(onnx, manifest=onnx.manifest.model_copy(update={"notes": notes}))
+    return _reference(onnx, inputs)
+
+
+def _reference(onnx: OnnxArtifact, inputs: InputsSpec) -> Reference:
     output = onnx.manifest.outputs[0]
     return Reference(onnx, choose_images(inputs, output.shape[-1] if output.name == LOGITS else None))
 
 
-def _row(spec: ExportSpec, reference: Reference, store: Store, on_step: OnStep) -> VerificationRow:
+def _row(
+    subject: ExportSpec | OnnxArtifact, name: str, reference: Reference, store: Store, on_step: OnStep
+) -> VerificationRow:
+    """Export a recipe, and compare what was exported or given."""
     findings: tuple[Finding, ...] = ()
+    recipe, file = (subject.recipe, None) if isinstance(subject, ExportSpec) else (_recipe_of(subject), name)
     try:
-        onnx, _ = export(spec, store, on_step)
+        onnx = export(subject, store, on_step)[0] if isinstance(subject, ExportSpec) else subject
         findings = onnx.manifest.findings
         fidelity = fidelity_of(onnx, reference, store, on_step)
     except SpecError:
         raise
     except TrtbenchError as error:
         return VerificationRow(
-            recipe=spec.recipe, status="failed", reason=str(error), code=error.code, findings=findings
+            recipe=recipe, file=file, status="failed", reason=str(error), code=error.code, findings=findings
         )
-    return VerificationRow(recipe=spec.recipe, status="ok", fidelity=fidelity, findings=findings)
+    return VerificationRow(recipe=recipe, file=file, status="ok", fidelity=fidelity, findings=findings)
+
+
+def _recipe_of(onnx: OnnxArtifact) -> Recipe | None:
+    return None if is_given_alone(onnx) else onnx.manifest.spec.recipe

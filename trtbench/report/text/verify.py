@@ -1,4 +1,4 @@
-"""A verification as text for people: one table of recipes, one of blocks."""
+"""A verification as text for people: one table of recipes and files, one of blocks."""
 
 from collections.abc import Iterator
 
@@ -26,24 +26,23 @@ def render_verification(verification: Verification, console: Console) -> None:
         console.print(_block_table(compared, console))
     for row in verification.rows:
         if row.status == "failed":
-            failed = Text.assemble((f"{row.recipe} failed", "red"), f": {row.reason}")
+            failed = Text.assemble((f"{row.subject} failed", "red"), f": {row.reason}")
             console.print(failed, soft_wrap=True)
     for note in dict.fromkeys(
         note for row in verification.rows if row.fidelity for note in row.fidelity.notes
     ):
         console.print(f"note: {note}", soft_wrap=True)
-    render_findings(
-        [(str(row.recipe), found) for row in verification.rows for found in row.findings], console
-    )
+    render_findings([(row.subject, found) for row in verification.rows for found in row.findings], console)
 
 
 def _headline(verification: Verification) -> Text:
     runtimes = sorted({row.fidelity.runtime for row in verification.rows if row.fidelity})
+    against = verification.against
     return Text.assemble(
-        (verification.model, "bold"),
-        ": exported models against FP32"
-        + (f", computed on a CPU by {', '.join(runtimes)}" if runtimes else "")
-        + "; no GPU kernel ran",
+        "ONNX models against " if against else "",
+        (against or verification.model, "bold"),
+        "" if against else ": exported models against FP32",
+        (f", computed on a CPU by {', '.join(runtimes)}" if runtimes else "") + "; no GPU kernel ran",
     )
 
 
@@ -63,11 +62,16 @@ def _recipe_table(verification: Verification, console: Console) -> Table:
     table = table_of(console, "recipe", *headers, *accuracies, text=("recipe",), wraps=wraps, gap=2)
     for row in verification.rows:
         cells = _cells(row.fidelity, is_labelled) if row.fidelity else (Text("failed", "red"),)
-        table.add_row(str(row.recipe), *cells)
+        table.add_row(row.subject, *cells)
     if is_labelled:
         reference = fidelities[0].reference
         blank = [""] * len(headers)
-        table.add_row("FP32 reference", *blank, format_share(reference.top1), format_share(reference.top5))
+        table.add_row(
+            verification.against or "FP32 reference",
+            *blank,
+            format_share(reference.top1),
+            format_share(reference.top5),
+        )
     return table
 
 
@@ -83,7 +87,7 @@ def _cells(fidelity: Fidelity, is_labelled: bool) -> tuple[str | Text, ...]:
 
 
 def _block_table(rows: list[VerificationRow], console: Console) -> Table:
-    recipes = [str(row.recipe) for row in rows]
+    recipes = [row.subject for row in rows]
     table = table_of(console, "block", *recipes, text=("block",), wraps=recipes, gap=2)
     columns = [_block_column(row.fidelity) for row in rows if row.fidelity]
     for block in sorted({block for column in columns for block in column}):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from trtbench.compare.files import labels_of_paths
+from trtbench.store.paths import labels_of_paths
 
 
 def test_what_lies_in_the_working_folder_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
