@@ -195,6 +195,10 @@ class ExportError(TrtbenchError):
     code = Code.EXPORT_FAILED
 
 
+class WeightsError(ExportError):
+    """Weights cannot be read or downloaded, or do not fit: whatever the recipe."""
+
+
 class BuildError(TrtbenchError):
     """The compiler refused the model, crashed, ran out of time or out of memory."""
 

@@ -112,7 +112,7 @@ def test_a_second_run_computes_nothing(verification: Verification, store: Store)
 def labelled_folder(root: Path, store: Store) -> list[int]:
     """Photos of noise in folders by the class that the FP32 model sees; return those classes."""
     model = EmulatedModel(export(spec("fp32"), store)[0])
-    preprocess = Preprocessor(MODEL)
+    preprocess = Preprocessor(MODEL, (3, 64, 64))
     (root / CLASS_MAP).write_text("".join(f"class {index:04d}\n" for index in range(1000)))
     classes = []
     for index in range(12):

@@ -1,6 +1,6 @@
 """A small ViT that reads handwritten digits: trained in seconds, so that recipes have an accuracy to lose.
 
-``python tests/integration/digits.py FOLDER`` writes what ``prepare`` does, for ``trtbench verify``.
+``python tests/support/digits.py FOLDER`` writes what ``prepare`` does, for ``trtbench verify``.
 """
 
 import sys
@@ -58,7 +58,7 @@ def prepare(folder: Path, seed: int = 0) -> Digits:
 
 def load_images(directory: Path) -> tuple[Tensor, Tensor]:
     """Images ``(N, C, H, W)`` of class folders as verification preprocesses them, and classes ``(N,)``."""
-    preprocess = Preprocessor(MODEL)
+    preprocess = Preprocessor(MODEL, (3, 32, 32))
     paths = sorted(directory.rglob("*.png"))
     images = torch.from_numpy(np.stack([preprocess(path) for path in paths]))
     return images, torch.tensor([int(path.parent.name) for path in paths])

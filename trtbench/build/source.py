@@ -1,6 +1,6 @@
 """The ONNX model that goes into a build: an exported artifact or any ``.onnx`` file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,13 +42,7 @@ class OnnxSource:
         """
         is_own = self.path.parent.parent.resolve() == (store.root / "models").resolve()
         place = self.path.parent.name if is_own else str(self.path)
-        return canonical_hash({"content": self.content_sha256, "path": place})
-
-    @property
-    def content_sha256(self) -> str:
-        """Hash of the file and of those beside it; of the usual single file its own."""
-        hashes = [record.sha256 for record in (self.file, *self.beside)]
-        return hashes[0] if len(hashes) == 1 else canonical_hash(hashes)
+        return canonical_hash({"content": _content_sha256([self.file, *self.beside]), "path": place})
 
     @property
     def weight_files(self) -> tuple[FileRecord, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trtbench
-from trtbench.errors import ExportError, RuntimeUnavailable, SpecError
+from trtbench.errors import ExportError, RuntimeUnavailable, SpecError, WeightsError
 from trtbench.export.calibration import CalibrationImages, needs_calibration, resolve_calibration
 from trtbench.export.capture import captured_output
 from trtbench.host.hardware import package_versions
@@ -223,6 +223,8 @@ def _make_or_keep_log(
     started = time.perf_counter()
     try:
         exported = _run(spec, images, directory, log_path, on_step)
+    except WeightsError:
+        raise  # the same for every recipe, and not of the log
     except ExportError as error:
         kept = keep_log(log_path)
         raise ExportError(

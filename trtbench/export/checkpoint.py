@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from trtbench.errors import ExportError
+from trtbench.errors import WeightsError
 from trtbench.export.checkpoint_files import configuration, weight_files, weights_sha256
 from trtbench.export.checkpoint_fit import image_side, misfits
 from trtbench.specs import CheckpointSpec
@@ -41,20 +41,20 @@ def load_checkpoint(
         filter_fn: timm's for this model, from other layouts and sizes to the model's.
 
     Raises:
-        ExportError: the file is another than the spec's, cannot be read, or does not fit the model.
+        WeightsError: the file is another than the spec's, cannot be read, or does not fit the model.
     """
     path = Path(spec.path)
     found = weights_sha256(path)
     if found != spec.sha256:
-        raise ExportError(
+        raise WeightsError(
             f"checkpoint {path}: its sha256 is {found}, the spec says {spec.sha256}: export again"
         )
     named = configuration(path).get("architecture", architecture)
     if named != architecture:
-        raise ExportError(f"checkpoint {path}: config.json says that it is a {named}: use --model {named}")
+        raise WeightsError(f"checkpoint {path}: config.json says that it is a {named}: use --model {named}")
     for file in weight_files(path):
         if file.stat().st_size == 0:
-            raise ExportError(f"checkpoint {file}: the file is empty: save or download it again")
+            raise WeightsError(f"checkpoint {file}: the file is empty: save or download it again")
     if path.suffix in _JAX:
         notes = _load_jax(model, path)
     else:
@@ -75,13 +75,13 @@ def _load_jax(model: nn.Module, path: Path) -> tuple[str, ...]:
         with np.load(path, allow_pickle=False) as archive:
             shapes = {name: archive[name].shape for name in archive.files if name.endswith("head/bias")}
     except Exception as error:  # timm finds out as it reads
-        raise ExportError(f"checkpoint {path}: cannot be read as a JAX archive: {error}") from error
+        raise WeightsError(f"checkpoint {path}: cannot be read as a JAX archive: {error}") from error
     loaded = {name: tensor for name, tensor in model.state_dict().items() if not tensor.isnan().all()}
     for shape in shapes.values():
         loaded.setdefault("head.bias", torch.empty(shape, device="meta"))
     problems = misfits(expected, {name: tensor.shape for name, tensor in loaded.items()})
     if problems:
-        raise ExportError(f"checkpoint {path} does not fit {type(model).__name__}: {problems}")
+        raise WeightsError(f"checkpoint {path} does not fit {type(model).__name__}: {problems}")
     return ()
 
 
@@ -102,7 +102,7 @@ def _read(path: Path) -> Any:
         with torch.serialization.safe_globals([Namespace]):  # timm's train.py stores its arguments as one
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ExportError(
+        raise WeightsError(
             f"checkpoint {path}: holds more than tensors, or is not a checkpoint; its code is never run: "
             "save its state dict alone, best as safetensors"
         ) from error
@@ -110,7 +110,7 @@ def _read(path: Path) -> Any:
     except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         line = str(error).strip().splitlines()
         words = f" ({line[0]})" if line else ""
-        raise ExportError(
+        raise WeightsError(
             f"checkpoint {path}: cannot be read{words}, truncated or not a checkpoint: save or download "
             "it again"
         ) from error
@@ -134,11 +134,11 @@ def _unwrapped(content: Any, path: Path) -> tuple[State, tuple[str, ...]]:
             )
         content = content[chosen]
     if not isinstance(content, Mapping) or not content:
-        raise ExportError(f"checkpoint {path}: holds {type(content).__name__}, not a dictionary of tensors")
+        raise WeightsError(f"checkpoint {path}: holds {type(content).__name__}, not a dictionary of tensors")
     state = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
     if len(state) != len(content):
         other = next(key for key in content if str(key) not in state)
-        raise ExportError(f"checkpoint {path}: entry {other!r} is not a tensor: save the state dict alone")
+        raise WeightsError(f"checkpoint {path}: entry {other!r} is not a tensor: save the state dict alone")
     return state, notes
 
 
@@ -163,7 +163,7 @@ def _load_state(model: nn.Module, state: State, filter_fn: Filter | None, path: 
         if nearest is None or common > nearest[0]:
             nearest = (common, problems)
     why = nearest[1] if nearest else failure
-    raise ExportError(f"checkpoint {path} does not fit {type(model).__name__}: {why}") from failure
+    raise WeightsError(f"checkpoint {path} does not fit {type(model).__name__}: {why}") from failure
 
 
 def _prefixes(state: State) -> Iterator[str]:
@@ -202,7 +202,7 @@ def _refuse_other_types(expected: Mapping[str, Tensor], state: State, path: Path
     for name, tensor in expected.items():
         if tensor.is_floating_point() and state[name].dtype not in _FLOATS:
             kind = str(state[name].dtype).removeprefix("torch.")
-            raise ExportError(
+            raise WeightsError(
                 f"checkpoint {path}: {name} is {kind}, not a weight in 16 bits or more: take the checkpoint "
                 "from before it was quantised or converted"
             )
@@ -212,7 +212,7 @@ def _refuse_infinite(model: nn.Module, path: Path) -> None:
     for name, tensor in model.state_dict().items():
         bad = tensor.numel() - int(tensor.isfinite().sum())
         if bad:
-            raise ExportError(
+            raise WeightsError(
                 f"checkpoint {path}: {bad} of {tensor.numel()} values of {name} are infinite or not a "
                 "number: take one from before training diverged"
             )

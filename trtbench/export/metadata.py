@@ -16,6 +16,7 @@ import trtbench
 from trtbench.export.checkpoint_files import configuration
 from trtbench.export.model import image_shape
 from trtbench.export.preparation import preparation_of
+from trtbench.export.source import image_preparation
 from trtbench.specs import ExportSpec, ModelSpec
 
 
@@ -33,7 +34,7 @@ def metadata_of(model: nn.Module, spec: ExportSpec) -> dict[str, str]:
         "model": spec.model.name,
         "recipe": str(spec.recipe),
         "weights": _weights(spec.model),
-        "preprocessing": json.dumps(_preprocessing(model)),
+        "preprocessing": json.dumps(_preprocessing(model, spec.model)),
         **({"class_names": json.dumps(names)} if names else {}),
     }
 
@@ -45,10 +46,14 @@ def _weights(model: ModelSpec) -> str:
     return model.weights_name if model.checkpoint is None else f"checkpoint, sha256 {model.checkpoint.sha256}"
 
 
-def _preprocessing(model: nn.Module) -> dict[str, object]:
+def _preprocessing(model: nn.Module, spec: ModelSpec) -> dict[str, object]:
     """How timm evaluates this model: size ``(C, H, W)``, and what resizes, crops and normalises."""
     shape = image_shape(model)
-    return {"input_size": shape, **preparation_of(model, shape[0])}
+    is_assumed = (
+        spec.source is not None and spec.preparation is None and bool(image_preparation(spec.source)[1])
+    )
+    stated = {"input_size": shape, **preparation_of(model, shape[0])}
+    return {**stated, "assumed": True} if is_assumed else stated
 
 
 def class_names(model: nn.Module, spec: ModelSpec) -> list[str]:

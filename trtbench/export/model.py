@@ -20,7 +20,7 @@ from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-from trtbench.errors import ExportError, SpecError
+from trtbench.errors import SpecError, WeightsError
 from trtbench.export.checkpoint import Filter, load_checkpoint
 from trtbench.export.checkpoint_files import configuration
 from trtbench.export.onnx_source import import_model
@@ -88,7 +88,8 @@ def configured_model(spec: ModelSpec) -> nn.Module:
         return meta_model(spec)
     model: Any = nn.Module()
     model.pretrained_cfg = image_preparation(spec.source)[0]
-    _prepare_as_asked(model, spec)
+    if spec.preparation is not None:
+        prepare_as_asked(model, spec.preparation)
     stand_in: nn.Module = model
     return stand_in
 
@@ -99,7 +100,7 @@ def build_model(spec: ModelSpec) -> nn.Module:
     The last model is kept for the next recipe: a copy takes a fifth of the time.
 
     Raises:
-        ExportError: the weights are out of reach or do not fit.
+        WeightsError: the weights are out of reach or do not fit.
     """
     if spec not in _kept:
         _kept.clear()
@@ -292,7 +293,7 @@ def _pretrained(spec: ModelSpec, arguments: dict[str, Any]) -> nn.Module:
         model: nn.Module = timm.create_model(spec.name, pretrained=True, **arguments)
     except Exception as error:
         # Whatever goes wrong between here and the hub (HTTP client, cache, proxy) has its own exception type.
-        raise ExportError(
+        raise WeightsError(
             f"the weights of {spec.name} could not be downloaded: {_why(error).partition('. ')[0]}: "
             "without access to huggingface.co give a file with --checkpoint"
         ) from error

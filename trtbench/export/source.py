@@ -11,6 +11,7 @@ from trtbench.errors import ExportError
 from trtbench.export.capture import captured_output
 from trtbench.export.checkpoint_files import weights_sha256
 from trtbench.host.untrusted_files import TEXT_BYTES, read_untrusted
+from trtbench.results import FileRecord
 from trtbench.specs import ImageSize, ModelSpec, SourceSpec
 from trtbench.store.files import file_record, reading
 
@@ -56,10 +57,14 @@ def content_sha256(spec: ModelSpec) -> str:
         ArtifactError: a file cannot be read, or is not an ONNX model.
         ExportError: a function gives no model.
     """
+    stated = None if spec.source is None else _stated_preparation(spec.source)
+    beside = [file_record(stated)] if stated is not None else []
     if spec.source is not None and spec.source.kind == "folder":
-        return weights_sha256(Path(spec.source.path))
-    path = onnx_file(spec)
-    records = [file_record(file) for file in (path, *_external_files(path))]
+        weights = weights_sha256(Path(spec.source.path))
+        records = [FileRecord(name="weights", sha256=weights, size_bytes=0), *beside]
+    else:
+        path = onnx_file(spec)
+        records = [*(file_record(file) for file in (path, *_external_files(path))), *beside]
     if len(records) == 1:
         return records[0].sha256
     return sha256("".join(f"{record.name}\0{record.sha256}\n" for record in records).encode()).hexdigest()
@@ -81,9 +86,8 @@ def image_preparation(source: SourceSpec) -> tuple[dict[str, Any], tuple[str, ..
     Raises:
         ExportError: that file cannot be read.
     """
-    path = Path(source.path)
-    stated = (path if source.kind == "folder" else path.parent) / _PREPARATION
-    if source.kind == "function" or not stated.is_file():
+    stated = _stated_preparation(source)
+    if stated is None:
         note = f"images are normalised with ImageNet's mean and deviation: {_PREPARATION} is missing"
         return {}, (note,)
     try:
@@ -92,6 +96,12 @@ def image_preparation(source: SourceSpec) -> tuple[dict[str, Any], tuple[str, ..
     except (ValueError, RecursionError) as error:
         raise ExportError(f"{stated}: invalid JSON: {error}") from error
     return _configuration(content), ()
+
+
+def _stated_preparation(source: SourceSpec) -> Path | None:
+    path = Path(source.path)
+    stated = (path if source.kind == "folder" else path.parent) / _PREPARATION
+    return stated if source.kind != "function" and stated.is_file() else None
 
 
 def _configuration(stated: dict[str, Any]) -> dict[str, Any]:

@@ -57,9 +57,11 @@ def _images(given: Preprocessing | None) -> str:
     channels, height, width = given.input_size
     colours = {1: "Grey", 3: "RGB"}.get(channels, f"{channels} channels")
     resized = " x ".join(str(floor(side / given.crop_pct)) for side in (height, width))  # as timm does
+    doubt = "The model does not say how; these are the usual steps for ImageNet, an assumption.\n\n"
+    covered = f"{resized} pixels, height x width, without changing the ratio ({given.interpolation})"
     return f"""## Images
 
-1. Resize to cover {resized} pixels, height x width, without changing the ratio ({given.interpolation}).
+{doubt * given.assumed}1. Resize to cover {covered}.
 2. Crop {height} x {width} ({given.crop_mode}).
 3. {colours}, channels first, divided by 255.
 4. Subtract the mean ({_numbers(given.mean)}), divide by the standard deviation ({_numbers(given.std)})."""

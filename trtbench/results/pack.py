@@ -11,6 +11,7 @@ class Preprocessing(Spec):
     """How images become the input: resized, cropped to ``input_size`` (C, H, W), and normalised.
 
     ``mean`` and ``std`` are of pixels from 0 to 1, one a channel; ``crop_pct``: the part of a side kept.
+    ``assumed``: the model does not say so, and ImageNet's were taken.
     """
 
     input_size: tuple[int, int, int]
@@ -19,6 +20,7 @@ class Preprocessing(Spec):
     interpolation: str
     crop_pct: float
     crop_mode: str
+    assumed: bool = False
 
 
 class Pack(Result):

@@ -6,6 +6,7 @@ from trtbench.audit.graph import Graph, read_graph
 from trtbench.build.dimensions import Dimensions, shown
 from trtbench.build.source import OnnxSource, source_of
 from trtbench.errors import SpecError
+from trtbench.export.source import content_sha256
 from trtbench.onnx_files import read_model
 from trtbench.results import FileRecord, OnnxManifest, TensorRecord
 from trtbench.specs import ExportSpec, ImageSize, ModelSpec, SourceSpec
@@ -43,12 +44,11 @@ def _described(path: Path, img_size: ImageSize | None) -> OnnxArtifact:
     name, shape = _images(source, img_size)
     graph = read_graph(path, {name: shape})
     output = read_model(path, weights="none").graph.output[0].name
-    digest = source.content_sha256
-    model = ModelSpec(name=path.stem, source=SourceSpec(kind="onnx", path=str(path.resolve()), sha256=digest))
+    model = ModelSpec(name=path.stem, source=SourceSpec(kind="onnx", path=str(path.resolve())))
     manifest = OnnxManifest(
         spec_id="",
         spec=ExportSpec(model=model, recipe=ORIGINAL, batch=shape[0]),
-        files=(FileRecord(name=path.name, sha256=digest, size_bytes=source.file.size_bytes),),
+        files=(FileRecord(name=path.name, sha256=content_sha256(model), size_bytes=source.file.size_bytes),),
         inputs=(TensorRecord(name=name, dtype="float32", shape=shape),),
         outputs=(
             TensorRecord(

@@ -51,9 +51,12 @@ def render_engine(engine: EngineArtifact, console: Console) -> None:
 def render_made(made: MadeArtifacts, console: Console) -> None:
     """Print a line for each artifact, and how many there are of each kind."""
     words = {"made": {"export": "exported", "build": "built"}[made.stage], "present": "skipped"}
+    lines: dict[tuple[str, str | None], list[str]] = {}
     for row in made.rows:
         what = {"made": row.path, "present": f"already there: {row.path}", "failed": row.reason}[row.status]
-        console.print(f"{words.get(row.status, row.status):<8}  {row.subject}: {what}", soft_wrap=True)
+        lines.setdefault((words.get(row.status, row.status), what), []).append(row.subject)
+    for (word, what), subjects in lines.items():  # a reason may be that of several
+        console.print(f"{word:<8}  {', '.join(subjects)}: {what}", soft_wrap=True)
     counts = [
         (word, sum(row.status == status for row in made.rows))
         for status, word in (*words.items(), ("failed", "failed"))

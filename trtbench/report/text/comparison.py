@@ -10,7 +10,7 @@ from trtbench.report.text.compiled_table import render_compiled, to_compile
 from trtbench.report.text.diff import render_difference
 from trtbench.report.text.findings import render_findings, render_noted
 from trtbench.report.text.keys import environment_line, environment_names, keyed, telling
-from trtbench.report.text.measurement import render_failure
+from trtbench.report.text.measurement import render_reasons
 from trtbench.report.text.predicted import render_assumptions, render_predicted
 from trtbench.report.text.times import render_times
 from trtbench.results import NO_GPU, Comparison
@@ -94,12 +94,15 @@ def _what_is_missing(comparison: Comparison) -> tuple[str, ...]:
 
 
 def render_failures(comparison: Comparison, console: Console) -> None:
-    """Print the reason of each failed row."""
+    """Print why rows failed."""
     printed = {record.reason for record in comparison.environments if record.reason}
-    for row in comparison.rows:
-        render_failure(
-            row.key, "the environment is not ready" if row.reason in printed else row.reason, console
-        )
+    render_reasons(
+        [
+            (row.key, "the environment is not ready" if row.reason in printed else row.reason)
+            for row in comparison.rows
+        ],
+        console,
+    )
 
 
 def _render_differences(comparison: Comparison, versions: Mapping[str, str], console: Console) -> None:

@@ -165,6 +165,16 @@ def render_raw_files(raw_files: Iterable[Path], console: Console) -> None:
         console.print(Text(f"every sample: {path}", style="dim"), soft_wrap=True)
 
 
+def render_reasons(rows: Iterable[tuple[str, str | None]], console: Console) -> None:
+    """Print why rows failed, each reason once."""
+    failed: dict[str, list[str]] = {}
+    for subject, reason in rows:
+        if reason is not None:
+            failed.setdefault(reason, []).append(subject)
+    for reason, subjects in failed.items():
+        render_failure(", ".join(subjects), reason, console)
+
+
 def render_failure(subject: str, reason: str | None, console: Console) -> None:
     """Print why something failed, if it did."""
     if reason is not None:

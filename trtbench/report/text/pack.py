@@ -17,3 +17,8 @@ def render_pack(pack: Pack, path: Path, console: Console) -> None:
     console.print(f"  the engine runs on {targets}, in {pack.backend} {pack.backend_version}", soft_wrap=True)
     if pack.preprocessing is None:
         console.print("  how images are prepared is not known: trtbench did not export the model")
+    elif pack.preprocessing.assumed:
+        console.print(
+            "  how images are prepared is an assumption: put a preprocessor_config.json beside the model",
+            soft_wrap=True,
+        )

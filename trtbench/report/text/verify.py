@@ -8,6 +8,7 @@ from rich.text import Text
 
 from trtbench.report.text.fidelity import fidelity_basis, format_share, format_sqnr, sqnr_scale
 from trtbench.report.text.findings import render_findings
+from trtbench.report.text.measurement import render_reasons
 from trtbench.report.text.tables import table_of
 from trtbench.results import Fidelity, Verification, VerificationRow
 
@@ -24,10 +25,7 @@ def render_verification(verification: Verification, console: Console) -> None:
             "\nSQNR (dB) of the residual stream behind each block; yellow: where most of the noise enters"
         )
         console.print(_block_table(compared, console))
-    for row in verification.rows:
-        if row.status == "failed":
-            failed = Text.assemble((f"{row.subject} failed", "red"), f": {row.reason}")
-            console.print(failed, soft_wrap=True)
+    render_reasons([(row.subject, row.reason) for row in verification.rows], console)
     for note in dict.fromkeys(
         note for row in verification.rows if row.fidelity for note in row.fidelity.notes
     ):
