@@ -1,4 +1,4 @@
-"""What the README says about commands and files is true."""
+"""What the README and the page on the command line say about commands and files is true."""
 
 import re
 from pathlib import Path
@@ -17,8 +17,11 @@ EXAMPLES = [
     if re.match(rf"\s*(?:\$ )?(?:uv run )?trtbench (?:{'|'.join(COMMANDS)})\b", line)
 ]
 README = (ROOT / "README.md").read_text()
-EXAMPLES_IN_README = re.findall(
-    r"^(?:\$ |.*uv run )?trtbench (\w+)([^#\n]*)", "\n".join(re.findall(r"```\n(.*?)```", README, re.S)), re.M
+COMMAND_LINE = README + (ROOT / "docs" / "command_line.md").read_text()
+SHOWN = re.findall(
+    r"^(?:\$ |.*uv run )?trtbench (\w+)([^#\n]*)",
+    "\n".join(re.findall(r"```\n(.*?)```", COMMAND_LINE, re.S)),
+    re.M,
 )
 
 
@@ -26,11 +29,15 @@ def options_of(verb):
     return {option for parameter in load_command(verb).params for option in parameter.opts}
 
 
-def test_the_readme_shows_every_command():
-    assert {verb for verb, _ in EXAMPLES_IN_README} == set(COMMANDS)
+def test_every_command_is_shown():
+    assert {verb for verb, _ in SHOWN} == set(COMMANDS)
 
 
-@pytest.mark.parametrize(("verb", "arguments"), EXAMPLES_IN_README, ids=lambda value: value.strip())
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 82
+
+
+@pytest.mark.parametrize(("verb", "arguments"), SHOWN, ids=lambda value: value.strip())
 def test_options_in_examples_exist(verb, arguments):
     assert set(re.findall(r"--[\w-]+", arguments)) <= options_of(verb)
 
