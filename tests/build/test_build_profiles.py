@@ -79,14 +79,15 @@ def test_profiles_that_fit() -> None:
             {"x": ("batch", 3)},
             (),
             "m.onnx has dynamic inputs, x [batch, 3]: give their shapes by trtbench build models/m.onnx "
-            "--profile x=1x3:8x3:64x3 (MIN:OPT:MAX), or export it with static ones",
+            "--profile x=1x3:8x3:64x3 (MIN:OPT:MAX) and name the engine that it prints, or export it with "
+            "static ones",
         ),
         (
             {"x": ("N", 3, "height", "?"), "y": (4,), "mask": ("N", 5)},
             (),
             "m.onnx has dynamic inputs, x [N, 3, height, ?], mask [N, 5]: give their shapes by trtbench "
             "build models/m.onnx --profile x=1x3xheightx?:8x3xheightx?:64x3xheightx?,mask=1x5:8x5:64x5 "
-            "(MIN:OPT:MAX), or export it with static ones",
+            "(MIN:OPT:MAX) and name the engine that it prints, or export it with static ones",
         ),
         (
             INPUTS,

@@ -9,7 +9,7 @@ from support.tensorrt_machine import write_model
 
 from trtbench.cli.groups import Given
 from trtbench.cli.refusals import Asked, refuse
-from trtbench.errors import SpecError
+from trtbench.errors import BuildError, SpecError
 from trtbench.runtimes import RUNTIMES
 
 Run = Callable[..., tuple[int, str, str]]
@@ -213,3 +213,16 @@ def test_an_option_passes_where_the_runtime_can_use_it(option: str, runtime: str
 @pytest.mark.parametrize("option", USERS)
 def test_one_runtime_that_can_use_it_is_enough(option: str) -> None:
     refuse(Asked(runtimes=["onnxruntime-cpu", "tensorrt"]), Given([option]))
+
+
+@pytest.mark.parametrize("verb", ["build", "inspect", "pack -o x.zip"])
+def test_images_of_other_recipes_may_be_named_with_an_artifact(
+    verb: str, trtbench: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trtbench.compare.several.make_engine", no_work)
+    code, _, err = trtbench(*verb.split(), "fp16", "--calib", "photos", "--calib-samples", "3")
+    assert (code, "would be made" in err) == (1, True)
+
+
+def no_work(*_: object) -> None:
+    raise BuildError("would be made")

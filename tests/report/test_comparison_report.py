@@ -154,7 +154,8 @@ class TestEngines:
         text = render(with_rows(load("versions/comparison"), fail, differences=()))
         head = "vit_tiny_patch16_224, batch 8; nothing was compiled; nothing here was timed on a GPU"
         assert text.splitlines()[0] == head
-        assert "fp16 in venv:tensorrt-rtx==1.5.0.114 failed: no compiler" in text
+        (line,) = (line for line in text.splitlines() if "failed: no compiler" in line)
+        assert line.startswith("fp16 in venv:tensorrt-rtx==1.5.0.114, fp16 in ")
         assert "GEMM" not in text
 
 
@@ -213,7 +214,7 @@ class TestTimesInSeveralEnvironments:
     def test_all(self, with_failed):
         text = render(with_failed(*(row.environment for row in load("versions/timed").rows)))
         assert text.startswith("vit_tiny_patch16_224, batch 1; nothing here was timed on a GPU\n")
-        assert text.count("failed: the environment is not ready") == 4
+        assert text.count("failed: the environment is not ready") == 1
         assert "median ms" not in text
 
     @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def _advice(model: Path, dynamic: Mapping[str, Dimensions]) -> str:
     inputs = ", ".join(f"{name} {shown(dims)}" for name, dims in dynamic.items())
     return (
         f"{model.name} has dynamic inputs, {inputs}: give their shapes by trtbench build {model} --profile "
-        f"{example} (MIN:OPT:MAX), or export it with static ones"
+        f"{example} (MIN:OPT:MAX) and name the engine that it prints, or export it with static ones"
     )
 
 

@@ -1,5 +1,6 @@
 """``trtbench export``."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -55,6 +56,8 @@ def command(
     files = [word for word in recipes or () if word.endswith(".onnx")]
     if files and ("--model" in given or len(files) > 1):
         raise SpecError(f"{files[-1]}: more than one model is named; export one at a time")
+    if files and not Path(files[0]).is_file():
+        raise SpecError(f"{files[0]}: no such file; name an ONNX file or a recipe")
     model = replace(model, model=files[0]) if files else model
     words = [word for word in (*(recipes or ()), *(precision or ())) if word not in files] or ["fp16"]
     words = [with_sparse(word) for word in words] if sparse else words

@@ -66,6 +66,9 @@ def parse_subjects(
     """
     files = [word for word in words if is_path(word)]
     recipes = parse_recipes([word for word in words if word not in files])
+    # The options of a model name its artifacts: those of its other recipes may be given, too.
+    named = Given(name for name in given if not recipes or not name.startswith("--calib"))
+    named.variables = given.variables
     refuse(
         Asked(
             recipes=recipes,
@@ -75,7 +78,7 @@ def parse_subjects(
             builds_files=builds_files,
             is_dynamic=shape.batch_range is not None,
         ),
-        given,
+        named,
     )
     exports = iter(export_specs(recipes, options, [shape]) if recipes else ())
     return tuple(Path(word) if word in files else next(exports) for word in words)

@@ -97,7 +97,7 @@ def printable(text: object) -> str:
 
 def _images_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise SpecError(f"calibration folder {folder}: no such directory")
+        raise SpecError(f"calibration folder {folder}: no such directory; name a folder of images")
     try:
         images = image_files(folder)
     except OSError as error:

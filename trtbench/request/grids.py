@@ -126,7 +126,7 @@ def is_path(word: str) -> bool:
     except SpecError:
         path = Path(word)
         if len(path.parts) > 1 or path.suffix:
-            raise SpecError(f"{word}: neither a path nor a recipe") from None
+            raise SpecError(f"{word}: neither a path nor a recipe; check the name") from None
         raise
     return False
 

@@ -42,7 +42,7 @@ def read_trace(path: Path) -> list[Recording] | LayerProfile:
     if not text.startswith(_JSON_STARTS):
         raise ArtifactError(
             f"{path}: neither an SQLite export of Nsight Systems, nor a trace of torch.profiler, nor a layer "
-            "profile of trtexec",
+            "profile of trtexec; name one, such as nsys export --type sqlite writes",
             code=Code.TRACE_FOREIGN,
         )
     return profile_of(path, _rows(path)) if _is_trtexec(path) else read_chrome(path)

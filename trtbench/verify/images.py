@@ -59,7 +59,9 @@ def class_folders(directory: Path) -> tuple[Path, ...]:
         SpecError: no such directory, or it holds no folder.
     """
     if not directory.is_dir():
-        raise SpecError(f"image folder {directory}: no such directory")
+        raise SpecError(
+            f"image folder {directory}: no such directory; name one with a folder of images for each class"
+        )
     folders = tuple(sorted(path for path in directory.iterdir() if path.is_dir() and path.name[0] != "."))
     if not folders:
         raise SpecError(f"image folder {directory}: holds no folders: it needs one of images for each class")
