@@ -16,6 +16,7 @@ from trtbench.host.commands import run_to_stop
 from trtbench.host.last_words import clause_of_last_words, last_words
 from trtbench.host.log_tail import LogTail
 from trtbench.host.signals import signal_name
+from trtbench.host.variables import inherited
 from trtbench.progress import OnStep, silent
 from trtbench.units import format_bytes, format_seconds
 
@@ -67,9 +68,10 @@ def raise_if_cancelled() -> None:
 def child_environment() -> dict[str, str]:
     """Environment of a process that uses a GPU and ends with this one.
 
-    CUDA numbers GPUs as NVML does in it, so that its first device is the one that telemetry is read from.
+    Of the variables it has those on the list of ``variables.py``. CUDA numbers GPUs as NVML does in it, so
+    that its first device is the one that telemetry is read from.
     """
-    return {**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", PARENT_PID: str(os.getpid())}
+    return {**inherited(), "CUDA_DEVICE_ORDER": "PCI_BUS_ID", PARENT_PID: str(os.getpid())}
 
 
 def supervise(

@@ -1,9 +1,11 @@
 """The machine that measures, as far as two halves of one run must share it."""
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
 from trtbench.errors import RuntimeUnavailable
+from trtbench.host.variables import acting_on_times
 from trtbench.measure.telemetry import visible_gpu
 from trtbench.results import Environment
 from trtbench.runtimes import runtime_entry
@@ -26,7 +28,7 @@ def gpu_identity() -> dict[str, str] | None:
 def machine_identity(
     gpu: dict[str, str] | None, environment: Environment, runtimes: Iterable[str]
 ) -> dict[str, Any]:
-    """The GPU, the CPU, and the versions of what runs models: packages, and trtexec where it is a runtime."""
+    """The GPU, the CPU, versions of what runs models (packages, trtexec), and variables that act on times."""
     machine = {
         "gpu": gpu,
         "cpu_model": environment.cpu_model,
@@ -34,6 +36,9 @@ def machine_identity(
         "packages": environment.packages,
         "trtbench_version": environment.trtbench_version,
     }
+    variables = acting_on_times(os.environ)
+    if variables:
+        machine["variables"] = variables
     if any(runtime_entry(runtime).times_itself for runtime in runtimes):
         machine["trtexec"] = _trtexec_version()
     return machine
