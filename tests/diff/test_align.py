@@ -26,6 +26,10 @@ def test_the_larger_share_of_nodes_wins_over_the_order() -> None:
     assert matched(kernels("ab", "c"), kernels("cxy", "ab")) == {("0", "1"), ("1", "0")}
 
 
+def test_a_share_counts_and_not_the_size_of_what_is_shared() -> None:
+    assert matched(kernels("ab", "x"), kernels("abcdefghi", "ab")) == {("0", "1"), ("1", "0")}
+
+
 def test_of_a_share_alike_the_same_rank_wins_over_the_lower_index() -> None:
     assert ("1", "1") in matched(kernels("x", "yz"), kernels("yw", "zw"))
 
