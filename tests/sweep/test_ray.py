@@ -35,6 +35,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """
     for module in (sweeps, manifests):
         sys.modules["ray.cloudpickle"].register_pickle_by_value(module)
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a busy machine starts nodes slowly
     found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     for name, has in (("cores", {"num_cpus": 1}), ("gpu", GPU_NODE)):
         found.add_node(**has, env_vars={"TMPDIR": str(tmp_path_factory.mktemp(name))})

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, cast
 from pydantic import Field
 
 from trtbench.specs.base import Spec
-from trtbench.specs.model import ExportSpec, ModelSpec, RecipeField
+from trtbench.specs.model import CalibrationSpec, ExportSpec, ModelSpec, RecipeField
 from trtbench.specs.sized_vit import SizedViT
 
 SweepStage = Literal["predict", "verify", "bench", "trace"]
@@ -57,10 +57,11 @@ class SweepCell(Spec):
 
     @property
     def export(self) -> ExportSpec:
-        """What is exported."""
+        """What is exported: random weights, calibrated on one image; kernels and times depend on neither."""
         overrides = () if self.heads is None else (("num_heads", self.heads),)
         model = ModelSpec(name=self.model, overrides=overrides, img_size=self.image)
-        return ExportSpec(model=model, recipe=self.recipe, batch=self.batch)
+        calibration = CalibrationSpec(samples=1)
+        return ExportSpec(model=model, recipe=self.recipe, batch=self.batch, calibration=calibration)
 
 
 class SweepPlan(Spec):
