@@ -51,3 +51,9 @@ def test_kernels_without_a_common_node_or_place_are_not_matched() -> None:
 
 def test_kernels_of_other_roles_are_not_matched() -> None:
     assert matched(kernels("a", work=False), kernels("b", role="proj")) == {("0", ""), ("", "0")}
+
+
+def test_a_kernel_without_a_partner_joins_the_one_that_shares_most_of_its_nodes() -> None:
+    before = kernels("ab", "cdefgh")
+    other = PlacedLayer(kernels("x", role="act")[0].layer, 2, 0, "act", frozenset("abc"), frozenset("abc"))
+    assert matched(before, [*kernels("ab", "cdefgh"), other]) == {("0", "02"), ("1", "1")}
