@@ -122,7 +122,7 @@ def peak_lines(file: Path, folder: Path) -> Iterator[str]:
     trained.pretrained_cfg = {}
     random = build_model(ModelSpec(name=RANDOM, img_size=224))
     transform = evaluation_transform(trained)
-    read = [read_image(path, transform) for path in sorted((folder / "photo").iterdir())]
+    read = [read_image(path, transform, 3) for path in sorted((folder / "photo").iterdir())]
     images = torch.stack([image for image in read if not isinstance(image, str)])
     found = [peaks(model, images) for model in (trained, random)]
     for role in ROLES:

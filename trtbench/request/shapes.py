@@ -73,7 +73,8 @@ def refuse_dynamic(shapes: Sequence[Shape], command: str) -> None:
     for shape in shapes:
         if shape.batch_range is not None:
             raise ArgumentError(
-                "batch", f"{shape.batch_range}: {command} takes one batch, such as {shape.batch}"
+                "batch",
+                f"{shape.batch_range}: {command} takes one batch, such as {shape.batch_range.optimum}",
             )
 
 
