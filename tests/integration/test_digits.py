@@ -26,6 +26,7 @@ from trtbench.export.model import build_model, meta_model
 from trtbench.export.passes import GRAPH_PASSES, model_passes
 from trtbench.export.quantize import quantize
 from trtbench.progress import silent
+from trtbench.request import Shape
 from trtbench.results import Fidelity
 from trtbench.specs import ExportSpec
 from trtbench.store.artifacts import OnnxArtifact, Store
@@ -82,7 +83,7 @@ def lost_images(fidelity: Fidelity) -> int:
     return round((fidelity.reference.top1 - fidelity.top1) * fidelity.samples)
 
 
-SHAPE = (8, MODEL.img_size)
+SHAPE = Shape(8, MODEL.img_size)
 
 
 def sqnr_of(fidelity: Fidelity) -> float:

@@ -16,6 +16,7 @@ from trtbench.errors import BuildError, ExportError
 from trtbench.export import export
 from trtbench.lint import lint
 from trtbench.progress import silent
+from trtbench.request import Shape
 from trtbench.results import Audit, Finding
 from trtbench.specs import BuildSpec, ExportSpec
 from trtbench.store.artifacts import OnnxArtifact, Store
@@ -42,7 +43,7 @@ Exported = Callable[..., OnnxArtifact]
 
 def spec_of(recipe: str, *overrides: str, batch: int = 16, img_size: int | None = None) -> ExportSpec:
     options = ModelOptions(model=MODEL, overrides=["depth=1", *overrides])
-    return checked_exports([recipe], options, (batch, img_size), Given())[0]
+    return checked_exports([recipe], options, Shape(batch, img_size), Given())[0]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from trtbench.errors import Code
 from trtbench.lint import lint
 from trtbench.report.text.console import VisibleConsole
 from trtbench.report.text.lint import render_lint
+from trtbench.request import Shape
 from trtbench.results import Finding, LintReport, LintSection
 
 TESTS = Path(__file__).parents[1]
@@ -23,7 +24,7 @@ def report() -> LintReport:
     """A model that breaks rules of every severity."""
     overrides = ["depth=2", "embed_dim=200", "num_heads=20", "num_classes=1001"]
     options = ModelOptions(model="vit_tiny_patch16_224", overrides=overrides)
-    specs = checked_exports([*DEFAULT_PRECISIONS, "nvfp4+sparse@stock"], options, (8, None), Given())
+    specs = checked_exports([*DEFAULT_PRECISIONS, "nvfp4+sparse@stock"], options, Shape(8), Given())
     return lint(specs, targets=("sm89", "sm120"))
 
 
@@ -75,8 +76,8 @@ def test_errors(report: LintReport, severity: str, expected: bool) -> None:
 
 def test_words_that_are_paths(tmp_path: Path) -> None:
     for word in ("model.onnx", "models/vit", str(tmp_path)):
-        assert lint_subject(word, [], ModelOptions(), (64, None), Given()) == Path(word)
-    specs = lint_subject("vit_small_patch16_224", ["nvfp4:head=fp16"], ModelOptions(), (64, None), Given())
+        assert lint_subject(word, [], ModelOptions(), Shape(64), Given()) == Path(word)
+    specs = lint_subject("vit_small_patch16_224", ["nvfp4:head=fp16"], ModelOptions(), Shape(64), Given())
     assert isinstance(specs, tuple)
     assert [(spec.model.name, str(spec.recipe)) for spec in specs] == [
         ("vit_small_patch16_224", "nvfp4:head=fp16")
