@@ -2,8 +2,10 @@
 
 import re
 
-PRODUCT_ROLES = ("patch_embed", "qkv", "attention", "proj", "fc1", "fc2", "head")
+PRODUCT_ROLES = ("patch_embed", "qkv", "attention", "token_reduction", "proj", "fc1", "fc2", "head")
 """Roles that hold matrix products, in the order of the data flow."""
+ROLES_WITHOUT_WEIGHTS = frozenset({"attention", "token_reduction"})
+"""Roles whose products are of activations alone."""
 
 # timm: layers/attention.py, layers/attention_pool.py, layers/mlp.py, and the block classes of
 # models/vision_transformer.py, eva.py, cait.py. A parallel block's in_proj also holds fc1: its name says less
@@ -55,6 +57,8 @@ def role_of(path: str) -> str:
     if _QUANTIZER.search(path):
         return "quantize"
     parts = re.split(r"[./]", path)
+    if "token_reduction" in parts:
+        return "token_reduction"
     by_operator = _ROLE_OF_OPERATOR.get(re.sub(r"_\d+$", "", parts[-1]))
     if by_operator:
         return by_operator

@@ -140,6 +140,7 @@ EXPORT_CHANGES: dict[str, Any] = {
     "model.checkpoint.path": "other.safetensors",
     "model.checkpoint.sha256": "cd" * 32,
     "model.seed": 1,
+    "model.token_reduction": "tome:r=8",
     "recipe": "nvfp4@stock",
     "batch": 9,
     "batch_range": {"minimum": 1, "optimum": 8, "maximum": 64},

@@ -8,7 +8,7 @@ from trtbench.audit.kernels import GraphFacts, steps_of
 from trtbench.audit.precision import QUANTIZED
 from trtbench.results import AuditedLayer, CompiledLayer
 from trtbench.specs.recipe import LINEAR_ROLES, Precision, Recipe
-from trtbench.vit import PRODUCT_ROLES
+from trtbench.vit import PRODUCT_ROLES, ROLES_WITHOUT_WEIGHTS
 
 
 def asked_precision(recipe: Recipe | None, role: str) -> str | None:
@@ -23,8 +23,8 @@ def asked_precision(recipe: Recipe | None, role: str) -> str | None:
 
 
 def is_linear(layer: AuditedLayer) -> bool:
-    """Whether a layer multiplies by weights: all products but attention."""
-    return layer.op in ("gemm", "conv") and layer.role != "attention"
+    """Whether a layer multiplies by weights: all products but those of attention and token reduction."""
+    return layer.op in ("gemm", "conv") and layer.role not in ROLES_WITHOUT_WEIGHTS
 
 
 @dataclass(frozen=True)

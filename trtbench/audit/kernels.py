@@ -180,6 +180,8 @@ def _op(kernel: CompiledLayer, facts: GraphFacts) -> str:
     operators = {facts.operator(node) for node in kernel.onnx_nodes}
     roles = {facts.role(node) for node in kernel.onnx_nodes}
     source, result = _precision(main_input(kernel)), _precision(kernel.outputs[0] if kernel.outputs else None)
+    if "TopK" in operators:
+        return "sort"
     moves_only = _moves_only(kernel, roles)
     if not moves_only and "norm" in roles:
         return "norm"
@@ -203,6 +205,8 @@ def _moves_only(kernel: CompiledLayer, roles: set[str]) -> bool:
 def _role(kernel: CompiledLayer, op: str, facts: GraphFacts) -> str:
     if op in ("norm", "gelu"):
         return op
+    if {facts.role(node) for node in kernel.onnx_nodes} == {"token_reduction"}:
+        return "token_reduction"
     operators = [facts.operator(node) for node in kernel.onnx_nodes]
     handles_scales = any("Dequantize" in operator for operator in operators)
     if op in ("quantize", "dequantize") or (op == "reformat" and handles_scales):

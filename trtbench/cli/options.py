@@ -93,6 +93,13 @@ class ModelOptions(PreparationOptions):
         Option(help="Folder of calibration images; default: synthetic images.", callback=checked_names),
     ] = None
     calib_samples: Annotated[int, Option(help="Number of calibration images.")] = _CALIBRATION.samples
+    token_reduction: Annotated[
+        str | None,
+        Option(
+            metavar="METHOD:ARGUMENTS",
+            help="Drop or merge tokens: evit:keep=0.5,at=3+6+9 or tome:r=8; default: keep all.",
+        ),
+    ] = None
     passes: Annotated[
         str | None,
         Option(help="Comma-separated passes, or none; default: all. trtbench passes lists them."),

@@ -24,7 +24,8 @@ TIMING = option_names(TimingOptions)
 _BUILD = option_names(BuildOptions) | {"--rebuilds"}
 _MODEL = option_names(ModelOptions, ShapesOptions)
 _PREDICTION = option_names(PredictionOptions)
-_WEIGHTS = option_names(ModelOptions) - {"--set"}
+_STRUCTURE = {"--set", "--token-reduction"}
+_WEIGHTS = option_names(ModelOptions) - _STRUCTURE
 _DATA = option_names(DataOptions)
 _GRID = _MODEL | _BUILD | _PREDICTION | _DATA | TIMING | {"--runtime", "--env"}
 
@@ -123,7 +124,7 @@ def _of_models(asked: Asked, given: Given) -> tuple[_Refusal, ...]:
             _no_effect(f"recipes that take no calibration images {named}"),
         ),
         (
-            [*_WEIGHTS, "--precision", "--set"],
+            [*_WEIGHTS, "--precision", *_STRUCTURE],
             asked.lints == "graph",
             _no_effect(f"{file}, whose layers and precisions are fixed"),
         ),

@@ -105,5 +105,5 @@ def _model(manifest: EngineManifest) -> str | None:
     if manifest.export is None:
         return None
     model = manifest.export.model
-    arguments = ", ".join(f"{name}={value}" for name, value in model.overrides)
-    return f"{model.name} with {arguments}" if arguments else model.name
+    changes = ", ".join(model.changes)
+    return f"{model.name} with {changes}" if changes else model.name

@@ -157,11 +157,14 @@ def _identified(spec: ModelSpec) -> ModelSpec:
 def reference_spec(spec: ExportSpec) -> ExportSpec:
     """What exports of ``spec`` are compared with: the FP32 model, or the file that a model comes from.
 
+    It has all tokens, whatever a token reduction drops.
+
     Raises:
         SpecError: the file is missing.
         ExportError: it cannot be read.
     """
     update: dict[str, object] = {
+        "model": spec.model.model_copy(update={"token_reduction": None}),
         "recipe": _FP32,
         "batch_range": None,
         "sparsity_method": None,

@@ -29,11 +29,12 @@ def with_metadata(graph: onnx.ModelProto, model: nn.Module, spec: ExportSpec) ->
 
 def metadata_of(model: nn.Module, spec: ExportSpec) -> dict[str, str]:
     """The properties by name; ``preprocessing`` and ``class_names`` are JSON."""
-    names = class_names(model, spec.model)
+    names, reduction = class_names(model, spec.model), spec.model.token_reduction
     return {
         "model": spec.model.name,
         "recipe": str(spec.recipe),
         "weights": _weights(spec.model),
+        **({"token_reduction": str(reduction)} if reduction else {}),
         "preprocessing": json.dumps(_preprocessing(model, spec.model)),
         **({"class_names": json.dumps(names)} if names else {}),
     }

@@ -41,8 +41,8 @@ def reduce_tokens(model: Any, reduction: TokenReduction) -> None:
 def _check(model: Any, reduction: TokenReduction) -> None:
     if type(model) is not VisionTransformer or not all(map(_is_plain, model.blocks)):
         raise SpecError(
-            f"token reduction {reduction}: {type(model).__name__} has other blocks than timm's "
-            "VisionTransformer (ViT, DeiT), which alone can drop and merge tokens"
+            f"token reduction {reduction}: needs the blocks of timm's VisionTransformer (ViT, DeiT), and "
+            f"this {type(model).__name__} has others"
         )
     if isinstance(reduction, Tome):
         return

@@ -29,6 +29,7 @@ from trtbench.results import AuditedLayer
 from trtbench.specs import ImageSize
 from trtbench.specs.recipe import Recipe
 from trtbench.store.paths import load_onnx
+from trtbench.vit import ROLES_WITHOUT_WEIGHTS
 
 _DYNAMIC_QUANTIZERS = {"TRT_FP4DynamicQuantize": "fp4", "TRT_MXFP8DynamicQuantize": "mxfp8"}
 _QUANTIZE = frozenset(
@@ -117,7 +118,7 @@ class _Reader:
         for node, layer in self.products.values():
             if (
                 layer.op == "gemm"
-                and layer.role != "attention"
+                and layer.role not in ROLES_WITHOUT_WEIGHTS
                 and layer.m is not None
                 and layer.n is not None
                 and layer.k is not None

@@ -196,6 +196,9 @@ def _assumptions(
         for work in works
     ):
         found.append("FP16 products accumulate in FP32, unless the name of the tactic says otherwise")
+    sorts = sum(work.layer.op == "sort" for work in works)
+    if sorts:
+        found.append(f"top-k takes as long as moving its bytes: no times of its {sorts} kernels are known")
     if audit.recipe is not None and audit.recipe.sparse:
         found.append("2:4 sparse weights run as dense ones")
     return tuple(found)

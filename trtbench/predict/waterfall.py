@@ -80,6 +80,8 @@ def kernel_step(work: KernelWork) -> Step | None:
     layer = work.layer
     if layer.role == "patch_embed":
         return "patch_embed"
+    if layer.role == "token_reduction":
+        return "token_reduction"
     if work.kind == "gemm":
         return "attention" if layer.role == "attention" else None
     if layer.role == "quantize":

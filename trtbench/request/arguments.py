@@ -95,6 +95,7 @@ class ModelArguments(TypedDict, total=False):
         sparsity_method: how ``+sparse`` recipes prune to 2:4.
         calib: folder of calibration images; default: synthetic images.
         calib_samples: number of calibration images.
+        token_reduction: drop or merge tokens: ``evit:keep=0.5,at=3+6+9`` or ``tome:r=8``; default: keep all.
         passes: passes of the export; default: all that the recipe takes.
         mean: of pixels from 0 to 1, one number or one for each channel; default: timm's, as of the next.
         std: standard deviation, as ``mean``.
@@ -109,6 +110,7 @@ class ModelArguments(TypedDict, total=False):
     sparsity_method: SparsityMethod
     calib: AnyPath | None
     calib_samples: int
+    token_reduction: str | None
     passes: Sequence[str] | None
     mean: Sequence[float] | None
     std: Sequence[float] | None

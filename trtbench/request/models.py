@@ -124,7 +124,8 @@ def _spec_of_object(model: "nn.Module", arguments: ModelArguments) -> ModelSpec:
             raise ArgumentError(name, f"{arguments.get(name)}: the model object has its own; remove it")
     with needing("torch", "export"):
         from trtbench.export.given import spec_of
-    return spec_of(model)
+    spec = spec_of(model)
+    return checked_spec(ModelSpec, vars(spec), token_reduction=arguments.get("token_reduction"))
 
 
 def _source_spec(word: str) -> SourceSpec | None:
@@ -156,6 +157,10 @@ def _refuse_weights(word: str, arguments: ModelArguments) -> None:
             raise ArgumentError(
                 argument, f"has no effect with {word}, which has weights of its own; remove it"
             )
+    if arguments.get("token_reduction"):
+        raise ArgumentError(
+            "token_reduction", f"changes blocks of timm's, which {word} has none of; remove it"
+        )
 
 
 def _checkpoint_spec(path: Path) -> CheckpointSpec:

@@ -16,6 +16,7 @@ Step = Literal[
     "epilogue",
     "waves",
     "attention",
+    "token_reduction",
     "quantize",
     "norm",
     "gelu",

@@ -12,6 +12,7 @@ from trtbench.results.base import SCHEMA_VERSION, Count, Finding, Result
 from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import InputsSpec, RecipeField, Spec
 from trtbench.specs.model import Weights
+from trtbench.specs.token_reduction import TokenReductionField
 
 
 class BlockFidelity(Spec):
@@ -92,7 +93,8 @@ class Fidelity(Spec):
 class VerificationRow(Spec):
     """One recipe, or a file in its place; the recipe of a file is null if trtbench did not export it.
 
-    A failed row has a ``reason`` and its ``code``; ``findings`` are those of the export.
+    A failed row has a ``reason`` and its ``code``; ``findings`` are those of the export. ``of_reduced``:
+    against the FP32 model with the same token reduction, where there is one: without the reduction's error.
     """
 
     recipe: RecipeField | None
@@ -101,6 +103,7 @@ class VerificationRow(Spec):
     reason: str | None = None
     code: Code | None = None
     fidelity: Fidelity | None = None
+    of_reduced: Fidelity | None = Field(default=None, exclude_if=lambda found: found is None)
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -118,6 +121,9 @@ class Verification(Result):
     kind: Literal["verification"] = "verification"
     model: str
     against: str | None = None
+    token_reduction: TokenReductionField | None = Field(
+        default=None, exclude_if=lambda reduction: reduction is None
+    )
     inputs: InputsSpec
     rows: tuple[VerificationRow, ...]
 
@@ -127,6 +133,11 @@ class Verification(Result):
             {
                 **flat(row, "subject", "recipe", "status", "reason", "code"),
                 **(row.fidelity.columns() if row.fidelity else {}),
+                **(
+                    flat(row.of_reduced, "sqnr_db", "top1_agreement", prefix="of_reduced_")
+                    if row.of_reduced
+                    else {}
+                ),
             }
             for row in self.rows
         )

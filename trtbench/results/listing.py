@@ -109,8 +109,7 @@ class Removal(Result):
 
 def _export_row(spec: ExportSpec) -> Row:
     model = {**flat(spec.model, "name", "img_size", prefix="model_"), "weights": spec.model.weights_name}
-    overrides = ", ".join(f"{name}={value}" for name, value in spec.model.overrides)
-    return {**model, "model_overrides": overrides, **flat(spec, "recipe", "batch")}
+    return {**model, "model_overrides": ", ".join(spec.model.changes), **flat(spec, "recipe", "batch")}
 
 
 def _engine_row(engine: StoredEngine) -> Row:

@@ -109,6 +109,13 @@ class ModelSpec(Spec):
             return Path(self.checkpoint.path).name
         return "pretrained" if self.pretrained else f"random {self.seed}"
 
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What makes it another model than that of its name: ``depth=2``, ``token_reduction=tome:r=8``."""
+        overrides = tuple(f"{name}={value}" for name, value in self.overrides)
+        reduction = self.token_reduction
+        return overrides if reduction is None else (*overrides, f"token_reduction={reduction}")
+
     def without_paths(self) -> "ModelSpec":
         """The same model wherever its files lie: to compare models by."""
         files = {"checkpoint": self.checkpoint, "source": self.source}

@@ -28,6 +28,11 @@ class Evit:
     def __str__(self) -> str:
         return f"evit:keep={self.keep:g},at={'+'.join(map(str, self.at))}"
 
+    @property
+    def first(self) -> int:
+        """The first block whose MLP has fewer tokens."""
+        return self.at[0]
+
     def after(self, block: int, patches: int) -> int:
         """How many of so many patches go on behind the attention of ``block``."""
         return math.ceil(round(self.keep * patches, 6)) if block in self.at else patches
@@ -45,6 +50,11 @@ class Tome:
 
     def __str__(self) -> str:
         return f"tome:r={self.r}"
+
+    @property
+    def first(self) -> int:
+        """The first block whose MLP has fewer tokens."""
+        return 0
 
     def after(self, _block: int, patches: int) -> int:
         """How many of so many patches go on behind the attention of a block."""

@@ -52,6 +52,14 @@ class EmulatedModel:
         del graph
         return_freed_memory()  # several times the weights
 
+    def with_same_tokens(self, emulated: Emulated) -> Emulated:
+        """What another model computed, without the blocks behind which this one has other tokens."""
+        reduction = self.onnx.manifest.spec.model.token_reduction
+        if reduction is None:
+            return emulated
+        same = {block: array for block, array in emulated.blocks.items() if block < reduction.first}
+        return Emulated(emulated.output, same)
+
     @property
     def batch(self) -> int:
         """Images of one run; what the file states where another batch cannot be set."""
@@ -64,7 +72,8 @@ class EmulatedModel:
             ArtifactError: a result is infinite or not a number.
         """
         arrays = self._network.run(images)
-        emulated = Emulated(arrays[self._output], {i: arrays[name] for i, name in self._blocks.items()})
+        blocks = {i: arrays[name] for i, name in self._blocks.items()}
+        emulated = self.with_same_tokens(Emulated(arrays[self._output], blocks))
         for block, array in emulated.blocks.items():
             self._refuse_infinite(f"residual stream behind block {block}", array)
         self._refuse_infinite("output", emulated.output)

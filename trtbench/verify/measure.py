@@ -112,7 +112,7 @@ def _compare(model: EmulatedModel, reference: Reference, on_step: OnStep) -> _Su
         raise_if_cancelled()
         sums.notes += batch.notes
         if wanted is not None:
-            found = model.run(batch.images)
+            found, wanted = model.run(batch.images), model.with_same_tokens(wanted)
             _refuse_another_network(model, wanted, found)
             _add_errors(sums, wanted, found)
             if reference.is_classifier:

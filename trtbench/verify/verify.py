@@ -56,19 +56,24 @@ def verify(
     files = {path: open_given(path, img_size) for path in paths}
     labels = dict(zip(paths, labels_of_paths(paths), strict=True))
     names = [labels[each] if isinstance(each, Path) else str(each.recipe) for each in subjects]
+    reduction = None
     if against is None:
-        spec = _model_of(subjects, files)
-        reference = load_reference(spec, store, inputs, for_subject(on_step, names[0]))
+        spec, tell = _model_of(subjects, files), for_subject(on_step, names[0])
+        reduction = spec.model.token_reduction
+        references = [load_reference(spec, store, inputs, tell)]
+        if reduction is not None:
+            references.append(load_reference(spec, store, inputs, tell, reduced=True))
     else:
-        reference = _given_reference(open_given(against, img_size), inputs)
+        references = [_given_reference(open_given(against, img_size), inputs)]
     rows = []
     for subject, name in zip(subjects, names, strict=True):
         found = files[subject] if isinstance(subject, Path) else subject
-        rows.append(_row(found, name, reference, store, for_subject(on_step, name)))
+        rows.append(_row(found, name, references, store, for_subject(on_step, name)))
     return Verification(
-        model=reference.onnx.manifest.spec.model.name,
+        model=references[0].onnx.manifest.spec.model.name,
+        token_reduction=reduction,
         against=None if against is None else str(against),
-        inputs=reference.images.spec,
+        inputs=references[0].images.spec,
         rows=tuple(rows),
     )
 
@@ -94,11 +99,16 @@ def _model_of(subjects: Sequence[Subject], files: dict[Path, OnnxArtifact]) -> E
 
 
 def _identity_of_model(spec: ExportSpec) -> str:
-    return export_id(reference_spec(spec).model_copy(update={"batch": 1}))
+    wanted = reference_spec(spec).model_copy(update={"model": spec.model, "batch": 1})
+    return export_id(wanted)
 
 
-def load_reference(spec: ExportSpec, store: Store, inputs: InputsSpec, on_step: OnStep) -> Reference:
+def load_reference(
+    spec: ExportSpec, store: Store, inputs: InputsSpec, on_step: OnStep, reduced: bool = False
+) -> Reference:
     """Export the FP32 model of ``spec`` and choose the images; the model is loaded when it is first needed.
+
+    It has all tokens; ``reduced``: those that the token reduction of ``spec`` leaves.
 
     Raises:
         SpecError: the model or the images are not there.
@@ -106,9 +116,10 @@ def load_reference(spec: ExportSpec, store: Store, inputs: InputsSpec, on_step: 
     """
     if inputs.directory is not None and not inputs.is_calibration:
         class_folders(Path(inputs.directory))  # before minutes of work
-    onnx, _ = export(
-        reference_spec(spec), store, lambda step: on_step(replace(step, text=f"reference: {step.text}"))
-    )
+    wanted = reference_spec(spec)
+    if reduced:
+        wanted = wanted.model_copy(update={"model": spec.model})
+    onnx, _ = export(wanted, store, lambda step: on_step(replace(step, text=f"reference: {step.text}")))
     on_step(Step("verify", "choose the images"))
     if inputs.directory is not None:
         # Images are read in a thread while others export: timm fails where two threads import it at once.
@@ -131,22 +142,33 @@ def _reference(onnx: OnnxArtifact, inputs: InputsSpec) -> Reference:
 
 
 def _row(
-    subject: ExportSpec | OnnxArtifact, name: str, reference: Reference, store: Store, on_step: OnStep
+    subject: ExportSpec | OnnxArtifact,
+    name: str,
+    references: Sequence[Reference],
+    store: Store,
+    on_step: OnStep,
 ) -> VerificationRow:
-    """Export a recipe, and compare what was exported or given."""
+    """Export a recipe; compare it or what was given with the model with all tokens, then with fewer."""
     findings: tuple[Finding, ...] = ()
     recipe, file = (subject.recipe, None) if isinstance(subject, ExportSpec) else (_recipe_of(subject), name)
     try:
         onnx = export(subject, store, on_step)[0] if isinstance(subject, ExportSpec) else subject
         findings = onnx.manifest.findings
-        fidelity = fidelity_of(onnx, reference, store, on_step)
+        fidelity, *reduced = [fidelity_of(onnx, reference, store, on_step) for reference in references]
     except SpecError:
         raise
     except TrtbenchError as error:
         return VerificationRow(
             recipe=recipe, file=file, status="failed", reason=str(error), code=error.code, findings=findings
         )
-    return VerificationRow(recipe=recipe, file=file, status="ok", fidelity=fidelity, findings=findings)
+    return VerificationRow(
+        recipe=recipe,
+        file=file,
+        status="ok",
+        fidelity=fidelity,
+        of_reduced=reduced[0] if reduced else None,
+        findings=findings,
+    )
 
 
 def _recipe_of(onnx: OnnxArtifact) -> Recipe | None:

@@ -17,6 +17,7 @@ STEPS: dict[Step, str] = {
     "epilogue": "GEMMs storing, filling pipelines",
     "waves": "GEMMs in partial tiles and waves",
     "attention": "attention",
+    "token_reduction": "token reduction",
     "quantize": "quantisers and their scales",
     "norm": "LayerNorm",
     "gelu": "GELU",

@@ -102,7 +102,7 @@ def _build_options(spec: BuildSpec) -> list[str]:
 def _export_cells(spec: ExportSpec) -> tuple[str, str, str, str, str]:
     """Model, recipe, batch, image size and weights; what else makes the model another is beside its name."""
     model, calibration = spec.model, spec.calibration
-    name = [model.name, *(f"{argument}={value}" for argument, value in model.overrides)]
+    name = [model.name, *model.changes]
     if spec.passes is not None:
         name.append(f"passes={','.join(spec.passes) or 'none'}")
     if calibration is not None and calibration.directory is not None:

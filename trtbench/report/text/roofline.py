@@ -29,12 +29,12 @@ _EQUAL_M = (
 
 def render_roofline(roofline: Roofline, console: Console) -> None:
     """Print the kernels of every section and batch, then the answers."""
-    gpu, overrides = roofline.gpu, ", ".join(f"{name}={value}" for name, value in roofline.model.overrides)
+    gpu, changes = roofline.gpu, ", ".join(roofline.model.changes)
     _print(
         console,
         Text.assemble(
             (roofline.model.name, "bold"),
-            f" ({overrides})" * bool(overrides),
+            f" ({changes})" * bool(changes),
             f": roofs predicted for {gpu.title} ({gpu.target}) at {gpu.clock_mhz:.0f} MHz, "
             f"DRAM {gpu.dram_gb_per_s:.0f} GB/s",
         ),

@@ -19,6 +19,9 @@ def render_verification(verification: Verification, console: Console) -> None:
     for line in _basis(verification):
         console.print(Text(line, style="dim"), soft_wrap=True)
     console.print(_recipe_table(verification, console))
+    if verification.token_reduction is not None:
+        console.print("\nagainst FP32 with the same token reduction: what number formats alone cost")
+        console.print(_reduced_table(verification, console))
     compared = [row for row in verification.rows if row.fidelity and row.fidelity.per_block]
     if compared:
         console.print(
@@ -35,11 +38,12 @@ def render_verification(verification: Verification, console: Console) -> None:
 
 def _headline(verification: Verification) -> Text:
     runtimes = sorted({row.fidelity.runtime for row in verification.rows if row.fidelity})
-    against = verification.against
+    against, reduction = verification.against, verification.token_reduction
+    reference = f" with {reduction} against FP32 with all tokens" if reduction else " against FP32"
     return Text.assemble(
         "ONNX models against " if against else "",
         (against or verification.model, "bold"),
-        "" if against else ": exported models against FP32",
+        "" if against else f": exported models{reference}",
         (f", computed on a CPU by {', '.join(runtimes)}" if runtimes else "") + "; no GPU kernel ran",
     )
 
@@ -70,6 +74,15 @@ def _recipe_table(verification: Verification, console: Console) -> Table:
             format_share(reference.top1),
             format_share(reference.top5),
         )
+    return table
+
+
+def _reduced_table(verification: Verification, console: Console) -> Table:
+    headers = ["cosine", "SQNR dB", "max error", "same top-1", "KL (nats)"]
+    table = table_of(console, "recipe", *headers, text=("recipe",), wraps=("recipe", *headers), gap=2)
+    for row in verification.rows:
+        if row.of_reduced:
+            table.add_row(str(row.recipe), *_cells(row.of_reduced, False))
     return table
 
 
