@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from trtbench.api import TrtbenchError as TrtbenchError
     from trtbench.api import bench as bench
     from trtbench.api import bench_against_itself as bench_against_itself
+    from trtbench.api import break_even as break_even
     from trtbench.api import build as build
     from trtbench.api import compare as compare
     from trtbench.api import compare_stored as compare_stored
@@ -57,6 +58,7 @@ __all__ = [
     "TrtbenchError",
     "bench",
     "bench_against_itself",
+    "break_even",
     "build",
     "compare",
     "compare_stored",

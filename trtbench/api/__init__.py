@@ -8,6 +8,7 @@ from trtbench.api.artifacts import build, diff, export, inspect, lint, verify
 from trtbench.api.comparisons import (
     bench,
     bench_against_itself,
+    break_even,
     compare,
     compare_stored,
     explain,
@@ -29,6 +30,7 @@ __all__ = [
     "TrtbenchError",
     "bench",
     "bench_against_itself",
+    "break_even",
     "build",
     "compare",
     "compare_stored",

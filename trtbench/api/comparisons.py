@@ -40,6 +40,7 @@ from trtbench.request import (
     subjects_of,
 )
 from trtbench.results import AaReport, Comparison, Explanation, Measurement, Roofline
+from trtbench.results.break_even import BreakEven
 from trtbench.specs import Grid, Scalar
 from trtbench.specs.recipe import parse_recipe
 
@@ -230,6 +231,43 @@ def predict(
 
     check_names(options, PredictArguments.__annotations__)
     return run(_grid(subjects, model, (batch, img_size), options), open_store(store), on_step)
+
+
+def break_even(
+    recipes: str | Sequence[str],
+    *,
+    img_size: Sequence[int],
+    runtime: str | Sequence[str] = (),
+    model: AnyModel = DEFAULT_MODEL,
+    batch: int | Sequence[int] = DEFAULT_BATCH,
+    store: AnyPath = ".",
+    on_step: OnStep = silent,
+    **options: "Unpack[CompareArguments]",
+) -> BreakEven:
+    """Show from how many tokens on a token reduction pays: both models over image sizes, side by side.
+
+    Args:
+        recipes: precisions or recipes.
+        img_size: sides of the images in pixels, at least two.
+        runtime: time both models in these runtimes; none: predict both.
+        model: a timm name, a ``.yaml`` file such as those of ``models/``, or a model that timm made.
+        batch: images in a query; several give a curve each.
+        store: folder of ``models/``, ``engines/`` and ``results/``.
+        on_step: progress callback; subjects are keys of rows.
+        options: as in ``trtbench.request.CompareArguments``; ``token_reduction`` is needed, ``gpu`` names
+            the GPU of predictions.
+
+    Raises:
+        SpecError: a word or an argument is wrong or missing, or no rates fit the GPU.
+        RuntimeUnavailable: nothing can be built or timed on this machine.
+        MeasureError: another process has the GPU, and ``exclusive``.
+        ArtifactError: the store cannot be read or written.
+    """
+    from trtbench.compare.break_even import break_even as run
+
+    check_names(options, CompareArguments.__annotations__)
+    grid = _grid(recipes, model, (batch, img_size), options, several(runtime))
+    return run(grid, open_store(store), on_step)
 
 
 def explain(

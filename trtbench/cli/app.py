@@ -29,6 +29,7 @@ _PANELS = {
     "Predict": {
         "predict": "Predict the times of recipes on a GPU that need not be here.",
         "explain": "Show why a recipe is no faster, and what would make it so.",
+        "break-even": "Show from how many tokens on a token reduction pays.",
         "roofline": "Show what bounds each kernel, over batch, image and precision.",
         "sweep": "Make, predict and time a grid of ViT sizes, here or on Ray.",
         "tune": "Search for the fastest recipe that keeps an error bound.",
@@ -69,13 +70,14 @@ app = typer.Typer(name="trtbench", cls=PanelGroup, no_args_is_help=True, **_PLAI
 
 def load_command(name: str) -> Any:
     """Import a command; gives a ``TyperCommand`` whose options are variables of the environment, too."""
+    module = name.replace("-", "_")
     alone = typer.Typer(add_completion=False, **_PLAIN)
-    alone.command(name, cls=PanelCommand)(expanded(import_module(f"trtbench.cli.{name}").command))
+    alone.command(name, cls=PanelCommand)(expanded(import_module(f"trtbench.cli.{module}").command))
     command: Any = get_command(alone)
     for option in (each for each in command.params if each.param_type_name == "option"):
         if option.envvar is None:  # one of its own is shown in the help
             word = option.opts[0].removeprefix("--").replace("-", "_")
-            option.envvar, option.show_envvar = f"TRTBENCH_{name}_{word}".upper(), False
+            option.envvar, option.show_envvar = f"TRTBENCH_{module}_{word}".upper(), False
     return command
 
 

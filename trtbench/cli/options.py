@@ -294,6 +294,16 @@ class CompareOptions(PredictionOptions, DataOptions, BuildOptions, GridOptions):
 
 
 @dataclass(frozen=True)
+class BreakEvenOptions(PredictionOptions, BuildOptions, GridOptions):
+    """What ``break-even`` shares with ``compare``."""
+
+    runtime: Annotated[
+        list[str],
+        Option(help="Time both models in this runtime, on the local GPU; repeatable. Default: predict."),
+    ] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class PredictedBuildOptions(BuildOptions):
     """How engines are built that are predicted: for the GPU of the prediction."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from trtbench import request
 from trtbench.cli.groups import Given
 from trtbench.cli.options import (
+    BreakEvenOptions,
     CompilerOptions,
     DataOptions,
     ExplainOptions,
@@ -19,7 +20,7 @@ from trtbench.cli.options import (
     TuneOptions,
 )
 from trtbench.cli.parse_model import arguments_of, export_specs, naming_options
-from trtbench.cli.refusals import Asked, refuse
+from trtbench.cli.refusals import TIMING, Asked, refuse
 from trtbench.compare.explain import exported_to_explain, recipes_to_explain
 from trtbench.errors import SpecError
 from trtbench.predict.gpus import find_gpu
@@ -104,6 +105,19 @@ def parse_predicted(words: Sequence[str], options: PredictOptions, given: Given)
     exports = export_specs(recipes, options, shapes) if recipes else ()
     with naming_options():
         return request.grid_of(exports, files, arguments_of(options), files_first=words[0] in files)
+
+
+def parse_break_even(words: Sequence[str], options: BreakEvenOptions, given: Given) -> Grid:
+    """Read recipes at some shapes, both models of which are predicted, or timed in runtimes.
+
+    Raises:
+        SpecError: a word or an option is wrong, or an option has no effect.
+    """
+    parse_recipes(words)  # files have no model without reduction beside them
+    idle = [option for option in given if option in TIMING and not options.runtime]
+    if idle:
+        raise SpecError(f"{idle[0]} has no effect without --runtime, as nothing is timed; remove it")
+    return parse_grid(words, options, given, options.runtime)
 
 
 def parse_recorded(

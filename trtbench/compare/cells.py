@@ -159,6 +159,7 @@ def _row(
         recipe=spec.recipe if spec else None,
         batch=shape.batch if shape else None,
         img_size=shape.model.img_size if shape else None,
+        token_reduction=shape.model.token_reduction if shape else None,
         environment=place.word,
         runtime=runtime,
     )

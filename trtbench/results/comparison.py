@@ -22,6 +22,7 @@ from trtbench.results.prediction import GpuEntry, PredictedSpeedup, Prediction
 from trtbench.results.rows import Row, aligned, ends, flat
 from trtbench.specs.base import Spec
 from trtbench.specs.model import ImageSize, RecipeField
+from trtbench.specs.token_reduction import TokenReductionField
 
 NO_GPU = "no GPU here"
 """Why nothing was timed on a machine without one; ``environment`` has what the driver said."""
@@ -76,6 +77,7 @@ class ComparisonRow(Spec):
         subject: the recipe, or the name of the file that was timed in its place.
         batch: images in a query; null where a file that could not be loaded would say it.
         img_size: side of the images in pixels, where it was asked for; else the model's own.
+        token_reduction: of the model, if any.
         environment: the word for where it was built and timed.
         runtime: what it was to be timed in; null where it was only compiled.
         code: what kind of failure it is.
@@ -88,6 +90,9 @@ class ComparisonRow(Spec):
     recipe: RecipeField | None
     batch: Positive | None
     img_size: ImageSize | None = None
+    token_reduction: TokenReductionField | None = Field(
+        default=None, exclude_if=lambda reduction: reduction is None
+    )
     environment: str = "local"
     runtime: str | None = None
     status: Literal["ok", "failed"] = "ok"
@@ -292,6 +297,7 @@ def _speedup_columns(evidence: str, found: PredictedSpeedup | Verdict | None) ->
 _PARTS: dict[str, Callable[[ComparisonRow], str]] = {
     "batch": lambda row: f" b{row.batch}" if row.batch else "",
     "img_size": lambda row: f" {row.img_size}px" if row.img_size else "",
+    "token_reduction": lambda row: f" {row.token_reduction}" if row.token_reduction else "",
     "environment": lambda row: f" in {row.environment}",
     "runtime": lambda row: f" on {row.runtime}" if row.runtime else "",
 }
@@ -299,9 +305,10 @@ _PARTS: dict[str, Callable[[ComparisonRow], str]] = {
 
 
 def varying(rows: Iterable[ComparisonRow]) -> frozenset[str]:
-    """The fields of the grid that are not the same in all rows: batch, img_size, environment, runtime."""
+    """The fields of the grid that are not the same in all rows; no token reduction is one, too."""
     listed = list(rows)
     values = {name: {getattr(row, name) for row in listed} - {None} for name in _PARTS}
+    values["token_reduction"] = {row.token_reduction for row in listed}
     return frozenset(name for name, found in values.items() if len(found) > 1)
 
 
