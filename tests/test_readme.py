@@ -19,7 +19,7 @@ EXAMPLES = [
 README = (ROOT / "README.md").read_text()
 COMMAND_LINE = README + (ROOT / "docs" / "command_line.md").read_text()
 SHOWN = re.findall(
-    r"^(?:\$ |.*uv run )?trtbench ([\w-]+)([^#\n]*)",
+    r"^(?:\$ |.*uv run )?trtbench (\w[\w-]*)([^#\n]*)",
     "\n".join(re.findall(r"```\n(.*?)```", COMMAND_LINE, re.S)),
     re.M,
 )
