@@ -80,8 +80,8 @@ def test_an_option_can_be_set_by_a_variable(trtbench: Run, monkeypatch: pytest.M
 def test_variables_have_the_names_of_options(command: str) -> None:
     for option in load_command(command).params:
         if option.param_type_name == "option" and option.envvar != "TRTBENCH_STORE":
-            word = option.opts[0].removeprefix("--").replace("-", "_").upper()
-            assert option.envvar == f"TRTBENCH_{command.upper()}_{word}"
+            words = f"trtbench_{command}_{option.opts[0].removeprefix('--')}"
+            assert option.envvar == words.replace("-", "_").upper()
 
 
 def test_a_variable_counts_where_an_option_is_needed_and_is_never_refused() -> None:
