@@ -85,8 +85,10 @@ def stated_shapes(manifest: OnnxManifest) -> Shapes:
 
 def _analytic_flops(manifest: OnnxManifest, shapes: Shapes) -> dict[str, int]:
     """FLOPs by role at the batch of ``shapes``; the manifest has those of its own batch."""
-    own = manifest.inputs[0]
-    batch = shapes.get(own.name, own.shape)[0]
+    own = next((each for each in manifest.inputs if each.shape and each.shape[0]), None)
+    if own is None:  # a manifest of another maker
+        return manifest.analytic_flops
+    batch = (shapes.get(own.name) or own.shape)[0]
     return {role: flops * batch // own.shape[0] for role, flops in manifest.analytic_flops.items()}
 
 
