@@ -1,6 +1,7 @@
 """Workers of a Ray cluster: what a sweep does on many machines."""
 
 import os
+import socket
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ _AHEAD = 2
 """Tasks that are handed to Ray for each that it can run at once."""
 _POLL_S = 5.0
 """How often it is looked whether what tasks wait for is still there."""
+_CONNECT_S = 10.0
 _SHARED = "store"
 
 
@@ -33,6 +35,19 @@ def check_ray() -> None:
     """
     with needing("ray", "ray"):
         import_module("ray")
+
+
+def _check_answers(address: str) -> None:
+    """Connect once: Ray itself tries an address that nothing listens at for minutes."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or "://" in address:
+        return
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_S).close()
+    except OSError as error:
+        raise RuntimeUnavailable(
+            f"--address {address}: no Ray cluster answers: {error.strerror or error}"
+        ) from error
 
 
 class RayCluster:
@@ -65,6 +80,8 @@ class RayCluster:
         self._ray: Any = import_module("ray")
         started = {"num_cpus": self._workers, "include_dashboard": False}
         quiet = {"log_to_driver": False, "logging_level": "error"}
+        if self._address is not None:
+            _check_answers(self._address)
         try:
             self._ray.init(
                 address=self._address or "local", **quiet, **(started if self._address is None else {})
