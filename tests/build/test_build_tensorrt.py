@@ -500,7 +500,7 @@ def test_tensorrt_builds_for_the_local_gpu_only() -> None:
     check_target(("sm90",), h200)
     for targets in (("sm120",), ("sm90", "sm120")):
         with pytest.raises(
-            SpecError, match=r"sm120: TensorRT builds for the local GPU, NVIDIA H200 \(sm90\): leave"
+            SpecError, match=r"sm120: TensorRT builds for the local GPU, NVIDIA H200 \(sm90\): "
         ):
             check_target(targets, h200)
 
@@ -519,10 +519,10 @@ def test_without_tensorrt_the_error_says_where_it_is(monkeypatch: pytest.MonkeyP
 STAND_IN = """
 import os
 import sys
-sys.path.insert(0, os.environ["TEST_FOLDER"])
+sys.path.insert(0, os.environ["TRTBENCH_FOLDER"])
 from support.scripted_builder import Script, load_scripted
-script = Script(builds=os.environ["BUILDS"] == "1")
-sys.modules[__name__].__dict__.update(vars(load_scripted(os.environ["VERSION"], script).module))
+script = Script(builds=os.environ["TRTBENCH_BUILDS"] == "1")
+sys.modules[__name__].__dict__.update(vars(load_scripted(os.environ["TRTBENCH_VERSION"], script).module))
 """
 
 
@@ -538,9 +538,9 @@ def test_the_child_runs_by_its_path_alone(
     environment = {
         **os.environ,
         "PYTHONPATH": str(folder),
-        "TEST_FOLDER": str(Path(__file__).parent.parent),
-        "VERSION": version,
-        "BUILDS": str(int(builds)),
+        "TRTBENCH_FOLDER": str(Path(__file__).parent.parent),
+        "TRTBENCH_VERSION": version,
+        "TRTBENCH_BUILDS": str(int(builds)),
     }
     run = subprocess.run(
         [sys.executable, child.__file__, json.dumps(asdict(job))],

@@ -1,6 +1,18 @@
 """One example of every spec and every result."""
 
-from support.stored_examples import CONTAINER, CONTAINERS, ENGINE_DIFFERENCE, PREPROCESSING, TRACE_REPORT
+from support.stored_examples import (
+    CONTAINER,
+    CONTAINERS,
+    ENGINE_DIFFERENCE,
+    EQUAL_M,
+    L2_STAY,
+    NVFP4,
+    PREPROCESSING,
+    ROOF,
+    ROOFLINE_SECTION,
+    ROOFS,
+    TRACE_REPORT,
+)
 from support.sweep_examples import SWEEPS
 from support.timed import MACHINE
 
@@ -33,7 +45,7 @@ from trtbench.specs.gpu import FIGURES, FigureSource, GpuSpec
 from trtbench.specs.grid import Grid
 from trtbench.specs.recipe import parse_recipe
 
-FP16, NVFP4 = parse_recipe("fp16"), parse_recipe("nvfp4+sparse@stock")
+FP16 = parse_recipe("fp16")
 SHA = "ab" * 32
 
 SOURCE = SourceSpec(kind="onnx", path="vit.onnx", sha256=SHA)
@@ -406,35 +418,6 @@ ENVIRONMENT_RECORD = results.EnvironmentRecord(
     reason="no network",
     code=Code.RUNTIME_UNAVAILABLE,
 )
-ROOF = results.RooflineKernel(
-    name="attention",
-    kind="attention",
-    count=12,
-    precision="fp16",
-    m=3072.0,
-    n=1024,
-    k=64,
-    flops=8e8,
-    bytes=1.6e6,
-    intensity=500.0,
-    ridge=281.2,
-    bound="compute",
-    attainable_tflops=504.0,
-    roof_us=1.6,
-    compute_bound_from=1,
-)
-ROOFS = results.RooflineBatch(batch=20.48, kernels=(ROOF,), roof_ms=0.02, per_s=1e6, compute_bound_share=1.0)
-L2_STAY = results.L2Stay(l2_bytes=1e8, image_bytes=1e6, weight_bytes=1e7, batch=90)
-ROOFLINE_SECTION = results.RooflineSection(
-    recipe=NVFP4,
-    tokens=1024,
-    is_images=True,
-    img_size=512,
-    batches=(ROOFS,),
-    gemms_compute_bound_from=None,
-    l2=L2_STAY,
-)
-EQUAL_M = results.EqualM(recipe=NVFP4, m=1024, tokens=(1024, 50), batches=(ROOFS, ROOFS))
 ROOFLINE = (
     ROOF,
     ROOFS,

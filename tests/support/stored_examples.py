@@ -1,10 +1,12 @@
-"""Examples of results that need no others: containers, and what golden files hold."""
+"""Examples of results that need no others: containers, roofs, and what golden files hold."""
 
 from pathlib import Path
 
 from trtbench import results
 from trtbench.results.environments import ExpectedVersion, KnownImage
+from trtbench.specs.recipe import parse_recipe
 
+NVFP4 = parse_recipe("nvfp4+sparse@stock")
 GOLDEN = Path(__file__).parents[1] / "golden"
 ENGINE_DIFFERENCE = results.Comparison.model_validate_json(
     (GOLDEN / "versions" / "comparison.json").read_bytes()
@@ -37,3 +39,32 @@ PREPROCESSING = results.Preprocessing(
     crop_pct=0.9,
     crop_mode="center",
 )
+ROOF = results.RooflineKernel(
+    name="attention",
+    kind="attention",
+    count=12,
+    precision="fp16",
+    m=3072.0,
+    n=1024,
+    k=64,
+    flops=8e8,
+    bytes=1.6e6,
+    intensity=500.0,
+    ridge=281.2,
+    bound="compute",
+    attainable_tflops=504.0,
+    roof_us=1.6,
+    compute_bound_from=1,
+)
+ROOFS = results.RooflineBatch(batch=20.48, kernels=(ROOF,), roof_ms=0.02, per_s=1e6, compute_bound_share=1.0)
+L2_STAY = results.L2Stay(l2_bytes=1e8, image_bytes=1e6, weight_bytes=1e7, batch=90)
+ROOFLINE_SECTION = results.RooflineSection(
+    recipe=NVFP4,
+    tokens=1024,
+    is_images=True,
+    img_size=512,
+    batches=(ROOFS,),
+    gemms_compute_bound_from=None,
+    l2=L2_STAY,
+)
+EQUAL_M = results.EqualM(recipe=NVFP4, m=1024, tokens=(1024, 50), batches=(ROOFS, ROOFS))

@@ -24,11 +24,12 @@ TESTS = Path(__file__).parents[1]
 TENSORRT_STAND_IN = """
 import os
 import sys
-sys.path.insert(0, os.environ["TEST_FOLDER"])
+sys.path.insert(0, os.environ["TRTBENCH_FOLDER"])
 from support.scripted_builder import Script, load_scripted
-script = Script(builds=os.environ["TEST_BUILDS"] == "1", layers=open(os.environ["TEST_LAYERS"]).read())
-script.totals = script.totals if os.environ["TEST_TELLS_MEMORY"] == "1" else ()
-api = load_scripted(os.environ["TEST_VERSION"], script)
+layers = open(os.environ["TRTBENCH_LAYERS"]).read()
+script = Script(builds=os.environ["TRTBENCH_BUILDS"] == "1", layers=layers)
+script.totals = script.totals if os.environ["TRTBENCH_TELLS_MEMORY"] == "1" else ()
+api = load_scripted(os.environ["TRTBENCH_VERSION"], script)
 sys.modules[__name__].__dict__.update(vars(api.module))
 """
 
@@ -97,11 +98,11 @@ def install_tensorrt(
     generation = "10" if version.startswith("tensorrt-10.") else "11"
     for name, value in {
         "PYTHONPATH": str(site),
-        "TEST_FOLDER": str(TESTS),
-        "TEST_LAYERS": str(TESTS / "data" / "tensorrt" / f"inspector-{generation}.json"),
-        "TEST_VERSION": version,
-        "TEST_BUILDS": str(int(builds)),
-        "TEST_TELLS_MEMORY": str(int(tells_memory)),
+        "TRTBENCH_FOLDER": str(TESTS),
+        "TRTBENCH_LAYERS": str(TESTS / "data" / "tensorrt" / f"inspector-{generation}.json"),
+        "TRTBENCH_VERSION": version,
+        "TRTBENCH_BUILDS": str(int(builds)),
+        "TRTBENCH_TELLS_MEMORY": str(int(tells_memory)),
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setitem(sys.modules, "tensorrt", load_scripted(version, Script()).module)
