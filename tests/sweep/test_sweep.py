@@ -61,6 +61,23 @@ def test_a_larger_plan_does_what_is_new(tmp_path: Path):
     assert len(done_by(store)) == done * 3 // 2
 
 
+def test_a_plan_that_begins_with_another_model_does_what_is_new_and_keeps_the_other_result(tmp_path: Path):
+    store = Store(tmp_path)
+    run(store)
+    done = len(done_by(store))
+    run(store, plan(depth=(4, 1, 2)))
+    assert len(done_by(store)) == done * 3 // 2
+    assert len(list((tmp_path / "results").glob("sweep-small-*.json"))) == 2
+
+
+def test_models_that_are_timed_without_an_export_need_no_exporter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("trtbench.export._PACKAGES", ("not-installed",))
+    store = Store(tmp_path)
+    assert not run(store, plan(runtime=("torch-eager",))).has_failed
+
+
 def test_a_failed_cell_stops_no_other_and_is_tried_again(tmp_path: Path):
     store, asked = Store(tmp_path), plan(depth=(1, 13))
     found = run(store, asked)

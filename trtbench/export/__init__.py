@@ -36,7 +36,7 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FP32 = Recipe(Precision.FP32)
 
 # Part of every model's identity: raise it when the same spec is to give another graph or other files.
-_EXPORT_REVISION = "9"
+EXPORT_REVISION = "9"
 
 
 def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[OnnxArtifact, bool]:
@@ -209,7 +209,7 @@ def _tool_versions(spec: ExportSpec) -> dict[str, str]:
         raise RuntimeUnavailable(
             f"exporting {spec.recipe} needs {', '.join(missing)}: {install_command('export', 'ort')}"
         )
-    return {**versions, "trtbench": trtbench.__version__, "trtbench.export": _EXPORT_REVISION}
+    return {**versions, "trtbench": trtbench.__version__, "trtbench.export": EXPORT_REVISION}
 
 
 def _make_or_keep_log(

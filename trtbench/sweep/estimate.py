@@ -36,7 +36,7 @@ def estimate(plan: SweepPlan, store: Store, workers: int | None) -> SweepEstimat
         ArtifactError: the journal is damaged.
     """
     cells = list(plan.cells())
-    with open_lines(plan, cells, store) as journal:
+    with open_lines(plan, store) as journal:
         done = {line.key: line for line in journal.lines}
     left = [cell for cell in cells if cell.key not in done]
     finished = [(cell, done[cell.key]) for cell in cells if cell.key in done]

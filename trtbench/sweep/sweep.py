@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from trtbench.export import export_id
+import trtbench
+from trtbench.export import EXPORT_REVISION
 from trtbench.host.hardware import collect_environment
 from trtbench.progress import OnStep, Step, silent
 from trtbench.results import Cost, Phase, Sweep, SweepLine, SweepRow
 from trtbench.results.rows import Row
 from trtbench.specs import SweepCell, SweepPlan, canonical_hash
-from trtbench.specs.recipe import Precision, Recipe
 from trtbench.specs.sweep import ALL_STAGES
 from trtbench.store.artifacts import Store
 from trtbench.store.files import file_name, writing
@@ -47,17 +47,18 @@ def sweep(plan: SweepPlan, store: Store, executor: Callable[[], Executor], on_st
         on_step: progress callback, with the cost so far.
 
     Raises:
-        RuntimeUnavailable: the packages for exports, or the executor, are missing.
+        RuntimeUnavailable: the executor is missing.
         MeasureError: another process is sweeping with the same settings.
         ArtifactError: the store cannot be read or written.
     """
     cells = list(plan.cells())
-    with open_lines(plan, cells, store) as journal:
+    with open_lines(plan, store) as journal:
         run = _Run(plan, journal, on_step, total=len(cells))
         with executor() as workers:
             run_all(run.first_tasks(cells, workers.why_not_timed), workers, run.keep)
         result = merged(plan, cells, run.lines, run.cost, run.not_timed)
-        save_result(store, f"sweep-{journal_name(plan, cells)}", result)
+        grid = canonical_hash(plan.model_dump(mode="json"))
+        save_result(store, f"sweep-{journal_name(plan)}-{grid[:8]}", result)
     return result
 
 
@@ -76,29 +77,28 @@ def merged(
     return Sweep(plan=plan, rows=rows, cost=cost, analyses=analyses_of(rows))
 
 
-def journal_name(plan: SweepPlan, cells: Sequence[SweepCell]) -> str:
+def journal_name(plan: SweepPlan) -> str:
     """The name of the plan, and a hash of all that affects its cells but for the cells themselves."""
     machine = collect_environment()
-    sample = cells[0].export.model_copy(update={"recipe": Recipe(Precision.FP16)})
     stages = sorted(plan.stages or ALL_STAGES)
     gpus = [gpu.name for gpu in machine.gpus]
-    identity = canonical_hash([_REVISION, export_id(sample), machine.packages, gpus, stages])
+    versions = [_REVISION, EXPORT_REVISION, trtbench.__version__, machine.packages]
+    identity = canonical_hash([versions, gpus, stages])
     return f"{file_name(plan.name)}-{identity[:16]}"
 
 
 @contextmanager
-def open_lines(plan: SweepPlan, cells: Sequence[SweepCell], store: Store) -> Iterator[Journal[SweepLine]]:
+def open_lines(plan: SweepPlan, store: Store) -> Iterator[Journal[SweepLine]]:
     """Open what was done already with the settings of the plan.
 
     Raises:
-        RuntimeUnavailable: the packages for exports are missing.
         MeasureError: another process is sweeping with the same settings.
         ArtifactError: the journal is damaged, or cannot be written.
     """
     folder = store.results / "sweep"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with open_journal(folder / f"{journal_name(plan, cells)}.jsonl", SweepLine) as journal:
+    with open_journal(folder / f"{journal_name(plan)}.jsonl", SweepLine) as journal:
         yield journal
 
 
