@@ -114,7 +114,7 @@ def test_images(tmp_path: Path) -> None:
         folder.mkdir()
         case.prepare(folder)
         for path in image_files(folder):
-            note = images.read_image(path, lambda image: image)
+            note = images.read_image(path, lambda image: image, 3)
             assert isinstance(note, str), f"{case.name}: {path} was read"
             assert str(path) in note
 

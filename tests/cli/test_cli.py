@@ -68,7 +68,7 @@ def test_an_option_counts_as_given_whatever_its_value(trtbench):
         (["compare", "nvfp4@home"], ["@home", "stock"]),
         (["compare", "fp16", "fp16"], ["fp16", "more than once"]),
         (["compare", "fp16", "--batch", "0"], ["--batch 0", "greater than 0"]),
-        (["compare", "fp16", "--batch", "many"], ["--batch", "integer"]),
+        (["compare", "fp16", "--batch", "many"], ["--batch many", "expected a number"]),
         (["compare", "fp16", "--img-size", "-3"], ["--img-size", "-3"]),
         (["compare", "fp16", "--set", "depth"], ["--set depth", "NAME=VALUE"]),
         (["compare", "fp16", "--set", "depth=1", "--set", "depth=2"], ["depth", "twice"]),

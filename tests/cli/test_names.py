@@ -10,6 +10,7 @@ from trtbench.cli.app import COMMANDS
 from trtbench.cli.groups import Given
 from trtbench.cli.options import ModelOptions
 from trtbench.cli.parse_model import lint_subject, parse_subjects
+from trtbench.request import Shape
 from trtbench.results import OnnxManifest, TensorRecord
 from trtbench.specs import ExportSpec
 from trtbench.specs.recipe import parse_recipe
@@ -36,7 +37,7 @@ def add_model(store: Store, recipe: str, spec_id: str) -> OnnxArtifact:
 
 def test_recipes_and_paths_keep_their_order(tmp_path: Path) -> None:
     file = write_model(tmp_path / "own.onnx")
-    found = parse_subjects(["nvfp4", str(file), "fp16"], TINY, (8, None), Given(), builds_files=True)
+    found = parse_subjects(["nvfp4", str(file), "fp16"], TINY, Shape(8), Given(), builds_files=True)
     first, second, third = found
     assert second == file
     assert isinstance(first, ExportSpec)
@@ -53,13 +54,13 @@ def test_recipes_and_paths_keep_their_order(tmp_path: Path) -> None:
 def test_a_path_that_exists_wins_over_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("fp16").touch()
-    subjects = parse_subjects(["fp16", "nvfp4"], TINY, (8, None), Given(), builds_files=True)
+    subjects = parse_subjects(["fp16", "nvfp4"], TINY, Shape(8), Given(), builds_files=True)
     assert subjects[0] == Path("fp16")
-    assert lint_subject("fp16", [], ModelOptions(), (8, None), Given()) == Path("fp16")
+    assert lint_subject("fp16", [], ModelOptions(), Shape(8), Given()) == Path("fp16")
 
 
 def test_lint_takes_a_recipe_with_the_options_of_export() -> None:
-    found = lint_subject("nvfp4", [], TINY, (8, None), Given(["--set", "--seed", "--model"]))
+    found = lint_subject("nvfp4", [], TINY, Shape(8), Given(["--set", "--seed", "--model"]))
     assert isinstance(found, ExportSpec)
     assert (str(found.recipe), found.model.seed, found.batch) == ("nvfp4", 3, 8)
 

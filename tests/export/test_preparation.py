@@ -40,7 +40,7 @@ def test_pixels_are_normalised_as_asked_in_calibration_and_comparison(tmp_path: 
     asked = PreparationSpec(mean=(0.5, 0.25, 0.2), std=(0.5, 0.25, 0.1))
     found, _ = calibrated(tmp_path, spec_of(preparation=asked))
     assert torch.allclose(found[0, :, 0, 0], torch.tensor([1.0, -1.0, 0.0]), atol=1e-6)
-    compared = Preprocessor(spec_of(preparation=asked))(tmp_path / "a.png")
+    compared = Preprocessor(spec_of(preparation=asked), (3, 32, 32))(tmp_path / "a.png")
     assert np.array_equal(compared, found[0].numpy())
 
 

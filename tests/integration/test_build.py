@@ -240,7 +240,7 @@ def test_names_of_any_kind_are_read_back(tmp_path: Path, store: Store) -> None:
         (lambda data: data[:-10], "not an ONNX model, or cut short"),
         (lambda _: b"version https://git-lfs.github.com/spec/v1\n", "not an ONNX model, or cut short"),
         (lambda _: b"hello\n", "not an ONNX model, or cut short"),
-        (lambda _: b"", "no opset or no graph output"),
+        (lambda _: b"", "holds no ONNX graph"),
     ],
 )
 def test_a_damaged_file_is_refused_before_any_work(

@@ -19,7 +19,6 @@ from trtbench.host.installation import needing
 from trtbench.predict.gpus import find_gpu
 from trtbench.progress import OnStep, silent
 from trtbench.request import (
-    DEFAULT_GPU,
     AnyModel,
     AnyPath,
     ArgumentError,
@@ -42,6 +41,7 @@ from trtbench.request import (
 from trtbench.results import AaReport, Comparison, Explanation, Measurement, Roofline
 from trtbench.results.break_even import BreakEven
 from trtbench.specs import Grid, Scalar
+from trtbench.specs.gpu import DEFAULT_GPU
 from trtbench.specs.recipe import parse_recipe
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from trtbench.cli.groups import Given
 from trtbench.cli.options import ExplainOptions, GpuOption, OutputOptions
 from trtbench.cli.output import print_result
 from trtbench.cli.path_names import checked_names
-from trtbench.request import DEFAULT_GPU
+from trtbench.specs.gpu import DEFAULT_GPU
 
 
 def command(

@@ -25,7 +25,6 @@ from trtbench.request.arguments import (
 )
 from trtbench.request.conditions import parse_conditions
 from trtbench.request.grids import (
-    DEFAULT_GPU,
     build_request,
     grid_of,
     inputs_spec,
@@ -55,7 +54,6 @@ from trtbench.request.shapes import (
 )
 
 __all__ = [
-    "DEFAULT_GPU",
     "DEFAULT_PRECISIONS",
     "AnyModel",
     "AnyPath",

@@ -43,9 +43,6 @@ from trtbench.specs import (
 from trtbench.specs.environment import parse_environments
 from trtbench.specs.recipe import Precision, Recipe, parse_recipe
 
-DEFAULT_GPU = "rtx-pro-6000-se"
-"""Of roofs and explanations, which choose no GPU by engines."""
-
 _GB = 1e9
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _DRAWN = re.compile(rf"(?P<low>{_NUMBER}):(?P<high>{_NUMBER})")

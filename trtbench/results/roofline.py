@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from trtbench.results.base import SCHEMA_VERSION, Positive, Result
+from trtbench.results.base import SCHEMA_VERSION, Count, Result
 from trtbench.results.prediction import GpuEntry
 from trtbench.results.rows import Row, aligned, flat
 from trtbench.specs import ImageSize, ModelSpec, RecipeField, Spec
@@ -74,7 +74,7 @@ class L2Stay(Spec):
     l2_bytes: float
     image_bytes: float
     weight_bytes: float
-    batch: Positive
+    batch: Count
 
 
 class RooflineSection(Spec):

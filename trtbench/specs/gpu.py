@@ -12,6 +12,8 @@ Certainty = Literal["measured", "datasheet", "memory"]
 
 FIGURES = ("sms", "clock_mhz", "flop_per_clock_sm", "l2_bytes", "dram_gb_per_s", "power_w", "sparse_factor")
 
+DEFAULT_GPU = "rtx-pro-6000-se"
+"""Of roofs and explanations, which choose no GPU by engines."""
 
 _HIGHEST_CLOCK = 1.5
 """Times the clock of the table: boards boost above it, but not by half."""

@@ -37,9 +37,9 @@ def _change(variant: Variant) -> str:
     return f"without {variant.without}" if variant.without else str(variant.recipe)
 
 
-def _variant_cells(found: TunedRow | Variant, winner: TunedRow) -> list[str]:
+def _variant_cells(found: TunedRow | Variant, winner: TunedRow) -> list[str | Text]:
     if found.prediction is None:
-        return ["[red]failed[/red]"]
+        return [Text("failed", "red")]
     ratio = found.prediction.gpu_compute_ms / winner.predicted_ms
     slower_pct = round(100 * (ratio - 1), 1) + 0.0  # no minus in front of 0
     return [
@@ -96,9 +96,9 @@ def _shape(shape: TunedShape) -> str:
     return f"{shape.recipe} at batch {shape.batch}{size}"
 
 
-def _shape_cells(shape: TunedShape) -> list[str]:
+def _shape_cells(shape: TunedShape) -> list[str | Text]:
     if shape.prediction is None:
-        return [str(shape.tokens), str(shape.batch), "[red]failed[/red]"]
+        return [str(shape.tokens), str(shape.batch), Text("failed", "red")]
     low, high = shape.prediction.interval_ms
     return [
         str(shape.tokens),
