@@ -163,6 +163,18 @@ def test_product_in_a_generated_kernel_counts_if_no_other_layer_computes_it() ->
     assert [other.op for other in audit(kernel, bias)] == ["gemm", "pointwise"]
 
 
+def test_indices_in_a_kernel_are_no_operands_of_its_product() -> None:
+    indices = layer(
+        "Int64:1,1,1 Int64:1,98 Half:1,98,8", "", "Half:1,1,98", ("/head/Gemm",), "__myl_EqlMulSum_myl0_3"
+    )
+    assert matrix_product(indices) is None
+    both = layer(
+        "Int64:8,8 Half:8,192", "Half:192,8", "Half:8,8", ("/head/Gemm",), "__myl_EqlFc_myl0_3", "kgen"
+    )
+    (found,) = audit(both)
+    assert (found.op, found.precision_in, found.k) == ("gemm", "fp16", 192)
+
+
 def test_gemm_of_a_node_that_the_graph_does_not_name() -> None:
     nodes = ("/blocks/blocks.3/mlp/fc2/MatMul[split]", "/blocks/blocks.3/mlp/fc2/MatMul_7")
     (audited,) = audit(layer("Half:16,768", "Half:768,192", "Half:16,192", nodes))

@@ -8,6 +8,8 @@ from itertools import permutations
 from trtbench.audit.precision import element_bits, precision_of_product, precision_of_tensorrt
 from trtbench.results import CompiledLayer, LayerTensor
 
+_INDICES = frozenset({"int64", "int32", "bool"})
+
 
 @dataclass(frozen=True)
 class Product:
@@ -34,7 +36,7 @@ def matrix_product(layer: CompiledLayer) -> Product | None:
     outputs = {math.prod(tensor.dimensions) for tensor in layer.outputs}
     found = [
         (first.dtype == second.dtype, first in layer.inputs, -_tensor_bits(first), product)
-        for first, second in permutations((*layer.inputs, *layer.constants), 2)
+        for first, second in permutations(_operands(layer), 2)
         for product in _multiply(first, second, layer)
         if product.m * product.n in outputs
     ]
@@ -78,6 +80,12 @@ def tensor_bytes(tensor: LayerTensor) -> int:
 
 def _tensor_bits(tensor: LayerTensor) -> int:
     return element_bits(precision_of_tensorrt(tensor.dtype))
+
+
+def _operands(layer: CompiledLayer) -> list[LayerTensor]:
+    """What a product may multiply: indices that a fused layer looks up or compares are no operands."""
+    tensors = (*layer.inputs, *layer.constants)
+    return [tensor for tensor in tensors if precision_of_tensorrt(tensor.dtype) not in _INDICES]
 
 
 def _multiply(first: LayerTensor, second: LayerTensor, layer: CompiledLayer) -> Iterator[Product]:
