@@ -47,7 +47,7 @@ def test_an_estimate_says_where_it_comes_from(tmp_path: Path):
     text = text_of(render_estimate, estimate(plan(skip=("vit8x2x128",)), Store(tmp_path), 2))
     assert "small: 14 cells of 7 models; 0 done, 14 left" in text
     assert "left out: 2 by skip, 0 named twice" in text
-    assert "estimated by: model: depth and weights of each cell" in text
+    assert "estimated by: a rough guess by depth and weights of each cell" in text
 
 
 def test_plots_are_written_for_each_response(found: Sweep, tmp_path: Path):

@@ -22,7 +22,7 @@ _BYTES = {
 _COPIES = 2
 """An ONNX model and an engine."""
 _FIXED_S, _BLOCK_S, _PARAMETERS_PER_S = 4.0, 0.6, 10e6
-"""Seconds of a core for a cell and for each of its blocks, and weights that it makes and writes in one."""
+"""Guesses: seconds of a core for a cell and for each block of it, and weights that it writes in one."""
 _FEWEST = 3
 """Cells that are done before their times count."""
 
@@ -31,7 +31,6 @@ def estimate(plan: SweepPlan, store: Store, workers: int | None) -> SweepEstimat
     """Count the cells of a plan, and say how long they take and what they leave on the disk.
 
     Raises:
-        RuntimeUnavailable: the packages for exports are missing.
         MeasureError: another process is sweeping with the same settings.
         ArtifactError: the journal is damaged.
     """
@@ -60,7 +59,7 @@ def estimate(plan: SweepPlan, store: Store, workers: int | None) -> SweepEstimat
 def _scales(finished: Sequence[tuple[SweepCell, SweepLine]]) -> tuple[float, float, str]:
     """Time and disk of the finished cells over what the model says, and where the estimate comes from."""
     if len(finished) < _FEWEST:
-        return 1.0, 1.0, "model: depth and weights of each cell, as measured on 2 cores (docs/sweeps.md)"
+        return 1.0, 1.0, "a rough guess by depth and weights of each cell; three finished cells replace it"
     seconds = sum(line.duration_s for _, line in finished) / sum(_seconds(cell) for cell, _ in finished)
     kept = sum(_kept_bytes(line) for _, line in finished) / sum(_disk_bytes(cell) for cell, _ in finished)
     return seconds, kept, f"{len(finished)} cells done here, scaled by depth and weights"
