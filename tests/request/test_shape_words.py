@@ -27,6 +27,8 @@ def test_sides_are_height_and_width() -> None:
         (lambda: shape_of("8:1:64", None), "batch 8:1:64: expected MIN:OPT:MAX in ascending order"),
         (lambda: shape_of("8:8:8", None), "batch 8:8:8: expected MIN:OPT:MAX in ascending order"),
         (lambda: shape_of("0:8:64", None), "batch 0:8:64: Input should be greater than 0"),
+        (lambda: shape_of(8, "0x10"), "img_size 0x10: expected sides of 1 to 65536 pixels"),
+        (lambda: shape_of(8, "224x65537"), "img_size 224x65537: expected sides of 1 to 65536 pixels"),
         (lambda: shape_of("1:8", None), "batch 1:8: expected a number, or MIN:OPT:MAX such as 1:8:64"),
         (lambda: shape_of(8, "384x"), "img_size 384x: expected a number, or HEIGHTxWIDTH such as 384x224"),
         (lambda: static_shape_of("1:8:64", None, "tune"), "batch 1:8:64: tune takes one batch, such as 8"),

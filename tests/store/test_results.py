@@ -80,7 +80,7 @@ def test_a_save_that_fails_keeps_the_older_file(small_disk: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('{"kind": "song"}', "kind 'song', a stored result is one of "),
+        ('{"kind": "song"}', "kind 'song', give a file of kind "),
         ('{"kind": "lint", "schema_version": 2}', "schema_version 2, this trtbench reads 1 to 1"),
         ('{"kind": "lint", "schema_version": 1}', "field subject: Field required"),
         ("[]", "kind None"),
@@ -98,7 +98,7 @@ def test_what_is_no_result_is_refused_in_one_line(tmp_path: Path, text: str, pro
 
 def test_only_results_that_were_timed_are_compared(tmp_path: Path) -> None:
     path = ENGINE_DIFFERENCE.diff.save(tmp_path / "diff.json")
-    with pytest.raises(IncompatibleResults, match="one of measurement, comparison, aa_report"):
+    with pytest.raises(IncompatibleResults, match="give a file of kind measurement, comparison, aa_report"):
         load_result(path)
 
 

@@ -113,7 +113,7 @@ class MostAttended(nn.Module):
 
 
 class MergingBlocks(nn.Sequential):
-    """Blocks that hand on, with the tokens, how many patches each of them stands for."""
+    """Blocks that pass on their tokens and how many patches each token stands for."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, fewer, C)."""

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from trtbench.request.arguments import ArgumentError
 from trtbench.specs import BatchRange, HeightWidth, ImageSize
+from trtbench.specs.model import MAX_PIXELS
 
 BatchWord = int | str
 """A batch, or ``MIN:OPT:MAX`` of a dynamic one."""
@@ -97,6 +98,8 @@ def _image_size(word: SizeWord) -> ImageSize | None:
             None if word is None else _integer("img_size", word, "a number, or HEIGHTxWIDTH such as 384x224")
         )
     height, width = map(int, match.groups())
+    if not (0 < height <= MAX_PIXELS and 0 < width <= MAX_PIXELS):
+        raise ArgumentError("img_size", f"{word}: expected sides of 1 to {MAX_PIXELS} pixels")
     return height if height == width else HeightWidth(height, width)
 
 

@@ -79,7 +79,7 @@ def _load(path: Path, kinds: Mapping[str, type[R]]) -> R:
         raise IncompatibleResults(f"{path}: not JSON: {error}") from error
     kind = raw.get("kind") if isinstance(raw, dict) else None
     if kind not in (*kinds, *OLD_KINDS):
-        raise IncompatibleResults(f"{path}: kind {kind!r}, a stored result is one of {', '.join(kinds)}")
+        raise IncompatibleResults(f"{path}: kind {kind!r}, give a file of kind {', '.join(kinds)}")
     _check_version(path, kind, raw.get("schema_version"))
     try:
         if kind in OLD_KINDS and raw["schema_version"] == 1:
