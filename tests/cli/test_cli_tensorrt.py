@@ -190,7 +190,9 @@ MISSING = {
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without TensorRT, trtexec and GPU."""
+    """A machine without TensorRT, trtexec and GPU, whose clone lies in a long path."""
+    clone = Path("/home/someone/projects/vision/inference/benchmarks/of/transformers/trtbench")
+    monkeypatch.setattr("trtbench.host.installation._project_option", lambda: f" --project {clone}")
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     monkeypatch.setitem(sys.modules, "pynvml", None)
     monkeypatch.setattr("trtbench.trtexec.tool.PLACES", ())
@@ -210,10 +212,11 @@ def test_what_is_missing_is_named_before_the_gpu_and_any_export(
 ) -> None:
     code, out, err = trtbench(*arguments, backend)
     assert (code, out, len(err.splitlines())) == (1, "", 1), err
-    words = (*MISSING[backend], "tensorrt_rtx instead", "needs a GPU", "nvidia-ml-py cannot")
+    words = (*MISSING[backend], "tensorrt_rtx instead", "needs a GPU", "trtbench doctor")
     places = [err.find(word) for word in words]
     assert places == sorted(places), err
     assert -1 not in places, err
+    assert "..." not in err
     assert not Path("models").exists()
 
 
