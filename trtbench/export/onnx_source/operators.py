@@ -13,13 +13,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from trtbench.errors import ExportError
-from trtbench.export.passes.graph import constant, static_shape
+from trtbench.export.onnx_source.inputs import integers_of, operands, shape_of
+from trtbench.export.onnx_source.spatial import SPATIAL
+from trtbench.export.passes.graph import constant
 
 DOMAIN = "trtbench"
 """Of the operators that stand for what was found: ``Linear`` and ``SelfAttention``."""
 
 Function = Callable[..., Any]
-_IMAGE_RANK = 4
 
 
 def function_of(node: ir.Node) -> Function:
@@ -33,42 +34,6 @@ def function_of(node: ir.Node) -> Function:
         name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
         raise ExportError(f"operator {name} (node {node.name!r}) is not known; export the model without it")
     return make(node)
-
-
-def operands(node: ir.Node) -> list[ir.Value]:
-    """Inputs that are tensors; integers, which are axes, indices and shapes, are part of the function."""
-    return [value for value in node.inputs if value is not None and not _is_integer(value)]
-
-
-def _is_integer(value: ir.Value) -> bool:
-    numbers = constant(value)
-    return numbers is not None and numbers.dtype.kind in "iu"
-
-
-def shape_of(value: ir.Value | None) -> tuple[int, ...]:
-    """Static shape of ``value``.
-
-    Raises:
-        ExportError: it is not known.
-    """
-    shape = None if value is None else static_shape(value)
-    if shape is None:
-        name = None if value is None else value.name
-        raise ExportError(f"the shape of tensor {name!r} is not static; export the model with static shapes")
-    return shape
-
-
-def _integers(node: ir.Node, index: int, attribute: str = "") -> list[int] | None:
-    """Integers that are an input or, in earlier opsets, an attribute."""
-    if attribute and attribute in node.attributes:
-        return list(node.attributes[attribute].as_ints())
-    value = node.inputs[index] if index < len(node.inputs) else None
-    if value is None:
-        return None
-    numbers = constant(value)
-    if numbers is None:
-        raise ExportError(f"{node.op_type} (node {node.name!r}) computes {value.name!r} from the images")
-    return [int(number) for number in numbers.reshape(-1)]
 
 
 def _reshape(node: ir.Node) -> Function:
@@ -108,7 +73,7 @@ def _concat(node: ir.Node) -> Function:
 
 
 def _gather(node: ir.Node) -> Function:
-    axis, indices = node.attributes.get_int("axis", 0), _integers(node, 1) or []
+    axis, indices = node.attributes.get_int("axis", 0), integers_of(node, 1) or []
     source = node.inputs[1]
     if source is not None and not shape_of(source):
         return lambda x: x.select(axis, indices[0])
@@ -116,9 +81,9 @@ def _gather(node: ir.Node) -> Function:
 
 
 def _slice(node: ir.Node) -> Function:
-    starts, ends = _integers(node, 1, "starts") or [], _integers(node, 2, "ends") or []
-    axes = _integers(node, 3, "axes") or list(range(len(starts)))
-    steps = _integers(node, 4) or [1] * len(starts)
+    starts, ends = integers_of(node, 1, "starts") or [], integers_of(node, 2, "ends") or []
+    axes = integers_of(node, 3, "axes") or list(range(len(starts)))
+    steps = integers_of(node, 4) or [1] * len(starts)
     if min(steps) < 1:
         raise ExportError(f"Slice (node {node.name!r}) has steps {steps}, which are not positive")
     parts = [slice(None)] * len(shape_of(node.inputs[0]))
@@ -134,7 +99,7 @@ def _split(node: ir.Node) -> Function:
 
 
 def _squeeze(node: ir.Node) -> Function:
-    axes = _integers(node, 1, "axes")
+    axes = integers_of(node, 1, "axes")
     if axes is None:
         raise ExportError(f"Squeeze (node {node.name!r}) names no axes, and may drop that of the images")
     return lambda x: x.squeeze(tuple(axes))
@@ -142,7 +107,7 @@ def _squeeze(node: ir.Node) -> Function:
 
 def _unsqueeze(node: ir.Node) -> Function:
     rank = len(shape_of(node.outputs[0]))
-    axes = sorted(axis % rank for axis in _integers(node, 1, "axes") or [])
+    axes = sorted(axis % rank for axis in integers_of(node, 1, "axes") or [])
 
     def unsqueeze(x: Tensor) -> Tensor:
         for axis in axes:
@@ -154,7 +119,7 @@ def _unsqueeze(node: ir.Node) -> Function:
 
 def _reduce(function: Function) -> Callable[[ir.Node], Function]:
     def make(node: ir.Node) -> Function:
-        axes = _integers(node, 1, "axes") or list(range(len(shape_of(node.inputs[0]))))
+        axes = integers_of(node, 1, "axes") or list(range(len(shape_of(node.inputs[0]))))
         keep = bool(node.attributes.get_int("keepdims", 1))
         return lambda x: function(x, dim=tuple(axes), keepdim=keep)
 
@@ -186,37 +151,6 @@ def _layer_norm(node: ir.Node) -> Function:
 def _gelu(node: ir.Node) -> Function:
     approximate = node.attributes.get_string("approximate", "none")
     return lambda x: functional.gelu(x, approximate=approximate)
-
-
-def _convolution(node: ir.Node) -> Function:
-    strides, groups = _convolution_attributes(node)
-    return lambda x, weight, bias=None: functional.conv2d(x, weight, bias, strides, groups=groups)
-
-
-def _convolution_attributes(node: ir.Node) -> tuple[tuple[int, int], int]:
-    """Strides and groups.
-
-    Raises:
-        ExportError: it is padded or dilated.
-    """
-    attributes = node.attributes
-    pads, dilations = attributes.get_ints("pads", [0]), attributes.get_ints("dilations", [1])
-    weight = shape_of(node.inputs[1])
-    is_padded = any(pads or ()) or attributes.get_string("auto_pad", "NOTSET") not in ("NOTSET", "VALID")
-    if is_padded or set(dilations or ()) - {1} or len(weight) != _IMAGE_RANK:
-        raise ExportError(
-            f"Conv (node {node.name!r}) is not a patch embedding: it is padded, dilated or not 2D"
-        )
-    down, right = attributes.get_ints("strides", [1, 1]) or (1, 1)
-    return (down, right), attributes.get_int("group", 1)
-
-
-def convolution(node: ir.Node) -> torch.nn.Conv2d:
-    """A module without weights for a ``Conv``."""
-    strides, groups = _convolution_attributes(node)
-    outputs, inputs, height, width = shape_of(node.inputs[1])
-    has_bias = len(node.inputs) > 2 and node.inputs[2] is not None
-    return torch.nn.Conv2d(inputs * groups, outputs, (height, width), strides, groups=groups, bias=has_bias)
 
 
 def _attention(node: ir.Node) -> Function:
@@ -263,7 +197,6 @@ _OPERATORS: dict[str, Callable[[ir.Node], Function]] = {
     "Attention": _attention,
     "Cast": _cast,
     "Concat": _concat,
-    "Conv": _convolution,
     "Div": _plain(lambda x, y: x / y),
     "Erf": _plain(torch.erf),
     "Exp": _plain(torch.exp),
@@ -298,6 +231,7 @@ _OPERATORS: dict[str, Callable[[ir.Node], Function]] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
     "Where": _plain(torch.where),
+    **SPATIAL,
 }
 
 

@@ -145,9 +145,9 @@ def _named_outside(nodes: Sequence[ir.Node], norm_suffix: str, cores: Sequence[i
     paths = dict.fromkeys(nodes, "")
     linears = [node for node in nodes if node.op_type == "Linear"]
     norms = [node for node in nodes if node.op_type == "LayerNormalization"]
-    paths |= {node: "patch_embed.proj" for node in nodes if node.op_type == "Conv"}
     paths |= _numbered(norms, f"norm{norm_suffix}")
     if norm_suffix:
+        paths |= {node: "patch_embed.proj" for node in nodes if node.op_type == "Conv"}
         return paths | _numbered(linears, "patch_embed.proj")
     core = next((node for node in nodes if cores and node.op_type in ("Softmax", "Attention")), None)
     if core is not None:

@@ -10,7 +10,8 @@ from onnx_ir.passes import common
 
 from trtbench.errors import ExportError
 from trtbench.export.graph.static_batch import with_static_batch
-from trtbench.export.onnx_source.operators import evaluate, operands
+from trtbench.export.onnx_source.inputs import operands
+from trtbench.export.onnx_source.operators import evaluate
 from trtbench.export.passes.graph import constant, initializer
 from trtbench.onnx_files import read_model
 from trtbench.specs import ImageSize, sides_of
