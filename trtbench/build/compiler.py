@@ -167,7 +167,8 @@ def _missing_here(backend: BuildBackend, no_gpu: RuntimeUnavailable) -> str:
     try:
         version, _ = _find_tool(backend)
     except RuntimeUnavailable as no_tool:
-        return f"{no_tool}; or name {instead}; {backend} also needs a GPU to build for: trtbench doctor looks for one"
+        needed = f"{backend} also needs a GPU to build for: trtbench doctor looks for one"
+        return f"{no_tool}; or name {instead}; {needed}"
     return f"{PRODUCTS[backend]} {version} builds for the local GPU: {no_gpu}; or name {instead}"
 
 
