@@ -11,9 +11,10 @@ from types import SimpleNamespace
 import pytest
 from support.waiting import is_alive, number_in, wait_for_the_end_of
 
-from trtbench.build import child
 from trtbench.errors import BuildError, Code
-from trtbench.host.processes import PARENT_PID, Usage, child_environment, supervise, supervising_thread
+from trtbench.host import with_parent
+from trtbench.host.processes import Usage, child_environment, supervise, supervising_thread
+from trtbench.host.with_parent import PARENT_PID
 from trtbench.progress import Step
 
 MB = 1_000_000
@@ -199,20 +200,15 @@ def test_an_interrupt_ends_the_command(log_path: Path, tmp_path: Path) -> None:
     assert not is_alive(number_in(pid_path))
 
 
-def test_the_build_dies_with_a_killed_parent(tmp_path: Path) -> None:
+def test_a_program_dies_with_a_killed_parent(tmp_path: Path) -> None:
+    """One that does nothing for it, as trtexec."""
     pid_path = tmp_path / "pid"
-    child = (
-        "import os, pathlib, time\n"
-        "from trtbench.build.child import die_with_parent\n"
-        "die_with_parent(os.getppid())\n"
-        f"pathlib.Path({str(pid_path)!r}).write_text(f'{{os.getpid()}}\\n')\n"
-        "time.sleep(600)"
-    )
+    program = ["sh", "-c", f"echo $$ > {pid_path}; exec sleep 600"]
     parent = (
         "import pathlib, sys\n"
         "from trtbench.host.processes import supervise\n"
         f"log_path = pathlib.Path({str(tmp_path / 'build.log')!r})\n"
-        f"supervise([sys.executable, '-c', {child!r}], log_path, 600, None)"
+        f"supervise({program!r}, log_path, 600, None)"
     )
     with subprocess.Popen([sys.executable, "-c", parent]) as process:
         pid = number_in(pid_path)
@@ -221,10 +217,15 @@ def test_the_build_dies_with_a_killed_parent(tmp_path: Path) -> None:
 
 
 def test_a_process_whose_parent_died_before_it_asked_ends_at_once(tmp_path: Path) -> None:
-    """The parent is gone while the child still imports, and the kernel reports deaths to come alone."""
-    command = [sys.executable, child.__file__, "{}"]
+    """The parent is gone while the child still starts, and the kernel reports deaths to come alone."""
+    command = [sys.executable, with_parent.__file__, "true"]
     gone = {**child_environment(), PARENT_PID: "1000000000"}
     assert subprocess.run(command, env=gone, check=False).returncode == -signal.SIGKILL
+
+
+def test_a_program_that_cannot_be_started_is_named(log_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"^/no/trtexec: cannot be started: No such file or directory$"):
+        supervise(["/no/trtexec"], log_path, 300.0, None)
 
 
 def test_a_thread_that_supervises_ends_its_command_when_this_one_is_interrupted(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from trtbench.host.processes import PARENT_PID, child_environment
+from trtbench.host.processes import child_environment
 from trtbench.host.variables import acting_on_times
+from trtbench.host.with_parent import PARENT_PID
 
 KEPT = {
     "PATH": "/bin",

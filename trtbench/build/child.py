@@ -8,11 +8,9 @@ Every name of the compiler's API that differs between TensorRT, TensorRT-RTX and
 job (see ``dialect.py``); here names are looked up, and one that is missing is an error in the log.
 """
 
-import ctypes
 import fcntl
 import json
 import os
-import signal
 import sys
 import time
 import traceback
@@ -23,7 +21,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PROGRESS_INTERVAL_S = 1.0
 
 Ranges = Mapping[str, Sequence[Sequence[int]]]
@@ -63,7 +60,6 @@ class CompileFailed(Exception):
 
 def main(argument: str) -> int:
     """Carry out the job; a failure's last ``[ERROR]`` in the log is its reason."""
-    die_with_parent(int(os.environ.get("TRTBENCH_PARENT_PID", os.getppid())))
     job = BuildJob(**json.loads(argument))
     trt = import_module(job.module)
     logger = open_logger(trt, Path(job.log_path))
@@ -77,16 +73,6 @@ def main(argument: str) -> int:
         logger.log(trt.ILogger.ERROR, f"{type(error).__name__}: {error}")
         return 1
     return 0
-
-
-def die_with_parent(parent_pid: int) -> None:
-    """Have the kernel kill this process when its parent dies, since the engine is no longer needed.
-
-    Another parent than ``parent_pid`` means that it died before the kernel was asked.
-    """
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def peak_rss_bytes() -> int:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,17 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trtbench.errors import BuildError, Code
+from trtbench.host import with_parent
 from trtbench.host.commands import run_to_stop
 from trtbench.host.last_words import clause_of_last_words, last_words
 from trtbench.host.log_tail import LogTail
 from trtbench.host.signals import signal_name
 from trtbench.host.variables import inherited
+from trtbench.host.with_parent import PARENT_PID
 from trtbench.progress import OnStep, silent
 from trtbench.units import format_bytes, format_seconds
 
 _POLL_S = 0.02
-PARENT_PID = "TRTBENCH_PARENT_PID"
-"""Variable that names the parent to a child: ``build/child.py`` cannot import it."""
+# Neither variables of Python nor installed packages have a part in it.
+_WITH_PARENT = (sys.executable, "-I", "-S", with_parent.__file__)
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,9 @@ def supervise(
     the one that ``first_gpu`` describes.
 
     It runs in a process group of its own, killed when a limit is passed or this function is interrupted;
-    ``stop`` is then run to end what it started elsewhere, such as a container. ``on_step`` gets the
-    progress that the log has. ``words`` reads in the log why it refused, if it ends with an exit code.
+    ``stop`` is then run to end what it started elsewhere, such as a container. The command itself ends even
+    when this process is killed. ``on_step`` gets the progress that the log has. ``words`` reads in the log
+    why it refused, if it ends with an exit code.
 
     Raises:
         BuildError: it passed a limit, died of a signal or refused; the code says which, and the text has the
@@ -100,7 +104,7 @@ def supervise(
     tail = LogTail(log_path, on_step)
     with log_path.open("ab") as log:
         child = subprocess.Popen(
-            command,
+            (*_WITH_PARENT, *command),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TextIO, get_args
 
 import trtbench
-from trtbench.build.child import die_with_parent
 from trtbench.errors import MeasureError, TrtbenchError
-from trtbench.host.processes import PARENT_PID
+from trtbench.host.with_parent import PARENT_PID, die_with_parent
 from trtbench.measure.device import open_device
 from trtbench.measure.loop import Load, TimedArm, prepare
 from trtbench.measure.messages import REPLY_MARK, Job, Reply, Request

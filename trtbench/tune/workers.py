@@ -8,9 +8,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context
 
-from trtbench.build.child import die_with_parent
 from trtbench.errors import BuildError, Code
 from trtbench.host.memory import available_bytes
+from trtbench.host.with_parent import die_with_parent
 from trtbench.progress import OnStep, Step
 from trtbench.results import TuneLine
 from trtbench.tune.work import Task, run_task
