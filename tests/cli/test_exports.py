@@ -18,7 +18,7 @@ def rows_of(name):
     return list(csv.DictReader(Path(name).read_text().splitlines()))
 
 
-@pytest.mark.parametrize("verb", COMMANDS)
+@pytest.mark.parametrize("verb", [verb for verb in COMMANDS if verb != "report"])  # whose result is a file
 def test_every_command_has_them(verb):
     assert {option for parameter in load_command(verb).params for option in parameter.opts} >= OPTIONS
 

@@ -11,10 +11,11 @@ from support.grids import grid_of, install_exports, install_no_gpu, install_time
 from support.tensorrt_machine import engine_of, install_gpu, install_tensorrt, write_model
 
 from trtbench.compare import compare, predict
-from trtbench.compare.predicted import predicted_gpu
+from trtbench.compare.predicted import _waterfall, predicted_gpu
 from trtbench.errors import BuildError, SpecError
 from trtbench.predict.gpus import find_gpu, known_gpus
 from trtbench.specs import BuildRequest, Grid
+from trtbench.specs.recipe import parse_recipe
 from trtbench.store.artifacts import Store
 from trtbench.store.results import load_result
 
@@ -71,6 +72,20 @@ def test_a_comparison_holds_the_same_predictions_but_for_the_layers(store, made)
         assert (row.predicted, row.measured) == (whole, None)
     assert (ours.predicted_on, ours.predicted_speedups) == (theirs.predicted_on, theirs.predicted_speedups)
     assert ours.verdicts == ()
+
+
+def test_a_predicted_row_has_its_waterfall_and_the_kernels_of_one_block(store, made):
+    row = predict(grid_of("nvfp4@stock", gpu=WS), store).rows[0]
+    assert row.waterfall.predicted_ms == pytest.approx(row.predicted.gpu_compute_ms)
+    times = {layer.name: layer.predicted_ms for layer in row.predicted.layers}
+    assert {"qkv", "fc1", "fc2", "attention"} <= {kernel.role for kernel in row.block}
+    assert [kernel.predicted_ms for kernel in row.block] == [times[kernel.name] for kernel in row.block]
+    assert type(row).model_validate_json(row.model_dump_json()) == row
+
+
+def test_a_row_keeps_its_prediction_where_the_gpu_has_no_tensor_cores_for_the_recipe(store, made):
+    found = predict(grid_of("fp16", gpu=WS), store).rows[0].predicted
+    assert _waterfall(made[0].audit, parse_recipe("nvfp4"), found, find_gpu("h200")) is None
 
 
 def test_a_recipe_that_fails_is_a_row_with_its_reason(store, made):

@@ -1,7 +1,6 @@
 """One example of every spec and every result."""
 
 from support.stored_examples import (
-    COMMIT,
     CONTAINER,
     CONTAINERS,
     ENGINE_DIFFERENCE,
@@ -160,6 +159,22 @@ GPU_SPEC = GpuSpec(
 )
 LAYER_PREDICTION = results.LayerPrediction(
     name="q", role="qkv", kernel="gemm", predicted_ms=0.1, interval_ms=(0.09, 0.12), bound="compute"
+)
+BLOCK_KERNEL = results.BlockKernel(
+    name="q",
+    role="qkv",
+    kernel="gemm",
+    precision_in="fp4",
+    precision_out="fp16",
+    m=1576,
+    n=2304,
+    k=768,
+    shape=(8, 197, 2304),
+    flops=5_577_375_744,
+    bytes=8_700_000,
+    predicted_ms=0.1,
+    interval_ms=(0.09, 0.12),
+    bound="compute",
 )
 PREDICTED_GROUP = results.PredictedGroup(predicted_ms=0.1, factor=(0.9, 1.2), rates="fp16")
 PREDICTION = results.Prediction(
@@ -574,7 +589,7 @@ EXAMPLES: tuple[Spec, ...] = (
     *WATERFALL.steps[:1],
     *MACHINE.gpus[:1],
     *SWEEPS,
-    *(COMMIT, CONTAINER, CONTAINERS, PREPROCESSING, ENGINE_DIFFERENCE),
+    *(CONTAINER, CONTAINERS, PREPROCESSING, ENGINE_DIFFERENCE),
     TRACE_REPORT,
     *TRACE_REPORT.traces[:1],
     GRID.build,

@@ -25,6 +25,7 @@ _PANELS = {
         "bench": "Time one model in one runtime.",
         "verify": "Measure each recipe's error against FP32.",
         "trace": "Show where time goes in a profiler's trace.",
+        "report": "Write a report with figures on stored results.",
     },
     "Predict": {
         "predict": "Predict the times of recipes on a GPU that need not be here.",

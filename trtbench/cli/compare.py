@@ -8,7 +8,7 @@ import typer
 
 from trtbench.cli.following import after_comparison
 from trtbench.cli.groups import Given
-from trtbench.cli.options import CompareOptions, OutputOptions
+from trtbench.cli.options import CompareOptions, ReportOptions
 from trtbench.cli.output import EXIT_FAILED, EXIT_SLOWER, exit_if, print_stored, say
 from trtbench.cli.path_names import checked_names
 
@@ -27,7 +27,7 @@ def command(
         ),
     ],
     options: CompareOptions,
-    output: OutputOptions,
+    output: ReportOptions,
     given: Given,
     fail_on: Annotated[
         list[str] | None,

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from typer import Argument, Option
 
-from trtbench.cli.path_names import checked_names, writable_file
+from trtbench.cli.path_names import checked_names, writable_file, writable_page
 from trtbench.errors import SpecError
 from trtbench.specs import (
     BenchSpec,
@@ -382,9 +382,12 @@ class ResultOptions:
 
     def __post_init__(self) -> None:
         """Refuse one file for two of them."""
-        files = [path for path in (self.export_markdown, self.export_csv, self.export_json) if path]
+        files = [path for path in self._files() if path]
         if len({path.resolve() for path in files}) < len(files):
             raise SpecError(f"{files[-1]}: named by two of the --export options; name a file for each")
+
+    def _files(self) -> tuple[Path | None, ...]:
+        return (self.export_markdown, self.export_csv, self.export_json)
 
 
 @dataclass(frozen=True)
@@ -399,3 +402,16 @@ class OutputOptions(ResultOptions):
             callback=checked_names,
         ),
     ] = Path()
+
+
+@dataclass(frozen=True)
+class ReportOptions(OutputOptions):
+    """The output of a command whose result a report shows with figures."""
+
+    html: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="Also write a report as one HTML file.", callback=writable_page),
+    ] = None
+
+    def _files(self) -> tuple[Path | None, ...]:
+        return (*super()._files(), self.html)

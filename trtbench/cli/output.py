@@ -1,5 +1,7 @@
 """How a command ends: its result on stdout, remarks on stderr, and its exit code."""
 
+import shlex
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +89,19 @@ def _export(result: "Result", output: "ResultOptions") -> None:
         write_text(output.export_csv, result.to_csv())
     if output.export_json is not None:
         result.save(output.export_json)
+    _report(result, output)
+
+
+def _report(result: "Result", output: "ResultOptions") -> None:
+    from trtbench.cli.options import ReportOptions
+
+    if not isinstance(output, ReportOptions) or output.html is None:
+        return
+    from trtbench.report.sections.section import Source
+    from trtbench.report.write import write_html
+
+    again = shlex.join(["trtbench", *sys.argv[1:]])
+    write_html([Source(again, result, output.store / "results")], output.html, again)
 
 
 def print_stored(

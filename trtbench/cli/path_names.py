@@ -45,6 +45,37 @@ def writable_file(path: Path | None) -> Path | None:
     return path
 
 
+def writable_reports(paths: list[Path]) -> list[Path]:
+    """Return where reports are to be written, checked before any work, as are the packages for them.
+
+    Raises:
+        SpecError: a file cannot be written, is named twice, or its name ends in something else.
+        RuntimeUnavailable: a package of the extra ``report`` is missing.
+    """
+    from trtbench.report.write import check_ending
+
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise SpecError(f"-o {paths[-1]}: a file is named twice; name each file once")
+    for path in paths:
+        check_ending(path)
+        writable_page(path)
+    return paths
+
+
+def writable_page(path: Path | None) -> Path | None:
+    """Return the path of an HTML file to write, checked before any work, as are the packages for it.
+
+    Raises:
+        SpecError: it cannot be written, or is not a regular file.
+        RuntimeUnavailable: a package of the extra ``report`` is missing.
+    """
+    if path is not None:
+        from trtbench.report.charts import check_packages
+
+        check_packages()
+    return writable_file(path)
+
+
 def _check(path: str | Path) -> None:
     try:
         os.lstat(path)

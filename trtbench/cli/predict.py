@@ -6,7 +6,7 @@ import typer
 
 from trtbench.cli.following import after_comparison
 from trtbench.cli.groups import Given
-from trtbench.cli.options import OutputOptions, PredictOptions
+from trtbench.cli.options import PredictOptions, ReportOptions
 from trtbench.cli.output import exit_if, print_result
 from trtbench.cli.path_names import checked_names
 
@@ -21,7 +21,7 @@ def command(
         ),
     ],
     options: PredictOptions,
-    output: OutputOptions,
+    output: ReportOptions,
     given: Given,
 ) -> None:
     """Predict how long each recipe takes on a GPU; no GPU is needed, and nothing is timed.

@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from trtbench.cli.options import OutputOptions
+from trtbench.cli.options import ReportOptions
 from trtbench.cli.output import exit_if, print_result
 from trtbench.cli.path_names import checked_names
 
 
 def command(
-    output: OutputOptions,
+    output: ReportOptions,
     plan: Annotated[
         str, typer.Argument(metavar="PLAN", help="YAML file, or a plan of the package, such as vit39.")
     ],

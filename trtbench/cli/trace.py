@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from trtbench.cli.groups import Given
-from trtbench.cli.options import OutputOptions, TraceOptions
+from trtbench.cli.options import ReportOptions, TraceOptions
 from trtbench.cli.output import print_result, write_page
 from trtbench.cli.path_names import checked_names
 
@@ -24,7 +24,7 @@ def command(
         ),
     ],
     options: TraceOptions,
-    output: OutputOptions,
+    output: ReportOptions,
     given: Given,
     runtime: Annotated[
         list[str] | None,

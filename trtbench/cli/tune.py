@@ -8,7 +8,7 @@ import typer
 
 from trtbench.cli.following import to_paste
 from trtbench.cli.groups import Given, words_of
-from trtbench.cli.options import OutputOptions, TuneOptions
+from trtbench.cli.options import ReportOptions, TuneOptions
 from trtbench.cli.output import exit_if, print_result
 from trtbench.cli.path_names import checked_names
 
@@ -20,7 +20,7 @@ _DEFAULT_SAMPLES = 8
 
 def command(
     options: TuneOptions,
-    output: OutputOptions,
+    output: ReportOptions,
     given: Given,
     gpu: Annotated[str, typer.Option(help="Where the engines would run; trtbench gpus lists the names.")],
     min_sqnr: Annotated[
@@ -90,7 +90,7 @@ def command(
 
 
 def _next_command(
-    tuning: "Tuning", options: TuneOptions, output: OutputOptions, given: Given, runtime: str | None
+    tuning: "Tuning", options: TuneOptions, output: ReportOptions, given: Given, runtime: str | None
 ) -> str | None:
     """What compares the baseline with the winner, with the same model, shape, compiler and store."""
     if tuning.winner is None:

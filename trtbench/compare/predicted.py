@@ -5,13 +5,17 @@ from collections.abc import Sequence
 from trtbench.compare.cells import Cell, pairs_of
 from trtbench.errors import RuntimeUnavailable, SpecError, TrtbenchError
 from trtbench.host.hardware import first_gpu
+from trtbench.predict.block import block_kernels
 from trtbench.predict.engine import predict_engine
 from trtbench.predict.gpus import find_gpu, known_gpus
 from trtbench.predict.listing import gpu_entry
+from trtbench.predict.pricing import price
 from trtbench.predict.speedup import predicted_speedup
-from trtbench.results import Comparison
+from trtbench.predict.waterfall import waterfall_of
+from trtbench.results import Audit, Comparison, Waterfall
 from trtbench.results.prediction import PredictedSpeedup, Prediction
 from trtbench.specs import GpuSpec, Grid
+from trtbench.specs.recipe import Recipe
 
 
 def predicted_gpu(cells: Sequence[Cell], grid: Grid) -> GpuSpec | None:
@@ -59,15 +63,32 @@ def check_targets(gpu: GpuSpec, targets: tuple[str, ...]) -> None:
 def predict_cells(cells: Sequence[Cell], gpu: GpuSpec | None, has_layers: bool) -> None:
     """Write into the row of every audited engine how long it takes on ``gpu``, or why that is not known.
 
+    A predicted row also gets its waterfall and the kernels of one block.
+
     ``has_layers``: beside the sums by role and kind of kernel, also each layer, up to 66 kB a row of a ViT-B.
     """
     for cell in cells:
         if cell.audit is not None:
             try:
                 found = _prediction(cell, gpu)
-                cell.tell(predicted=found if has_layers else found.model_copy(update={"layers": ()}))
+                block = block_kernels(cell.audit.layers, found)
+                kept = found if has_layers else found.model_copy(update={"layers": ()})
+                cell.tell(predicted=kept, block=block)
+                cell.tell(waterfall=_waterfall(cell.audit, cell.row.recipe, found, gpu))
             except TrtbenchError as error:
                 cell.tell(not_predicted=str(error))
+
+
+def _waterfall(
+    audit: Audit, recipe: Recipe | None, prediction: Prediction, gpu: GpuSpec | None
+) -> Waterfall | None:
+    """None of a file that says no recipe, or of a recipe that the GPU has no tensor cores for."""
+    if gpu is None or recipe is None:
+        return None
+    try:
+        return waterfall_of(price(audit.layers, gpu), recipe, prediction)
+    except SpecError:
+        return None
 
 
 def _prediction(cell: Cell, gpu: GpuSpec | None) -> Prediction:

@@ -5,7 +5,6 @@ import os
 import platform
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 
 import trtbench
 from trtbench.errors import RuntimeUnavailable
-from trtbench.host.commit import checked_out
 from trtbench.host.installation import needing
 from trtbench.results.environments import Environment, Gpu
 
@@ -48,8 +46,6 @@ def collect_environment() -> Environment:
         packages=package_versions(RECORDED_PACKAGES),
         gpus=gpus,
         no_gpu_reason=no_gpu_reason,
-        recorded_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        commit=checked_out(),
     )
 
 

@@ -26,7 +26,7 @@ _IMAGE_RECORD = "image.txt"
 TENSORRT_IMAGE = "nvcr.io/nvidia/tensorrt:25.11-py3"
 """An image with TensorRT and trtexec: the one that the Dockerfile builds on."""
 _CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
-_SYNCED = frozenset({"export", "gpu", "ort", "rtx", "transformers"})
+_SYNCED = frozenset({"export", "gpu", "ort", "report", "rtx", "transformers"})
 """Extras that ``uv sync`` installs without being asked, since the development tools need them."""
 _NOT_FROM_UV = frozenset({"tensorrt"})
 """Extras that ``[tool.uv]`` of pyproject.toml excludes, since only NVIDIA's package index has them whole."""

@@ -32,7 +32,7 @@ from trtbench.results.comparison import (
     Recommendation,
 )
 from trtbench.results.containers import ContainerEntry, ContainerList
-from trtbench.results.environments import Commit, Environment, EnvironmentRecord, Gpu
+from trtbench.results.environments import Environment, EnvironmentRecord, Gpu
 from trtbench.results.explanation import (
     BatchRate,
     Ceiling,
@@ -76,6 +76,7 @@ from trtbench.results.measurement import (
 )
 from trtbench.results.pack import Pack, Preprocessing
 from trtbench.results.prediction import (
+    BlockKernel,
     Bound,
     GpuEntry,
     GpuList,
@@ -147,11 +148,11 @@ __all__ = [
     "AuditedLayer",
     "BatchRate",
     "BlockFidelity",
+    "BlockKernel",
     "Bound",
     "BuiltEngine",
     "CalibrationRecord",
     "Ceiling",
-    "Commit",
     "Comparison",
     "ComparisonRow",
     "CompiledEngine",

@@ -16,12 +16,13 @@ from trtbench.results.audit import RoleCoverage
 from trtbench.results.base import Count, Finding, Positive, Result
 from trtbench.results.diff import EngineDiff
 from trtbench.results.environments import Environment, EnvironmentRecord
+from trtbench.results.explanation import Waterfall
 from trtbench.results.fidelity import Fidelity
 from trtbench.results.measurement import Measurement, Verdict, raw_files_of
-from trtbench.results.prediction import GpuEntry, PredictedSpeedup, Prediction
+from trtbench.results.prediction import BlockKernel, GpuEntry, PredictedSpeedup, Prediction
 from trtbench.results.rows import Row, aligned, ends, flat
 from trtbench.specs.base import Spec
-from trtbench.specs.model import ImageSize, ModelSpec, RecipeField
+from trtbench.specs.model import ImageSize, RecipeField
 from trtbench.specs.token_reduction import TokenReductionField
 
 NO_GPU = "no GPU here"
@@ -78,13 +79,13 @@ class ComparisonRow(Spec):
         batch: images in a query; null where a file that could not be loaded would say it.
         img_size: side of the images in pixels, where it was asked for; else the model's own.
         token_reduction: of the model, if any.
-        model: how it was constructed and with which weights, without paths; null of a bare file, and in older
-            results.
         environment: the word for where it was built and timed.
         runtime: what it was to be timed in; null where it was only compiled.
         code: what kind of failure it is.
         targets: what the engine was built for.
         not_predicted: why there is no prediction, although there is an engine.
+        waterfall: where the predicted time goes, of a recipe that the GPU has tensor cores for.
+        block: the kernels of the block in the middle of the model, in execution order, where it is predicted.
     """
 
     key: str
@@ -95,7 +96,6 @@ class ComparisonRow(Spec):
     token_reduction: TokenReductionField | None = Field(
         default=None, exclude_if=lambda reduction: reduction is None
     )
-    model: ModelSpec | None = Field(default=None, exclude_if=lambda model: model is None)
     environment: str = "local"
     runtime: str | None = None
     status: Literal["ok", "failed"] = "ok"
@@ -109,6 +109,8 @@ class ComparisonRow(Spec):
     measured: Measurement | None = None
     predicted: Prediction | None = None
     not_predicted: str | None = None
+    waterfall: Waterfall | None = Field(default=None, exclude_if=lambda fall: fall is None)
+    block: tuple[BlockKernel, ...] = Field(default=(), exclude_if=lambda kernels: not kernels)
     findings: tuple[Finding, ...] = ()
 
     def columns(self) -> Row:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from trtbench.errors import Code
 from trtbench.results.base import Finding
@@ -60,25 +60,8 @@ class Gpu(Spec):
         return f"sm{self.compute_capability.replace('.', '')}"
 
 
-_SHORT_SHA = 9
-
-
-class Commit(Spec):
-    """The git commit that was checked out where a command ran; ``dirty``: tracked files differ from it."""
-
-    sha: str
-    dirty: bool
-
-    def __str__(self) -> str:
-        return self.sha[:_SHORT_SHA] + "+" * self.dirty
-
-
 class Environment(Spec):
-    """Software and hardware; ``cpu_count`` is the number of CPUs that this process may use.
-
-    ``recorded_utc``: when, in ISO 8601. ``commit``: of the working directory, null outside of git. Older
-    results have neither.
-    """
+    """Software and hardware; ``cpu_count`` is the number of CPUs that this process may use."""
 
     trtbench_version: str
     python_version: str
@@ -89,8 +72,6 @@ class Environment(Spec):
     packages: dict[str, str]
     gpus: tuple[Gpu, ...]
     no_gpu_reason: str | None
-    recorded_utc: str | None = Field(default=None, exclude_if=lambda recorded: recorded is None)
-    commit: Commit | None = Field(default=None, exclude_if=lambda commit: commit is None)
 
     def with_versions(self, found: Mapping[str, str]) -> "Environment":
         """The same machine with the versions that were found in another Python of it."""

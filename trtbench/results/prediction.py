@@ -26,6 +26,28 @@ class LayerPrediction(Spec):
     bound: Bound
 
 
+class BlockKernel(Spec):
+    """One compiled kernel of a transformer block, and how long it is predicted to take.
+
+    ``m, n, k`` and ``bytes`` as ``AuditedLayer`` has them, ``shape``: of its first output; empty if unknown.
+    """
+
+    name: str
+    role: str
+    kernel: str
+    precision_in: str
+    precision_out: str
+    m: int | None
+    n: int | None
+    k: int | None
+    shape: tuple[int, ...]
+    flops: int
+    bytes: int
+    predicted_ms: float
+    interval_ms: tuple[float, float]
+    bound: Bound
+
+
 class PredictedGroup(Spec):
     """Kernels of one kind and precision, which are taken to be off by one common factor.
 

@@ -1,0 +1,144 @@
+"""Charts from Vega-Lite: as SVG, and the JavaScript that draws them in a page. vl-convert holds both."""
+
+import json
+import re
+from collections.abc import Mapping
+from importlib import import_module
+
+from trtbench.host.installation import needing
+from trtbench.report.figures.figure import Figure, Json
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+_VERSION = "6.4"
+_WIDTH = 960
+_SNIPPET = "window.vegaEmbed = vegaEmbed;"
+_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+_AXIS = {
+    "labelColor": "var(--text)",
+    "titleColor": "var(--text)",
+    "gridColor": "var(--grid)",
+    "domainColor": "var(--muted)",
+    "tickColor": "var(--muted)",
+    "labelFontSize": 12,
+    "titleFontSize": 12,
+    "titleFontWeight": "normal",
+}
+CONFIG: Json = {
+    "font": _FONT,
+    "background": None,
+    "view": {"stroke": None},
+    "axis": _AXIS,
+    "legend": {
+        "labelColor": "var(--text)",
+        "titleColor": "var(--text)",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "symbolFillColor": "var(--muted)",
+        "symbolStrokeColor": "var(--muted)",
+        "orient": "top",
+        "labelLimit": 260,
+    },
+    "header": {"labelColor": "var(--text)", "titleColor": "var(--text)", "labelFontSize": 12},
+    "text": {"color": "var(--text)"},
+}
+
+LIGHT: Mapping[str, str] = {
+    "page": "#ffffff",
+    "panel": "#f5f6f8",
+    "text": "#1b1f24",
+    "muted": "#59636e",
+    "grid": "#dde1e6",
+    "line": "#c4cad1",
+    "accent": "#0b5cad",
+    "good": "#0b6b3a",
+    "warn": "#8a5300",
+    "bad": "#b3261e",
+    "on-colour": "#ffffff",
+    "fp32": "#75409b",
+    "fp16": "#9a5b00",
+    "bf16": "#6b5d45",
+    "int8": "#a33d78",
+    "fp8": "#0a62a9",
+    "mxfp8": "#27757f",
+    "fp4": "#04704f",
+    "other": "#59636e",
+}
+DARK: Mapping[str, str] = {
+    "page": "#14171a",
+    "panel": "#1d2125",
+    "text": "#e8eaed",
+    "muted": "#a3adb8",
+    "grid": "#343a41",
+    "line": "#49525b",
+    "accent": "#7ab8f5",
+    "good": "#6fd3a0",
+    "warn": "#f0b858",
+    "bad": "#ff938a",
+    "on-colour": "#101214",
+    "fp32": "#cba6ea",
+    "fp16": "#f0b04a",
+    "bf16": "#c4b596",
+    "int8": "#eb9fc9",
+    "fp8": "#6db8f2",
+    "mxfp8": "#84d3dc",
+    "fp4": "#45cc9d",
+    "other": "#a3adb8",
+}
+"""Colours by the names that specs and the style sheet use. Texts have a contrast of at least 4.5 to their
+ground, ``on-colour`` to every colour of a precision, which are told apart with any kind of colour vision."""
+
+
+def check_packages() -> None:
+    """Refuse to report without the packages for it.
+
+    Raises:
+        RuntimeUnavailable: one is missing.
+    """
+    with needing("jinja2 and vl-convert", "report"):
+        import_module("jinja2")
+        import_module("vl_convert")
+
+
+def javascript() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script.
+
+    Raises:
+        RuntimeUnavailable: vl-convert is not installed.
+    """
+    with needing("vl-convert", "report"):
+        import vl_convert
+    return str(vl_convert.javascript_bundle(_SNIPPET, vl_version=_VERSION)).replace("</script", "<\\/script")
+
+
+def page_spec(figure: Figure) -> Json:
+    """What Vega-Embed is given, but for the data: as wide as its element."""
+    return {**_spec(figure), "width": "container", "data": {"name": "rows"}}
+
+
+def svg_of(figure: Figure, colours: Mapping[str, str] | None) -> str:
+    """The figure as SVG of a fixed width.
+
+    Args:
+        figure: what is drawn.
+        colours: those of ``LIGHT``, say; None leaves the names of CSS variables.
+
+    Raises:
+        RuntimeUnavailable: vl-convert is not installed.
+    """
+    with needing("vl-convert", "report"):
+        import vl_convert
+    spec = {**_spec(figure), "width": _WIDTH, "data": {"name": "rows", "values": figure.rows}}
+    if colours is not None:
+        spec = json.loads(in_colours(json.dumps(spec), colours))
+    return str(vl_convert.vegalite_to_svg(spec, vl_version=_VERSION))
+
+
+def in_colours(text: str, colours: Mapping[str, str]) -> str:
+    """A text with colours in the place of the names of CSS variables."""
+    return re.sub(r"var\(--([a-z0-9-]+)\)", lambda match: colours.get(match[1], match[0]), text)
+
+
+def _spec(figure: Figure) -> Json:
+    sizes = {"autosize": {"type": "fit-x", "contains": "padding"}, "padding": {"left": 0, "right": 8}}
+    return {"$schema": SCHEMA, "description": figure.alt, "config": CONFIG, **sizes, **figure.spec}

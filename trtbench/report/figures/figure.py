@@ -1,0 +1,90 @@
+"""A figure: what it shows and how it is known, its data, and how these are drawn."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from trtbench.results.rows import Row
+from trtbench.units import one_line
+
+Json = dict[str, Any]
+MS, US, SHARE = ".4~g", ".3~g", ".1%"
+"""Formats of D3 for milliseconds, microseconds and shares."""
+
+_COLOURS = {
+    "fp32": "fp32",
+    "tf32": "fp32",
+    "fp16": "fp16",
+    "bf16": "bf16",
+    "int8": "int8",
+    "fp8": "fp8",
+    "mxfp8": "mxfp8",
+    "fp4": "fp4",
+    "nvfp4": "fp4",
+}
+OTHER = "other"
+"""What is neither one precision nor the other: operands of two, or integers of indices."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is drawn of a result.
+
+    Args:
+        name: which figure it is, in addresses and file names, such as ``pareto``.
+        title: what it shows.
+        evidence: the kinds that its numbers are of.
+        reading: what one sees in it, in one sentence.
+        alt: what is drawn, for readers who do not see it.
+        rows: its data, all with the same columns.
+        spec: Vega-Lite without data; ``height`` is in pixels, and the page sets the width.
+    """
+
+    name: str
+    title: str
+    evidence: tuple[str, ...]
+    reading: str
+    alt: str
+    rows: list[Row]
+    spec: Json
+
+
+def precision_colour(precision: str) -> str:
+    """Which of the colours of ``PRECISIONS`` a precision has."""
+    return _COLOURS.get(precision, OTHER)
+
+
+def precision_scale(used: Iterable[str]) -> Json:
+    """The scale of colours for these names of ``precision_colour``, the widest first."""
+    order = [*dict.fromkeys(_COLOURS.values()), OTHER]
+    names = sorted(set(used), key=order.index)
+    return {"domain": names, "range": [f"var(--{name})" for name in names]}
+
+
+def field(name: str, title: str | None = None, **more: Any) -> Json:
+    """The encoding of a column by its value."""
+    return {"field": name, "type": "quantitative", "title": title or name.replace("_", " "), **more}
+
+
+def label(name: str, title: str | None = None, **more: Any) -> Json:
+    """The encoding of a column by its text."""
+    return {"field": name, "type": "nominal", "title": title or name.replace("_", " "), **more}
+
+
+def hover(rows: list[Row], **formats: str) -> list[Json]:
+    """What a mark says of its row: all columns, in their order."""
+    columns = rows[0] if rows else {}
+    return [
+        {
+            "field": name,
+            "title": name.replace("_", " "),
+            **({"format": formats[name]} if name in formats else {}),
+        }
+        for name in columns
+    ]
+
+
+def short(text: str, length: int = 60) -> str:
+    """Text of others on one line, without its middle where it is long."""
+    line, half = one_line(text), (length - 3) // 2
+    return line if len(line) <= length else f"{line[:half]}...{line[-half:]}"

@@ -1,0 +1,94 @@
+"""Why not four times as fast: from the products at their peak to the predicted time, step by step."""
+
+from collections.abc import Iterable
+
+from trtbench.report.figures.figure import MS, Figure, Json, field, hover, label, short
+from trtbench.report.figures.timed import rows_of_interest
+from trtbench.results import Comparison, Waterfall
+from trtbench.results.rows import Row
+
+_NAMES = {
+    "fell_back": "products that fell back",
+    "peak_share": "products below their peak",
+    "operand_loads": "loads of operands",
+    "epilogue": "epilogues",
+    "waves": "partly filled waves",
+    "attention": "attention",
+    "token_reduction": "token reduction",
+    "quantize": "quantising",
+    "norm": "LayerNorm",
+    "gelu": "GELU",
+    "pointwise": "pointwise kernels",
+    "reformat": "reformats",
+    "patch_embed": "patch embedding",
+    "floor": "launches",
+    "misses": "L2 misses",
+}
+_IDEAL, _TOTAL = "products at their peak", "predicted time"
+_COLOURS = ("var(--muted)", "var(--fp16)", "var(--fp4)")
+_LEAST_MS = 1e-6
+
+
+def comparison_waterfall(comparison: Comparison) -> Figure | None:
+    """None where no row has a waterfall: results of older versions, or without predictions."""
+    falls = {short(row.key): row.waterfall for row in rows_of_interest(comparison, 3) if row.waterfall}
+    return waterfall(dict(list(falls.items())[: len(_COLOURS)]))
+
+
+def waterfall(falls: dict[str, Waterfall]) -> Figure | None:
+    """Up to three engines side by side, by their names; None without any."""
+    if not falls:
+        return None
+    rows = [row for name, fall in falls.items() for row in _steps(name, fall)]
+    name, last = list(falls.items())[-1]
+    ratio = last.predicted_ms / last.ideal_ms
+    largest = max(last.steps, key=lambda step: step.ms)
+    return Figure(
+        name="waterfall",
+        title="Why not four times as fast: what adds to the products at their peak",
+        evidence=("predicted",),
+        reading=f"{name} is predicted to take {ratio:.1f} times as long as its products would at their peak; "
+        f"most is added by {_NAMES[largest.step]}, {largest.ms:.3f} ms of {last.predicted_ms:.3f} ms.",
+        alt="Floating bars: what each cause adds to the time in ms, from the ideal to the predicted time.",
+        rows=rows,
+        spec=_spec(rows, list(falls)),
+    )
+
+
+def _steps(name: str, fall: Waterfall) -> Iterable[Row]:
+    end = fall.ideal_ms
+    yield _row(name, _IDEAL, 0.0, end, None)
+    for step in fall.steps:
+        if step.ms > _LEAST_MS:
+            start, end = end, end + step.ms
+            yield _row(name, _NAMES[step.step], start, end, step.kernels)
+    yield _row(name, _TOTAL, 0.0, fall.predicted_ms, None)
+
+
+def _row(name: str, step: str, start: float, end: float, kernels: int | None) -> Row:
+    return {
+        "recipe": name,
+        "step": step,
+        "adds_ms": end - start,
+        "from_ms": start,
+        "to_ms": end,
+        "kernels": kernels,
+    }
+
+
+def _spec(rows: list[Row], names: list[str]) -> Json:
+    order = [_IDEAL, *_NAMES.values(), _TOTAL]
+    used = [step for step in order if any(row["step"] == step for row in rows)]
+    colour = label("recipe", scale={"domain": names, "range": list(_COLOURS[-len(names) :])}, sort=None)
+    return {
+        "height": len(used) * (8 + 12 * len(names)),
+        "mark": {"type": "bar"},
+        "encoding": {
+            "y": label("step", sort=used, axis={"labelLimit": 260, "title": None}),
+            "yOffset": label("recipe", sort=names),
+            "x": field("from_ms", "predicted time, ms"),
+            "x2": {"field": "to_ms"},
+            "color": colour,
+            "tooltip": hover(rows, adds_ms=MS, from_ms=MS, to_ms=MS),
+        },
+    }

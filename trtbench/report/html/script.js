@@ -1,0 +1,130 @@
+// Draws the figures, sorts the tables, and offers the data of each figure as CSV. Needs no network.
+(() => {
+  "use strict";
+  const figures = JSON.parse(document.getElementById("report-data").textContent).figures;
+
+  // Colours: as the system, light or dark.
+  const themes = ["system", "light", "dark"];
+  const button = document.getElementById("theme");
+  const show = (theme) => {
+    if (theme === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    button.textContent = `Theme: ${theme}`;
+    button.setAttribute("aria-label", `Colours: ${theme === "system" ? "as the system" : theme}`);
+  };
+  const kept = () => { try { return localStorage.getItem("trtbench-theme"); } catch { return null; } };
+  const keep = (theme) => { try { localStorage.setItem("trtbench-theme", theme); } catch { /* a file may not */ } };
+  let theme = themes.includes(kept()) ? kept() : "system";
+  show(theme);
+  button.addEventListener("click", () => {
+    theme = themes[(themes.indexOf(theme) + 1) % themes.length];
+    show(theme);
+    keep(theme);
+  });
+
+  const dataOf = (figure) => figures[figure.id];
+  const objects = ({ columns, rows }) =>
+    rows.map((row) => Object.fromEntries(columns.map((name, index) => [name, row[index]])));
+
+  // A figure is drawn when it comes into sight; until then, and without scripts, its SVG stands there.
+  const draw = async (figure) => {
+    const { spec, columns, rows } = dataOf(figure);
+    const chart = figure.querySelector(".chart");
+    const stage = document.createElement("div");
+    stage.style.width = "100%";
+    const data = { ...spec.data, values: objects({ columns, rows }) };
+    const options = { mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false,
+      tooltip: { disableDefaultStyle: true } };
+    const still = [...chart.childNodes];
+    chart.append(stage);
+    try {
+      await vegaEmbed(stage, { ...spec, data }, options);
+      still.forEach((node) => node.remove());
+      figure.dataset.drawn = "";
+    } catch (error) {
+      stage.remove();
+      figure.dataset.failed = String(error);
+    }
+  };
+  const sight = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (entry.isIntersecting) {
+        sight.unobserve(entry.target);
+        draw(entry.target);
+      }
+    }
+  }, { rootMargin: "600px" });
+
+  const field = (value) => {
+    const text = value === null ? "" : String(value);
+    const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+    return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  const csv = ({ columns, rows }) =>
+    [columns, ...rows].map((row) => row.map(field).join(",")).join("\n") + "\n";
+  const download = (figure) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([csv(dataOf(figure))], { type: "text/csv" }));
+    link.download = `${figure.id}.csv`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  };
+
+  const cell = (kind, value) => {
+    const made = document.createElement(kind);
+    const number = typeof value === "number";
+    made.textContent = value === null ? "" : number && !Number.isInteger(value) ? String(Number(value.toPrecision(5))) : String(value);
+    if (number) {
+      made.className = "number";
+      made.dataset.value = value;
+    }
+    return made;
+  };
+  const fill = (figure) => {
+    const { columns, rows } = dataOf(figure);
+    const table = document.createElement("table");
+    const head = table.createTHead().insertRow();
+    for (const name of columns) {
+      const header = cell("th", name.replaceAll("_", " "));
+      header.scope = "col";
+      head.append(header);
+    }
+    const body = table.createTBody();
+    for (const row of rows) body.insertRow().append(...row.map((value) => cell("td", value)));
+    sortable(table);
+    figure.querySelector("[data-rows]").replaceChildren(table);
+  };
+
+  const sortable = (table) => {
+    table.querySelectorAll("thead th").forEach((header, index) => {
+      const sorter = document.createElement("button");
+      sorter.type = "button";
+      sorter.append(...header.childNodes);
+      header.replaceChildren(sorter);
+      sorter.addEventListener("click", () => sort(table, header, index));
+    });
+  };
+  const sort = (table, header, index) => {
+    const down = header.getAttribute("aria-sort") === "ascending";
+    table.querySelectorAll("thead th").forEach((each) => each.removeAttribute("aria-sort"));
+    header.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const key = (row) => row.cells[index].dataset.value ?? row.cells[index].textContent;
+    const compare = (one, other) => {
+      const [a, b] = [key(one), key(other)];
+      if ((a === "") !== (b === "")) return a === "" ? 1 : -1;
+      const order = isNaN(a) || isNaN(b) ? a.localeCompare(b, "en", { numeric: true }) : Number(a) - Number(b);
+      return down ? -order : order;
+    };
+    const body = table.tBodies[0];
+    body.append(...[...body.rows].sort(compare));
+  };
+
+  document.querySelectorAll("table.sortable").forEach(sortable);
+  document.querySelectorAll("figure[data-figure]").forEach((figure) => {
+    sight.observe(figure);
+    figure.querySelector("[data-download]").addEventListener("click", () => download(figure));
+    figure.querySelector("details").addEventListener("toggle", () => {
+      if (!figure.querySelector("[data-rows] table")) fill(figure);
+    });
+  });
+})();

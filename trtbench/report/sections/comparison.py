@@ -1,0 +1,160 @@
+"""The section of a comparison: what to take, the recipes side by side, and the figures that say why."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from trtbench.measure.stop import relative_half_width
+from trtbench.report.figures.coverage import coverage
+from trtbench.report.figures.figure import Figure, short
+from trtbench.report.figures.kernels import block_of_kernels
+from trtbench.report.figures.pareto import pareto
+from trtbench.report.figures.waterfall import comparison_waterfall
+from trtbench.report.sections.machine import machine_facts
+from trtbench.report.sections.section import Cell, Section, Source, Table, remedies_of, table_of
+from trtbench.report.text.compiled_table import format_shares
+from trtbench.report.text.fidelity import fidelity_basis, format_share, format_sqnr, sqnr_scale
+from trtbench.results import Comparison, ComparisonRow, Finding, PredictedSpeedup, Verdict
+from trtbench.specs import sides_of
+from trtbench.units import format_bytes
+
+_FIGURES: tuple[Callable[[Comparison], Figure | None], ...] = (
+    pareto,
+    coverage,
+    comparison_waterfall,
+    block_of_kernels,
+)
+
+
+def comparison_section(comparison: Comparison, source: Source) -> Section:
+    """All that the comparison has."""
+    recommended = comparison.recommendations
+    verdicts = [f"{each.text[:1].upper()}{each.text[1:]}" for each in recommended]
+    uncertain = dict.fromkeys(line for each in recommended for line in each.uncertain)
+    return Section(
+        kind="comparison",
+        title=_title(comparison),
+        source=source.name,
+        evidence=comparison.evidence,
+        facts=tuple(_facts(comparison)),
+        verdict=short(" ".join(verdicts), 900) or _no_verdict(comparison),
+        uncertain=tuple(short(line, 400) for line in uncertain),
+        tables=(_recipes(comparison),),
+        figures=tuple(found for figure in _FIGURES if (found := figure(comparison))),
+        remedies=remedies_of(_findings(comparison)),
+        environment=tuple(machine_facts(comparison)),
+    )
+
+
+def _title(comparison: Comparison) -> str:
+    subjects = len({row.subject for row in comparison.rows})
+    return short(comparison.model or f"{subjects} files", 120)
+
+
+def _no_verdict(comparison: Comparison) -> str:
+    if all(row.status == "failed" for row in comparison.rows):
+        return "No recommendation: every row failed."
+    return "No recommendation: fewer than two rows of one shape have a time."
+
+
+def _facts(comparison: Comparison) -> Iterable[tuple[str, str]]:
+    rows = comparison.rows
+    batches = sorted({row.batch for row in rows if row.batch})
+    sizes = sorted({row.img_size for row in rows if row.img_size}, key=sides_of)
+    targets = dict.fromkeys(target for row in rows for target in row.targets)
+    compilers = dict.fromkeys(f"{e.backend} {e.backend_version}" for row in rows if (e := row.engine))
+    listed: list[tuple[str, Iterable[object]]] = [
+        ("batch", batches),
+        ("image", [f"{size} px" for size in sizes]),
+        ("measured on", [comparison.gpu] if comparison.gpu else []),
+        ("predicted for", [comparison.predicted_on.title] if comparison.predicted_on else []),
+        ("compiled for", targets),
+        ("compiler", compilers),
+        ("not timed", [comparison.not_timed] if comparison.not_timed else []),
+        ("accuracy", _fidelity_facts(rows)),
+    ]
+    for name, values in listed:
+        if text := ", ".join(map(str, values)):
+            yield name, short(text, 300)
+
+
+def _fidelity_facts(rows: Sequence[ComparisonRow]) -> list[str]:
+    found = next((row.fidelity for row in rows if row.fidelity), None)
+    if found is None:
+        return []
+    return [
+        f"emulated on a CPU, {fidelity_basis(found.inputs, found.samples, found.weights)}; {sqnr_scale()}"
+    ]
+
+
+def _recipes(comparison: Comparison) -> Table:
+    """One line a row: times with intervals, error, size, and what ran in what."""
+    verdicts = {each.arm: each for each in comparison.verdicts}
+    speedups = {each.arm: each for each in comparison.predicted_speedups}
+    picked = {each.row for each in comparison.recommendations}
+    lines = [_line(row, verdicts.get(row.key), speedups.get(row.key), picked) for row in comparison.rows]
+    columns = {header: [line[header] for line in lines] for header in lines[0]}
+    words = {"row", "GEMMs run in", "attention", "verdict", "failed with"}
+    return table_of("recipes", "Recipes side by side", columns, set(columns) - words)
+
+
+def _line(
+    row: ComparisonRow, verdict: Verdict | None, speedup: PredictedSpeedup | None, picked: set[str | None]
+) -> dict[str, Cell]:
+    name = short(row.key) + " (recommended)" * (row.key in picked)
+    failed = Cell(short(row.reason or "an unknown reason", 300) if row.status == "failed" else "")
+    return {"row": Cell(name), **_times(row, verdict, speedup), **_found(row), "failed with": failed}
+
+
+def _times(row: ComparisonRow, verdict: Verdict | None, speedup: PredictedSpeedup | None) -> dict[str, Cell]:
+    main = row.measured.main if row.measured and row.measured.median_ms else None
+    predicted = row.predicted
+    return {
+        "measured ms": Cell(f"{main.median:.4f} ± {relative_half_width(main):.2%}", main.median)
+        if main
+        else Cell(""),
+        "measured speed-up": _ratio(verdict.ratio, verdict.ci95) if verdict else Cell(""),
+        "verdict": Cell(verdict.verdict if verdict else ""),
+        "predicted ms": _span(predicted.gpu_compute_ms, predicted.interval_ms) if predicted else Cell(""),
+        "predicted speed-up": _ratio(speedup.ratio, speedup.interval) if speedup else Cell(""),
+    }
+
+
+def _found(row: ComparisonRow) -> dict[str, Cell]:
+    fidelity, engine, compiled = row.fidelity, row.engine, row.compiled
+    top1 = format_share(fidelity.top1) if fidelity and fidelity.top1 is not None else ""
+    infinite = float("inf")
+    return {
+        "SQNR dB": Cell(
+            format_sqnr(fidelity.sqnr_db), infinite if fidelity.sqnr_db is None else fidelity.sqnr_db
+        )
+        if fidelity
+        else Cell(""),
+        "top-1": Cell(top1, fidelity.top1 if fidelity else None),
+        "engine": Cell(format_bytes(engine.size_bytes), engine.size_bytes) if engine else Cell(""),
+        "GEMMs run in": Cell(format_shares(compiled.gemm_flops_share) if compiled else ""),
+        "attention": Cell((compiled.attention_precision or "none") if compiled else ""),
+        "kernels": Cell(str(_kernels(row)), _kernels(row)) if compiled else Cell(""),
+    }
+
+
+def _kernels(row: ComparisonRow) -> int:
+    compiled = row.compiled
+    return compiled.gemm_kernels + compiled.attention_kernels + compiled.other_kernels if compiled else 0
+
+
+def _ratio(ratio: float | None, interval: tuple[float, float] | None) -> Cell:
+    if ratio is None:
+        return Cell("")
+    ends = f" ({interval[0]:.3g} to {interval[1]:.3g})" if interval else ""
+    return Cell(f"{ratio:.3g}x{ends}", ratio)
+
+
+def _span(ms: float, interval: tuple[float, float]) -> Cell:
+    return Cell(f"{ms:.3g} ({interval[0]:.3g} to {interval[1]:.3g})", ms)
+
+
+def _findings(comparison: Comparison) -> Iterable[tuple[str, Finding]]:
+    for record in comparison.environments:
+        yield from ((record.environment, each) for each in record.findings)
+    for row in comparison.rows:
+        measured = row.measured.findings if row.measured else ()
+        yield from ((row.key, each) for each in (*row.findings, *measured))

@@ -1,0 +1,117 @@
+"""What a section of a report holds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trtbench.report.figures.figure import Figure, short
+from trtbench.report.text.findings import format_layers
+from trtbench.results import Finding, Result, Severity
+from trtbench.results.rows import Row
+
+_RANKS: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A result, what it is called, and the folder that its samples are relative to."""
+
+    name: str
+    result: Result
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a table shows, and the number that it is sorted by."""
+
+    text: str
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a section; ``numeric``: headers of the columns that hold numbers."""
+
+    name: str
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    numeric: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Findings of one code with one hint: what is wrong, of what, and what to do."""
+
+    severity: Severity
+    code: str
+    lines: tuple[str, ...]
+    hint: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One result.
+
+    Args:
+        kind: of the result, such as ``comparison``.
+        title: model, shape and GPU.
+        source: the file that it was read from, or the command that gave it.
+        evidence: kinds of its numbers.
+        facts: pairs of label and value for its head.
+        verdict: the answer in one sentence; empty where there is none.
+        uncertain: what may change it.
+        tables, figures, remedies: in the order in which a decision needs them.
+        environment: pairs of label and value: machine and versions.
+    """
+
+    kind: str
+    title: str
+    source: str
+    evidence: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...] = ()
+    verdict: str = ""
+    uncertain: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+    environment: tuple[tuple[str, str], ...] = field(default=())
+
+
+def table_of(name: str, title: str, columns: Mapping[str, Sequence[Cell]], numeric: Iterable[str]) -> Table:
+    """A table from its columns, without those that are empty."""
+    kept = {header: cells for header, cells in columns.items() if any(cell.text for cell in cells)}
+    rows = tuple(zip(*kept.values(), strict=True))
+    return Table(name, title, tuple(kept), rows, frozenset(numeric) & set(kept))
+
+
+def table_of_rows(name: str, title: str, rows: Sequence[Row]) -> Table:
+    """A table of flat rows; columns that are empty are left out."""
+    columns = {key: [_cell(row[key]) for row in rows] for key in (rows[0] if rows else ())}
+    numeric = [key for key, cells in columns.items() if any(cell.value is not None for cell in cells)]
+    return table_of(name, title, columns, numeric)
+
+
+def _cell(value: object) -> Cell:
+    if value is None:
+        return Cell("")
+    if isinstance(value, float):
+        return Cell(f"{value:.4g}", value)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return Cell(short(str(value), 200), float(str(value)) if is_number else None)
+
+
+def remedies_of(findings: Iterable[tuple[str, Finding]]) -> tuple[Remedy, ...]:
+    """Pairs of subject and finding, one code and hint together, the most severe first."""
+    groups: dict[tuple[Severity, str, str], list[str]] = {}
+    for subject, finding in findings:
+        line = f"{short(subject)}: {finding.message}" if subject else finding.message
+        line += f" (layers: {format_layers(finding.layers)})" * bool(finding.layers)
+        lines = groups.setdefault((finding.severity, str(finding.code), finding.hint), [])
+        lines.append(short(line, 700))
+    found = [
+        Remedy(severity, code, tuple(dict.fromkeys(lines)), short(hint, 700))
+        for (severity, code, hint), lines in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda each: _RANKS[each.severity]))

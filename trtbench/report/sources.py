@@ -1,0 +1,50 @@
+"""Results to report on: files, and folders of them."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from trtbench.errors import IncompatibleResults, SpecError
+from trtbench.report.sections.section import Source
+from trtbench.store.results import load_any
+
+
+def read_sources(paths: Sequence[Path]) -> tuple[list[Source], list[str]]:
+    """Read all results, those of a folder by name; also say why files of folders are left out.
+
+    Raises:
+        SpecError: a file is missing, or a folder holds no result.
+        IncompatibleResults: a file that was named is no result, of a newer schema, or damaged.
+    """
+    found: list[Source] = []
+    left_out: list[str] = []
+    for path in paths:
+        if path.is_dir():
+            inside, reasons = _in_folder(path)
+            found += inside
+            left_out += reasons
+        else:
+            found.append(Source(str(path), load_any(path), path.parent))
+    return found, left_out
+
+
+def _in_folder(folder: Path) -> tuple[list[Source], list[str]]:
+    read = [_read(path) for path in _files(folder)]
+    found = [each for each in read if isinstance(each, Source)]
+    if not found:
+        raise SpecError(f"{folder}: no result in this folder; name files such as {folder}/NAME.json")
+    return found, [f"left out: {each}" for each in read if isinstance(each, str)]
+
+
+def _read(path: Path) -> Source | str:
+    """The result, or why there is none."""
+    try:
+        return Source(str(path), load_any(path), path.parent)
+    except IncompatibleResults as error:
+        return str(error)
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == ".json" and path.is_file())
+    except OSError as error:
+        raise SpecError(f"{folder}: cannot be read: {error.strerror}") from error
