@@ -24,7 +24,7 @@ def artifact(sha256):
 @pytest.fixture
 def cells(tmp_path, monkeypatch):
     install_no_gpu(monkeypatch)
-    monkeypatch.setattr(STAGE, "load_reference", lambda *_: object())
+    monkeypatch.setattr(STAGE, "load_reference", lambda *_, **__: object())
     found = prepared_cells(grid_of("fp16", "nvfp4", "fp8"), Store(tmp_path), silent)
     for cell, sha256 in zip(found, ("a", "b", "b"), strict=True):
         cell.onnx = artifact(sha256)

@@ -1,6 +1,7 @@
 """One comparison does each thing once, with the real exporter, compiler and runtime."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from support.scripted import BENCH
 
 from trtbench.compare import compare, fidelity, grid, make
 from trtbench.export import pipeline
-from trtbench.specs import Grid
+from trtbench.specs import Grid, InputsSpec
 from trtbench.store import files
 from trtbench.store.artifacts import Store
 
@@ -54,6 +55,20 @@ def test_each_cell_is_made_once_and_each_file_hashed_once(counted, tmp_path):
     files._hashed.clear()  # as in a new process
     assert not compare(asked, store).has_failed
     expect(counted, {**stages, **once, "run": 0})
+    assert not any("-fp32-" in name for name in counted)  # its results are known, so nothing reads the file
+
+
+def test_a_damaged_reference_is_made_again_when_it_is_read(tmp_path):
+    store = Store(tmp_path)
+    of = partial(Grid, inputs=InputsSpec(samples=1))
+    first = compare(of(exports=exports("fp16", **MODEL)), store)
+    (reference,) = (tmp_path / "models").glob("*-fp32-*/model.onnx")
+    content = reference.read_bytes()
+    reference.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert compare(of(exports=exports("fp16", **MODEL)), store).rows == first.rows
+    both = compare(of(exports=exports("fp16", "bf16", **MODEL)), store)
+    assert len({row.fidelity.reference.sha256 for row in (*first.rows, *both.rows)}) == 1
+    assert reference.read_bytes() == content
 
 
 def expect(counted, calls):

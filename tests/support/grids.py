@@ -84,7 +84,7 @@ class Exports:
 def install_exports(monkeypatch: pytest.MonkeyPatch, folder: Path, **refused: str) -> Exports:
     """Put ``Exports`` in place of the export stage; there is no FP32 model to verify against."""
 
-    def no_reference(*arguments: object) -> None:
+    def no_reference(*arguments: object, **named: object) -> None:
         raise RuntimeUnavailable("no reference here")
 
     stand_in = Exports(folder, refused)

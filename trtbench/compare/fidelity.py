@@ -55,15 +55,16 @@ def _references(cells: Sequence[Cell], inputs: InputsSpec, store: Store, on_step
         if cell.is_live and cell.export is not None and cell.loads_onnx:
             model = cell.export.model
             if model not in references:
-                references[model] = _reference(cell.export, inputs, store, for_subject(on_step, cell.key))
+                compared = [each.export for each in cells if each.export and each.export.model == model]
+                references[model] = _reference(compared, inputs, store, for_subject(on_step, cell.key))
     return references
 
 
 def _reference(
-    export: ExportSpec, inputs: InputsSpec, store: Store, on_step: OnStep
+    exports: Sequence[ExportSpec], inputs: InputsSpec, store: Store, on_step: OnStep
 ) -> Reference | TrtbenchError:
     try:
-        return load_reference(export, store, inputs, on_step)
+        return load_reference(exports[0], store, inputs, on_step, compared=exports)
     except SpecError:
         raise
     except TrtbenchError as error:

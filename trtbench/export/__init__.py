@@ -63,8 +63,7 @@ def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[On
     """
     spec, images = resolve(spec)
     versions = _tool_versions(spec)
-    identity = _identity(spec, versions)
-    slug = f"{spec.model.name}-{spec.recipe}-{spec.shape_name}"
+    identity, slug = _identity(spec, versions), _slug(spec)
     found = store.find(OnnxManifest, slug, identity)
     if found is not None:
         return found, False
@@ -81,6 +80,17 @@ def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[On
     return store.get_or_make(OnnxManifest, slug, identity, make, on_step)
 
 
+def recorded(spec: ExportSpec, store: Store) -> OnnxArtifact | None:
+    """What the store says of the model that ``export`` would find, its files unread; None if it has none.
+
+    Raises:
+        SpecError: the calibration folder or a pass is wrong.
+        RuntimeUnavailable: a package is missing.
+    """
+    spec, _ = resolve(spec)
+    return store.recorded(OnnxManifest, _slug(spec), _identity(spec, _tool_versions(spec)))
+
+
 def export_id(spec: ExportSpec) -> str:
     """Identify the model that ``export`` makes of ``spec``: by all that determines it.
 
@@ -94,6 +104,10 @@ def export_id(spec: ExportSpec) -> str:
 
 def _identity(spec: ExportSpec, versions: dict[str, str]) -> str:
     return spec_id(_determining(spec), "", versions)
+
+
+def _slug(spec: ExportSpec) -> str:
+    return f"{spec.model.name}-{spec.recipe}-{spec.shape_name}"
 
 
 def depth_of(spec: ModelSpec) -> int:

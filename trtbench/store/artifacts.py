@@ -147,6 +147,17 @@ class Store:
         except ArtifactError:
             return None
 
+    def recorded(self, manifest_type: type[M], slug: str, spec_id: str) -> Artifact[M] | None:
+        """Return the artifact as its manifest describes it, its files unread: see ``check_whole``."""
+        directory = self._directory(manifest_type, slug, spec_id)
+        try:
+            manifest = read_manifest(directory)
+        except ArtifactError:
+            return None
+        if not isinstance(manifest, manifest_type) or manifest.spec_id != spec_id or not manifest.files:
+            return None
+        return Artifact(directory, manifest)
+
     def get_or_make(
         self,
         manifest_type: type[M],
@@ -213,6 +224,16 @@ class Store:
         """Where the artifact lies, whatever its name begins with; where it is to lie, if there is none."""
         folder = self.root / _FOLDERS[manifest_type]
         return min(folder.glob(f"[!.]*-{spec_id}"), default=folder / f"{file_name(slug)}-{spec_id}")
+
+
+def check_whole(artifact: OnnxArtifact) -> None:
+    """Compare the files of an artifact with its manifest; a file that this process has read costs nothing.
+
+    Raises:
+        ArtifactError: which file is damaged, and how.
+    """
+    for record in artifact.manifest.files:
+        _verify(artifact.directory, record)
 
 
 def check_built_here(engine: EngineArtifact) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from trtbench.errors import ArtifactError
 from trtbench.host.memory import return_freed_memory
-from trtbench.store.artifacts import OnnxArtifact
+from trtbench.store.artifacts import OnnxArtifact, check_whole
 from trtbench.verify.blocks import block_outputs
 from trtbench.verify.images import ImageBatch, VerificationImages, load_batches
 from trtbench.verify.lowering import lower
@@ -113,6 +113,7 @@ class Reference:
 
     def _loaded(self) -> EmulatedModel:
         if self._model is None:
+            check_whole(self.onnx)
             self._model = EmulatedModel(self.onnx, min(BATCH, self.images.count))
         return self._model
 

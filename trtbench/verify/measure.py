@@ -56,6 +56,11 @@ def fidelity_of(onnx: OnnxArtifact, reference: Reference, store: Store, on_step:
     return found.model_copy(update={"notes": notes})
 
 
+def is_known(onnx: OnnxArtifact, reference: Reference, store: Store) -> bool:
+    """Whether the store has the fidelity of this model, so that neither file is read."""
+    return _stored(store, f"fidelity-{_identity(onnx, reference)}") is not None
+
+
 def _refuse_other_images(onnx: OnnxArtifact, reference: OnnxArtifact) -> None:
     found, wanted = (each.manifest.inputs[0].shape[1:] for each in (onnx, reference))
     if found != wanted:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trtbench.errors import SpecError, TrtbenchError
-from trtbench.export import export, export_id, reference_spec
+from trtbench.export import export, export_id, recorded, reference_spec
 from trtbench.export.source import image_preparation
 from trtbench.progress import OnStep, Step, for_subject
 from trtbench.results import Finding, Verification, VerificationRow
@@ -16,8 +16,8 @@ from trtbench.store.paths import labels_of_paths
 from trtbench.verify.emulation import LOGITS, Reference
 from trtbench.verify.given import is_given_alone, open_given
 from trtbench.verify.images import choose_images, class_folders
-from trtbench.verify.measure import fidelity_of
-from trtbench.verify.standard_graph import runtime_name
+from trtbench.verify.measure import fidelity_of, is_known
+from trtbench.verify.standard_graph import check_runtime
 
 Subject = ExportSpec | Path
 """A recipe of a model, or the path of an exported model or of any ONNX file."""
@@ -51,7 +51,7 @@ def verify(
     """
     if not subjects:
         raise SpecError("nothing to verify: name at least one recipe, such as nvfp4")
-    runtime_name()  # before anything is exported
+    check_runtime()
     paths = [subject for subject in subjects if isinstance(subject, Path)]
     files = {path: open_given(path, img_size) for path in paths}
     labels = dict(zip(paths, labels_of_paths(paths), strict=True))
@@ -104,11 +104,23 @@ def _identity_of_model(spec: ExportSpec) -> str:
 
 
 def load_reference(
-    spec: ExportSpec, store: Store, inputs: InputsSpec, on_step: OnStep, reduced: bool = False
+    spec: ExportSpec,
+    store: Store,
+    inputs: InputsSpec,
+    on_step: OnStep,
+    reduced: bool = False,
+    compared: Sequence[ExportSpec] = (),
 ) -> Reference:
     """Export the FP32 model of ``spec`` and choose the images; the model is loaded when it is first needed.
 
-    It has all tokens; ``reduced``: those that the token reduction of ``spec`` leaves.
+    Args:
+        spec: has the model.
+        store: where it is looked up and kept.
+        inputs: the images.
+        on_step: progress callback.
+        reduced: the model has the tokens that the token reduction of ``spec`` leaves, not all.
+        compared: what is going to be compared with it: if the store has the fidelity of all, the file of
+            the FP32 model, the largest of a comparison, is not even hashed.
 
     Raises:
         SpecError: the model or the images are not there.
@@ -119,12 +131,27 @@ def load_reference(
     wanted = reference_spec(spec)
     if reduced:
         wanted = wanted.model_copy(update={"model": spec.model})
+    known = _known_reference(wanted, compared, inputs, store)
+    if known is not None:
+        return known
     onnx, _ = export(wanted, store, lambda step: on_step(replace(step, text=f"reference: {step.text}")))
     on_step(Step("verify", "choose the images"))
     if inputs.directory is not None:
         # Images are read in a thread while others export: timm fails where two threads import it at once.
         import trtbench.verify.preprocess  # noqa: F401
     return _reference(onnx, inputs)
+
+
+def _known_reference(
+    wanted: ExportSpec, compared: Sequence[ExportSpec], inputs: InputsSpec, store: Store
+) -> Reference | None:
+    """The FP32 model, its file unread, if the store has the fidelity of all that is compared with it."""
+    models = [recorded(spec, store) for spec in compared]
+    onnx = recorded(wanted, store) if models else None
+    if onnx is None or None in models:
+        return None
+    reference = _reference(onnx, inputs)
+    return reference if all(model and is_known(model, reference, store) for model in models) else None
 
 
 def _given_reference(onnx: OnnxArtifact, inputs: InputsSpec) -> Reference:
