@@ -2,7 +2,7 @@
 #
 #   docker build --tag trtbench .
 #   docker run --rm --gpus all --user "$(id -u):$(id -g)" --volume "$PWD:/workspace" trtbench doctor
-#   docker build --build-arg EXTRAS=gpu --tag trtbench-small .   # times engines that are there; docs/install.md
+#   docker build --build-arg EXTRAS=gpu --tag trtbench-small .   # times engines that are there; docs/how_to/install.md
 ARG BASE_IMAGE=nvcr.io/nvidia/tensorrt:25.11-py3
 FROM ${BASE_IMAGE}
 

@@ -20,8 +20,8 @@ def documented(*pages: str) -> set[str]:
 
 def test_every_code_is_in_a_table_of_the_documentation() -> None:
     codes = {code.value for code in Code}
-    assert codes - documented("findings.md", "lint.md", "measuring.md") == set()
-    assert documented("findings.md") <= codes
+    assert codes - documented("reference/findings.md", "how_to/lint.md", "explanation/measuring.md") == set()
+    assert documented("reference/findings.md") <= codes
 
 
 def test_a_code_reads_as_its_value_in_text_and_json() -> None:

@@ -17,7 +17,7 @@ EXAMPLES = [
     if re.match(rf"\s*(?:\$ )?(?:uv run )?trtbench (?:{'|'.join(COMMANDS)})\b", line)
 ]
 README = (ROOT / "README.md").read_text()
-COMMAND_LINE = README + (ROOT / "docs" / "command_line.md").read_text()
+COMMAND_LINE = README + (ROOT / "docs" / "reference" / "command_line.md").read_text()
 SHOWN = re.findall(
     r"^(?:\$ |.*uv run )?trtbench (\w[\w-]*)([^#\n]*)",
     "\n".join(re.findall(r"```\n(.*?)```", COMMAND_LINE, re.S)),

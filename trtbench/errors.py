@@ -11,7 +11,7 @@ from trtbench.units import shortened, visible
 
 
 class Code(str, Enum):
-    """What went wrong, or what a finding is about. ``docs/findings.md`` explains each."""
+    """What went wrong, or what a finding is about. ``docs/reference/findings.md`` explains each."""
 
     # One for each type of error, where nothing finer is known.
     ARTIFACT_DAMAGED = "ARTIFACT_DAMAGED"

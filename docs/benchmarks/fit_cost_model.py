@@ -13,7 +13,7 @@ It takes about two minutes of processor time and writes
     trtbench/predict/fitted.yaml              the rates, and held-out errors
     docs/benchmarks/prediction_held_out.csv   a sample of held-out predictions beside what was measured
     docs/benchmarks/prediction_errors.svg     shares of kernels by error
-    docs/prediction.md                        its tables, between the markers
+    docs/explanation/prediction.md                        its tables, between the markers
 
 No published time of a Vision Transformer is used: those are for check_cost_model.py.
 """
@@ -210,7 +210,7 @@ def write_fitted(found: Fit, path: Path) -> None:
         "same_chip": plain(bounds["same_chip"]),
         "unmeasured": plain(bounds["unmeasured"]),
     }
-    head = "# Written by docs/benchmarks/fit_cost_model.py: do not edit. docs/prediction.md explains it.\n"
+    head = "# Written by docs/benchmarks/fit_cost_model.py; docs/explanation/prediction.md explains it.\n"
     path.write_text(head + yaml.safe_dump(document, sort_keys=False, width=110), encoding="utf-8")
 
 
@@ -234,8 +234,8 @@ def main() -> None:
     write_fitted(found, root / "trtbench" / "predict" / "fitted.yaml")
     write_sample(found.held_out, root / "docs" / "benchmarks" / "prediction_held_out.csv")
     write_plot(found.held_out, root / "docs" / "benchmarks" / "prediction_errors.svg")
-    write_between(root / "docs" / "prediction.md", "errors", tables(found.held_out))
-    write_between(root / "docs" / "prediction.md", "coverage", coverage_table(found.held_out))
+    write_between(root / "docs" / "explanation" / "prediction.md", "errors", tables(found.held_out))
+    write_between(root / "docs" / "explanation" / "prediction.md", "coverage", coverage_table(found.held_out))
     print(tables(found.held_out), coverage_table(found.held_out), sep="\n\n")
 
 

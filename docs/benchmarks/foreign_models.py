@@ -1,9 +1,9 @@
-"""Write docs/foreign_models.md: results of every command on models, images and checkpoints from elsewhere.
+"""Write docs/results/foreign_models.md: results of each command on models, images, checkpoints of others.
 
 Run from the repository's root, with a folder of ONNX files, folders of images and checkpoints of
 vit_tiny_patch16_224 with depth=2:
 
-    python docs/benchmarks/foreign_models.py FOLDER STORE > docs/foreign_models.md
+    python docs/benchmarks/foreign_models.py FOLDER STORE > docs/results/foreign_models.md
 
 Dynamic dimensions are 2, integers come from 0 to 1. It takes a quarter of an hour on two cores.
 """

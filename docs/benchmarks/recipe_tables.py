@@ -1,4 +1,4 @@
-"""Make the tables of docs/recipes.md and docs/passes.md: what recipes and passes give, model by model.
+"""Make the tables of docs/results/recipes.md and docs/explanation/passes.md, model by model.
 
 Run from the repository's root, after installation:
 

@@ -1,4 +1,4 @@
-"""What a sweep of 100,000 cells takes beside the work itself: the table of docs/sweeps.md.
+"""What a sweep of 100,000 cells takes beside the work itself: the table of docs/how_to/cluster.md.
 
     python docs/benchmarks/sweep_size.py --gpus 1000
 

@@ -1,4 +1,4 @@
-"""Write docs/vit_b16_predicted.md from what ``explain`` and ``predict`` printed. Nothing is computed anew.
+"""Write docs/results/vit_b16_predicted.md from what ``explain`` and ``predict`` printed.
 
 Run from the repository's root, with one file a recipe and one a GPU, named after them:
 
@@ -161,8 +161,8 @@ def page(found: Sequence[Explanation], compared: Sequence[Comparison]) -> Iterat
         f"{first.gpu.title} at {first.gpu.clock_mhz:.0f} MHz."
     )
     yield (
-        "[prediction.md](prediction.md#why-not-4x) says what the steps are and how wrong the times may be. "
-        "Written by `docs/benchmarks/vit_b16_predicted.py` from\n"
+        "[prediction.md](../explanation/prediction.md#why-not-4x) says what the steps are and how wrong the "
+        "times may be. Written by `docs/benchmarks/vit_b16_predicted.py` from\n"
     )
     command = dedent(str(__doc__).split("\n\n")[2])
     yield f"```\n{command}\n```\n"
@@ -206,7 +206,7 @@ def main() -> None:
     found = [Explanation.model_validate_json(text) for text in texts]
     compared = [Comparison.model_validate_json((folder / f"{gpu}.json").read_bytes()) for gpu in GPUS]
     text = "\n".join(short for line in page(found, compared) for short in wrapped(line)) + "\n"
-    Path("docs/vit_b16_predicted.md").write_text(text, encoding="utf-8")
+    Path("docs/results/vit_b16_predicted.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

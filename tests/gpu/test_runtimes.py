@@ -286,7 +286,7 @@ def test_too_little_memory_is_one_line():
 
 
 # One mode where another row has the same memory and the same kind of graph. Sparse layers have none: at this
-# size, cuSPARSELt does not return from its first product (docs/h200.md).
+# size, cuSPARSELt does not return from its first product (docs/results/h200.md).
 BLOCKS = [
     (word, use, l2)
     for word, use, modes in (

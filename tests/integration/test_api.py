@@ -15,10 +15,9 @@ from trtbench.store.artifacts import EngineArtifact, OnnxArtifact, Store
 
 TINY: dict[str, Any] = {"model": "vit_tiny_patch16_224", "overrides": {"depth": 1}, "batch": 2}
 WORDS = ["--model", "vit_tiny_patch16_224", "--set", "depth=1", "--batch", "2"]
-NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebook.ipynb"
-EXAMPLES = re.findall(
-    r"```python\n(.*?)```", (Path(__file__).parents[2] / "docs" / "python.md").read_text(), re.DOTALL
-)
+NOTEBOOK = Path(__file__).parents[2] / "docs" / "how_to" / "notebook.ipynb"
+PAGE = (NOTEBOOK.parent / "python.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 CPU: dict[str, Any] = {"runtime": "onnxruntime-cpu", "processes": 1, "duration_s": 0.2, "warmup_ms": 20}
 
 

@@ -1,7 +1,7 @@
 """Every design rule is shown the compiler: a graph that breaks it and a twin that does not, for SM120.
 
 What a rule predicts must be seen in what TensorRT-RTX makes of the first graph, and not of the second. Rules
-of others that the compiler refutes have their test here too; docs/lint.md tells them.
+of others that the compiler refutes have their test here too; docs/how_to/lint.md tells them.
 """
 
 import subprocess

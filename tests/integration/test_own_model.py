@@ -1,4 +1,4 @@
-"""The commands of docs/own_model.md, as they stand there."""
+"""The commands of docs/how_to/own_checkpoint.md, as they stand there."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support.own_model import draw_images, train
 
-TEXT = (Path(__file__).parents[2] / "docs" / "own_model.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs" / "how_to" / "own_checkpoint.md").read_text()
 COMMANDS = re.findall(r"^\$ trtbench (.*)$", TEXT.replace("\\\n", " "), re.M)
 
 

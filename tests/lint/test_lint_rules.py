@@ -12,7 +12,7 @@ from trtbench.lint.wording import blocks_of, numbers_of, places
 from trtbench.results import Finding
 from trtbench.specs.recipe import parse_recipe
 
-DOCS = (Path(__file__).parents[2] / "docs" / "lint.md").read_text()
+DOCS = (Path(__file__).parents[2] / "docs" / "how_to" / "lint.md").read_text()
 
 
 def subject(recipe: str | None = "nvfp4", **facts: object) -> LintSubject:

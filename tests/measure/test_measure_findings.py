@@ -247,7 +247,7 @@ def test_outputs_are_compared_with_a_limit_by_precision(tmp_path, recipe, sample
 
 
 def test_the_limits_of_cosines_are_those_of_the_documentation():
-    text = (Path(__file__).parents[2] / "docs" / "measuring.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "explanation" / "measuring.md").read_text(encoding="utf-8")
     table = text.partition("| recipe | least cosine |")[2].partition("\n\n")[0]
     rows = [row.split("|")[1:3] for row in table.splitlines()[2:]]
     shown = {word: float(limit) for words, limit in rows for word in re.findall("`([^`]+)`", words)}

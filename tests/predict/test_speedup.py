@@ -75,5 +75,5 @@ def test_intervals_hold_on_held_out_kernels_where_shared_kernels_are_the_same():
     )
     same, other = (script["coverage"](first, second, drawn, 1, same) for same in (True, False))
     assert same > 0.9
-    # What docs/prediction.md does not claim.
+    # What docs/explanation/prediction.md does not claim.
     assert other < 0.9

@@ -52,7 +52,7 @@ def test_text(name, width):
 @pytest.mark.parametrize("name", SHOWN)
 def test_predictions_are_said_not_to_be_measurements(name):
     assert any(
-        "predict" in line and "not" in line and "measure" in line and "docs/prediction.md" in line
+        "predict" in line and "not" in line and "measure" in line and "docs/explanation/prediction.md" in line
         for line in render(name, 80).splitlines()
     )
 

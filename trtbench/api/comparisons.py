@@ -136,7 +136,7 @@ def bench(
         model: of a recipe: a timm name, a ``.yaml`` file of ``models/``, or a model that timm made.
         batch: images in a query, or ``"MIN:OPT:MAX"`` of a dynamic batch.
         img_size: side of the images in pixels, or ``"HEIGHTxWIDTH"``; default: the model's.
-        runtime: see docs/measuring.md; default: the namesake of the engine's compiler.
+        runtime: see docs/explanation/measuring.md; default: the namesake of the engine's compiler.
         store: folder of ``models/``, ``engines/`` and ``results/``; it keeps the result and every sample.
         on_step: progress callback.
         options: as in ``trtbench.request.BenchArguments``.
@@ -177,7 +177,7 @@ def bench_against_itself(
         model: of a recipe: a timm name, a ``.yaml`` file of ``models/``, or a model that timm made.
         batch: images in a query, or ``"MIN:OPT:MAX"`` of a dynamic batch.
         img_size: side of the images in pixels, or ``"HEIGHTxWIDTH"``; default: the model's.
-        runtime: see docs/measuring.md; default: the namesake of the engine's compiler.
+        runtime: see docs/explanation/measuring.md; default: the namesake of the engine's compiler.
         store: folder of ``models/``, ``engines/`` and ``results/``; it keeps the report and every block.
         on_step: progress callback.
         options: as in ``trtbench.request.BenchArguments``.
@@ -209,7 +209,7 @@ def predict(
 ) -> Comparison:
     """Predict how long each recipe takes on a GPU; no GPU is needed, and nothing is timed.
 
-    Times are in milliseconds a query, with intervals; docs/prediction.md says how wrong they are.
+    Times are in milliseconds a query, with intervals; docs/explanation/prediction.md says how wrong they are.
 
     Args:
         subjects: recipes, or engines, exported models and ONNX files. A recipe that fails is a row with its

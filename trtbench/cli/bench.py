@@ -24,7 +24,7 @@ def command(
     given: Given,
     runtime: Annotated[
         str | None,
-        typer.Option(help="See docs/measuring.md; default: the namesake of the engine's compiler."),
+        typer.Option(help="Default: the namesake of the engine's compiler (docs/explanation/measuring.md)."),
     ] = None,
     aa: Annotated[
         int | None,

@@ -31,7 +31,7 @@ def command(
     beside them. Then come Amdahl's ceiling and the levers, the best first: other recipes, which are built for
     that, and changes whose kernels are priced again. No GPU is needed, and nothing is timed.
 
-    Existing artifacts are reused. docs/prediction.md says how wrong predictions are.
+    Existing artifacts are reused. docs/explanation/prediction.md says how wrong predictions are.
 
     For example:
 

@@ -191,7 +191,7 @@ class BuildOptions(CompilerOptions):
 
 @dataclass(frozen=True)
 class TimingOptions:
-    """How arms are timed; docs/measuring.md has the rest of the protocol."""
+    """How arms are timed; docs/explanation/measuring.md has the rest of the protocol."""
 
     PANEL: ClassVar = "Timing"
 

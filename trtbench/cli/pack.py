@@ -32,7 +32,7 @@ def command(
 
     What is missing is exported and built. The file holds the ONNX model, the engine, their manifests, how
     images are prepared, names of the classes where they are known, the runtime and version that load the
-    engine, and a README. Paths of this machine are left out. docs/pack.md says how to unpack it elsewhere.
+    engine, and a README. Paths of this machine are left out. docs/how_to/pack.md says how to use it.
 
     For example:
 

@@ -27,7 +27,7 @@ def command(
     """Predict how long each recipe takes on a GPU; no GPU is needed, and nothing is timed.
 
     Each recipe is exported, built for that GPU and audited; its compiled layers give the time, with an
-    interval. Predictions are not measurements: docs/prediction.md says how wrong they are.
+    interval. Predictions are not measurements: docs/explanation/prediction.md says how wrong they are.
 
     Existing artifacts are reused. A recipe that fails is a row with its reason (exit code 1).
 

@@ -38,8 +38,8 @@ def command(
 ) -> None:
     """Show what bounds each kernel of a model on a GPU, compute or memory; nothing is exported or timed.
 
-    FLOPs and bytes follow from the model's structure. A roof is a bound, not a time; docs/roofline.md has the
-    formulas. Several image sizes or lengths are also compared at equal M, which is batch x tokens.
+    FLOPs and bytes follow from the model's structure. A roof is a bound, not a time; docs/how_to/roofline.md
+    has the formulas. Several image sizes or lengths are also compared at equal M, which is batch x tokens.
 
     For example:
 

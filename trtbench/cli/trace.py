@@ -51,7 +51,7 @@ def command(
 
     Kernels are sorted by what they do, gaps by what the host does meanwhile, and sums are also given for one
     inference. With --runtime, the trace is recorded here, through torch's profiler, and kept in the store.
-    docs/traces.md says how to record traces otherwise, and what each number is.
+    docs/how_to/traces.md says how to record traces otherwise, and what each number is.
 
     For example:
 

@@ -159,7 +159,7 @@ class BuildArguments(CompilerArguments, total=False):
 
 
 class TimingArguments(TypedDict, total=False):
-    """How arms are timed; docs/measuring.md has the protocol.
+    """How arms are timed; docs/explanation/measuring.md has the protocol.
 
     Args:
         duration_s: time budget per arm in seconds; stops early once precise enough.

@@ -9,7 +9,7 @@ from trtbench.request.arguments import ArgumentError
 from trtbench.specs import Condition
 
 _LIMITS = {"sqnr": ("<", "sqnr<20"), "top1-drop": (">", "top1-drop>0.5")}
-_FORMS = "warning, slower, sqnr<DB, top1-drop>POINTS, or a code of docs/findings.md such as GEMM_FELL_BACK"
+_FORMS = "warning, slower, sqnr<DB, top1-drop>POINTS, or a code of docs/reference/findings.md"
 
 
 def parse_conditions(words: Sequence[str]) -> tuple[Condition, ...]:

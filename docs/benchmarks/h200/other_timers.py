@@ -60,7 +60,8 @@ def compare_timers(batch: int) -> dict[str, object]:
     ours, tritons = [], []
     with ExitStack() as stack:
         timed = load(Job(arm=arm, bench=BenchSpec(), process=0), stack)
-        do_bench_cudagraph(query, rep=50)  # a process takes another state after its first: see docs/h200.md
+        # A process takes another state after its first: see docs/results/h200.md.
+        do_bench_cudagraph(query, rep=50)
         for _ in range(ROUNDS):
             ours.append(statistics.median(timed.block()["gpu_compute_ms"]))
             tritons.append(do_bench_cudagraph(query, rep=50 if batch == 1 else 100, return_mode="median"))

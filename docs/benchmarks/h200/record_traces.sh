@@ -1,7 +1,7 @@
 #!/bin/sh
 # Records ViT-B/16 on the local GPU, eager and in a CUDA graph, and sums the traces up side by side:
 #     sh docs/benchmarks/h200/record_traces.sh FOLDER [ONNX_OF_VIT_TINY]
-# Needs what docs/measuring.md needs for runtime torch, and onnxruntime-gpu for the second argument. Traces
+# Needs what docs/explanation/measuring.md needs for runtime torch, and onnxruntime-gpu for the second argument. Traces
 # (FOLDER/results/*.json.gz) can be opened in ui.perfetto.dev.
 set -u
 out=$1

@@ -6,7 +6,7 @@ from rich.text import Text
 from trtbench.report.text.tables import table_of
 from trtbench.results import GpuEntry, GpuList, Level
 
-ERRORS = "docs/prediction.md says how wrong they are"
+ERRORS = "docs/explanation/prediction.md says how wrong they are"
 _KNOWN: dict[Level, str] = {
     "measured": "measured",
     "same_chip": "same chip as {}",
