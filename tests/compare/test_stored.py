@@ -89,6 +89,20 @@ def test_two_files_get_a_verdict_and_a_warning(slow, fast):
     assert comparison.sources == (str(slow), str(fast))
 
 
+def test_variables_that_differ_are_named_where_both_runs_recorded_them(tmp_path):
+    found = {}
+    for name, variables in (("old", None), ("none", {}), ("four", {"OMP_NUM_THREADS": "4"})):
+        environment = ENVIRONMENT.model_copy(update={"variables": variables})
+        found[name] = measure(tmp_path, name, [1.0, 1.0], label=name, environment=environment)
+
+    def differences(*names):
+        findings = compare_stored([found[name] for name in names]).measurements()[1].findings
+        return [finding.message for finding in findings if finding.code == "MACHINE_DIFFERS"]
+
+    assert differences("none", "four") == ["OMP_NUM_THREADS: none and 4"]
+    assert differences("old", "four") == []
+
+
 def test_sides_can_be_swapped(slow, fast):
     (verdict,) = compare_stored([fast, slow]).verdicts
     assert verdict.verdict == "SLOWER"

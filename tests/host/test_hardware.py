@@ -52,6 +52,15 @@ def test_environment_of_this_machine() -> None:
     assert (environment.gpus == ()) == (environment.no_gpu_reason is not None)
 
 
+def test_variables_that_act_on_times_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setenv("GITHUB_TOKEN", "secret")
+    variables = collect_environment().variables
+    assert variables is not None
+    assert variables["OMP_NUM_THREADS"] == "3"
+    assert "GITHUB_TOKEN" not in variables
+
+
 def test_cpu_count_is_what_this_process_may_use() -> None:
     one_cpu = min(os.sched_getaffinity(0))
     script = (

@@ -216,6 +216,9 @@ def _not_interleaved(baseline: StoredArm, arm: StoredArm) -> Finding | None:
 def _machine_differs(baseline: StoredArm, arm: StoredArm) -> Finding | None:
     """Recorded things other than the GPU's name that differ, by name with both values."""
     old, new = _machine(baseline), _machine(arm)
+    old_variables, new_variables = _variables(baseline), _variables(arm)
+    if old_variables is not None and new_variables is not None:
+        old, new = old | old_variables, new | new_variables
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     if not names:
         return None
@@ -225,6 +228,12 @@ def _machine_differs(baseline: StoredArm, arm: StoredArm) -> Finding | None:
         message="; ".join(f"{name}: {old.get(name, 'none')} and {new.get(name, 'none')}" for name in names),
         hint="if one of these is what you compare, read the verdict as its effect; else measure again on one",
     )
+
+
+def _variables(arm: StoredArm) -> dict[str, str] | None:
+    """Variables that can act on times, where they were recorded."""
+    environment = arm.measurement.environment
+    return None if environment is None else environment.variables
 
 
 def _machine(arm: StoredArm) -> dict[str, str]:

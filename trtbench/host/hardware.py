@@ -13,6 +13,7 @@ from typing import Any
 import trtbench
 from trtbench.errors import RuntimeUnavailable
 from trtbench.host.installation import needing
+from trtbench.host.variables import acting_on_times
 from trtbench.results.environments import Environment, Gpu
 
 RECORDED_PACKAGES = (
@@ -46,6 +47,7 @@ def collect_environment() -> Environment:
         packages=package_versions(RECORDED_PACKAGES),
         gpus=gpus,
         no_gpu_reason=no_gpu_reason,
+        variables=acting_on_times(os.environ),
     )
 
 

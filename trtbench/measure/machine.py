@@ -1,11 +1,9 @@
 """The machine that measures, as far as two halves of one run must share it."""
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
 from trtbench.errors import RuntimeUnavailable
-from trtbench.host.variables import acting_on_times
 from trtbench.measure.telemetry import visible_gpu
 from trtbench.results import Environment
 from trtbench.runtimes import runtime_entry
@@ -36,9 +34,8 @@ def machine_identity(
         "packages": environment.packages,
         "trtbench_version": environment.trtbench_version,
     }
-    variables = acting_on_times(os.environ)
-    if variables:
-        machine["variables"] = variables
+    if environment.variables:
+        machine["variables"] = environment.variables
     if any(runtime_entry(runtime).times_itself for runtime in runtimes):
         machine["trtexec"] = _trtexec_version()
     return machine

@@ -61,7 +61,11 @@ class Gpu(Spec):
 
 
 class Environment(Spec):
-    """Software and hardware; ``cpu_count`` is the number of CPUs that this process may use."""
+    """Software and hardware.
+
+    ``cpu_count``: CPUs that this process may use. ``variables``: those of the environment that can act on
+    times, such as ``OMP_NUM_THREADS``; unknown in results of older versions.
+    """
 
     trtbench_version: str
     python_version: str
@@ -72,6 +76,7 @@ class Environment(Spec):
     packages: dict[str, str]
     gpus: tuple[Gpu, ...]
     no_gpu_reason: str | None
+    variables: dict[str, str] | None = None
 
     def with_versions(self, found: Mapping[str, str]) -> "Environment":
         """The same machine with the versions that were found in another Python of it."""
