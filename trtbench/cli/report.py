@@ -26,21 +26,22 @@ def command(
             "--to",
             "-o",
             metavar="FILE",
-            help="Where to write the report: .html; repeatable.",
+            help="Where to write it: .html, .md with pictures, or .csv; repeatable.",
             callback=writable_reports,
         ),
     ],
 ) -> None:
     """Write a report on stored results: what to take, and the figures that say why; no GPU is needed.
 
-    One section a result: comparisons, searches, sweeps, traces and measurements, of older versions, too. A
-    page loads nothing from elsewhere, so that it can be mailed or kept as it is.
+    One section a result: comparisons, searches, sweeps, traces and measurements, of older versions, too. An
+    HTML page loads nothing from elsewhere, so that it can be mailed or kept as it is. Markdown has its
+    pictures beside it, in a folder; CSV has all rows and columns.
 
     For example:
 
     trtbench report results/compare-vit.json -o report.html
 
-    trtbench report results other.json -o report.html
+    trtbench report results other.json -o report.html -o report.md -o report.csv
     """
     from trtbench.report.sources import read_sources
     from trtbench.report.write import write_report

@@ -129,7 +129,11 @@ def svg_of(figure: Figure, colours: Mapping[str, str] | None) -> str:
     with needing("vl-convert", "report"):
         import vl_convert
     spec = {**_spec(figure), "width": _WIDTH, "data": {"name": "rows", "values": figure.rows}}
-    if colours is not None:
+    if colours is None:
+        # Widths of texts are those of vl-convert's fonts: those of the reader may be wider.
+        spec["padding"] = {"left": 28, "right": 12}
+    else:
+        spec["background"] = colours["page"]
         spec = json.loads(in_colours(json.dumps(spec), colours))
     return str(vl_convert.vegalite_to_svg(spec, vl_version=_VERSION))
 

@@ -1,5 +1,6 @@
 """Results to report on: files, and folders of them."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -45,6 +46,13 @@ def _read(path: Path) -> Source | str:
 
 def _files(folder: Path) -> Iterable[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix == ".json" and path.is_file())
+        return sorted(
+            (path for path in folder.iterdir() if path.suffix == ".json" and path.is_file()), key=_by_number
+        )
     except OSError as error:
         raise SpecError(f"{folder}: cannot be read: {error.strerror}") from error
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """Orders run-2 before run-10."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", path.name)]

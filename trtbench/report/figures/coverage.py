@@ -49,9 +49,9 @@ def _bars(row: ComparisonRow) -> Iterable[Row]:
                 "bar": f"{short(row.key, 40)} · {stage}",
                 "precision": precision,
                 "share": share,
-                "from": start,
-                "to": end,
-                "colour": precision_colour(precision),
+                "_from": start,
+                "_to": end,
+                "_colour": precision_colour(precision),
             }
 
 
@@ -88,9 +88,9 @@ def _reading(rows: Iterable[ComparisonRow]) -> str:
 def _spec(rows: list[Row]) -> Json:
     bars = list(dict.fromkeys(row["bar"] for row in rows))
     y = label("bar", "", sort=None, axis={"labelLimit": 320, "title": None})
-    x = field("from", "share of the FLOPs", axis={"format": "%"}, scale={"domain": [0, 1]})
-    colour = label("colour", "precision", scale=precision_scale(str(row["colour"]) for row in rows))
-    middle = {"calculate": "(datum.from + datum.to) / 2", "as": "middle"}
+    x = field("_from", "share of the FLOPs", axis={"format": "%"}, scale={"domain": [0, 1]})
+    colour = label("_colour", "precision", scale=precision_scale(str(row["_colour"]) for row in rows))
+    middle = {"calculate": "(datum._from + datum._to) / 2", "as": "middle"}
     return {
         "height": _BAR * len(bars),
         "encoding": {"y": y},
@@ -99,9 +99,9 @@ def _spec(rows: list[Row]) -> Json:
                 "mark": {"type": "bar", "stroke": "var(--page)", "strokeWidth": 1},
                 "encoding": {
                     "x": x,
-                    "x2": {"field": "to"},
+                    "x2": {"field": "_to"},
                     "color": colour,
-                    "tooltip": hover(rows, share=SHARE)[:3],
+                    "tooltip": hover(rows, share=SHARE),
                 },
             },
             {

@@ -36,7 +36,7 @@ class Figure:
         evidence: the kinds that its numbers are of.
         reading: what one sees in it, in one sentence.
         alt: what is drawn, for readers who do not see it.
-        rows: its data, all with the same columns.
+        rows: its data, all with the same columns; those whose names begin with ``_`` only place marks.
         spec: Vega-Lite without data; ``height`` is in pixels, and the page sets the width.
     """
 
@@ -47,6 +47,16 @@ class Figure:
     alt: str
     rows: list[Row]
     spec: Json
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that people read."""
+        return readable(self.rows)
+
+
+def readable(rows: list[Row]) -> list[str]:
+    """Names of the columns that do not only place marks."""
+    return [name for name in (rows[0] if rows else ()) if not name.startswith("_")]
 
 
 def precision_colour(precision: str) -> str:
@@ -72,15 +82,10 @@ def label(name: str, title: str | None = None, **more: Any) -> Json:
 
 
 def hover(rows: list[Row], **formats: str) -> list[Json]:
-    """What a mark says of its row: all columns, in their order."""
-    columns = rows[0] if rows else {}
+    """What a mark says of its row: all columns that people read, in their order."""
+    shown = [{"field": name, "title": name.replace("_", " ")} for name in readable(rows)]
     return [
-        {
-            "field": name,
-            "title": name.replace("_", " "),
-            **({"format": formats[name]} if name in formats else {}),
-        }
-        for name in columns
+        {**each, "format": formats[each["field"]]} if each["field"] in formats else each for each in shown
     ]
 
 

@@ -54,9 +54,9 @@ def _kernels(row: ComparisonRow) -> Iterable[Row]:
             "bytes": format_bytes(kernel.bytes),
             "predicted_us": end_us - start_us,
             "bound_by": kernel.bound,
-            "from_us": start_us,
-            "to_us": end_us,
-            "colour": precision_colour(kernel.precision_in),
+            "_from_us": start_us,
+            "_to_us": end_us,
+            "_colour": precision_colour(kernel.precision_in),
         }
 
 
@@ -81,10 +81,10 @@ def _reading(rows: list[ComparisonRow]) -> str:
 
 def _spec(rows: list[Row]) -> Json:
     recipes = list(dict.fromkeys(row["recipe"] for row in rows))
-    longest = max(float(row["to_us"] or 0) for row in rows)
+    longest = max(float(row["_to_us"] or 0) for row in rows)
     y = label("recipe", "", sort=None, axis={"labelLimit": 260, "title": None})
-    x = field("from_us", "predicted time of one block, us", scale={"domain": [0, longest], "nice": False})
-    colour = label("colour", "operands", scale=precision_scale(str(row["colour"]) for row in rows))
+    x = field("_from_us", "predicted time of one block, us", scale={"domain": [0, longest], "nice": False})
+    colour = label("_colour", "operands", scale=precision_scale(str(row["_colour"]) for row in rows))
     return {
         "height": _HEIGHT * len(recipes),
         "encoding": {"y": y},
@@ -93,15 +93,15 @@ def _spec(rows: list[Row]) -> Json:
                 "mark": {"type": "bar", "stroke": "var(--page)", "strokeWidth": 1.5},
                 "encoding": {
                     "x": x,
-                    "x2": {"field": "to_us"},
+                    "x2": {"field": "_to_us"},
                     "color": colour,
-                    "tooltip": hover(rows, predicted_us=US)[:-3],
+                    "tooltip": hover(rows, predicted_us=US),
                 },
             },
             {
                 "transform": [
                     {"filter": f"datum.predicted_us >= {_LABELLED * longest:.6g}"},
-                    {"calculate": "(datum.from_us + datum.to_us) / 2", "as": "middle"},
+                    {"calculate": "(datum._from_us + datum._to_us) / 2", "as": "middle"},
                 ],
                 "mark": {"type": "text", "color": "var(--on-colour)", "fontSize": 11, "angle": 0},
                 "encoding": {"x": {**x, "field": "middle"}, "text": label("role")},

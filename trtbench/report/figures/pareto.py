@@ -22,7 +22,7 @@ def pareto(comparison: Comparison) -> Figure | None:
     offsets = _label_offsets(rows)
     for row in rows:
         row["on_front"] = row["name"] in front
-        row["label_offset"] = offsets[str(row["name"])]
+        row["_label_offset"] = offsets[str(row["name"])]
     exact = [each.name for each in timed_rows(comparison) if each.row.fidelity and each not in known]
     unit = "ms an image" if per_image else "ms"
     return Figure(
@@ -114,14 +114,14 @@ def _spec(rows: list[Row], unit: str) -> Json:
                     "x": x,
                     "y": y,
                     "shape": {**shape, "legend": {"values": used}},
-                    "tooltip": hover(rows, **formats)[:-2],
+                    "tooltip": hover(rows, **formats),
                     **({"size": size} if has_sizes else {"size": {"value": 120}}),
                 },
             },
             {
                 "mark": {
                     "type": "text",
-                    "dy": {"expr": "datum.label_offset"},
+                    "dy": {"expr": "datum._label_offset"},
                     "color": "var(--text)",
                     "fontSize": 12,
                 },

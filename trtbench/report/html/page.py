@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from trtbench import __version__
 from trtbench.host.installation import needing
 from trtbench.report.charts import DARK, LIGHT, javascript, page_spec, svg_of
+from trtbench.report.html.size import fitting
 from trtbench.report.report import Report
 from trtbench.results.rows import Row, Value
 
@@ -37,6 +38,7 @@ def html_page(report: Report) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["words"] = lambda name: name.replace("_", " ")
+    report = fitting(report, _MOST_STILLS)
     stills = _stills(report)
     return environment.from_string(_file("page.html.j2")).render(
         report=report,

@@ -55,6 +55,12 @@
     }
   }, { rootMargin: "600px" });
 
+  // Columns whose names begin with _ only place marks.
+  const readable = ({ columns, rows }) => {
+    const kept = columns.map((name, index) => index).filter((index) => !columns[index].startsWith("_"));
+    const pick = (row) => kept.map((index) => row[index]);
+    return { columns: pick(columns), rows: rows.map(pick) };
+  };
   const field = (value) => {
     const text = value === null ? "" : String(value);
     const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
@@ -64,7 +70,7 @@
     [columns, ...rows].map((row) => row.map(field).join(",")).join("\n") + "\n";
   const download = (figure) => {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([csv(dataOf(figure))], { type: "text/csv" }));
+    link.href = URL.createObjectURL(new Blob([csv(readable(dataOf(figure)))], { type: "text/csv" }));
     link.download = `${figure.id}.csv`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
@@ -81,7 +87,7 @@
     return made;
   };
   const fill = (figure) => {
-    const { columns, rows } = dataOf(figure);
+    const { columns, rows } = readable(dataOf(figure));
     const table = document.createElement("table");
     const head = table.createTHead().insertRow();
     for (const name of columns) {

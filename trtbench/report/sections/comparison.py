@@ -9,7 +9,7 @@ from trtbench.report.figures.kernels import block_of_kernels
 from trtbench.report.figures.pareto import pareto
 from trtbench.report.figures.waterfall import comparison_waterfall
 from trtbench.report.sections.machine import machine_facts
-from trtbench.report.sections.section import Cell, Section, Source, Table, remedies_of, table_of
+from trtbench.report.sections.section import Cell, Section, Source, Table, remedies_of, table_of, three
 from trtbench.report.text.compiled_table import format_shares
 from trtbench.report.text.fidelity import fidelity_basis, format_share, format_sqnr, sqnr_scale
 from trtbench.results import Comparison, ComparisonRow, Finding, PredictedSpeedup, Verdict
@@ -144,12 +144,12 @@ def _kernels(row: ComparisonRow) -> int:
 def _ratio(ratio: float | None, interval: tuple[float, float] | None) -> Cell:
     if ratio is None:
         return Cell("")
-    ends = f" ({interval[0]:.3g} to {interval[1]:.3g})" if interval else ""
-    return Cell(f"{ratio:.3g}x{ends}", ratio)
+    ends = f" ({three(interval[0])} to {three(interval[1])})" if interval else ""
+    return Cell(f"{three(ratio)}x{ends}", ratio)
 
 
 def _span(ms: float, interval: tuple[float, float]) -> Cell:
-    return Cell(f"{ms:.3g} ({interval[0]:.3g} to {interval[1]:.3g})", ms)
+    return Cell(f"{three(ms)} ({three(interval[0])} to {three(interval[1])})", ms)
 
 
 def _findings(comparison: Comparison) -> Iterable[tuple[str, Finding]]:

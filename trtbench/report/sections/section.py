@@ -9,6 +9,7 @@ from trtbench.report.text.findings import format_layers
 from trtbench.results import Finding, Result, Severity
 from trtbench.results.rows import Row
 
+_MOST_ROWS = 300
 _RANKS: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
 
 
@@ -87,7 +88,9 @@ def table_of(name: str, title: str, columns: Mapping[str, Sequence[Cell]], numer
 
 
 def table_of_rows(name: str, title: str, rows: Sequence[Row]) -> Table:
-    """A table of flat rows; columns that are empty are left out."""
+    """A table of the first flat rows; columns that are empty are left out."""
+    if len(rows) > _MOST_ROWS:
+        title, rows = f"{title}: the first {_MOST_ROWS} of {len(rows)}", rows[:_MOST_ROWS]
     columns = {key: [_cell(row[key]) for row in rows] for key in (rows[0] if rows else ())}
     numeric = [key for key, cells in columns.items() if any(cell.value is not None for cell in cells)]
     return table_of(name, title, columns, numeric)
@@ -100,6 +103,11 @@ def _cell(value: object) -> Cell:
         return Cell(f"{value:.4g}", value)
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return Cell(short(str(value), 200), float(str(value)) if is_number else None)
+
+
+def three(value: float) -> str:
+    """A number with three significant digits: ``6.30``, ``11.3``, ``1250``."""
+    return f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:.0f}"
 
 
 def remedies_of(findings: Iterable[tuple[str, Finding]]) -> tuple[Remedy, ...]:

@@ -1,0 +1,1 @@
+"""A report as Markdown, with its figures as SVG beside it."""
