@@ -1,6 +1,7 @@
 """Remedies fit the way in which trtbench is installed."""
 
 import json
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -154,3 +155,13 @@ def test_an_import_that_fails_is_one_line(machine: Machine) -> None:
 def test_a_remedy_leaves_what_is_imported_later_as_it_is() -> None:
     code = "from trtbench.host.installation import install_command; install_command(); import setuptools"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_remedy_that_installs_python_packages_is_made_here() -> None:
+    package = Path(installation.__file__).parents[1]
+    elsewhere = [
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if re.search(r"\b(pip install|uv sync|uv pip)\b", path.read_text(encoding="utf-8"))
+    ]
+    assert elsewhere == ["host/installation.py"]

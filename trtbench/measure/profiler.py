@@ -9,7 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from trtbench.errors import MeasureError, RuntimeUnavailable
+from trtbench.errors import MeasureError
+from trtbench.host.installation import install_command, needing
 from trtbench.measure.device import Query
 from trtbench.units import one_line
 
@@ -32,13 +33,8 @@ def record_queries(queries: Iterator[Query], count: int, finish: Callable[[], No
         RuntimeUnavailable: torch is not installed.
         MeasureError: the profiler failed.
     """
-    try:
+    with needing("torch's profiler", "export", remedy=_remedy):
         from torch.profiler import ProfilerActivity, profile, record_function
-    except (ImportError, OSError) as error:
-        raise RuntimeUnavailable(
-            f"recording a trace needs torch ({one_line(error)}): pip install 'trtbench[export]', or record "
-            "with nsys profile and name the export"
-        ) from error
 
     def recorded(wanted: int) -> Any:  # torch does not type it
         with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
@@ -55,3 +51,7 @@ def record_queries(queries: Iterator[Query], count: int, finish: Callable[[], No
         recorded(count).export_chrome_trace(str(path))
     except RuntimeError as error:
         raise MeasureError(f"torch's profiler failed: {one_line(error)}") from error
+
+
+def _remedy() -> str:
+    return f"{install_command('export')}, or record with nsys profile and name the export"

@@ -295,7 +295,7 @@ class _Lowering:
         """``x`` as ``(..., blocks, block)``, the largest magnitude of each block, the shape to go back."""
         axis, rank = attributes.get("axis", -1), len(self._graph.shape(x))
         if axis % rank != rank - 1:
-            raise ArtifactError(f"{self._graph.path}: {x!r} is quantized along axis {axis}, not the last")
+            raise ArtifactError(f"{self._graph.path}: {x!r} is quantised along axis {axis}, not the last")
         blocked, unblocked = self._block_shapes(x, axis, attributes.get("block_size", default_block))
         blocks = self._writer.node("Reshape", x, blocked)
         magnitude = self._writer.node("Abs", blocks)
