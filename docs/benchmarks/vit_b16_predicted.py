@@ -13,7 +13,7 @@ Run from the repository's root, with one file a recipe and one a GPU, named afte
 It takes minutes where the engines are in the store, and ten to twenty on two cores where they are not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from textwrap import dedent, wrap
@@ -66,7 +66,9 @@ def waterfalls(found: Sequence[Explanation]) -> Iterator[str]:
     yield "|---" * (len(found) + 1) + "|"
     yield _row("GEMMs at the peak, nothing else", [each.waterfall.ideal_ms for each in found])
     for place, step in enumerate(found[0].waterfall.steps):
-        yield _row(STEPS[step.step], [each.waterfall.steps[place].ms for each in found])
+        values = [each.waterfall.steps[place].ms for each in found]
+        if any(values):
+            yield _row(STEPS[step.step], values)
     yield _row("**predicted**", [each.waterfall.predicted_ms for each in found])
 
 
@@ -189,6 +191,18 @@ def page(found: Sequence[Explanation], compared: Sequence[Comparison]) -> Iterat
         yield from levers(each)
 
 
+def paragraphs(lines: Iterable[str]) -> list[str]:
+    """Lines of prose that follow each other as one; all others as they are."""
+    found: list[str] = []
+    for line in lines:
+        goes_on = line[:1].isalpha() or line.startswith(("**", "[", "`", "  "))
+        if found and goes_on and found[-1] and not found[-1].startswith(("|", "#")) and found[-1][-1] != "\n":
+            found[-1] += f" {line.strip()}"
+        else:
+            found.append(line)
+    return found
+
+
 def wrapped(text: str) -> list[str]:
     """Prose in lines of at most 118 characters; tables and code stay as they are."""
     if text.startswith(("|", "```")):
@@ -205,7 +219,7 @@ def main() -> None:
     texts = ((folder / f"{recipe}.json").read_bytes() for recipe in RECIPES)
     found = [Explanation.model_validate_json(text) for text in texts]
     compared = [Comparison.model_validate_json((folder / f"{gpu}.json").read_bytes()) for gpu in GPUS]
-    text = "\n".join(short for line in page(found, compared) for short in wrapped(line)) + "\n"
+    text = "\n".join(short for line in paragraphs(page(found, compared)) for short in wrapped(line)) + "\n"
     Path("docs/results/vit_b16_predicted.md").write_text(text, encoding="utf-8")
 
 
