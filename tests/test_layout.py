@@ -30,7 +30,7 @@ def test_stages_know_neither_the_command_line_nor_how_results_are_shown():
 
 def test_the_top_level_holds_what_everything_uses():
     files = {path.stem for path in ROOT.glob("*.py")}
-    assert files == {"__init__", "errors", "progress", "stats", "units", "vit"}
+    assert files == {"__init__", "codes", "errors", "progress", "stats", "units", "vit"}
 
 
 def test_files_and_functions_stay_small():

@@ -19,7 +19,7 @@ from trtbench.errors import SpecError, SpecErrors, TrtbenchError
 from trtbench.host.signals import Stopped, signal_name, stopped_by_signals
 from trtbench.units import one_line, shortened
 
-_PANELS = {
+PANELS = {
     "Compare and measure": {
         "compare": "Compare recipes, runtimes, environments or stored results.",
         "bench": "Time one model in one runtime.",
@@ -55,7 +55,9 @@ _PANELS = {
         "containers": "List NVIDIA's containers and whether they run here.",
     },
 }
-COMMANDS = {name: text for commands in _PANELS.values() for name, text in commands.items()}
+"""Commands with what they do, under the headings of the help."""
+
+COMMANDS = {name: text for commands in PANELS.values() for name, text in commands.items()}
 """Each is ``command`` in the module of its name, which is imported when the command is called."""
 
 _KEPT = "finished work is kept; run the same command again to resume"
@@ -89,7 +91,7 @@ class _LazyCommand(TyperCommand):
         return load_command(str(self.name)).make_context(*arguments, **options)
 
 
-for _panel, _commands in _PANELS.items():
+for _panel, _commands in PANELS.items():
     for _name, _help in _commands.items():
         app.command(_name, cls=_LazyCommand, short_help=_help, rich_help_panel=_panel)(lambda: None)
 
