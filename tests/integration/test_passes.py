@@ -97,7 +97,7 @@ def emulated(model, images, path, tensor=None):
     onnx.save(with_tensor_types(own), path)
     graph = lower(path)
     feeds = {**graph.constants, graph.input_name: images.numpy().astype(np.float32)}
-    (output,) = evaluate(graph.nodes, feeds, [tensor or graph.output_name], graph.opset).values()
+    (output,) = evaluate(graph.nodes, feeds, [tensor or graph.output_names[0]], graph.opset).values()
     return output.astype(np.float64)
 
 

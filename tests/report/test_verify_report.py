@@ -8,6 +8,7 @@ from trtbench.results import (
     Fidelity,
     FidelityReference,
     Finding,
+    OutputFidelity,
     Verification,
     VerificationRow,
 )
@@ -64,6 +65,20 @@ def test_recipes_and_blocks() -> None:
         "0       64.2   20.0",
         "1      exact   17.5",
         "int8 failed: no [space] left",
+    ]
+
+
+def test_several_outputs_have_a_table() -> None:
+    outputs = tuple(
+        OutputFidelity(name=name, cosine=0.9, sqnr_db=20, max_abs_error=1)
+        for name in ("features_3", "features_11")
+    )
+    lines = rendered(row("fp16", 21, []), row("nvfp4", 20, [], per_output=outputs))
+    assert lines[-4:] == [
+        "SQNR (dB) of each output; above: of all side by side",
+        "output       nvfp4",
+        "features_3    20.0",
+        "features_11   20.0",
     ]
 
 

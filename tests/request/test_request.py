@@ -32,6 +32,24 @@ from trtbench.specs.yaml_text import load_yaml
 FP16 = (parse_recipe("fp16"),)
 
 
+def test_features_are_blocks_in_order() -> None:
+    (spec,) = export_specs(FP16, "vit_tiny_patch16_224", [Shape(1)], {"features": [6, 3]})
+    assert spec.model.features == (3, 6)
+    assert spec.model.changes == ("features=3+6",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"features": [1, 1]}, r"features \[1, 1\]: name each block once"),
+        ({"features": [1], "token_reduction": "tome:r=8"}, "features excludes a token reduction"),
+    ],
+)
+def test_features_that_cannot_be_are_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        export_specs(FP16, "vit_tiny_patch16_224", [Shape(1)], arguments)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

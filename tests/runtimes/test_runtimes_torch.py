@@ -75,14 +75,14 @@ def test_what_torch_can_run(recipe: str) -> None:
 )
 def test_the_model_in_a_plain_precision(recipe: str, dtype: torch.dtype, least: float) -> None:
     model = load_model(spec_of(recipe), CPU)
-    assert (model.dtype, model.image_shape, model.output_name) == (dtype, (3, 64, 64), "logits")
+    assert (model.dtype, model.image_shape, model.output_names) == (dtype, (3, 64, 64), ("logits",))
     assert {parameter.dtype for parameter in model.module.parameters()} == {dtype}
     assert cosine(computed(model.module, dtype), reference(tiny())) > least
     assert model.notes == ()
 
 
 def test_a_model_without_a_classifier_gives_features() -> None:
-    assert load_model(spec_of("fp16", tiny(num_classes=0)), CPU).output_name == "features"
+    assert load_model(spec_of("fp16", tiny(num_classes=0)), CPU).output_names == ("features",)
 
 
 @pytest.mark.parametrize(

@@ -300,6 +300,7 @@ LINT_REPORT = results.LintReport(
     sections=(LINT_SECTION,),
 )
 BLOCK_FIDELITY = results.BlockFidelity(block=0, cosine=0.99, sqnr_db=None, max_abs_error=0.1)
+OUTPUT_FIDELITY = results.OutputFidelity(name="features_3", cosine=0.99, sqnr_db=20.0, max_abs_error=0.1)
 FIDELITY_REFERENCE = results.FidelityReference(recipe=FP16, sha256=SHA, top1=None, top5=None)
 FIDELITY = results.Fidelity(
     onnx_sha256=SHA,
@@ -314,6 +315,7 @@ FIDELITY = results.Fidelity(
     kl_divergence=0.01,
     top1=None,
     top5=None,
+    per_output=(OUTPUT_FIDELITY,),
     per_block=(BLOCK_FIDELITY,),
 )
 VERIFICATION_ROW = results.VerificationRow(recipe=NVFP4, status="ok", fidelity=FIDELITY)

@@ -100,6 +100,13 @@ class ModelOptions(PreparationOptions):
             help="Drop or merge tokens: evit:keep=0.5,at=3+6+9 or tome:r=8; default: keep all.",
         ),
     ] = None
+    features: Annotated[
+        str | None,
+        Option(
+            metavar="BLOCK[+BLOCK...]",
+            help="Output the tokens behind these blocks, such as 3+6+9; the first is 0. Default: logits.",
+        ),
+    ] = None
     passes: Annotated[
         str | None,
         Option(help="Comma-separated passes, or none; default: all. trtbench passes lists them."),

@@ -42,6 +42,7 @@ def arguments_of(options: object) -> Any:
     if "overrides" in arguments:
         arguments["overrides"] = dict(parse_overrides(arguments["overrides"]))
         arguments["passes"] = _pass_names(arguments["passes"])
+        arguments["features"] = _blocks(arguments["features"])
         arguments |= {name: _numbers(name, arguments[name]) for name in ("mean", "std")}
     if "no_graph" in arguments:
         arguments["cuda_graph"] = not arguments["no_graph"]
@@ -182,6 +183,13 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
         return None if text is None else tuple(float(word) for word in text.split(","))
     except ValueError as error:
         raise SpecError(f"--{option} {text}: expected a number, or several separated by commas") from error
+
+
+def _blocks(text: str | None) -> tuple[int, ...] | None:
+    try:
+        return None if text is None else tuple(int(word) for word in text.split("+"))
+    except ValueError as error:
+        raise SpecError(f"--features {text}: expected numbers of blocks, such as 3+6+9") from error
 
 
 def _pass_names(text: str | None) -> tuple[str, ...] | None:

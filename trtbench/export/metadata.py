@@ -35,6 +35,7 @@ def metadata_of(model: nn.Module, spec: ExportSpec) -> dict[str, str]:
         "recipe": str(spec.recipe),
         "weights": _weights(spec.model),
         **({"token_reduction": str(reduction)} if reduction else {}),
+        **({"features": "+".join(map(str, spec.model.features))} if spec.model.features else {}),
         "preprocessing": json.dumps(_preprocessing(model, spec.model)),
         **({"class_names": json.dumps(names)} if names else {}),
     }

@@ -23,6 +23,7 @@ from torch import nn
 from trtbench.errors import SpecError, WeightsError
 from trtbench.export.checkpoint import Filter, load_checkpoint
 from trtbench.export.checkpoint_files import configuration
+from trtbench.export.features import give_features
 from trtbench.export.onnx_source import import_model
 from trtbench.export.onnx_source.module import ImportedViT
 from trtbench.export.preparation import PREPARATION, preparation_of, prepare_as_asked
@@ -73,6 +74,8 @@ def meta_model(spec: ModelSpec) -> nn.Module:
     _prepare_as_asked(model, spec)
     if spec.token_reduction is not None:
         reduce_tokens(model, spec.token_reduction)
+    if spec.features is not None:
+        give_features(model, spec.features)
     blueprint: nn.Module = model.eval().requires_grad_(False)
     return blueprint
 
@@ -108,6 +111,8 @@ def build_model(spec: ModelSpec) -> nn.Module:
         _prepare_as_asked(model, spec)
         if spec.token_reduction is not None:
             reduce_tokens(model, spec.token_reduction)
+        if spec.features is not None and spec.source is None:
+            give_features(model, spec.features)
         if sum(parameter.nbytes for parameter in model.parameters()) > _KEPT_BYTES:
             return model
         _kept[spec] = model
@@ -152,7 +157,7 @@ def _constructed(spec: ModelSpec) -> nn.Module:
 
 
 def _imported(spec: ModelSpec, source: SourceSpec) -> ImportedViT:
-    model, notes = import_model(onnx_file(spec), spec.img_size)
+    model, notes = import_model(onnx_file(spec), spec.img_size, spec.features)
     model.pretrained_cfg, assumed = image_preparation(source)
     _notes[spec] = (*notes, *assumed)
     return model

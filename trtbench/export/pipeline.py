@@ -29,14 +29,13 @@ from trtbench.export.model import build_model, image_shape, meta_model, weight_n
 from trtbench.export.onnx_source import original_graph
 from trtbench.export.passes import apply_graph_passes
 from trtbench.export.source import onnx_file
-from trtbench.export.trace import Graph, trace
+from trtbench.export.trace import Graph, output_names, trace
 from trtbench.progress import OnStep, Step
 from trtbench.results import Finding, SparsityRecord, TensorRecord
 from trtbench.specs import ExportSpec
 from trtbench.specs.recipe import ORIGINAL, Precision, Recipe
 
 INPUT_NAME = "images"
-LOGITS_NAME, FEATURES_NAME = "logits", "features"
 
 _TYPE_OF_MODEL = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}  # FP16 for all others
 _RANGE_IMAGES = 2
@@ -90,10 +89,10 @@ def run(spec: ExportSpec, images: CalibrationImages | None, directory: Path, on_
     findings = _range_findings(model, spec, pixels)
     made = _graph(model, blueprint, spec, pixels, begin)
     begin("set the batch and clean the graph")
-    output_name = LOGITS_NAME if getattr(model, "num_classes", 0) > 0 else FEATURES_NAME
+    outputs = output_names(model)
     del model  # its weights are in the graph
     graph = with_sufficient_opset(with_standard_domains(made.model), spec.recipe)
-    graph = with_interface(graph, INPUT_NAME, output_name)
+    graph = with_interface(graph, INPUT_NAME, outputs)
 
     def at_batch(batch: int) -> onnx.ModelProto:
         static = with_module_names(with_static_batch(graph, batch))
@@ -162,7 +161,9 @@ def _graph(
     recipe = spec.recipe
     if spec.model.source is not None and recipe == ORIGINAL:
         begin("read the file")
-        return Graph(original_graph(onnx_file(spec.model), spec.model.img_size, spec.batch))
+        return Graph(
+            original_graph(onnx_file(spec.model), spec.model.img_size, spec.batch, spec.model.features)
+        )
     if recipe.is_quantized:
         from trtbench.export.quantized_graph import quantized_graph, stock_quantized_graph
 

@@ -11,12 +11,22 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from trtbench.export.features import FEATURES, feature_names
 from trtbench.export.passes.fp8_attention import AttentionRange
 from trtbench.export.rms_norm import traceable_rms_norm
 from trtbench.results import Finding
 
 OPSET = 20  # what ModelOpt 0.47 exports with
 _INPUT, _OUTPUT = "x", "y"
+LOGITS = "logits"
+
+
+def output_names(model: nn.Module) -> tuple[str, ...]:
+    """What the outputs are called in the exported graph."""
+    blocks: tuple[int, ...] | None = getattr(model, "feature_blocks", None)
+    if blocks is not None:
+        return feature_names(blocks)
+    return (LOGITS,) if getattr(model, "num_classes", 0) > 0 else (FEATURES,)
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,7 @@ class Graph:
 
 def trace(model: nn.Module, image_shape: tuple[int, int, int], dtype: torch.dtype) -> onnx.ModelProto:
     """Trace with one image of ``image_shape`` (C, H, W): tracing computes, a batch would take minutes."""
+    outputs = [f"{_OUTPUT}{index}" for index, _ in enumerate(output_names(model))]
     image = torch.zeros((1, *image_shape), dtype=dtype)
     with traceable(model), TemporaryDirectory() as folder, torch.inference_mode():
         path = Path(folder) / "traced.onnx"  # a file, because weights of over 2 GB need more than one
@@ -39,8 +50,8 @@ def trace(model: nn.Module, image_shape: tuple[int, int, int], dtype: torch.dtyp
             (image,),
             str(path),
             input_names=[_INPUT],
-            output_names=[_OUTPUT],
-            dynamic_axes={_INPUT: {0: "batch"}, _OUTPUT: {0: "batch"}},
+            output_names=outputs,
+            dynamic_axes={name: {0: "batch"} for name in (_INPUT, *outputs)},
             opset_version=OPSET,
             dynamo=False,
         )
@@ -58,9 +69,8 @@ def traceable(model: nn.Module) -> Iterator[None]:
     forward = model.forward
     rope: Any = getattr(model, "rope", None)
 
-    def forward_images(x: Tensor) -> Tensor:
-        output: Tensor = forward(x)
-        return output
+    def forward_images(x: Tensor) -> Any:
+        return forward(x)
 
     model.forward = forward_images
     if rope is not None:

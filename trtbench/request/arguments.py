@@ -69,7 +69,8 @@ def checked_spec(spec_type: type[S], values: Mapping[str, object] | None = None,
         first = error.errors()[0]
         field = str(first["loc"][0])
         argument = _ARGUMENTS.get((spec_type, field), field)
-        raise ArgumentError(argument, f"{first['input']}: {first['msg']}") from error
+        problem = first["msg"].removeprefix("Value error, ")
+        raise ArgumentError(argument, f"{first['input']}: {problem}") from error
 
 
 def check_names(given: Iterable[str], known: Collection[str]) -> None:
@@ -96,6 +97,7 @@ class ModelArguments(TypedDict, total=False):
         calib: folder of calibration images; default: synthetic images.
         calib_samples: number of calibration images.
         token_reduction: drop or merge tokens: ``evit:keep=0.5,at=3+6+9`` or ``tome:r=8``; default: keep all.
+        features: numbers of the blocks whose tokens are the outputs, in place of the model's own.
         passes: passes of the export; default: all that the recipe takes.
         mean: of pixels from 0 to 1, one number or one for each channel; default: timm's, as of the next.
         std: standard deviation, as ``mean``.
@@ -111,6 +113,7 @@ class ModelArguments(TypedDict, total=False):
     calib: AnyPath | None
     calib_samples: int
     token_reduction: str | None
+    features: Sequence[int] | None
     passes: Sequence[str] | None
     mean: Sequence[float] | None
     std: Sequence[float] | None

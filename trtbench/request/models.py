@@ -95,6 +95,9 @@ def is_model(word: str) -> bool:
 
 
 def _model_spec(model: AnyModel, arguments: ModelArguments) -> ModelSpec:
+    if arguments.get("features") and arguments.get("token_reduction"):
+        reason = "excludes a token reduction, with which blocks differ in their tokens; remove one of them"
+        raise ArgumentError("features", reason)
     if not isinstance(model, str | PathLike):
         return _spec_of_object(model, arguments)
     word, checkpoint = str(model), arguments.get("checkpoint")
@@ -102,7 +105,10 @@ def _model_spec(model: AnyModel, arguments: ModelArguments) -> ModelSpec:
     if source is not None:
         _refuse_weights(word, arguments)
         return checked_spec(
-            ModelSpec, {"seed": arguments.get("seed", 0)}, name=_name_of(source), source=source
+            ModelSpec,
+            {"seed": arguments.get("seed", 0), "features": arguments.get("features")},
+            name=_name_of(source),
+            source=source,
         )
     entry = read_model_entry(Path(word)) if word.endswith(".yaml") else ModelSpec(name=word)
     if checkpoint is not None and arguments.get("pretrained"):
@@ -125,7 +131,8 @@ def _spec_of_object(model: "nn.Module", arguments: ModelArguments) -> ModelSpec:
     with needing("torch", "export"):
         from trtbench.export.given import spec_of
     spec = spec_of(model)
-    return checked_spec(ModelSpec, vars(spec), token_reduction=arguments.get("token_reduction"))
+    asked = {name: arguments.get(name) for name in ("token_reduction", "features")}
+    return checked_spec(ModelSpec, vars(spec), **asked)
 
 
 def _source_spec(word: str) -> SourceSpec | None:

@@ -46,6 +46,7 @@ from trtbench.results.fidelity import (
     BlockFidelity,
     Fidelity,
     FidelityReference,
+    OutputFidelity,
     Verification,
     VerificationRow,
 )
@@ -192,6 +193,7 @@ __all__ = [
     "Measurement",
     "OnnxManifest",
     "OnnxSummary",
+    "OutputFidelity",
     "Pack",
     "PassDescription",
     "PassList",

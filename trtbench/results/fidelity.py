@@ -24,6 +24,15 @@ class BlockFidelity(Spec):
     max_abs_error: float
 
 
+class OutputFidelity(Spec):
+    """Error in one of several outputs; ``sqnr_db`` as in ``Fidelity``."""
+
+    name: str
+    cosine: float
+    sqnr_db: float | None
+    max_abs_error: float
+
+
 class FidelityReference(Spec):
     """The FP32 model; accuracy as fractions, absent without labelled images."""
 
@@ -36,9 +45,10 @@ class FidelityReference(Spec):
 class Fidelity(Spec):
     """One ONNX file against the reference, on the same images.
 
-    ``sqnr_db`` is null where there is no error at all (infinite). ``top1_agreement`` and ``kl_divergence``
-    (nats) are null for a model without a classifier. ``top1`` and ``top5`` are accuracies, null without
-    labels.
+    ``cosine``, ``sqnr_db`` and ``max_abs_error`` are of all outputs side by side; ``per_output`` has those of
+    each if there are several. ``sqnr_db`` is null where there is no error at all (infinite).
+    ``top1_agreement`` and ``kl_divergence`` (nats) are null for a model without a classifier. ``top1`` and
+    ``top5`` are accuracies, null without labels.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -56,6 +66,7 @@ class Fidelity(Spec):
     kl_divergence: float | None
     top1: float | None
     top5: float | None
+    per_output: tuple[OutputFidelity, ...] = Field(default=(), exclude_if=lambda found: not found)
     per_block: tuple[BlockFidelity, ...]
     notes: tuple[str, ...] = Field(default=(), description="such as image files that cannot be read")
 
@@ -85,6 +96,7 @@ class Fidelity(Spec):
         )
         return {
             **flat(self, *fields, prefix="emulated_"),
+            **{f"emulated_{each.name}_sqnr_db": each.sqnr_db for each in self.per_output},
             "emulated_kl_divergence_nats": self.kl_divergence,
             "emulated_images": self.inputs.directory or "synthetic",
         }

@@ -1,6 +1,6 @@
 """Runtimes ``torch`` (eager kernels in our CUDA graph), ``torch-eager`` and ``torch-compile``.
 
-A query is the model and a copy of its result to the output's memory.
+A query is the model and copies of its results to the memory of the outputs.
 """
 
 from collections.abc import Mapping
@@ -64,7 +64,7 @@ def _check_device(recipe: Recipe) -> None:
 
 
 class TorchRuntime:
-    """A model that reads its images from given memory, and whose result is copied to given memory.
+    """A model that reads its images from given memory, and whose results are copied to given memory.
 
     ``word`` is ``torch``, ``torch-eager`` or ``torch-compile``.
     """
@@ -75,7 +75,7 @@ class TorchRuntime:
         self._label, self._word = label, word
         self._module: Any = model.module
         self._images: Any = None
-        self._output: Any = None
+        self._outputs: tuple[Any, ...] = ()
         self._stream = _external(stream)
         # Memory between a captured query's kernels must stay the graph's own, or torch gives it back.
         self._pool = torch.cuda.MemPool()
@@ -83,14 +83,15 @@ class TorchRuntime:
         self.graph: Literal["capture", "own", "none"] = "none" if word == "torch-eager" else "capture"
         images = torch.zeros((batch, *model.image_shape), dtype=model.dtype, device="cuda")
         with torch.inference_mode():
-            result = self._module(images)
+            results = _as_tuple(self._module(images))
         self.inputs = (_record("images", images),)
-        self.outputs = (_record(model.output_name, result),)
-        self.notes = ("TF32 off", f"copies {result.nbytes} bytes to the output", *model.notes)
+        self.outputs = tuple(map(_record, model.output_names, results))
+        copied = sum(result.nbytes for result in results)
+        self.notes = ("TF32 off", f"copies {copied} bytes to the output", *model.notes)
         torch.cuda.synchronize()
         if word == "torch-compile":
             self._module = torch.compile(model.module, dynamic=False)
-            memory = ((self.inputs[0], images), (self.outputs[0], result))
+            memory = ((self.inputs[0], images), *zip(self.outputs, results, strict=True))
             self.bind({record.name: _tensor(record, tensor) for record, tensor in memory})
             self.enqueue(stream)
             torch.cuda.synchronize()
@@ -99,15 +100,16 @@ class TorchRuntime:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._module = self._images = self._output = None
+        self._module = self._images = None
+        self._outputs = ()
 
     def bind(self, tensors: Mapping[str, Tensor]) -> None:
         """Use this memory from the next query on."""
         self._images = _at(tensors["images"])
-        self._output = _at(tensors[self.outputs[0].name])
+        self._outputs = tuple(_at(tensors[record.name]) for record in self.outputs)
 
     def enqueue(self, stream: int) -> None:
-        """Launch the model's kernels and the copy; memory in between is that of torch's caching allocator.
+        """Launch the model's kernels and the copies; memory in between is that of torch's caching allocator.
 
         Raises:
             MeasureError: torch failed.
@@ -116,18 +118,24 @@ class TorchRuntime:
             self._stream = _external(stream)
         try:
             with torch.inference_mode(), torch.cuda.stream(self._stream):
-                self._output.copy_(self._module(self._images))
+                results = _as_tuple(self._module(self._images))
+                for output, result in zip(self._outputs, results, strict=True):
+                    output.copy_(result)
         except RuntimeError as error:
             raise _failure(self._label, error) from error
 
     def empty(self) -> "TorchRuntime":
         """Open a model that gives its input, one number, which is then copied as others are."""
-        model = TorchModel(_OneKernel(), torch.float32, (1, 1, 1), "y", ())
+        model = TorchModel(_OneKernel(), torch.float32, (1, 1, 1), ("y",), ())
         return TorchRuntime(model, self._label, self._word, 1, self._stream.cuda_stream)
 
     def capturing(self) -> AbstractContextManager[None]:
         """Take the memory between kernels from a pool that lives as long as this runtime."""
         return torch.cuda.use_mem_pool(self._pool)
+
+
+def _as_tuple(results: Any) -> tuple[torch.Tensor, ...]:
+    return results if isinstance(results, tuple) else (results,)
 
 
 class _OneKernel(torch.nn.Module):

@@ -19,6 +19,7 @@ from trtbench.export.calibration import resolve_calibration
 from trtbench.export.images import ImageBatches
 from trtbench.export.linear_layers import call_all_linear_layers
 from trtbench.export.model import build_model, image_shape, meta_model
+from trtbench.export.trace import output_names
 from trtbench.specs import CalibrationSpec, ExportSpec
 from trtbench.specs.recipe import Precision, Recipe
 from trtbench.vit import role_of
@@ -43,7 +44,7 @@ class TorchModel:
     module: nn.Module
     dtype: torch.dtype
     image_shape: tuple[int, int, int]
-    output_name: str
+    output_names: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -93,8 +94,7 @@ def load_model(spec: ExportSpec, device: torch.device) -> TorchModel:
         notes = use_fp8(model, recipe, images)
     if recipe.sparse:
         notes = use_sparse_kernels(model)
-    name = "logits" if getattr(model, "num_classes", 0) > 0 else "features"  # as exported graphs name it
-    return TorchModel(model, dtype, image_shape(model), name, notes)
+    return TorchModel(model, dtype, image_shape(model), output_names(model), notes)
 
 
 def prune(model: nn.Module) -> None:

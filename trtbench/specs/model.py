@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
 from trtbench.specs.base import Scalar, Seed, Spec
 from trtbench.specs.recipe import Recipe, parse_recipe
@@ -78,8 +78,22 @@ class PreparationSpec(Spec, allow_inf_nan=False):
     interpolation: Interpolation | None = None
 
 
+def _ascending(blocks: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(blocks)) < len(blocks):
+        raise ValueError("name each block once")
+    return tuple(sorted(blocks))
+
+
+Features = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_ascending)]
+"""Numbers of blocks; the first is 0."""
+
+
 class ModelSpec(Spec):
-    """A timm model and how to construct it, or a model from elsewhere, which only has a size and a seed."""
+    """A timm model and how to construct it, or a model from elsewhere, which only has a size and a seed.
+
+    ``features``: the blocks whose tokens are the outputs, in place of the model's own; what stands behind the
+    last of them is left out.
+    """
 
     name: str = "vit_base_patch16_224"
     source: SourceSpec | None = Field(default=None, exclude_if=lambda source: source is None)
@@ -92,6 +106,7 @@ class ModelSpec(Spec):
     token_reduction: TokenReductionField | None = Field(
         default=None, exclude_if=lambda reduction: reduction is None
     )
+    features: Features | None = Field(default=None, exclude_if=lambda blocks: blocks is None)
 
     @property
     def weights(self) -> Weights:
@@ -112,9 +127,12 @@ class ModelSpec(Spec):
     @property
     def changes(self) -> tuple[str, ...]:
         """What makes it another model than that of its name: ``depth=2``, ``token_reduction=tome:r=8``."""
-        overrides = tuple(f"{name}={value}" for name, value in self.overrides)
-        reduction = self.token_reduction
-        return overrides if reduction is None else (*overrides, f"token_reduction={reduction}")
+        words = [f"{name}={value}" for name, value in self.overrides]
+        if self.token_reduction is not None:
+            words.append(f"token_reduction={self.token_reduction}")
+        if self.features is not None:
+            words.append(f"features={'+'.join(map(str, self.features))}")
+        return tuple(words)
 
     def without_paths(self) -> "ModelSpec":
         """The same model wherever its files lie: to compare models by."""

@@ -75,12 +75,12 @@ def run_task(task: Task) -> TuneLine:
 def _shallow(task: Task) -> TuneLine:
     """Build a few blocks alone, with random weights: which kernels there are does not depend on weights.
 
-    Of a model that is not timm's no block can be left out, and where blocks drop tokens none is like another:
-    these are built whole.
+    Of a model that is not timm's no block can be left out; where blocks drop tokens none is like another, and
+    where some are outputs they are needed: these are built whole.
     """
     model = task.export.model
     depth = blocks = depth_of(model)
-    if model.source is None and model.token_reduction is None:
+    if model.source is None and model.token_reduction is None and model.features is None:
         blocks = min(depth, PROBE_DEPTH)
         overrides = tuple(sorted({**dict(model.overrides), "depth": blocks}.items()))
         model = model.model_copy(update={"overrides": overrides, "pretrained": False, "checkpoint": None})

@@ -5,7 +5,9 @@ from trtbench.vit import block_of
 
 
 def block_outputs(graph: StandardGraph) -> dict[int, str]:
-    """Output tensor of each block: of those that a node outside the block reads, the one computed last."""
+    """Output tensor of each block: the one computed last of those that the model gives or a node
+    outside the block reads.
+    """
     block_by_tensor = {
         tensor: block
         for node in graph.nodes
@@ -13,7 +15,7 @@ def block_outputs(graph: StandardGraph) -> dict[int, str]:
         for tensor in node.output
     }
     order = {tensor: index for index, tensor in enumerate(block_by_tensor)}
-    outputs: dict[int, str] = {}
+    outputs = {block: name for name in graph.output_names if (block := block_by_tensor.get(name)) is not None}
     for node in graph.nodes:
         for tensor in node.input:
             block = block_by_tensor.get(tensor)

@@ -23,15 +23,21 @@ _REMEMBERED_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Emulated:
-    """What a model makes of N images: output and, behind each block, residual stream, ``(N, features)``."""
+    """What a model makes of N images: outputs and, behind each block, residual stream, ``(N, features)``."""
 
-    output: npt.NDArray[np.float32]
+    outputs: Mapping[str, npt.NDArray[np.float32]]
     blocks: Mapping[int, npt.NDArray[np.float32]]
+
+    @property
+    def output(self) -> npt.NDArray[np.float32]:
+        """The only output, or all side by side."""
+        arrays = list(self.outputs.values())
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=1)
 
     @property
     def size_bytes(self) -> int:
         """Memory of all arrays."""
-        return self.output.nbytes + sum(array.nbytes for array in self.blocks.values())
+        return sum(array.nbytes for array in (*self.outputs.values(), *self.blocks.values()))
 
 
 class EmulatedModel:
@@ -44,11 +50,14 @@ class EmulatedModel:
 
     def __init__(self, onnx: OnnxArtifact, batch: int = BATCH) -> None:
         self.onnx = onnx
-        graph = lower(onnx.payload, {record.name: record.shape for record in onnx.manifest.inputs})
+        names = [record.name for record in onnx.manifest.outputs]
+        shapes = {record.name: record.shape for record in onnx.manifest.inputs}
+        graph = lower(onnx.payload, shapes, len(names))
         graph = with_batch(graph, batch) or graph
         self._blocks = block_outputs(graph)
-        self._output = graph.output_name
-        self._network = Network(graph, list(dict.fromkeys([*self._blocks.values(), self._output])))
+        self._outputs = dict(zip(names, graph.output_names, strict=True))
+        tensors = dict.fromkeys([*self._blocks.values(), *graph.output_names])
+        self._network = Network(graph, list(tensors))
         del graph
         return_freed_memory()  # several times the weights
 
@@ -58,7 +67,7 @@ class EmulatedModel:
         if reduction is None:
             return emulated
         same = {block: array for block, array in emulated.blocks.items() if block < reduction.first}
-        return Emulated(emulated.output, same)
+        return Emulated(emulated.outputs, same)
 
     @property
     def batch(self) -> int:
@@ -73,10 +82,12 @@ class EmulatedModel:
         """
         arrays = self._network.run(images)
         blocks = {i: arrays[name] for i, name in self._blocks.items()}
-        emulated = self.with_same_tokens(Emulated(arrays[self._output], blocks))
+        outputs = {name: arrays[tensor] for name, tensor in self._outputs.items()}
+        emulated = self.with_same_tokens(Emulated(outputs, blocks))
         for block, array in emulated.blocks.items():
             self._refuse_infinite(f"residual stream behind block {block}", array)
-        self._refuse_infinite("output", emulated.output)
+        for name, array in outputs.items():
+            self._refuse_infinite("output" if len(outputs) == 1 else f"output {name}", array)
         return emulated
 
     def _refuse_infinite(self, what: str, array: npt.NDArray[np.float32]) -> None:

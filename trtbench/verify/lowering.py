@@ -68,17 +68,17 @@ _TRT_DOMAIN = "trt"
 _FP4_BLOCK, _MXFP8_BLOCK = 16, 32
 
 
-def lower(path: Path, shapes: Shapes | None = None) -> StandardGraph:
-    """Read an ONNX file with one input and write its first output in standard float32 operators.
+def lower(path: Path, shapes: Shapes | None = None, outputs: int = 1) -> StandardGraph:
+    """Read an ONNX file with one input and write it in standard float32 operators.
 
-    ``shapes``: of dynamic inputs, by name.
+    ``shapes``: of dynamic inputs, by name; ``outputs``: so many, the first ones, are kept.
 
     Raises:
         ArtifactError: the file cannot be read, or holds an operator that has no lowering.
     """
     graph = read_graph(path, shapes)
     model = read_model(path, weights="all", inline=True)
-    return fold_constants(_Lowering(_recent(model, path), graph).run())
+    return fold_constants(_Lowering(_recent(model, path), graph).run(outputs))
 
 
 def _recent(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
@@ -116,7 +116,7 @@ def fold_constants(graph: StandardGraph) -> StandardGraph:
     constants = {name: array for name, array in graph.constants.items() if name in used}
     constants |= evaluate(constant_nodes, feeds, computed, graph.opset)
     return StandardGraph(
-        tuple(kept), constants, graph.input_name, graph.input_shape, graph.output_name, graph.opset
+        tuple(kept), constants, graph.input_name, graph.input_shape, graph.output_names, graph.opset
     )
 
 
@@ -140,7 +140,7 @@ class _Lowering:
             "TRT_MXFP8DequantizeLinear": self._dequantize_mxfp8,
         }
 
-    def run(self) -> StandardGraph:
+    def run(self, outputs: int) -> StandardGraph:
         source = self._model.graph
         for tensor in source.initializer:
             self._writer.constants[tensor.name] = _carried(tensor)
@@ -155,7 +155,7 @@ class _Lowering:
             self._writer.constants,
             image,
             input_shape,
-            source.output[0].name,
+            tuple(value.name for value in source.output[:outputs]),
             self._opset(),
         )
 

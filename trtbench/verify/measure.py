@@ -11,7 +11,7 @@ from trtbench.errors import ArtifactError, SpecError
 from trtbench.host.processes import raise_if_cancelled
 from trtbench.host.untrusted_files import TEXT_BYTES, read_untrusted
 from trtbench.progress import OnStep, Step, silent
-from trtbench.results import BlockFidelity, CalibrationRecord, Fidelity, FidelityReference
+from trtbench.results import BlockFidelity, CalibrationRecord, Fidelity, FidelityReference, OutputFidelity
 from trtbench.specs import canonical_hash
 from trtbench.store.artifacts import OnnxArtifact, Store
 from trtbench.store.results import save_result
@@ -102,6 +102,7 @@ class _Sums:
     """What adds up over the batches; ``counts`` are of images."""
 
     output: ErrorSums = field(default_factory=ErrorSums)
+    outputs: dict[str, ErrorSums] = field(default_factory=dict)
     blocks: dict[int, ErrorSums] = field(default_factory=dict)
     kl_divergence: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
@@ -141,6 +142,11 @@ def _refuse_another_network(model: EmulatedModel, wanted: Emulated, found: Emula
 def _add_errors(sums: _Sums, wanted: Emulated, found: Emulated) -> None:
     sums.counts["images"] += len(wanted.output)
     sums.output += error_sums(wanted.output, found.output)
+    for name, expected in wanted.outputs.items():
+        if len(wanted.outputs) > 1 and name in found.outputs:
+            sums.outputs[name] = sums.outputs.get(name, ErrorSums()) + error_sums(
+                expected, found.outputs[name]
+            )
     for block, expected in wanted.blocks.items():
         block_found = found.blocks.get(block)  # files of two exporters may name blocks in other ways
         if block_found is not None and block_found.shape == expected.shape:
@@ -183,6 +189,12 @@ def _fidelity(model: EmulatedModel, reference: Reference, sums: _Sums) -> Fideli
         kl_divergence=sums.kl_divergence / images if reference.is_classifier else None,
         top1=share.get("top1"),
         top5=share.get("top5"),
+        per_output=tuple(
+            OutputFidelity(
+                name=name, cosine=cosine(errors), sqnr_db=sqnr_db(errors), max_abs_error=errors.max_abs_error
+            )
+            for name, errors in sums.outputs.items()
+        ),
         per_block=tuple(
             BlockFidelity(
                 block=block,

@@ -37,7 +37,7 @@ def _shapes(graph: StandardGraph) -> Shapes | None:
     """Static shapes of all tensors; None if some cannot be inferred."""
     produced = [name for node in graph.nodes for name in node.output if name]
     try:
-        model = graph.model([graph.output_name])
+        model = graph.model(graph.output_names)
         inferred = infer_shapes(model, Path("the graph in standard operators"), strict=True).graph
     except ArtifactError:
         return None

@@ -29,7 +29,7 @@ class StandardGraph:
     constants: Mapping[str, Array]
     input_name: str
     input_shape: tuple[int, ...]
-    output_name: str
+    output_names: tuple[str, ...]
     opset: int
 
     def model(self, outputs: Sequence[str]) -> onnx.ModelProto:

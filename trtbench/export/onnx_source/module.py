@@ -53,7 +53,7 @@ class Scope(nn.Module):
 
 
 class ImportedViT(Scope):
-    """The whole model: images ``(B, C, H, W)`` to its first output.
+    """The whole model: images ``(B, C, H, W)`` to its first output, or to the tokens of ``feature_blocks``.
 
     ``image_shape`` is (C, H, W), ``num_classes`` 0 without a classifier; ``pretrained_cfg`` says how images
     are prepared, as timm has it.
@@ -62,12 +62,13 @@ class ImportedViT(Scope):
     image_shape: tuple[int, int, int]
     num_classes: int
     pretrained_cfg: dict[str, Any]
+    feature_blocks: tuple[int, ...] | None = None
 
 
 def build_module(graph: ir.Graph, paths: dict[ir.Node, str]) -> ImportedViT:
     """Make the model; a node whose path is a module of its own (Linear, norm, attention) becomes that."""
     image, output = graph.inputs[0], graph.outputs[0]
-    model = _scope(ImportedViT, list(graph), paths, "", [image], [output])
+    model = _scope(ImportedViT, list(graph), paths, "", [image], list(graph.outputs))
     _, channels, height, width = shape_of(image)
     model.image_shape = (channels, height, width)
     last = output.producer()

@@ -1,4 +1,4 @@
-"""A verification as text for people: one table of recipes and files, one of blocks."""
+"""A verification as text for people: one table of recipes and files, one of outputs, one of blocks."""
 
 from collections.abc import Iterator
 
@@ -22,6 +22,10 @@ def render_verification(verification: Verification, console: Console) -> None:
     if verification.token_reduction is not None:
         console.print("\nagainst FP32 with the same token reduction: what number formats alone cost")
         console.print(_reduced_table(verification, console))
+    several = [row for row in verification.rows if row.fidelity and row.fidelity.per_output]
+    if several:
+        console.print("\nSQNR (dB) of each output; above: of all side by side")
+        console.print(_output_table(several, console))
     compared = [row for row in verification.rows if row.fidelity and row.fidelity.per_block]
     if compared:
         console.print(
@@ -95,6 +99,19 @@ def _cells(fidelity: Fidelity, is_labelled: bool) -> tuple[str | Text, ...]:
         "-" if fidelity.kl_divergence is None else f"{fidelity.kl_divergence:.2g}",
     )
     return (*cells, format_share(fidelity.top1), format_share(fidelity.top5)) if is_labelled else cells
+
+
+def _output_table(rows: list[VerificationRow], console: Console) -> Table:
+    recipes = [row.subject for row in rows]
+    table = table_of(console, "output", *recipes, text=("output",), wraps=recipes, gap=2)
+    columns = [
+        {each.name: format_sqnr(each.sqnr_db) for each in row.fidelity.per_output}
+        for row in rows
+        if row.fidelity
+    ]
+    for name in dict.fromkeys(name for column in columns for name in column):
+        table.add_row(name, *(column.get(name, "-") for column in columns))
+    return table
 
 
 def _block_table(rows: list[VerificationRow], console: Console) -> Table:
