@@ -10,11 +10,20 @@ from trtbench.results import Result
 from trtbench.store.results import load_any
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+DATA = Path(__file__).parents[1] / "data"
 
 
 def golden(name: str) -> Source:
     """A stored result of the golden files."""
-    path = GOLDEN / f"{name}.json"
+    return _stored(GOLDEN / f"{name}.json")
+
+
+def recorded(name: str) -> Source:
+    """A result of real engines."""
+    return _stored(DATA / f"{name}.json")
+
+
+def _stored(path: Path) -> Source:
     return Source(path.name, load_any(path), path.parent)
 
 
