@@ -1,4 +1,3 @@
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ from trtbench.export.attention_ranges import attention_ranges  # noqa: E402
 from trtbench.export.onnx_source import import_model, original_graph, structure_of  # noqa: E402
 from trtbench.export.onnx_source.layers import find_layers  # noqa: E402
 from trtbench.export.onnx_source.read import load_model  # noqa: E402
-from trtbench.export.source import image_preparation  # noqa: E402
 from trtbench.request import Shape, export_specs  # noqa: E402
 from trtbench.specs import SourceSpec  # noqa: E402
 from trtbench.specs.recipe import parse_recipe  # noqa: E402
@@ -373,24 +371,6 @@ def test_functions_are_called_with_the_seed(tmp_path, monkeypatch):
         source_of("my_vit:none")
     with pytest.raises(SpecError, match="no_such_module"):
         source_of("no_such_module:vit")
-
-
-def test_images_are_prepared_as_hugging_faces_file_says(tmp_path):
-    source = SourceSpec(kind="onnx", path=str(tmp_path / "m.onnx"))
-    assert image_preparation(source)[1]
-    stated = {"image_mean": [0.5] * 3, "image_std": [0.25] * 3, "resample": 3, "do_center_crop": True}
-    stated |= {"size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 224}}
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(stated))
-    assert image_preparation(source) == (
-        {
-            "mean": (0.5,) * 3,
-            "std": (0.25,) * 3,
-            "interpolation": "bicubic",
-            "crop_pct": 0.875,
-            "crop_mode": "center",
-        },
-        (),
-    )
 
 
 def test_a_folder_without_architectures_is_refused(tmp_path):

@@ -36,7 +36,7 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FP32 = Recipe(Precision.FP32)
 
 # Part of every model's identity: raise it when the same spec is to give another graph or other files.
-EXPORT_REVISION = "9"
+EXPORT_REVISION = "10"
 
 
 def export(spec: ExportSpec, store: Store, on_step: OnStep = silent) -> tuple[OnnxArtifact, bool]:

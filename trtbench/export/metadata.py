@@ -16,7 +16,7 @@ import trtbench
 from trtbench.export.checkpoint_files import configuration
 from trtbench.export.model import image_shape
 from trtbench.export.preparation import preparation_of
-from trtbench.export.source import image_preparation
+from trtbench.export.stated_preparation import image_preparation
 from trtbench.specs import ExportSpec, ModelSpec
 
 
@@ -52,7 +52,7 @@ def _preprocessing(model: nn.Module, spec: ModelSpec) -> dict[str, object]:
     """How timm evaluates this model: size ``(C, H, W)``, and what resizes, crops and normalises."""
     shape = image_shape(model)
     is_assumed = (
-        spec.source is not None and spec.preparation is None and bool(image_preparation(spec.source)[1])
+        spec.source is not None and spec.preparation is None and image_preparation(spec.source).is_assumed
     )
     stated = {"input_size": shape, **preparation_of(model, shape[0])}
     return {**stated, "assumed": True} if is_assumed else stated

@@ -27,7 +27,8 @@ from trtbench.export.features import give_features
 from trtbench.export.onnx_source import import_model
 from trtbench.export.onnx_source.module import ImportedViT
 from trtbench.export.preparation import PREPARATION, preparation_of, prepare_as_asked
-from trtbench.export.source import image_preparation, onnx_file
+from trtbench.export.source import onnx_file
+from trtbench.export.stated_preparation import image_preparation
 from trtbench.export.token_reduction import reduce_tokens
 from trtbench.host.memory import refuse_beyond_memory
 from trtbench.specs import CheckpointSpec, ModelSpec, Scalar, SourceSpec, first_problem, sides_of
@@ -90,7 +91,7 @@ def configured_model(spec: ModelSpec) -> nn.Module:
     if spec.source is None:
         return meta_model(spec)
     model: Any = nn.Module()
-    model.pretrained_cfg = image_preparation(spec.source)[0]
+    model.pretrained_cfg = image_preparation(spec.source).config
     if spec.preparation is not None:
         prepare_as_asked(model, spec.preparation)
     stand_in: nn.Module = model
@@ -158,8 +159,10 @@ def _constructed(spec: ModelSpec) -> nn.Module:
 
 def _imported(spec: ModelSpec, source: SourceSpec) -> ImportedViT:
     model, notes = import_model(onnx_file(spec), spec.img_size, spec.features)
-    model.pretrained_cfg, assumed = image_preparation(source)
-    _notes[spec] = (*notes, *assumed)
+    stated = image_preparation(source)
+    model.pretrained_cfg = stated.config
+    is_asked = spec.preparation is not None and None not in (spec.preparation.mean, spec.preparation.std)
+    _notes[spec] = notes if is_asked else (*notes, stated.note)
     return model
 
 

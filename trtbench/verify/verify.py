@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trtbench.errors import SpecError, TrtbenchError
 from trtbench.export import export, export_id, recorded, reference_spec
-from trtbench.export.source import image_preparation
+from trtbench.export.stated_preparation import image_preparation
 from trtbench.progress import OnStep, Step, for_subject
 from trtbench.results import Finding, Verification, VerificationRow
 from trtbench.specs import ExportSpec, ImageSize, InputsSpec
@@ -155,10 +155,10 @@ def _known_reference(
 
 
 def _given_reference(onnx: OnnxArtifact, inputs: InputsSpec) -> Reference:
-    """A file to compare with; on photos, with a note where their preparation is an assumption."""
+    """A file to compare with; on photos, with a note on where their preparation comes from."""
     source = onnx.manifest.spec.model.source
     if inputs.directory is not None and source is not None and is_given_alone(onnx):
-        _, notes = image_preparation(source)
+        notes = (image_preparation(source).note,)
         onnx = replace(onnx, manifest=onnx.manifest.model_copy(update={"notes": notes}))
     return _reference(onnx, inputs)
 
