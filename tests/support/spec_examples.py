@@ -1,6 +1,7 @@
 """One example of every spec and every result."""
 
 from support.stored_examples import (
+    COMMIT,
     CONTAINER,
     CONTAINERS,
     ENGINE_DIFFERENCE,
@@ -591,7 +592,7 @@ EXAMPLES: tuple[Spec, ...] = (
     *WATERFALL.steps[:1],
     *MACHINE.gpus[:1],
     *SWEEPS,
-    *(CONTAINER, CONTAINERS, PREPROCESSING, ENGINE_DIFFERENCE),
+    *(COMMIT, CONTAINER, CONTAINERS, PREPROCESSING, ENGINE_DIFFERENCE),
     TRACE_REPORT,
     *TRACE_REPORT.traces[:1],
     GRID.build,

@@ -160,6 +160,7 @@ def _row(
         batch=shape.batch if shape else None,
         img_size=shape.model.img_size if shape else None,
         token_reduction=shape.model.token_reduction if shape else None,
+        model=spec.model.without_paths() if spec else None,
         environment=place.word,
         runtime=runtime,
     )

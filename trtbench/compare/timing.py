@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from trtbench.compare.cells import Cell, pairs_of
 from trtbench.errors import RuntimeUnavailable, SpecError, TrtbenchError
-from trtbench.host.hardware import collect_environment, first_gpu
+from trtbench.host.hardware import first_gpu, read_gpus
 from trtbench.measure.arms import arm_of_engines, arm_of_file, arm_of_model, arm_of_onnx
 from trtbench.measure.run import Arm
 from trtbench.measure.side_by_side import Measured, measure_side_by_side
@@ -22,10 +22,18 @@ def why_not_timed(targets: Sequence[str]) -> str | None:
     try:
         gpu = first_gpu()
     except RuntimeUnavailable as error:
-        return str(error) if collect_environment().gpus else NO_GPU
+        return str(error) if _has_gpus() else NO_GPU
     if gpu.target not in targets:
         return f"the engines are for {', '.join(targets)}, and the GPU here is {gpu.name} ({gpu.target})"
     return None
+
+
+def _has_gpus() -> bool:
+    """Whether the driver knows a GPU, whatever is visible to CUDA."""
+    try:
+        return bool(read_gpus())
+    except RuntimeUnavailable:
+        return False
 
 
 def is_timed(cell: Cell) -> bool:

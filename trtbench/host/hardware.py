@@ -5,6 +5,7 @@ import os
 import platform
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import trtbench
 from trtbench.errors import RuntimeUnavailable
+from trtbench.host.commit import checked_out
 from trtbench.host.installation import needing
 from trtbench.host.variables import acting_on_times
 from trtbench.results.environments import Environment, Gpu
@@ -48,6 +50,8 @@ def collect_environment() -> Environment:
         gpus=gpus,
         no_gpu_reason=no_gpu_reason,
         variables=acting_on_times(os.environ),
+        recorded_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        commit=checked_out(),
     )
 
 

@@ -32,7 +32,7 @@ from trtbench.results.comparison import (
     Recommendation,
 )
 from trtbench.results.containers import ContainerEntry, ContainerList
-from trtbench.results.environments import Environment, EnvironmentRecord, Gpu
+from trtbench.results.environments import Commit, Environment, EnvironmentRecord, Gpu
 from trtbench.results.explanation import (
     BatchRate,
     Ceiling,
@@ -154,6 +154,7 @@ __all__ = [
     "BuiltEngine",
     "CalibrationRecord",
     "Ceiling",
+    "Commit",
     "Comparison",
     "ComparisonRow",
     "CompiledEngine",

@@ -22,7 +22,7 @@ from trtbench.results.measurement import Measurement, Verdict, raw_files_of
 from trtbench.results.prediction import BlockKernel, GpuEntry, PredictedSpeedup, Prediction
 from trtbench.results.rows import Row, aligned, ends, flat
 from trtbench.specs.base import Spec
-from trtbench.specs.model import ImageSize, RecipeField
+from trtbench.specs.model import ImageSize, ModelSpec, RecipeField
 from trtbench.specs.token_reduction import TokenReductionField
 
 NO_GPU = "no GPU here"
@@ -79,6 +79,8 @@ class ComparisonRow(Spec):
         batch: images in a query; null where a file that could not be loaded would say it.
         img_size: side of the images in pixels, where it was asked for; else the model's own.
         token_reduction: of the model, if any.
+        model: how it was constructed and with which weights, without paths; null of a bare file, and in older
+            results.
         environment: the word for where it was built and timed.
         runtime: what it was to be timed in; null where it was only compiled.
         code: what kind of failure it is.
@@ -96,6 +98,7 @@ class ComparisonRow(Spec):
     token_reduction: TokenReductionField | None = Field(
         default=None, exclude_if=lambda reduction: reduction is None
     )
+    model: ModelSpec | None = Field(default=None, exclude_if=lambda model: model is None)
     environment: str = "local"
     runtime: str | None = None
     status: Literal["ok", "failed"] = "ok"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from trtbench.errors import Code
 from trtbench.results.base import Finding
@@ -60,11 +60,25 @@ class Gpu(Spec):
         return f"sm{self.compute_capability.replace('.', '')}"
 
 
+_SHORT_SHA = 9
+
+
+class Commit(Spec):
+    """The git commit that was checked out where a command ran; ``dirty``: tracked files differ from it."""
+
+    sha: str
+    dirty: bool
+
+    def __str__(self) -> str:
+        return self.sha[:_SHORT_SHA] + "+" * self.dirty
+
+
 class Environment(Spec):
     """Software and hardware.
 
     ``cpu_count``: CPUs that this process may use. ``variables``: those of the environment that can act on
-    times, such as ``OMP_NUM_THREADS``; unknown in results of older versions.
+    times, such as ``OMP_NUM_THREADS``. ``recorded_utc``: when, in ISO 8601. ``commit``: of the working
+    directory, null outside of git. The last three are unknown in results of older versions.
     """
 
     trtbench_version: str
@@ -77,6 +91,8 @@ class Environment(Spec):
     gpus: tuple[Gpu, ...]
     no_gpu_reason: str | None
     variables: dict[str, str] | None = None
+    recorded_utc: str | None = Field(default=None, exclude_if=lambda recorded: recorded is None)
+    commit: Commit | None = Field(default=None, exclude_if=lambda commit: commit is None)
 
     def with_versions(self, found: Mapping[str, str]) -> "Environment":
         """The same machine with the versions that were found in another Python of it."""
