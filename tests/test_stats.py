@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_ind, ttest_rel
 
 from trtbench.errors import MeasureError
-from trtbench.stats import PROCESS_STATE, BlockSamples, Ratio, speedup, summarise
+from trtbench.stats import PROCESS_STATE, BlockSamples, Ratio, Summary, speedup, speedup_of_runs, summarise
 
 SCRIPT = Path(__file__).parents[1] / "docs" / "benchmarks" / "interval_coverage.py"
 
@@ -286,3 +286,33 @@ def test_interval_of_a_median(simulation: ModuleType) -> None:
     )
     assert coverage >= 0.93
     assert half_width < 0.005
+
+
+@pytest.mark.parametrize(("processes", "blocks", "level"), [(3, 4, "process"), (1, 5, "block")])
+def test_summaries_of_two_runs_give_the_ratio_of_their_samples(processes, blocks, level):
+    """Two runs are not paired, so their intervals hold all that Welch's needs."""
+    old, new = (noisy_arm(processes, blocks, 9, seed, median_ms=1.0 + 0.01 * seed) for seed in (1, 2))
+    later = [BlockSamples(each.build, each.process + processes, each.block, each.values) for each in new]
+    units = processes if processes > 1 else blocks
+    found = speedup_of_runs(*(summary_of(arm, units, level) for arm in (old, new)))
+    expected = speedup(old, later)
+    assert found.level == expected.level == level
+    assert numbers(found) == pytest.approx(numbers(expected), rel=1e-3)
+
+
+def summary_of(arm: Sequence[BlockSamples], units: int, level: str) -> Summary:
+    statistic = summarise(arm)
+    return Summary(statistic.median, statistic.ci95, units, level)
+
+
+def test_a_run_of_one_block_has_the_range_of_its_samples():
+    several, one = noisy_arm(3, 4, 9, 1), noisy_arm(1, 1, 9, 2)
+    found = speedup_of_runs(summary_of(several, 3, "process"), summary_of(one, 2, "sample"))
+    assert found.level == "sample"
+    assert found.ci95[0] < 1 / 1.09 < 1.09 < found.ci95[1]
+
+
+@pytest.mark.parametrize("ci95", [(0.0, 1.0), (2.0, 1.0), (1.0, math.inf), (-1.0, 1.0), (math.nan, 1.0)])
+def test_an_interval_that_is_none_is_refused(ci95):
+    with pytest.raises(MeasureError, match="is not a median with its interval"):
+        speedup_of_runs(Summary(1.0, (0.9, 1.1), 3, "process"), Summary(1.0, ci95, 3, "process"))

@@ -125,6 +125,52 @@ def speedup(baseline: Sequence[BlockSamples], arm: Sequence[BlockSamples]) -> Ra
     )
 
 
+@dataclass(frozen=True)
+class Summary:
+    """What is kept of one series of a run: median in ms, its 95 % interval, and what this rests on.
+
+    ``units``: how many builds, processes or blocks, whichever ``level`` names.
+    """
+
+    median: float
+    ci95: tuple[float, float]
+    units: int
+    level: Level
+
+
+def speedup_of_runs(baseline: Summary, arm: Summary) -> Ratio:
+    """Median time of ``baseline`` by that of ``arm``, timed in two runs, from their summaries alone.
+
+    An interval of a median is one of Student's t, so its width gives back the standard error, and Welch's
+    interval follows. Where a run has one block, all that is left is the quotient of the intervals' ends.
+
+    Raises:
+        MeasureError: an interval is not one of positive times.
+    """
+    for each in (baseline, arm):
+        if not (0 < each.ci95[0] <= each.ci95[1] < math.inf and 0 < each.median < math.inf):
+            raise MeasureError(f"{each.median} ms with {each.ci95} is not a median with its interval")
+    level = max(baseline.level, arm.level, key=LEVELS.index)
+    ratio = baseline.median / arm.median
+    if level == "sample":
+        widest = baseline.ci95[0] / arm.ci95[1], baseline.ci95[1] / arm.ci95[0]
+        return Ratio(ratio, widest, widest, level)
+    spread = _of_difference(_spread_behind(baseline), _spread_behind(arm))
+    return Ratio(
+        value=ratio,
+        ci95=_around(ratio, spread.half_width(0.95) + unseen_state(level)),
+        ci975=_around(ratio, spread.half_width(0.975) + unseen_state(level)),
+        level=level,
+    )
+
+
+def _spread_behind(summary: Summary) -> Spread:
+    """What the interval of a median was made from: the inverse of ``_median_interval``."""
+    degrees = summary.units - 1
+    half_width = math.log(summary.ci95[1] / summary.ci95[0]) / 2 - unseen_state(summary.level)
+    return Spread(max(half_width, 0.0) / Spread(1.0, degrees).half_width(0.95), degrees)
+
+
 def _log_ratio(old: dict[Key, float], new: dict[Key, float]) -> tuple[float, list[Spread]]:
     """Difference of two arms' log medians with its spreads, from the blocks of both if these suffice."""
     shared = old.keys() & new.keys()
@@ -213,17 +259,22 @@ def _student(units: FloatArray) -> Spread:
 
 
 def _welch(old: FloatArray, new: FloatArray) -> Spread:
-    """Standard error of the difference of two means, with Satterthwaite's degrees of freedom.
+    """Standard error of the difference of two means."""
+    return _of_difference(_student(old), _student(new))
+
+
+def _of_difference(old: Spread, new: Spread) -> Spread:
+    """Standard error of the difference of two independent means, with Satterthwaite's degrees of freedom.
 
     Source: Welch, "The generalization of 'Student's' problem when several different population variances are
     involved", Biometrika 34, 1947, equations 28 and 29.
     """
-    variances = np.array([units.var(ddof=1) / units.size for units in (old, new)])
+    variances = np.array([old.standard_error, new.standard_error]) ** 2
     total = float(variances.sum())
     if total == 0:
         return Spread(0.0, 1)
     shares = variances / total
-    degrees = 1 / float((shares**2 / np.array([old.size - 1, new.size - 1])).sum())
+    degrees = 1 / float((shares**2 / np.array([old.degrees, new.degrees])).sum())
     return Spread(math.sqrt(total), degrees)
 
 

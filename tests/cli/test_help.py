@@ -12,7 +12,18 @@ from trtbench.cli.app import COMMANDS, load_command
 from trtbench.cli.groups import Given
 from trtbench.cli.refusals import Asked, refuse
 
-HEADINGS = ["Arguments", "Options", "Model", "Shape", "Compiler", "Timing", "Images", "Prediction", "Output"]
+HEADINGS = [
+    "Arguments",
+    "Options",
+    "Model",
+    "Shape",
+    "Compiler",
+    "Timing",
+    "Images",
+    "Prediction",
+    "Output",
+    "Gate",
+]
 
 
 def complete(words: str, count: int) -> list[str]:
@@ -31,7 +42,7 @@ def test_options_stand_under_headings(trtbench: Run) -> None:
     sections = dict(re.findall(r"^(\w+):\n((?:  .*\n)+)", out, re.MULTILINE))
     assert "--target" in sections["Compiler"]
     assert "--store" in sections["Output"]
-    assert "--fail-on" in sections["Options"]
+    assert "--fail-on" in sections["Gate"]
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

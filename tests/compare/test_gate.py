@@ -91,7 +91,7 @@ def test_an_unknown_error_fails_but_not_that_of_a_failed_row():
     [
         ("GEMM_FEL_BACK", "GEMM_FEL_BACK: unknown; did you mean GEMM_FELL_BACK?"),
         ("gemm_fell_back", "did you mean GEMM_FELL_BACK?"),
-        ("nonsense", "nonsense: unknown; expected warning, slower, sqnr<DB"),
+        ("nonsense", "nonsense: unknown; expected warning, slower, less-coverage, more-kernels, sqnr<DB"),
         ("", ": unknown; expected warning"),
         ("warning<3", "warning<3: unknown"),
         ("sqnr", "sqnr: expected a number, such as sqnr<20"),

@@ -1,6 +1,7 @@
 """One example of every spec and every result."""
 
 from support.stored_examples import (
+    BESIDE_BASELINE,
     COMMIT,
     CONTAINER,
     CONTAINERS,
@@ -592,6 +593,7 @@ EXAMPLES: tuple[Spec, ...] = (
     *WATERFALL.steps[:1],
     *MACHINE.gpus[:1],
     *SWEEPS,
+    *BESIDE_BASELINE,
     *(COMMIT, CONTAINER, CONTAINERS, PREPROCESSING, ENGINE_DIFFERENCE),
     TRACE_REPORT,
     *TRACE_REPORT.traces[:1],

@@ -69,3 +69,16 @@ ROOFLINE_SECTION = results.RooflineSection(
     l2=L2_STAY,
 )
 EQUAL_M = results.EqualM(recipe=NVFP4, m=1024, tokens=(1024, 50), batches=(ROOFS, ROOFS))
+PAIR = results.Pair(before=0.98, after=None)
+TIME_CHANGE = results.TimeChange(
+    evidence="predicted",
+    before_ms=1.5,
+    after_ms=1.6,
+    verdict="SLOWER",
+    reason="0.9375x",
+    speedup=0.9375,
+    interval=(0.92, 0.95),
+)
+ROW_CHANGE = results.RowChange(key="nvfp4", status="compared", times=(TIME_CHANGE,), coverage=PAIR)
+CHANGES = results.BaselineChanges(file="main.json", differs=("trtbench 0.1.0 -> 0.2.0",), rows=(ROW_CHANGE,))
+BESIDE_BASELINE = (PAIR, TIME_CHANGE, ROW_CHANGE, CHANGES)

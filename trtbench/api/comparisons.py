@@ -62,6 +62,7 @@ def compare(
     env: str | Sequence[str] = (),
     data: AnyPath | None = None,
     data_samples: int = _DEFAULT_SAMPLES,
+    baseline: AnyPath | None = None,
     store: AnyPath = ".",
     on_step: OnStep = silent,
     **options: "Unpack[CompareArguments]",
@@ -80,6 +81,7 @@ def compare(
         data: folder with one folder of images per class to measure errors on; default: images of ``calib``,
             else synthetic images.
         data_samples: number of these images.
+        baseline: stored comparison; ``changes`` of the result has each row beside that of it.
         store: folder of ``models/``, ``engines/`` and ``results/``; it keeps what was timed.
         on_step: progress callback; subjects are keys of rows.
         options: as in ``trtbench.request.CompareArguments``.
@@ -91,29 +93,36 @@ def compare(
         ArtifactError: a file is damaged, or the store cannot be read or written.
     """
     from trtbench.compare import compare as run
+    from trtbench.compare.baseline import load_baseline, with_changes
 
     check_names(options, CompareArguments.__annotations__)
+    before = load_baseline(Path(baseline)) if baseline is not None else None
     inputs = inputs_spec(data, data_samples, options.get("seed", 0), options.get("calib"))
     shapes = (batch, img_size)
     grid = _grid(subjects, model, shapes, options, several(runtime), several(env), inputs=inputs)
     kept = open_store(store)
-    return run(grid, kept, on_step).with_samples_in(kept.results)
+    comparison = run(grid, kept, on_step).with_samples_in(kept.results)
+    return with_changes(comparison, before) if before else comparison
 
 
-def compare_stored(paths: Sequence[AnyPath]) -> Comparison:
+def compare_stored(paths: Sequence[AnyPath], *, baseline: AnyPath | None = None) -> Comparison:
     """Compare stored results, all with the first; nothing is timed, and no GPU is needed.
 
     Args:
-        paths: JSON files of measurements or comparisons, with their samples where they say.
+        paths: JSON files of measurements or comparisons, with their samples where they say. With a baseline,
+            a single file is taken as it is, and needs no samples.
+        baseline: stored comparison; ``changes`` of the result has each row beside that of it.
 
     Raises:
         SpecError: there are fewer than two measured arms, or one file is named twice.
         IncompatibleResults: a file is not such a result, or cannot be read.
         ArtifactError: samples are missing or damaged.
     """
-    from trtbench.compare import compare_stored as run
+    from trtbench.compare.baseline import load_baseline, stored_with_changes
+    from trtbench.compare.stored import compare_stored as run
 
-    return run([Path(path) for path in paths])
+    files = [Path(path) for path in paths]
+    return run(files) if baseline is None else stored_with_changes(files, load_baseline(Path(baseline)))
 
 
 def bench(

@@ -8,11 +8,12 @@ import typer
 
 from trtbench.cli.following import after_comparison
 from trtbench.cli.groups import Given
-from trtbench.cli.options import CompareOptions, ReportOptions
+from trtbench.cli.options import CompareOptions, GateOptions, ReportOptions
 from trtbench.cli.output import EXIT_FAILED, EXIT_SLOWER, exit_if, print_stored, say
 from trtbench.cli.path_names import checked_names
 
 if TYPE_CHECKING:
+    from trtbench.compare.baseline import Baseline
     from trtbench.results import Comparison
     from trtbench.specs import Condition, Grid
 
@@ -28,15 +29,8 @@ def command(
     ],
     options: CompareOptions,
     output: ReportOptions,
+    gate: GateOptions,
     given: Given,
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CONDITION",
-            help="Exit with 1 if a row has a finding with this code, such as GEMM_FELL_BACK, any warning, "
-            "sqnr<DB or top1-drop>POINTS, and with 3 if it is slower than the baseline; repeatable.",
-        ),
-    ] = None,
     stored: Annotated[
         bool, typer.Option("--from", help="Compare stored results, the arguments; time nothing.")
     ] = False,
@@ -69,21 +63,26 @@ def command(
 
     trtbench compare --from results/monday.json results/tuesday.json
 
+    trtbench compare fp16 nvfp4 --baseline main.json --fail-on slower --fail-on more-kernels
+
     trtbench compare fp16 nvfp4 --env venv:tensorrt-rtx==1.5.0.114 --env venv:tensorrt-rtx==1.7.1.116
 
     trtbench compare fp32 --runtime onnxruntime-cpu --env venv:onnxruntime==1.22.1 --env local
     """
     from trtbench.cli.parse import parse_conditions, parse_grid
     from trtbench.cli.refusals import TIMING, Asked, refuse
+    from trtbench.compare.baseline import load_baseline, with_changes
 
-    conditions = parse_conditions(fail_on or [], given)
+    conditions = parse_conditions(gate.fail_on, given)
+    before = load_baseline(gate.baseline) if gate.baseline else None  # which may be damaged: before any work
     if stored:
         refuse(Asked(stored=True), given)
-        comparison, samples = _stored([Path(word) for word in words])
+        comparison, samples = _stored([Path(word) for word in words], before)
         following = None
     else:
         grid = parse_grid(words, options, given, options.runtime, options.env)
         comparison, samples = _timed(grid, output.store)
+        comparison = with_changes(comparison, before) if before else comparison
         following = after_comparison(comparison, options, given, output)
     is_kept = bool(samples) and not stored
     print_stored(comparison, output, samples, is_kept, following)
@@ -96,14 +95,15 @@ def command(
         raise typer.Exit(code)
 
 
-def _stored(paths: "Sequence[Path]") -> "tuple[Comparison, list[Path]]":
-    """Compare stored results; also give the files of their samples."""
+def _stored(paths: "Sequence[Path]", baseline: "Baseline | None") -> "tuple[Comparison, list[Path]]":
+    """Compare stored results; also give the files of their samples, without which a single one may be."""
     from trtbench.compare import compare_stored
+    from trtbench.compare.baseline import stored_with_changes
     from trtbench.store.results import load_result
 
-    comparison = compare_stored(paths)
+    comparison = stored_with_changes(paths, baseline) if baseline else compare_stored(paths)
     samples = [file for path in paths for file in load_result(path).raw_files(path.parent)]
-    return comparison, list(dict.fromkeys(samples))
+    return comparison, [file for file in dict.fromkeys(samples) if file.is_file()]
 
 
 def _timed(grid: "Grid", root: Path) -> "tuple[Comparison, list[Path]]":
@@ -120,12 +120,12 @@ def _timed(grid: "Grid", root: Path) -> "tuple[Comparison, list[Path]]":
 
 def _judge(comparison: "Comparison", conditions: "Sequence[Condition]") -> int:
     """Say which conditions fail the comparison, one line a reason; give the exit code for them."""
-    from trtbench.compare.gate import reasons_to_fail
+    from trtbench.compare.gate import judged_words, reasons_to_fail
 
     reasons = reasons_to_fail(comparison, conditions)
     for condition, reason in reasons:
         say(f"trtbench: --fail-on {condition.word}: {reason}")
-    words = {verdict.verdict for verdict in comparison.verdicts} & {"SLOWER", "INCOMPARABLE"}
+    words = judged_words(comparison) & {"SLOWER", "INCOMPARABLE"}
     if reasons and words == {"SLOWER"} and all(condition.kind == "slower" for condition, _ in reasons):
         return EXIT_SLOWER
     return EXIT_FAILED if reasons else 0

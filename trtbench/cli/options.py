@@ -301,6 +301,32 @@ class CompareOptions(PredictionOptions, DataOptions, BuildOptions, GridOptions):
 
 
 @dataclass(frozen=True)
+class GateOptions:
+    """What a comparison is judged by, for a job that is to fail."""
+
+    PANEL: ClassVar = "Gate"
+
+    baseline: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="Stored comparison to show changes against, such as an --export-json file; --fail-on slower "
+            "is judged against it.",
+            callback=checked_names,
+        ),
+    ] = None
+    fail_on: Annotated[
+        list[str],
+        Option(
+            metavar="CONDITION",
+            help="Exit with 1 if a row has a finding with this code, such as GEMM_FELL_BACK, any warning, "
+            "sqnr<DB or top1-drop>POINTS, and with 3 if it is slower than the baseline; with --baseline also "
+            "less-coverage and more-kernels; repeatable.",
+        ),
+    ] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class BreakEvenOptions(PredictionOptions, BuildOptions, GridOptions):
     """What ``break-even`` shares with ``compare``."""
 

@@ -80,13 +80,18 @@ def parse_conditions(words: Sequence[str], given: Given) -> tuple[Condition, ...
     """Read what fails a comparison.
 
     Raises:
-        SpecError: a word is wrong, or nothing that is asked for gives the accuracy that it needs.
+        SpecError: a word is wrong, or nothing that is asked for gives the accuracy or the baseline that it
+            needs.
     """
     conditions = request.parse_conditions(words)
     for each in conditions:
         if each.kind == "top1_drop" and not {"--data", "--from"} & set(given):
             raise SpecError(
                 f"--fail-on {each.word} needs --data, a folder with one folder of images per class; add it"
+            )
+        if each.needs_baseline and "--baseline" not in (*given, *given.variables):
+            raise SpecError(
+                f"--fail-on {each.word} needs --baseline, a stored comparison to judge against; add it"
             )
     return conditions
 

@@ -11,7 +11,7 @@ from trtbench.measure.findings import output_differs
 from trtbench.measure.side_by_side import ratio_of
 from trtbench.measure.verdict import decide, incomparable
 from trtbench.predict.speedup import predicted_speedup
-from trtbench.results import Finding, GpuEntry, Measurement, TimedBlock, Verdict
+from trtbench.results import Environment, Finding, GpuEntry, Measurement, TimedBlock, Verdict
 from trtbench.results.comparison import Comparison, ComparisonRow
 
 _MACHINE_FIELDS = ("trtbench_version", "cpu_model", "cpu_count", "platform", "python_version")
@@ -69,7 +69,7 @@ def _rows(path: Path, result: Measurement | Comparison) -> list[StoredRow]:
     """The rows of a result in their order; those of a measurement say nothing beyond it."""
     arms = {arm.measurement.arm.label: arm for arm in arms_of(path, result)}
     if isinstance(result, Measurement):
-        return [StoredRow(path, _row(arm), arm) for arm in arms.values()]
+        return [StoredRow(path, row_of(arm.measurement), arm) for arm in arms.values()]
     found = [(row, arms[row.measured.arm.label] if row.measured else None) for row in result.rows]
     # What the arm has of the environment is only beside the rows.
     return [
@@ -78,14 +78,16 @@ def _rows(path: Path, result: Measurement | Comparison) -> list[StoredRow]:
     ]
 
 
-def _row(arm: StoredArm) -> ComparisonRow:
-    measurement, spec = arm.measurement, arm.measurement.arm
+def row_of(measurement: Measurement) -> ComparisonRow:
+    """What is timed alone as a row."""
+    spec = measurement.arm
     return ComparisonRow(
         key=spec.label,
         subject=spec.label,
         recipe=spec.recipe,
         batch=measurement.batch,
         img_size=spec.export.model.img_size if spec.export else None,
+        model=spec.export.model.without_paths() if spec.export else None,
         environment=spec.environment.word if spec.environment else "local",
         runtime=spec.runtime,
         status=measurement.status,
@@ -158,7 +160,7 @@ def _with_own_labels(stored: Sequence[StoredRow]) -> list[StoredRow]:
 
 
 def _verdict(baseline: StoredArm, arm: StoredArm) -> Verdict:
-    obstacle = _other_cpu(baseline.measurement, arm.measurement)
+    obstacle = other_cpu(baseline.measurement, arm.measurement)
     if obstacle is not None:
         return incomparable(baseline.measurement.arm.label, arm.measurement.arm.label, obstacle)
     blocks = arm.blocks if _is_same_run(baseline, arm) else _unpaired(baseline.blocks, arm.blocks)
@@ -166,8 +168,8 @@ def _verdict(baseline: StoredArm, arm: StoredArm) -> Verdict:
     return decide(baseline.measurement, arm.measurement, ratio)
 
 
-def _other_cpu(baseline: Measurement, arm: Measurement) -> str | None:
-    """Two arms that no GPU computed, on CPUs that differ."""
+def other_cpu(baseline: Measurement, arm: Measurement) -> str | None:
+    """Why times of two arms that no GPU computed do not compare: their CPUs differ."""
     if baseline.gpu is not None or arm.gpu is not None:
         return None
     for field in ("cpu_model", "cpu_count"):
@@ -239,8 +241,15 @@ def _variables(arm: StoredArm) -> dict[str, str] | None:
 def _machine(arm: StoredArm) -> dict[str, str]:
     """Recorded facts by name."""
     environment = arm.measurement.environment
-    if environment is None:
-        return {}
-    facts = {field: str(getattr(environment, field)) for field in _MACHINE_FIELDS}
+    return {} if environment is None else {**machine_facts(environment), **versions_in(environment)}
+
+
+def machine_facts(environment: Environment) -> dict[str, str]:
+    """What is recorded of the machine and of trtbench itself, by name."""
+    return {field: str(getattr(environment, field)) for field in _MACHINE_FIELDS}
+
+
+def versions_in(environment: Environment) -> dict[str, str]:
+    """Versions of packages and drivers by name."""
     drivers = {f"driver of {gpu.name}": gpu.driver_version for gpu in environment.gpus}
-    return {**facts, **environment.packages, **drivers}
+    return {**environment.packages, **drivers}

@@ -54,6 +54,7 @@ def measurement_of(
         series=series,
         queries_per_s=queries_per_s,
         images_per_s=None if queries_per_s is None or batch is None else queries_per_s * batch,
+        builds=max(1, len({block.build for block in blocks})),
         processes=len({block.process for block in blocks}),
         blocks=len(blocks),
         telemetry=telemetry_summary(blocks, main, batch),

@@ -89,10 +89,10 @@ def _obstacles(baseline: Measurement, arm: Measurement) -> Iterator[str]:
     yield from _differences("gpu", baseline.gpu, arm.gpu)
     yield from _differences("batch", baseline.batch, arm.batch)
     # The seed orders blocks and draws inputs; another one is another repetition of the same protocol.
-    yield from _spec_differences("protocol", baseline.protocol, arm.protocol, but=("seed",))
+    yield from spec_differences("protocol", baseline.protocol, arm.protocol, but=("seed",))
     if baseline.arm.export and arm.arm.export:
         old, new = (each.model.without_paths() for each in (baseline.arm.export, arm.arm.export))
-        yield from _spec_differences("model", old, new)
+        yield from spec_differences("model", old, new)
     if baseline.facts and arm.facts:
         yield from _differences("main series", baseline.facts.main_series, arm.facts.main_series)
         if baseline.arm.runtime == arm.arm.runtime:
@@ -116,7 +116,8 @@ def _differences(field: str, of_baseline: object, of_arm: object) -> Iterator[st
         yield f"{field} differs: {of_baseline} and {of_arm}"
 
 
-def _spec_differences(name: str, of_baseline: Spec, of_arm: Spec, but: Collection[str] = ()) -> Iterator[str]:
+def spec_differences(name: str, of_baseline: Spec, of_arm: Spec, but: Collection[str] = ()) -> Iterator[str]:
+    """Each field in which two specs of one type differ, with both values, except ``but``."""
     for field in type(of_baseline).model_fields:
         if field not in but:
             yield from _differences(f"{name} {field}", getattr(of_baseline, field), getattr(of_arm, field))

@@ -3,13 +3,23 @@
 import math
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import Literal
 
 from trtbench.errors import Code
 from trtbench.request.arguments import ArgumentError
 from trtbench.specs import Condition
 
 _LIMITS = {"sqnr": ("<", "sqnr<20"), "top1-drop": (">", "top1-drop>0.5")}
-_FORMS = "warning, slower, sqnr<DB, top1-drop>POINTS, or a code of docs/reference/findings.md"
+_KINDS: tuple[Literal["warning", "slower", "less_coverage", "more_kernels"], ...] = (
+    "warning",
+    "slower",
+    "less_coverage",
+    "more_kernels",
+)
+_FORMS = (
+    "warning, slower, less-coverage, more-kernels, sqnr<DB, top1-drop>POINTS, or a code of "
+    "docs/reference/findings.md"
+)
 
 
 def parse_conditions(words: Sequence[str]) -> tuple[Condition, ...]:
@@ -25,10 +35,9 @@ def _condition(word: str) -> Condition:
     name, sign, limit = word.partition("<" if "<" in word else ">")
     if name in _LIMITS:
         return _limit(word, name, sign, limit)
-    if not sign and name == "warning":
-        return Condition(word=word, kind="warning")
-    if not sign and name == "slower":
-        return Condition(word=word, kind="slower")
+    for kind in _KINDS:
+        if word == kind.replace("_", "-"):
+            return Condition(word=word, kind=kind)
     codes = {code.value: code for code in Code}
     if word in codes:
         return Condition(word=word, kind="code", code=codes[word])

@@ -20,6 +20,7 @@ from trtbench.results.base import (
     Severity,
     TensorRecord,
 )
+from trtbench.results.baseline import BaselineChanges, Pair, RowChange, TimeChange
 from trtbench.results.comparison import (
     COMPARISON_SCHEMA_VERSION,
     NO_GPU,
@@ -147,6 +148,7 @@ __all__ = [
     "ArmFacts",
     "Audit",
     "AuditedLayer",
+    "BaselineChanges",
     "BatchRate",
     "BlockFidelity",
     "BlockKernel",
@@ -196,6 +198,7 @@ __all__ = [
     "OnnxSummary",
     "OutputFidelity",
     "Pack",
+    "Pair",
     "PassDescription",
     "PassList",
     "Phase",
@@ -215,6 +218,7 @@ __all__ = [
     "RooflineKernel",
     "RooflineSection",
     "RoundRecord",
+    "RowChange",
     "Rule",
     "RuleError",
     "RunRecord",
@@ -236,6 +240,7 @@ __all__ = [
     "TelemetrySummary",
     "TensorRecord",
     "ThrottleReason",
+    "TimeChange",
     "TimedBlock",
     "Trace",
     "TraceReport",

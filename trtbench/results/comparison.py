@@ -14,16 +14,18 @@ from pydantic import Field, model_validator
 from trtbench.errors import Code
 from trtbench.results.audit import RoleCoverage
 from trtbench.results.base import Count, Finding, Positive, Result
+from trtbench.results.baseline import BaselineChanges
 from trtbench.results.diff import EngineDiff
 from trtbench.results.environments import Environment, EnvironmentRecord
 from trtbench.results.explanation import Waterfall
 from trtbench.results.fidelity import Fidelity
 from trtbench.results.measurement import Measurement, Verdict, raw_files_of
 from trtbench.results.prediction import BlockKernel, GpuEntry, PredictedSpeedup, Prediction
-from trtbench.results.rows import Row, aligned, ends, flat
+from trtbench.results.rows import Row, aligned, ends, flat, markdown_table
 from trtbench.specs.base import Spec
 from trtbench.specs.model import ImageSize, ModelSpec, RecipeField
 from trtbench.specs.token_reduction import TokenReductionField
+from trtbench.units import visible
 
 NO_GPU = "no GPU here"
 """Why nothing was timed on a machine without one; ``environment`` has what the driver said."""
@@ -68,6 +70,20 @@ class CompiledSummary(Spec):
     weight_bytes: int | None
     activation_bytes: int | None
     by_role: dict[str, RoleCoverage]
+
+    @property
+    def kernels(self) -> int:
+        """All kernels of the engine."""
+        return self.gemm_kernels + self.attention_kernels + self.other_kernels
+
+    @property
+    def coverage(self) -> float | None:
+        """Share of the FLOPs that run in the precision that was asked for; None where none was."""
+        roles = [(role, role.asked) for role in self.by_role.values() if role.asked and role.compiled]
+        total = sum(role.flops for role, _ in roles)
+        if not total:
+            return None
+        return sum(role.flops * (role.compiled or {}).get(asked, 0.0) for role, asked in roles) / total
 
 
 class ComparisonRow(Spec):
@@ -178,6 +194,7 @@ class Comparison(Result):
         not_timed: why rows without ``measured`` have none.
         gpu: what queries ran on.
         sources: the stored results that the rows come from; empty when they were made at once.
+        changes: each row beside that of the stored comparison that was named as the baseline.
     """
 
     SHOWN: ClassVar[tuple[str, ...]] = (
@@ -204,6 +221,7 @@ class Comparison(Result):
     not_timed: str | None = None
     gpu: str | None = None
     sources: tuple[str, ...] = ()
+    changes: BaselineChanges | None = Field(default=None, exclude_if=lambda changes: changes is None)
 
     @model_validator(mode="after")
     def _refers_to_its_rows(self) -> "Comparison":
@@ -273,9 +291,19 @@ class Comparison(Result):
                 "recommended": row.key in recommended,
                 **_speedup_columns("predicted", speedups.get(row.key)),
                 **_speedup_columns("measured", verdicts.get(row.key)),
+                **_change_columns(self.changes, row.key),
             }
             for row in self.rows
         )
+
+    def to_markdown(self) -> str:
+        """The table, and behind it what changed since the baseline."""
+        table = super().to_markdown()
+        if self.changes is None:
+            return table
+        changed = self.changes.table()
+        lines = "".join(f"\n{visible(line)}\n" for line in self.changes.notes())
+        return f"{table}\n{visible(self.changes.title)}\n\n{markdown_table(changed, ())}{lines}"
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -300,6 +328,11 @@ def _speedup_columns(evidence: str, found: PredictedSpeedup | Verdict | None) ->
         f"{evidence}_speedup": found.ratio,
         **ends(f"{evidence}_speedup", interval),
     }
+
+
+def _change_columns(changes: BaselineChanges | None, key: str) -> Row:
+    found = changes.of(key) if changes else None
+    return found.columns() if found else {}
 
 
 _PARTS: dict[str, Callable[[ComparisonRow], str]] = {

@@ -122,7 +122,8 @@ class TelemetrySummary(Spec):
 class Measurement(Result):
     """One arm, timed. A failed one has a ``reason``, its ``code`` and what was measured before.
 
-    ``environment`` is null within a result that has it for all of its arms.
+    ``environment`` is null within a result that has it for all of its arms. ``builds``: engines that were
+    built anew from the same model, the first among them.
     """
 
     EVIDENCE: ClassVar[tuple[str, ...]] = ("measured",)
@@ -140,6 +141,7 @@ class Measurement(Result):
     series: dict[Series, Statistic]
     queries_per_s: float | None
     images_per_s: float | None
+    builds: Positive = Field(default=1, exclude_if=lambda builds: builds == 1)
     processes: Count
     blocks: Count
     telemetry: TelemetrySummary | None

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from trtbench.report.text.baseline import render_changes
 from trtbench.report.text.compiled_table import render_compiled, to_compile
 from trtbench.report.text.diff import render_difference
 from trtbench.report.text.findings import render_findings, render_noted
@@ -40,6 +41,8 @@ def render_comparison(
     render_failures(comparison, console)
     _render_differences(comparison, versions, console)
     _render_findings(comparison, console)
+    if comparison.changes is not None:
+        render_changes(comparison.changes, console)
     render_recommendations(comparison, following, console)
 
 

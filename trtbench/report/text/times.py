@@ -11,13 +11,13 @@ from trtbench.measure.stop import relative_half_width
 from trtbench.report.text.keys import SHAPE, Keyed, keyed
 from trtbench.report.text.measurement import evidence, format_rate, render_raw_files
 from trtbench.report.text.tables import Cell, fits, print_columns, table_with
-from trtbench.results import Comparison, ComparisonRow, Statistic, Verdict, VerdictWord
+from trtbench.results import Comparison, ComparisonRow, Statistic, Verdict
 from trtbench.results.comparison import row_name
 
 _Columns = dict[str, list[Cell]]
 _BAR, _BAR_WIDTH = "", 12
 _INTERVAL = "95 % interval"
-_STYLES: dict[VerdictWord, str] = {
+VERDICT_STYLES: dict[str, str] = {
     "FASTER": "green",
     "SLOWER": "red",
     "SAME": "cyan",
@@ -98,7 +98,7 @@ def _judged(keys: Keyed, verdicts: Sequence[Verdict]) -> _Columns:
         _INTERVAL: [
             f"{each.ci95[0]:.3f} to {each.ci95[1]:.3f}" if each and each.ci95 else "" for each in found
         ],
-        "verdict": [Text(each.verdict, _STYLES[each.verdict]) if each else "" for each in found],
+        "verdict": [Text(each.verdict, VERDICT_STYLES[each.verdict]) if each else "" for each in found],
     }
 
 
@@ -117,6 +117,6 @@ def _render_verdicts(comparison: Comparison, console: Console) -> None:
     failed = {row.key for row in comparison.rows if row.status == "failed"}
     for verdict in comparison.verdicts:
         if verdict.arm not in failed:
-            word = (verdict.verdict, _STYLES[verdict.verdict])
+            word = (verdict.verdict, VERDICT_STYLES[verdict.verdict])
             head = f"{verdict.arm} against {verdict.baseline}: "
             console.print(Text.assemble(head, word, f", {verdict.reason}"), soft_wrap=True)
