@@ -26,7 +26,9 @@ STORED = [
 ]
 RESULTS = [*STORED, ENGINE_DIFFERENCE.diff, *(example for example in EXAMPLES if isinstance(example, Result))]
 PLAIN = {str, int, float, bool, type(None)}
-UNIT = re.compile(r".*(_ms|_us|_s|_mhz|_w|_c|_j|_mb|_bytes|_pct|_db|_nats|_tflops|_per_s|_share|_share_\w+)$")
+UNIT = re.compile(
+    r".*(_ms|_us|_s|_mhz|_w|_c|_j|_mb|_bytes|_pct|_db|_nats|_tflops|_tokens|_per_s|_share|_share_\w+)$"
+)
 WITHOUT_UNIT = re.compile(
     r".*(speedup|speedup_low|speedup_high|cosine|max_abs_error|top1_agreement|top1|top5|coverage|half_width)$"
     r"|m|batch|flops|bytes|intensity|ridge"

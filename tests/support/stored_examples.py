@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from trtbench import results
+from trtbench.results.break_even import BreakEvenCurve, BreakEvenPoint, Crossing, Gain, Side
 from trtbench.results.environments import ExpectedVersion, KnownImage
 from trtbench.specs.recipe import parse_recipe
+from trtbench.specs.token_reduction import Tome
 
 NVFP4 = parse_recipe("nvfp4+sparse@stock")
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -82,3 +84,33 @@ TIME_CHANGE = results.TimeChange(
 ROW_CHANGE = results.RowChange(key="nvfp4", status="compared", times=(TIME_CHANGE,), coverage=PAIR)
 CHANGES = results.BaselineChanges(file="main.json", differs=("trtbench 0.1.0 -> 0.2.0",), rows=(ROW_CHANGE,))
 BESIDE_BASELINE = (PAIR, TIME_CHANGE, ROW_CHANGE, CHANGES)
+
+_FULL = Side(tokens=197, flops=2_000_000_000, kernels=35, gpu_ms=0.2, wall_ms=None)
+_REDUCED = Side(tokens=99, flops=1_200_000_000, kernels=None, gpu_ms=0.25, wall_ms=None)
+_POINT = BreakEvenPoint(
+    img_size=224,
+    tokens=197,
+    full=_FULL,
+    reduced=_REDUCED,
+    gpu=Gain(speedup=0.8, interval=(0.7, 0.9)),
+    wall=None,
+)
+_LARGE = _POINT.model_copy(
+    update={"img_size": 448, "tokens": 785, "gpu": Gain(speedup=1.25, interval=(1.1, 1.4))}
+)
+BREAK_EVEN = results.BreakEven(
+    model="vit_tiny_patch16_224",
+    token_reduction=Tome(8),
+    gpu="RTX PRO 6000",
+    curves=(
+        BreakEvenCurve(
+            recipe=parse_recipe("fp16"),
+            runtime=None,
+            batch=8,
+            evidence="predicted",
+            points=(_POINT, _LARGE),
+            gpu=Crossing(tokens=491.0, low=380.0, high=600.0),
+            wall=None,
+        ),
+    ),
+)

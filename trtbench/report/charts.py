@@ -37,8 +37,10 @@ CONFIG: Json = {
         "symbolFillColor": "var(--muted)",
         "symbolStrokeColor": "var(--muted)",
         "orient": "top",
+        "columnPadding": 18,
         "labelLimit": 260,
     },
+    "axisQuantitative": {"tickCount": 8, "labelSeparation": 8},
     "header": {"labelColor": "var(--text)", "titleColor": "var(--text)", "labelFontSize": 12},
     "text": {"color": "var(--text)"},
 }

@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from trtbench.compare.recommend import with_recommendations
 from trtbench.errors import IncompatibleResults, SpecError
 from trtbench.report.sections.section import Source
+from trtbench.results import Comparison, Result
 from trtbench.store.results import load_any
 
 
@@ -24,8 +26,19 @@ def read_sources(paths: Sequence[Path]) -> tuple[list[Source], list[str]]:
             found += inside
             left_out += reasons
         else:
-            found.append(Source(str(path), load_any(path), path.parent))
+            found.append(_source(path))
     return found, left_out
+
+
+def _source(path: Path) -> Source:
+    return Source(str(path), _recommended(load_any(path)), path.parent)
+
+
+def _recommended(result: Result) -> Result:
+    """With recommendations, which comparisons of older versions were stored without."""
+    if isinstance(result, Comparison) and not result.recommendations:
+        return with_recommendations(result)
+    return result
 
 
 def _in_folder(folder: Path) -> tuple[list[Source], list[str]]:
@@ -39,7 +52,7 @@ def _in_folder(folder: Path) -> tuple[list[Source], list[str]]:
 def _read(path: Path) -> Source | str:
     """The result, or why there is none."""
     try:
-        return Source(str(path), load_any(path), path.parent)
+        return _source(path)
     except IncompatibleResults as error:
         return str(error)
 

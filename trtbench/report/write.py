@@ -65,7 +65,7 @@ def _write_markdown(sources: Sequence[Source], path: Path, command: str) -> None
 
 def _write_csv(sources: Sequence[Source], path: Path, _: str) -> None:
     rows: list[Row] = [
-        {"result": source.name, "kind": str(type(source.result).model_fields["kind"].default), **row}
+        {"result": source.name, "kind": source.kind, **row}
         for source in sources
         for row in source.result.to_rows()
     ]

@@ -21,6 +21,7 @@ from trtbench.results.base import (
     TensorRecord,
 )
 from trtbench.results.baseline import BaselineChanges, Pair, RowChange, TimeChange
+from trtbench.results.break_even import BreakEven
 from trtbench.results.comparison import (
     COMPARISON_SCHEMA_VERSION,
     NO_GPU,
@@ -153,6 +154,7 @@ __all__ = [
     "BlockFidelity",
     "BlockKernel",
     "Bound",
+    "BreakEven",
     "BuiltEngine",
     "CalibrationRecord",
     "Ceiling",

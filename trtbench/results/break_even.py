@@ -107,5 +107,7 @@ def _gain(name: str, gain: Gain, crossing: Crossing) -> Row:
     return {
         f"{name}_speedup": gain.speedup,
         **ends(f"{name}_speedup", gain.interval),
-        **flat(crossing, "tokens", "low", "high", prefix=f"{name}_break_even_"),
+        f"{name}_break_even_tokens": crossing.tokens,
+        f"{name}_break_even_low_tokens": crossing.low,
+        f"{name}_break_even_high_tokens": crossing.high,
     }

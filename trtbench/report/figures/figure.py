@@ -11,6 +11,7 @@ Json = dict[str, Any]
 MS, US, SHARE = ".4~g", ".3~g", ".1%"
 """Formats of D3 for milliseconds, microseconds and shares."""
 
+_SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down")
 _COLOURS = {
     "fp32": "fp32",
     "tf32": "fp32",
@@ -22,6 +23,8 @@ _COLOURS = {
     "fp4": "fp4",
     "nvfp4": "fp4",
 }
+SERIES = tuple(f"var(--{name})" for name in ("fp8", "fp16", "fp4", "int8", "fp32", "mxfp8", "bf16", "other"))
+"""Colours of what is no precision, such as one line of several."""
 OTHER = "other"
 """What is neither one precision nor the other: operands of two, or integers of indices."""
 
@@ -69,6 +72,22 @@ def precision_scale(used: Iterable[str]) -> Json:
     order = [*dict.fromkeys(_COLOURS.values()), OTHER]
     names = sorted(set(used), key=order.index)
     return {"domain": names, "range": [f"var(--{name})" for name in names]}
+
+
+def series(column: str, names: Iterable[str], title: str | None = None) -> Json:
+    """Encodings that tell lines with points apart by colour and by shape.
+
+    Args:
+        column: with the names of the lines.
+        names: of all lines.
+        title: of the legend.
+    """
+    listed = list(dict.fromkeys(names))
+    colours = [SERIES[index % len(SERIES)] for index in range(len(listed))]
+    shapes = [_SHAPES[index % len(_SHAPES)] for index in range(len(listed))]
+    colour = label(column, title, scale={"domain": listed, "range": colours}, sort=None)
+    shape = label(column, title, scale={"domain": listed, "range": shapes}, sort=None)
+    return {"color": colour, "shape": shape}
 
 
 def field(name: str, title: str | None = None, **more: Any) -> Json:

@@ -19,8 +19,8 @@ from trtbench.results.rows import Row
 from trtbench.units import format_bytes
 
 _MOST_RECIPES, _HEIGHT = 8, 54
-_LABELLED = 0.035
-"""Share of the longest block from which a kernel's name fits into its bar."""
+_LETTER = 0.0095
+"""Share of the longest block that a letter of a name takes."""
 
 
 def block_of_kernels(comparison: Comparison) -> Figure | None:
@@ -100,7 +100,7 @@ def _spec(rows: list[Row]) -> Json:
             },
             {
                 "transform": [
-                    {"filter": f"datum.predicted_us >= {_LABELLED * longest:.6g}"},
+                    {"filter": f"datum.predicted_us >= {_LETTER * longest:.6g} * length(datum.role)"},
                     {"calculate": "(datum._from_us + datum._to_us) / 2", "as": "middle"},
                 ],
                 "mark": {"type": "text", "color": "var(--on-colour)", "fontSize": 11, "angle": 0},

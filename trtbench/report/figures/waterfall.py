@@ -1,30 +1,14 @@
-"""Why not four times as fast: from the products at their peak to the predicted time, step by step."""
+"""Why not four times as fast: from the GEMMs at their peak to the predicted time, step by step."""
 
 from collections.abc import Iterable
 
 from trtbench.report.figures.figure import MS, Figure, Json, field, hover, label, short
 from trtbench.report.figures.timed import rows_of_interest
+from trtbench.report.text.explanation import STEPS
 from trtbench.results import Comparison, Waterfall
 from trtbench.results.rows import Row
 
-_NAMES = {
-    "fell_back": "products that fell back",
-    "peak_share": "products below their peak",
-    "operand_loads": "loads of operands",
-    "epilogue": "epilogues",
-    "waves": "partly filled waves",
-    "attention": "attention",
-    "token_reduction": "token reduction",
-    "quantize": "quantising",
-    "norm": "LayerNorm",
-    "gelu": "GELU",
-    "pointwise": "pointwise kernels",
-    "reformat": "reformats",
-    "patch_embed": "patch embedding",
-    "floor": "launches",
-    "misses": "L2 misses",
-}
-_IDEAL, _TOTAL = "products at their peak", "predicted time"
+_IDEAL, _TOTAL = "GEMMs at the peak", "predicted time"
 _COLOURS = ("var(--muted)", "var(--fp16)", "var(--fp4)")
 _LEAST_MS = 1e-6
 
@@ -45,10 +29,10 @@ def waterfall(falls: dict[str, Waterfall]) -> Figure | None:
     largest = max(last.steps, key=lambda step: step.ms)
     return Figure(
         name="waterfall",
-        title="Why not four times as fast: what adds to the products at their peak",
+        title="Why not four times as fast: what adds to the GEMMs at their peak",
         evidence=("predicted",),
-        reading=f"{name} is predicted to take {ratio:.1f} times as long as its products would at their peak; "
-        f"most is added by {_NAMES[largest.step]}, {largest.ms:.3f} ms of {last.predicted_ms:.3f} ms.",
+        reading=f"{name} is predicted to take {ratio:.1f} times as long as its GEMMs would at their peak; "
+        f"most is added by: {STEPS[largest.step]}, {largest.ms:.3f} of {last.predicted_ms:.3f} ms.",
         alt="Floating bars: what each cause adds to the time in ms, from the ideal to the predicted time.",
         rows=rows,
         spec=_spec(rows, list(falls)),
@@ -61,7 +45,7 @@ def _steps(name: str, fall: Waterfall) -> Iterable[Row]:
     for step in fall.steps:
         if step.ms > _LEAST_MS:
             start, end = end, end + step.ms
-            yield _row(name, _NAMES[step.step], start, end, step.kernels)
+            yield _row(name, STEPS[step.step], start, end, step.kernels)
     yield _row(name, _TOTAL, 0.0, fall.predicted_ms, None)
 
 
@@ -77,7 +61,7 @@ def _row(name: str, step: str, start: float, end: float, kernels: int | None) ->
 
 
 def _spec(rows: list[Row], names: list[str]) -> Json:
-    order = [_IDEAL, *_NAMES.values(), _TOTAL]
+    order = [_IDEAL, *STEPS.values(), _TOTAL]
     used = [step for step in order if any(row["step"] == step for row in rows)]
     colour = label("recipe", scale={"domain": names, "range": list(_COLOURS[-len(names) :])}, sort=None)
     return {

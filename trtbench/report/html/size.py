@@ -39,7 +39,7 @@ def fitting(report: Report, most_stills: int) -> Report:
 def _at_level(section: Section, level: int) -> Section:
     if level == 0:
         return section
-    brief = replace(section, figures=(), remedies=(), environment=())
+    brief = replace(section, figures=(), remedies=(), appendix=(), environment=())
     return brief if level == 1 else replace(brief, tables=(), facts=())
 
 
@@ -54,7 +54,7 @@ def _notes(levels: list[int]) -> Iterable[str]:
 
 def _size(section: Section, stills: int) -> int:
     """About how many bytes a section takes."""
-    cells = (cell for table in section.tables for row in table.rows for cell in row)
+    cells = (cell for table in (*section.tables, *section.appendix) for row in table.rows for cell in row)
     lines = [*(line for each in section.remedies for line in (*each.lines, each.hint)), section.verdict]
     lines += [value for _, value in (*section.facts, *section.environment)]
     texts = sum(len(cell.text) + _CELL_BYTES for cell in cells) + sum(

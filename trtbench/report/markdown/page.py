@@ -73,6 +73,8 @@ def _section(section: Section, number: int, is_one_of_several: bool, folder: str
     if section.remedies:
         yield "### Findings, and what to do"
         yield "\n".join(map(_remedy, section.remedies))
+    for table in section.appendix:
+        yield f"<details><summary>{plain(table.title)}</summary>\n\n{_table(table)}\n\n</details>"
     if section.environment:
         listed = "\n".join(f"- {plain(name)}: {plain(value)}" for name, value in section.environment)
         yield f"<details><summary>Environment and versions</summary>\n\n{listed}\n\n</details>"

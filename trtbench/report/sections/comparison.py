@@ -3,13 +3,19 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from trtbench.measure.stop import relative_half_width
+from trtbench.report.figures.batches import batches
 from trtbench.report.figures.coverage import coverage
+from trtbench.report.figures.errors import block_errors
 from trtbench.report.figures.figure import Figure, short
 from trtbench.report.figures.kernels import block_of_kernels
 from trtbench.report.figures.pareto import pareto
+from trtbench.report.figures.roofs import comparison_roofs
+from trtbench.report.figures.times import times
+from trtbench.report.figures.versions import versions
 from trtbench.report.figures.waterfall import comparison_waterfall
 from trtbench.report.sections.machine import machine_facts
 from trtbench.report.sections.section import Cell, Section, Source, Table, remedies_of, table_of, three
+from trtbench.report.sections.timed import timed_figures
 from trtbench.report.text.compiled_table import format_shares
 from trtbench.report.text.fidelity import fidelity_basis, format_share, format_sqnr, sqnr_scale
 from trtbench.results import Comparison, ComparisonRow, Finding, PredictedSpeedup, Verdict
@@ -18,10 +24,15 @@ from trtbench.units import format_bytes
 
 _FIGURES: tuple[Callable[[Comparison], Figure | None], ...] = (
     pareto,
+    times,
+    versions,
+    batches,
     coverage,
     comparison_waterfall,
     block_of_kernels,
+    comparison_roofs,
 )
+"""In the order in which a decision needs them."""
 
 
 def comparison_section(comparison: Comparison, source: Source) -> Section:
@@ -38,10 +49,18 @@ def comparison_section(comparison: Comparison, source: Source) -> Section:
         verdict=short(" ".join(verdicts), 900) or _no_verdict(comparison),
         uncertain=tuple(short(line, 400) for line in uncertain),
         tables=(_recipes(comparison),),
-        figures=tuple(found for figure in _FIGURES if (found := figure(comparison))),
+        figures=tuple(_figures(comparison, source)),
         remedies=remedies_of(_findings(comparison)),
         environment=tuple(machine_facts(comparison)),
     )
+
+
+def _figures(comparison: Comparison, source: Source) -> Iterable[Figure]:
+    yield from (found for figure in _FIGURES if (found := figure(comparison)))
+    errors = block_errors({row.key: row.fidelity for row in comparison.rows if row.fidelity})
+    if errors is not None:
+        yield errors
+    yield from timed_figures({row.key: row.measured for row in comparison.rows if row.measured}, source)
 
 
 def _title(comparison: Comparison) -> str:
@@ -132,13 +151,8 @@ def _found(row: ComparisonRow) -> dict[str, Cell]:
         "engine": Cell(format_bytes(engine.size_bytes), engine.size_bytes) if engine else Cell(""),
         "GEMMs run in": Cell(format_shares(compiled.gemm_flops_share) if compiled else ""),
         "attention": Cell((compiled.attention_precision or "none") if compiled else ""),
-        "kernels": Cell(str(_kernels(row)), _kernels(row)) if compiled else Cell(""),
+        "kernels": Cell(str(compiled.kernels), compiled.kernels) if compiled else Cell(""),
     }
-
-
-def _kernels(row: ComparisonRow) -> int:
-    compiled = row.compiled
-    return compiled.gemm_kernels + compiled.attention_kernels + compiled.other_kernels if compiled else 0
 
 
 def _ratio(ratio: float | None, interval: tuple[float, float] | None) -> Cell:

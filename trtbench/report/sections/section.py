@@ -1,7 +1,7 @@
 """What a section of a report holds."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from trtbench.report.figures.figure import Figure, short
@@ -20,6 +20,11 @@ class Source:
     name: str
     result: Result
     folder: Path
+
+    @property
+    def kind(self) -> str:
+        """What kind of result it is, as its file says."""
+        return str(type(self.result).model_fields["kind"].default)
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class Section:
         verdict: the answer in one sentence; empty where there is none.
         uncertain: what may change it.
         tables, figures, remedies: in the order in which a decision needs them.
+        appendix: tables for looking up.
         environment: pairs of label and value: machine and versions.
     """
 
@@ -77,7 +83,8 @@ class Section:
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
     remedies: tuple[Remedy, ...] = ()
-    environment: tuple[tuple[str, str], ...] = field(default=())
+    appendix: tuple[Table, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 def table_of(name: str, title: str, columns: Mapping[str, Sequence[Cell]], numeric: Iterable[str]) -> Table:

@@ -29,9 +29,9 @@ def _render_curve(curve: BreakEvenCurve, console: Console) -> None:
     for point in curve.points:
         table.add_row(*_cells(point), *(_wall_cells(point) if curve.wall else ()))
     console.print(table)
-    _print(console, Text(f"break-even by GPU time: {_crossing(curve.gpu, curve.points)}"))
+    _print(console, Text(f"break-even by GPU time: {crossing_text(curve.gpu, curve.points)}"))
     if curve.wall:
-        _print(console, Text(f"break-even by wall time: {_crossing(curve.wall, curve.points)}"))
+        _print(console, Text(f"break-even by wall time: {crossing_text(curve.wall, curve.points)}"))
 
 
 def _cells(point: BreakEvenPoint) -> list[str]:
@@ -61,7 +61,8 @@ def _kernels(side: Side) -> str:
     return "-" if side.kernels is None else str(side.kernels)
 
 
-def _crossing(crossing: Crossing, points: Sequence[BreakEvenPoint]) -> str:
+def crossing_text(crossing: Crossing, points: Sequence[BreakEvenPoint]) -> str:
+    """The tokens from which on it pays, with their interval: ``612 tokens (540 to 700)``."""
     found, *ends = (_tokens(each, points) for each in (crossing.tokens, crossing.low, crossing.high))
     return f"{found} tokens ({' to '.join(ends)})"
 

@@ -32,7 +32,7 @@ def render_trace(report: TraceReport, console: Console) -> None:
     for trace in report.traces:
         _print(console, _head(trace), "bold")
     console.print()
-    labels, columns = _metrics(report.traces)
+    labels, columns = metric_columns(report.traces)
     print_columns(console, {"": labels}, columns, [""])
     if len(report.traces) == 1:
         _render_one(report.traces[0], console)
@@ -53,8 +53,8 @@ def _head(trace: Trace) -> str:
     return f"{trace.label}: measured by {trace.tool}{gpu}{target}"
 
 
-def _metrics(traces: Sequence[Trace]) -> tuple[list[str], dict[str, list[str]]]:
-    """Labels, and cells by trace; lines that no trace has are left out."""
+def metric_columns(traces: Sequence[Trace]) -> tuple[list[str], dict[str, list[str]]]:
+    """Labels of metrics, and cells by trace; lines that no trace has are left out."""
     columns = {trace.label: dict(_metric_lines(trace)) for trace in traces}
     labels = list(dict.fromkeys(label for lines in columns.values() for label in lines))
     return labels, {name: [lines.get(label, "-") for label in labels] for name, lines in columns.items()}

@@ -35,7 +35,7 @@ def render_tuning(tuning: Tuning, following: str | None, console: Console) -> No
     for row in tuning.rows:
         if row.status == "failed":
             console.print(Text(f"{row.recipe} failed: {row.reason}", style="red"), soft_wrap=True)
-    console.print(Text(f"\n{_verdict(tuning)}"), soft_wrap=True)
+    console.print(Text(f"\n{tuning_verdict(tuning)}"), soft_wrap=True)
     if following is not None:
         console.print(Text(f"next: {following}"), soft_wrap=True)
     render_variants(tuning, console)
@@ -86,7 +86,7 @@ def _cells(row: TunedRow, has_accuracy: bool, is_timed: bool, is_asked: bool) ->
     return cells
 
 
-def _verdict(tuning: Tuning) -> str:
+def tuning_verdict(tuning: Tuning) -> str:
     """The winner and why, in a sentence."""
     count, bound = len(tuning.rows), _bound(tuning)
     row = None if tuning.winner is None else tuning.row_of(tuning.winner)

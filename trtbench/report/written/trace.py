@@ -195,11 +195,16 @@ def _amdahl(found: Sequence[Amdahl]) -> Iterator[str]:
 
 
 def _recommendations(traces: Sequence[Trace]) -> Iterator[str]:
-    """What could be saved at most, the most first: an upper bound, since nothing takes no time."""
-    lines = [line for trace in traces for line in _savings(trace, len(traces) > 1)]
+    lines = savings(traces)
     if lines:
         yield "## What would help, and by how much at most"
-        yield "\n".join(f"- {text}" for _, text in sorted(lines, reverse=True))
+        yield "\n".join(f"- {text}" for text in lines)
+
+
+def savings(traces: Sequence[Trace]) -> list[str]:
+    """What could be saved at most, the most first: an upper bound, since nothing takes no time."""
+    lines = [line for trace in traces for line in _savings(trace, len(traces) > 1)]
+    return [text for _, text in sorted(lines, reverse=True)]
 
 
 def _savings(trace: Trace, has_several: bool) -> Iterator[tuple[float, str]]:

@@ -1,0 +1,213 @@
+"""What the factors of a sweep do to a response: shares, means by level, lines over width, and all cells."""
+
+from collections.abc import Iterable
+from math import log10
+
+from trtbench.report.figures.figure import SERIES, Figure, Json, field, hover, label, series
+from trtbench.results import Analysis, Sweep, SweepRow
+from trtbench.results.rows import Row
+
+_LEAST_SHARE = 0.005
+_MOST_LINES, _MOST_BANDS = 8, 60
+_PALE, _DEEP = "#dcebf8", "#0a4a80"
+_ON_PALE, _ON_DEEP = "#10181f", "#ffffff"
+_DARK_FROM = 0.45
+"""Share of the scale from which a field is dark."""
+
+
+def shares(analysis: Analysis) -> Figure:
+    """A bar for each factor or pair that explains something."""
+    rows: list[Row] = [
+        {"factors": " x ".join(each.factors), "share": each.share}
+        for each in analysis.shares
+        if each.share >= _LEAST_SHARE
+    ]
+    rows.append({"factors": "unexplained", "share": analysis.unexplained})
+    first = rows[0]
+    x = field("share", "share of variance", axis={"format": "%"})
+    y = label("factors", sort=None, axis={"labelLimit": 240, "title": None})
+    return Figure(
+        name=f"shares-{analysis.response}",
+        title=f"{_words(analysis)}: what explains its variance",
+        evidence=evidence_of(analysis),
+        reading=f"Of the variance of {_scaled(analysis)}, {first['factors']} explains {first['share']:.0%}.",
+        alt="Bars: share of the variance by factor and pair of factors.",
+        rows=rows,
+        spec={
+            "height": 24 * len(rows),
+            "encoding": {"y": y, "x": x},
+            "layer": [
+                {
+                    "mark": {"type": "bar", "color": SERIES[0]},
+                    "encoding": {"tooltip": hover(rows, share=".1%")},
+                },
+                {
+                    "mark": {"type": "text", "align": "left", "dx": 4},
+                    "encoding": {"text": field("share", format=".1%")},
+                },
+            ],
+        },
+    )
+
+
+def effects(analysis: Analysis) -> Figure | None:
+    """The mean of the response by value of each factor; None without any."""
+    rows: list[Row] = [
+        {"factor": factor, "level": f"{factor} {level}", "mean": mean}
+        for factor, means in analysis.effects.items()
+        if len(means) > 1
+        for level, mean in means.items()
+    ]
+    if not rows:
+        return None
+    scale = {"type": "log"} if _is_log(analysis, rows, "mean") else {"zero": False}
+    told_apart = series("factor", [str(row["factor"]) for row in rows])
+    return Figure(
+        name=f"effects-{analysis.response}",
+        title=f"{_words(analysis)}: mean by level of each factor",
+        evidence=evidence_of(analysis),
+        reading=f"Means of {_words(analysis)} as if no combination of the factors were missing.",
+        alt="Points: mean of the response at each level of each factor.",
+        rows=rows,
+        spec={
+            "height": 20 * len(rows),
+            "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
+            "encoding": {
+                "y": label("level", sort=None, axis={"labelLimit": 240, "title": None}),
+                "x": field("mean", _words(analysis), scale=scale),
+                **told_apart,
+                "tooltip": hover(rows, mean=".4~g"),
+            },
+        },
+    )
+
+
+def sizes(sweep: Sweep, analysis: Analysis) -> Figure | None:
+    """The response over the width of models, a line for each patch and recipe, at the mean over the rest."""
+    rows = list(_lines(sweep.rows, analysis))
+    if not rows:
+        return None
+    told_apart = series("line", [str(row["line"]) for row in rows])
+    scale = {"type": "log"} if _is_log(analysis, rows, "mean") else {"zero": False}
+    return Figure(
+        name=f"sizes-{analysis.response}",
+        title=f"{_words(analysis)} by width, patch and recipe",
+        evidence=evidence_of(analysis),
+        reading="Each point is a mean over the other factors.",
+        alt="Lines: the response over the width of models, one line for each patch and recipe.",
+        rows=rows,
+        spec={
+            "height": 300,
+            "encoding": {
+                "x": {"field": "width", "type": "ordinal", "axis": {"labelAngle": 0}},
+                "y": field("mean", _words(analysis), scale=scale),
+                "color": told_apart["color"],
+            },
+            "layer": [
+                {"mark": {"type": "line", "strokeWidth": 2}},
+                {
+                    "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
+                    "encoding": {"shape": told_apart["shape"], "tooltip": hover(rows, mean=".4~g")},
+                },
+            ],
+        },
+    )
+
+
+def heat_map(sweep: Sweep, analysis: Analysis) -> Figure | None:
+    """One field a cell: width across, all other factors down; None where no cell has the response."""
+    known = [row for row in sweep.rows if isinstance(row.values.get(analysis.response), int | float)]
+    bands = list(dict.fromkeys(map(_band, known)))[:_MOST_BANDS]
+    found = [
+        (row, float(value))
+        for row in known
+        if isinstance(value := row.values[analysis.response], int | float) and _band(row) in bands
+    ]
+    if not found:
+        return None
+    rows: list[Row] = [
+        {"others": _band(row), "width": row.cell.width, "value": value} for row, value in found
+    ]
+    is_log = _is_log(analysis, rows, "value")
+    low, high = min(value for _, value in found), max(value for _, value in found)
+    for row, (_, value) in zip(rows, found, strict=True):
+        row["_on"] = _ON_DEEP if _place(value, low, high, is_log) > _DARK_FROM else _ON_PALE
+    return Figure(
+        name=f"heat-{analysis.response}",
+        title=f"{_words(analysis)} of each cell",
+        evidence=evidence_of(analysis),
+        reading=f"From {low:.3g} to {high:.3g} over {len(rows)} cells; darker is more.",
+        alt="A heat map: the response by width across, and by patch, depth, recipe and shape down.",
+        rows=rows,
+        spec=_heat(rows, bands, "log" if is_log else "linear"),
+    )
+
+
+def _heat(rows: list[Row], bands: list[str], scale: str) -> Json:
+    colour = field("value", scale={"type": scale, "range": [_PALE, _DEEP]}, legend=None)
+    return {
+        "height": 24 * len(bands),
+        "encoding": {
+            "x": {"field": "width", "type": "ordinal", "axis": {"labelAngle": 0, "orient": "top"}},
+            "y": label("others", sort=None, axis={"labelLimit": 300, "title": None}),
+        },
+        "layer": [
+            {
+                "mark": {"type": "rect", "stroke": "var(--page)", "strokeWidth": 2},
+                "encoding": {"color": colour, "tooltip": hover(rows, value=".4~g")},
+            },
+            {
+                "mark": {"type": "text"},
+                "encoding": {
+                    "text": field("value", format=".3~g"),
+                    "color": {"field": "_on", "type": "nominal", "scale": None},
+                },
+            },
+        ],
+    }
+
+
+def evidence_of(analysis: Analysis) -> tuple[str, ...]:
+    """The kind that the name of the response begins with."""
+    kind = analysis.response.partition("_")[0]
+    return ("measured" if kind == "trace" else kind,)
+
+
+def _band(row: SweepRow) -> str:
+    cell = row.cell
+    rest = (cell.runtime and f"on {cell.runtime}", cell.gpu and f"for {cell.gpu}")
+    heads = f", {cell.heads} heads" if cell.heads else ""
+    words = f"patch {cell.patch}, depth {cell.depth}{heads}, {cell.image} px, b{cell.batch}, {cell.recipe}"
+    return " ".join((words, *filter(None, rest)))
+
+
+def _lines(rows: Iterable[SweepRow], analysis: Analysis) -> Iterable[Row]:
+    found: dict[str, dict[int, list[float]]] = {}
+    is_log = analysis.scale == "log"
+    for row in rows:
+        value = row.values.get(analysis.response)
+        if isinstance(value, int | float) and (value > 0 or not is_log):
+            line = found.setdefault(f"patch {row.cell.patch}, {row.cell.recipe}", {})
+            line.setdefault(row.cell.width, []).append(log10(value) if is_log else value)
+    for name, line in list(found.items())[:_MOST_LINES]:
+        for width in sorted(line):
+            mean = sum(line[width]) / len(line[width])
+            yield {"line": name, "width": width, "mean": 10**mean if is_log else mean}
+
+
+def _is_log(analysis: Analysis, rows: list[Row], column: str) -> bool:
+    return analysis.scale == "log" and all(float(row[column] or 0) > 0 for row in rows)
+
+
+def _place(value: float, low: float, high: float, is_log: bool) -> float:
+    """Where a value lies between the ends, from 0 to 1."""
+    low, high, at = (log10(each) if is_log else each for each in (low, high, value))
+    return (at - low) / (high - low) if high > low else 0.0
+
+
+def _words(analysis: Analysis) -> str:
+    return analysis.response.replace("_", " ")
+
+
+def _scaled(analysis: Analysis) -> str:
+    return f"the logarithm of {_words(analysis)}" if analysis.scale == "log" else _words(analysis)
