@@ -78,6 +78,7 @@ def test_another_config_says_nothing(tmp_path: Path) -> None:
         ("config.json", {"mean": [0.5], "std": [0]}, "field std.0: Input should be greater than 0, got 0"),
         ("config.json", {"mean": "half"}, r"field mean: .* got 'half'"),
         ("config.json", "{", "invalid JSON"),
+        ("config.json", "[" * 100_000, "invalid JSON: nested too deeply"),
         ("preprocessor_config.json", {"image_mean": ["a"], "image_std": [1]}, "image_mean, .* no numbers"),
         ("preprocessor_config.json", {**PHOTOS, "image_std": [0, 0, 0]}, "field std.0"),
     ],
@@ -85,3 +86,8 @@ def test_another_config_says_nothing(tmp_path: Path) -> None:
 def test_wrong_values_are_refused(name: str, stated: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=rf"{name}: .*{message}"):
         image_preparation(beside(tmp_path, name, stated))
+
+
+def test_a_resampling_that_is_no_number_is_none_that_is_known(tmp_path: Path) -> None:
+    source = beside(tmp_path, "preprocessor_config.json", {**PHOTOS, "resample": [3]})
+    assert "interpolation" not in image_preparation(source).config

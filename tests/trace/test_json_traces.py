@@ -99,6 +99,7 @@ def test_a_layer_profile_has_sums_only(tmp_path: Path) -> None:
     assert [each.code for each in found.findings] == [Code.LAYER_SUMS]
 
 
+DEEP = "[" * 100_000
 KERNELLESS = {"schemaVersion": 1, "deviceProperties": [], "traceEvents": []}
 
 
@@ -111,6 +112,12 @@ KERNELLESS = {"schemaVersion": 1, "deviceProperties": [], "traceEvents": []}
         ('[{"count": 3}, {"name": "a"', "damaged or cut short", Code.ARTIFACT_DAMAGED),
         (json.dumps(KERNELLESS), "no kernels of a GPU; record again with torch", Code.TRACE_WITHOUT_KERNELS),
         ('{"a": {"b": 1}}', "no events, not a trace of torch.profiler", Code.TRACE_FOREIGN),
+        ("[" * 100_000, "damaged or cut short: it is nested too deeply", Code.ARTIFACT_DAMAGED),
+        (
+            f'[{{"count": 1}}, {"[" * 100_000}',
+            "damaged or cut short: nested too deeply",
+            Code.ARTIFACT_DAMAGED,
+        ),
         ('[{"ph": "X", "cat": "v8", "dur": 1, "ts": 1}]', "events of v8, not a trace", Code.TRACE_FOREIGN),
         ('[{"startComputeMs": 1}]', "--exportTimes.*--exportProfile", Code.TRACE_FOREIGN),
         ('[{"name": "a"}]', "not a layer profile of trtexec", Code.TRACE_FOREIGN),

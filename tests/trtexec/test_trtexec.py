@@ -346,6 +346,9 @@ def test_exported_times_that_are_none(times: str, words: str, tmp_path: Path) ->
 def test_what_is_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MeasureError, match=r"gone.json: cannot read what trtexec exported"):
         read_times(tmp_path / "gone.json")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(MeasureError, match=r"deep.json: cannot read .*: nested too deeply"):
+        read_times(tmp_path / "deep.json")
     (tmp_path / "profile.json").write_text('[{"count": 1}, {"name": "a"}]')
     with pytest.raises(MeasureError, match="not the profile that trtexec exports: KeyError"):
         read_profile(tmp_path / "profile.json")

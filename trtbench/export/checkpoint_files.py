@@ -1,10 +1,10 @@
 """Which files a checkpoint is: one file, shards with an index, or a folder of Hugging Face's; no torch."""
 
-import json
 from hashlib import sha256
 from pathlib import Path
 
 from trtbench.errors import SpecError
+from trtbench.host.json_text import parse_foreign_json
 from trtbench.host.untrusted_files import TEXT_BYTES, read_untrusted
 from trtbench.store.files import file_record, reading
 
@@ -80,7 +80,7 @@ def _shards(index: Path) -> tuple[Path, ...]:
 def _object(path: Path) -> dict[str, object]:
     try:
         with reading(path):
-            content = json.loads(read_untrusted(path, TEXT_BYTES))
-    except (ValueError, RecursionError) as error:
+            content = parse_foreign_json(read_untrusted(path, TEXT_BYTES))
+    except ValueError as error:
         raise SpecError(f"--checkpoint {path}: invalid JSON: {error}") from error
     return content if isinstance(content, dict) else {}

@@ -1,6 +1,5 @@
 """How images are prepared for a model that is not timm's: as the file of a known layout beside it says."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from trtbench.errors import ExportError
+from trtbench.host.json_text import parse_foreign_json
 from trtbench.host.untrusted_files import TEXT_BYTES, read_untrusted
 from trtbench.specs import PreparationSpec, SourceSpec, first_problem
 from trtbench.store.files import reading
 
 _HUGGING_FACE, _TIMM = "preprocessor_config.json", "config.json"
-_RESAMPLING = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
+_RESAMPLING = {"0": "nearest", "1": "lanczos", "2": "bilinear", "3": "bicubic", "4": "box", "5": "hamming"}
 """Pillow's numbers."""
 _OF_TIMM = ("mean", "std", "interpolation", "crop_pct", "crop_mode")
 _LARGEST_PIXEL = 255
@@ -72,8 +72,8 @@ def stated_file(source: SourceSpec) -> Path | None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         with reading(path):
-            content = json.loads(read_untrusted(path, TEXT_BYTES))
-    except (ValueError, RecursionError) as error:
+            content = parse_foreign_json(read_untrusted(path, TEXT_BYTES))
+    except ValueError as error:
         raise ExportError(f"{path}: invalid JSON: {error}") from error
     return content if isinstance(content, dict) else {}
 
@@ -96,7 +96,7 @@ def _of_hugging_face(path: Path, stated: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "mean": mean,
         "std": std,
-        "interpolation": _RESAMPLING.get(stated.get("resample", 2)),
+        "interpolation": _RESAMPLING.get(str(stated.get("resample", 2))),
         "crop_pct": crop / size if is_cropped and crop and size else 1.0,
         "crop_mode": "center" if is_cropped else "squash",
     }

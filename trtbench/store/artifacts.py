@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 from pydantic import ValidationError
 
 from trtbench.errors import ArtifactError, SpecError
+from trtbench.host.json_text import parse_json
 from trtbench.host.untrusted_files import TEXT_BYTES, check_untrusted, read_untrusted
 from trtbench.progress import OnStep, Stage, Step, silent
 from trtbench.results import SCHEMA_VERSION, EngineManifest, FileRecord, OnnxManifest
@@ -27,7 +28,6 @@ from trtbench.store.files import (
     file_record,
     full_error,
     is_full,
-    parse_json,
     reading,
     remove,
     sync,

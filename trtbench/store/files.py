@@ -1,8 +1,6 @@
 """Files of a store: how they are named, hashed, forced to the disk and removed, and their errors."""
 
 import errno
-import json
-import math
 import os
 import re
 import shutil
@@ -13,7 +11,6 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from io import FileIO
 from pathlib import Path
-from typing import Any
 
 from trtbench.errors import ArtifactError
 from trtbench.host.untrusted_files import open_untrusted
@@ -71,39 +68,6 @@ def _hash(file: FileIO) -> tuple[str, int]:
 def file_name(text: str) -> str:
     """Make a file name of a model name such as ``hf_hub:timm/vit``."""
     return re.sub(r"[^\w.+@=-]", "-", text, flags=re.ASCII)[:_NAME_LENGTH].lstrip(".")
-
-
-def parse_json(text: bytes) -> Any:
-    """Parse JSON of which every reader makes the same: no name twice, and no numbers that JSON has not.
-
-    Raises:
-        ValueError: it is no such JSON; the text says why.
-    """
-    try:
-        return json.loads(
-            text, object_pairs_hook=_object, parse_float=_finite, parse_constant=_refuse_constant
-        )
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r:.80} is named twice")
-    return found
-
-
-def _finite(word: str) -> float:
-    value = float(word)
-    if math.isinf(value):
-        _refuse_constant(word)
-    return value
-
-
-def _refuse_constant(word: str) -> None:
-    raise ValueError(f"{word} is not a number of JSON")
 
 
 def write_json(path: Path, model: Spec) -> None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from trtbench.errors import IncompatibleResults, SpecError
+from trtbench.host.json_text import parse_json
 from trtbench.host.untrusted_files import RECORD_BYTES, read_untrusted
 from trtbench.progress import silent
 from trtbench.results import (
@@ -26,7 +27,7 @@ from trtbench.results import (
 )
 from trtbench.specs import Spec, first_problem
 from trtbench.store.artifacts import Store
-from trtbench.store.files import parse_json, remove, sync, write_json, writing
+from trtbench.store.files import remove, sync, write_json, writing
 from trtbench.store.locks import locked, remove_leftovers, work_path
 from trtbench.store.upgrade import OLD_KINDS, upgraded
 

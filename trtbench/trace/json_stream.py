@@ -53,6 +53,8 @@ class JsonStream:
                 value, end = self._decoder.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
                 failure = error
+            except RecursionError as error:
+                raise ValueError("it is nested too deeply") from error
             # A number at the end of the buffer may go on behind it.
             if value is not _MISSING and end < len(self._text):
                 self._at = end

@@ -1,10 +1,10 @@
 """Which tool wrote a file, and what it recorded."""
 
-import json
 from pathlib import Path
 
 from trtbench.errors import ArtifactError, Code, SpecError
-from trtbench.host.untrusted_files import open_untrusted
+from trtbench.host.json_text import parse_foreign_json
+from trtbench.host.untrusted_files import RECORD_BYTES, open_untrusted, read_untrusted
 from trtbench.trace.chrome import opened_text, read_chrome
 from trtbench.trace.json_stream import JsonStream
 from trtbench.trace.layer_profile import LayerProfile, profile_of
@@ -77,8 +77,9 @@ def _is_trtexec(path: Path) -> bool:
 
 def _rows(path: Path) -> list[dict[str, object]]:
     try:
-        # Names of layers are written as they are, so they may hold what JSON wants escaped.
-        rows = json.loads(path.read_text(encoding="utf-8"), strict=False)
+        rows = parse_foreign_json(read_untrusted(path, RECORD_BYTES))
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise ArtifactError(f"{path}: damaged or cut short: {error}; write it again") from error
     return [row for row in rows if isinstance(row, dict)]

@@ -4,13 +4,13 @@ Exported times hold one object a query, without the queries of the warm-up; a pr
 the number of queries (``samples/common/sampleReporting.cpp`` of TensorRT).
 """
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from trtbench.errors import MeasureError
+from trtbench.host.json_text import parse_foreign_json
 from trtbench.results import LayerTime, Series, TensorRecord
 from trtbench.specs import Spec
 from trtbench.trtexec.log import messages
@@ -135,8 +135,7 @@ def read_protocol(log: str) -> Protocol:
 
 def _read_list(path: Path) -> list[Mapping[str, Any]]:
     try:
-        # Names of layers are written as they are, so they may hold what JSON wants escaped.
-        content = json.loads(path.read_text(encoding="utf-8"), strict=False)
+        content = parse_foreign_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise MeasureError(f"{path}: cannot read what trtexec exported: {error}") from error
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):

@@ -7,7 +7,6 @@ Usage from TensorRT 10.x to 11.x", and its README of ``sampleEditableTimingCache
 same fields.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trtbench.errors import BuildError
+from trtbench.host.json_text import parse_foreign_json
 from trtbench.results import CompiledLayer, LayerTensor
 
 # Words for datatypes in descriptions of formats, and what TensorRT calls the datatype itself.
@@ -59,8 +59,7 @@ def read_inspector(path: Path) -> InspectedEngine:
         BuildError: the file is missing, cut short, or not what the inspector writes.
     """
     try:
-        # Names stand in it as they are in the ONNX file, which may hold what JSON wants escaped.
-        content = json.loads(path.read_text(encoding="utf-8"), strict=False)
+        content = parse_foreign_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise BuildError(f"{path}: cannot read the layers of the engine: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("Layers"), list):
