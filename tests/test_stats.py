@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_ind, ttest_rel
 
 from trtbench.errors import MeasureError
-from trtbench.stats import PROCESS_STATE, BlockSamples, Ratio, Summary, speedup, speedup_of_runs, summarise
+from trtbench.stats import (
+    PROCESS_STATE,
+    BlockSamples,
+    Ratio,
+    Summary,
+    is_beyond_scatter,
+    speedup,
+    speedup_of_runs,
+    summarise,
+)
 
 SCRIPT = Path(__file__).parents[1] / "docs" / "benchmarks" / "interval_coverage.py"
 
@@ -316,3 +325,18 @@ def test_a_run_of_one_block_has_the_range_of_its_samples():
 def test_an_interval_that_is_none_is_refused(ci95):
     with pytest.raises(MeasureError, match="is not a median with its interval"):
         speedup_of_runs(Summary(1.0, (0.9, 1.1), 3, "process"), Summary(1.0, ci95, 3, "process"))
+
+
+def test_the_scatter_of_runs_is_three_deviations_of_one_more():
+    rng = np.random.default_rng(7)
+    outside = []
+    for _ in range(400):
+        *runs, more = np.exp(0.01 * rng.standard_normal(21))
+        outside.append(is_beyond_scatter(runs, runs, more))
+    assert np.mean(outside) < 0.03
+
+
+def test_a_step_before_does_not_hide_the_next_one():
+    stepped = [1.0, 1.001, 0.999, 1.0, 1.1, 1.101, 1.099]
+    assert is_beyond_scatter(stepped, stepped[4:], 1.2)
+    assert not is_beyond_scatter(stepped, stepped[4:], 1.102)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from trtbench.api import explain as explain
     from trtbench.api import export as export
     from trtbench.api import gpus as gpus
+    from trtbench.api import history as history
     from trtbench.api import inspect as inspect
     from trtbench.api import lint as lint
     from trtbench.api import load as load
@@ -67,6 +68,7 @@ __all__ = [
     "explain",
     "export",
     "gpus",
+    "history",
     "inspect",
     "lint",
     "load",

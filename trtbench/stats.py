@@ -31,6 +31,9 @@ LEVELS: tuple[Level, ...] = ("build", "process", "block", "sample")
 # Those 7.3 % were seen on one machine, so they are rounded up.
 PROCESS_STATE = 0.1
 
+_MEDIAN_RANGES = 3.145
+"""Three standard deviations in median moving ranges of two normal values: 3 / 0.954."""
+
 
 @dataclass(frozen=True)
 class BlockSamples:
@@ -169,6 +172,24 @@ def _spread_behind(summary: Summary) -> Spread:
     degrees = summary.units - 1
     half_width = math.log(summary.ci95[1] / summary.ci95[0]) / 2 - unseen_state(summary.level)
     return Spread(max(half_width, 0.0) / Spread(1.0, degrees).half_width(0.95), degrees)
+
+
+def is_beyond_scatter(earlier: Sequence[float], segment: Sequence[float], value: float) -> bool:
+    """Whether a time lies further from the mean of ``segment`` than runs scatter from one to the next.
+
+    A control chart of individual logarithms with limits at 3.145 median moving ranges (Wheeler,
+    "Understanding Statistical Process Control"; NIST/SEMATECH e-Handbook of Statistical Methods, 6.3.2.2).
+    A step in ``earlier`` is one large range among others, and moves their median little.
+
+    Args:
+        earlier: medians of all runs before, in their order; at least two.
+        segment: the last of them, since the time changed.
+        value: the median of the run in question.
+    """
+    ranges = np.abs(np.diff(np.log(np.asarray(earlier, dtype=np.float64))))
+    center = float(np.log(np.asarray(segment, dtype=np.float64)).mean())
+    limit = _MEDIAN_RANGES * float(np.median(ranges)) * math.sqrt(1 + 1 / len(segment))
+    return abs(math.log(value) - center) > limit
 
 
 def _log_ratio(old: dict[Key, float], new: dict[Key, float]) -> tuple[float, list[Spread]]:

@@ -114,3 +114,26 @@ BREAK_EVEN = results.BreakEven(
         ),
     ),
 )
+POINT_CHANGE = results.PointChange(what=("kernels 24 -> 27",), with_it=("commit 5f5f5f5f5 -> 6f6f6f6f6",))
+HISTORY_POINT = results.HistoryPoint(
+    file="a.json",
+    recorded_utc="2026-06-01T12:00:00+00:00",
+    commit=COMMIT,
+    time_ms=1.5,
+    interval_ms=(1.4, 1.6),
+    change=POINT_CHANGE,
+)
+HISTORY_SERIES = results.HistorySeries(
+    evidence="predicted",
+    model="vit_base_patch16_224",
+    subject="nvfp4",
+    batch=64,
+    img_size=None,
+    environment="local",
+    runtime=None,
+    place="h200 at 1830 MHz",
+    points=(HISTORY_POINT,),
+)
+SKIPPED = results.SkippedFile(file="b.json", reason="not JSON")
+HISTORY = results.History(sources=("results",), results=1, series=(HISTORY_SERIES,), skipped=(SKIPPED,))
+OVER_TIME = (POINT_CHANGE, HISTORY_POINT, HISTORY_SERIES, SKIPPED, HISTORY)

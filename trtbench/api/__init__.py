@@ -18,7 +18,7 @@ from trtbench.api.comparisons import (
 from trtbench.api.keeping import ls, pack, prune, rm
 from trtbench.api.machine import doctor, gpus
 from trtbench.api.search import tune
-from trtbench.api.stored import load
+from trtbench.api.stored import history, load
 from trtbench.api.sweeps import sweep
 from trtbench.api.traces import trace
 from trtbench.errors import Code, TrtbenchError
@@ -39,6 +39,7 @@ __all__ = [
     "explain",
     "export",
     "gpus",
+    "history",
     "inspect",
     "lint",
     "load",

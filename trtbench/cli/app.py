@@ -25,6 +25,7 @@ PANELS = {
         "bench": "Time one model in one runtime.",
         "verify": "Measure each recipe's error against FP32.",
         "trace": "Show where time goes in a profiler's trace.",
+        "history": "Show stored results over time, and mark what changed.",
         "report": "Write a report with figures on stored results.",
     },
     "Predict": {

@@ -187,7 +187,9 @@ def predicted_change(old: Prediction, new: Prediction) -> TimeChange:
     found = None
     word: VerdictWord = "INCOMPARABLE"
     reason = _differs("GPU", *places)
-    if places[0] == places[1]:
+    if min(old.gpu_compute_ms, new.gpu_compute_ms) <= 0:
+        reason = "a time is not positive: the file was changed"
+    elif places[0] == places[1]:
         found = predicted_speedup("", old, "", new)
         word, reason = _judge(found.ratio, *found.interval)
     return TimeChange(

@@ -52,6 +52,7 @@ from trtbench.results.fidelity import (
     Verification,
     VerificationRow,
 )
+from trtbench.results.history import History, HistoryPoint, HistorySeries, PointChange, SkippedFile
 from trtbench.results.lint import LintReport, LintSection
 from trtbench.results.listing import (
     FailedLog,
@@ -185,6 +186,9 @@ __all__ = [
     "GpuEntry",
     "GpuList",
     "GraphUse",
+    "History",
+    "HistoryPoint",
+    "HistorySeries",
     "L2Stay",
     "LayerPrediction",
     "LayerTensor",
@@ -204,6 +208,7 @@ __all__ = [
     "PassDescription",
     "PassList",
     "Phase",
+    "PointChange",
     "PredictedGroup",
     "PredictedSpeedup",
     "Prediction",
@@ -226,6 +231,7 @@ __all__ = [
     "RunRecord",
     "Series",
     "Severity",
+    "SkippedFile",
     "SparsityRecord",
     "Statistic",
     "Step",
