@@ -76,6 +76,20 @@ def writable_page(path: Path | None) -> Path | None:
     return writable_file(path)
 
 
+def plot_folder(path: Path | None) -> Path | None:
+    """Return the folder for plots, as do ``checked_names``, once the packages that draw them are there.
+
+    Raises:
+        SpecError: its name cannot be used.
+        RuntimeUnavailable: a package of the extra ``report`` is missing.
+    """
+    if path is not None:
+        from trtbench.report.charts import check_packages
+
+        check_packages()
+    return checked_names(path)
+
+
 def _check(path: str | Path) -> None:
     try:
         os.lstat(path)

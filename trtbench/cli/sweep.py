@@ -7,7 +7,7 @@ import typer
 
 from trtbench.cli.options import ReportOptions
 from trtbench.cli.output import exit_if, print_result
-from trtbench.cli.path_names import checked_names
+from trtbench.cli.path_names import plot_folder
 
 
 def command(
@@ -38,7 +38,7 @@ def command(
     ] = None,
     plots: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Also write SVG plots of the factors.", callback=checked_names),
+        typer.Option(metavar="DIR", help="Also write SVG plots of the factors.", callback=plot_folder),
     ] = None,
 ) -> None:
     """Make, predict and time Vision Transformers over patch, depth, width, shape, recipe, runtime and GPU.
@@ -57,7 +57,7 @@ def command(
 
     trtbench sweep plan.yaml --executor ray --address 10.0.0.1:6379
     """
-    from trtbench.report.svg import write_plots
+    from trtbench.report.plots import write_plots
     from trtbench.report.text.progress import progress_display
     from trtbench.report.text.sweep import render_estimate, render_sweep
     from trtbench.request import read_plan

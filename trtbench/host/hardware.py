@@ -3,6 +3,8 @@
 import ctypes
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -52,7 +54,14 @@ def collect_environment() -> Environment:
         variables=acting_on_times(os.environ),
         recorded_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         commit=checked_out(),
+        command=_command(),
     )
+
+
+def _command() -> str | None:
+    """The command line, to be pasted; None in a program of others."""
+    program, *words = sys.argv
+    return shlex.join(["trtbench", *words]) if Path(program).name == "trtbench" else None
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:

@@ -78,7 +78,8 @@ class Environment(Spec):
 
     ``cpu_count``: CPUs that this process may use. ``variables``: those of the environment that can act on
     times, such as ``OMP_NUM_THREADS``. ``recorded_utc``: when, in ISO 8601. ``commit``: of the working
-    directory, null outside of git. The last three are unknown in results of older versions.
+    directory, null outside of git. ``command``: the command line; null from Python. The last four are unknown
+    in results of older versions.
     """
 
     trtbench_version: str
@@ -93,6 +94,7 @@ class Environment(Spec):
     variables: dict[str, str] | None = None
     recorded_utc: str | None = Field(default=None, exclude_if=lambda recorded: recorded is None)
     commit: Commit | None = Field(default=None, exclude_if=lambda commit: commit is None)
+    command: str | None = Field(default=None, exclude_if=lambda command: command is None)
 
     def with_versions(self, found: Mapping[str, str]) -> "Environment":
         """The same machine with the versions that were found in another Python of it."""

@@ -8,10 +8,16 @@ from trtbench.results import Analysis, Sweep, SweepRow
 from trtbench.results.rows import Row
 
 _LEAST_SHARE = 0.005
+_RESPONSES = {
+    "gpu_compute_median_ms": "GPU time in ms",
+    "gpu_compute_ms": "GPU time in ms",
+    "tflop_per_s": "TFLOP/s",
+    "sqnr_db": "SQNR in dB",
+}
 _MOST_LINES, _MOST_BANDS = 8, 60
 _PALE, _DEEP = "#dcebf8", "#0a4a80"
 _ON_PALE, _ON_DEEP = "#10181f", "#ffffff"
-_DARK_FROM = 0.45
+_DARK_FROM = 0.62
 """Share of the scale from which a field is dark."""
 
 
@@ -28,7 +34,7 @@ def shares(analysis: Analysis) -> Figure:
     y = label("factors", sort=None, axis={"labelLimit": 240, "title": None})
     return Figure(
         name=f"shares-{analysis.response}",
-        title=f"{_words(analysis)}: what explains its variance",
+        title=f"{_titled(analysis)}: what explains its variance",
         evidence=evidence_of(analysis),
         reading=f"Of the variance of {_scaled(analysis)}, {first['factors']} explains {first['share']:.0%}.",
         alt="Bars: share of the variance by factor and pair of factors.",
@@ -60,13 +66,13 @@ def effects(analysis: Analysis) -> Figure | None:
     ]
     if not rows:
         return None
-    scale = {"type": "log"} if _is_log(analysis, rows, "mean") else {"zero": False}
+    scale = _scale(analysis, rows)
     told_apart = series("factor", [str(row["factor"]) for row in rows])
     return Figure(
         name=f"effects-{analysis.response}",
-        title=f"{_words(analysis)}: mean by level of each factor",
+        title=f"{_titled(analysis)}: mean by level of each factor",
         evidence=evidence_of(analysis),
-        reading=f"Means of {_words(analysis)} as if no combination of the factors were missing.",
+        reading=f"Means of {response_name(analysis)} as if no combination of the factors were missing.",
         alt="Points: mean of the response at each level of each factor.",
         rows=rows,
         spec={
@@ -74,7 +80,7 @@ def effects(analysis: Analysis) -> Figure | None:
             "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
             "encoding": {
                 "y": label("level", sort=None, axis={"labelLimit": 240, "title": None}),
-                "x": field("mean", _words(analysis), scale=scale),
+                "x": field("mean", response_name(analysis), scale=scale),
                 **told_apart,
                 "tooltip": hover(rows, mean=".4~g"),
             },
@@ -88,10 +94,10 @@ def sizes(sweep: Sweep, analysis: Analysis) -> Figure | None:
     if not rows:
         return None
     told_apart = series("line", [str(row["line"]) for row in rows])
-    scale = {"type": "log"} if _is_log(analysis, rows, "mean") else {"zero": False}
+    scale = _scale(analysis, rows)
     return Figure(
         name=f"sizes-{analysis.response}",
-        title=f"{_words(analysis)} by width, patch and recipe",
+        title=f"{_titled(analysis)} by width, patch and recipe",
         evidence=evidence_of(analysis),
         reading="Each point is a mean over the other factors.",
         alt="Lines: the response over the width of models, one line for each patch and recipe.",
@@ -100,7 +106,7 @@ def sizes(sweep: Sweep, analysis: Analysis) -> Figure | None:
             "height": 300,
             "encoding": {
                 "x": {"field": "width", "type": "ordinal", "axis": {"labelAngle": 0}},
-                "y": field("mean", _words(analysis), scale=scale),
+                "y": field("mean", response_name(analysis), scale=scale),
                 "color": told_apart["color"],
             },
             "layer": [
@@ -131,10 +137,10 @@ def heat_map(sweep: Sweep, analysis: Analysis) -> Figure | None:
     is_log = _is_log(analysis, rows, "value")
     low, high = min(value for _, value in found), max(value for _, value in found)
     for row, (_, value) in zip(rows, found, strict=True):
-        row["_on"] = _ON_DEEP if _place(value, low, high, is_log) > _DARK_FROM else _ON_PALE
+        row["_is_deep"] = _place(value, low, high, is_log) > _DARK_FROM
     return Figure(
         name=f"heat-{analysis.response}",
-        title=f"{_words(analysis)} of each cell",
+        title=f"{_titled(analysis)} of each cell",
         evidence=evidence_of(analysis),
         reading=f"From {low:.3g} to {high:.3g} over {len(rows)} cells; darker is more.",
         alt="A heat map: the response by width across, and by patch, depth, recipe and shape down.",
@@ -160,7 +166,7 @@ def _heat(rows: list[Row], bands: list[str], scale: str) -> Json:
                 "mark": {"type": "text"},
                 "encoding": {
                     "text": field("value", format=".3~g"),
-                    "color": {"field": "_on", "type": "nominal", "scale": None},
+                    "color": {"condition": {"test": "datum._is_deep", "value": _ON_DEEP}, "value": _ON_PALE},
                 },
             },
         ],
@@ -195,6 +201,12 @@ def _lines(rows: Iterable[SweepRow], analysis: Analysis) -> Iterable[Row]:
             yield {"line": name, "width": width, "mean": 10**mean if is_log else mean}
 
 
+def _scale(analysis: Analysis, rows: list[Row]) -> Json:
+    if _is_log(analysis, rows, "mean"):
+        return {"type": "log", "nice": False, "padding": 20}
+    return {"zero": False, "padding": 20}
+
+
 def _is_log(analysis: Analysis, rows: list[Row], column: str) -> bool:
     return analysis.scale == "log" and all(float(row[column] or 0) > 0 for row in rows)
 
@@ -205,9 +217,19 @@ def _place(value: float, low: float, high: float, is_log: bool) -> float:
     return (at - low) / (high - low) if high > low else 0.0
 
 
-def _words(analysis: Analysis) -> str:
-    return analysis.response.replace("_", " ")
+def response_name(analysis: Analysis) -> str:
+    """What the response is called: ``predicted GPU time in ms``."""
+    name = analysis.response
+    for column, words in _RESPONSES.items():
+        name = name.replace(column, words)
+    return name.replace("_", " ")
+
+
+def _titled(analysis: Analysis) -> str:
+    name = response_name(analysis)
+    return f"{name[:1].upper()}{name[1:]}"
 
 
 def _scaled(analysis: Analysis) -> str:
-    return f"the logarithm of {_words(analysis)}" if analysis.scale == "log" else _words(analysis)
+    name = response_name(analysis)
+    return f"the logarithm of {name}" if analysis.scale == "log" else name

@@ -26,7 +26,7 @@ def markdown_page(report: Report, folder: str) -> str:
     blocks = [f"# {plain(report.title)}", *map(plain, report.notes)]
     for number, section in enumerate(report.sections, start=1):
         blocks += _section(section, number, len(report.sections) > 1, folder)
-    blocks += _command(report.command)
+    blocks += _command("Made with:", report.command)
     return "\n\n".join(blocks) + "\n"
 
 
@@ -78,6 +78,7 @@ def _section(section: Section, number: int, is_one_of_several: bool, folder: str
     if section.environment:
         listed = "\n".join(f"- {plain(name)}: {plain(value)}" for name, value in section.environment)
         yield f"<details><summary>Environment and versions</summary>\n\n{listed}\n\n</details>"
+    yield from _command("To make this result again:", section.command)
     yield f"From {plain(section.source)}"
 
 
@@ -119,8 +120,8 @@ def _text(value: Value) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _command(command: str) -> Iterable[str]:
+def _command(title: str, command: str) -> Iterable[str]:
     if command:
-        yield "Made with:"
+        yield title
         fence = "`" * max(3, 1 + max(map(len, re.findall("`+", command)), default=0))
         yield f"{fence}\n{command}\n{fence}"

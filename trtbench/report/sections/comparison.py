@@ -13,7 +13,7 @@ from trtbench.report.figures.roofs import comparison_roofs
 from trtbench.report.figures.times import times
 from trtbench.report.figures.versions import versions
 from trtbench.report.figures.waterfall import comparison_waterfall
-from trtbench.report.sections.machine import machine_facts
+from trtbench.report.sections.machine import command_of, machine_facts, recorded_facts
 from trtbench.report.sections.section import Cell, Section, Source, Table, remedies_of, table_of, three
 from trtbench.report.sections.timed import timed_figures
 from trtbench.report.text.compiled_table import format_shares
@@ -52,6 +52,7 @@ def comparison_section(comparison: Comparison, source: Source) -> Section:
         figures=tuple(_figures(comparison, source)),
         remedies=remedies_of(_findings(comparison)),
         environment=tuple(machine_facts(comparison)),
+        command=command_of(comparison.environment),
     )
 
 
@@ -90,6 +91,7 @@ def _facts(comparison: Comparison) -> Iterable[tuple[str, str]]:
         ("not timed", [comparison.not_timed] if comparison.not_timed else []),
         ("accuracy", _fidelity_facts(rows)),
     ]
+    yield from recorded_facts(comparison.environment)
     for name, values in listed:
         if text := ", ".join(map(str, values)):
             yield name, short(text, 300)

@@ -24,6 +24,19 @@ def machine_facts(comparison: Comparison) -> Iterable[tuple[str, str]]:
         yield "predictions assume", short(line, 400)
 
 
+def recorded_facts(environment: Environment | None) -> Iterable[tuple[str, str]]:
+    """When the result was made, and from which commit, as far as that is recorded."""
+    if environment is not None and environment.recorded_utc:
+        yield "made", short(environment.recorded_utc.replace("T", " ").replace("+00:00", " UTC"))
+    if environment is not None and environment.commit:
+        yield "commit", short(str(environment.commit))
+
+
+def command_of(environment: Environment | None) -> str:
+    """The command that gave the result; empty where that is not recorded."""
+    return short(environment.command, 2000) if environment and environment.command else ""
+
+
 def environment_facts(environment: Environment) -> Iterable[tuple[str, str]]:
     """What the machine was, and the versions on it."""
     yield "trtbench", short(environment.trtbench_version)

@@ -71,6 +71,7 @@ class Section:
         tables, figures, remedies: in the order in which a decision needs them.
         appendix: tables for looking up.
         environment: pairs of label and value: machine and versions.
+        command: that gave the result; empty where that is not recorded.
     """
 
     kind: str
@@ -85,6 +86,7 @@ class Section:
     remedies: tuple[Remedy, ...] = ()
     appendix: tuple[Table, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    command: str = ""
 
 
 def table_of(name: str, title: str, columns: Mapping[str, Sequence[Cell]], numeric: Iterable[str]) -> Table:

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from trtbench.report.figures.figure import Figure, short
-from trtbench.report.figures.sweep import effects, evidence_of, heat_map, shares, sizes
+from trtbench.report.figures.sweep import effects, evidence_of, heat_map, response_name, shares, sizes
 from trtbench.report.sections.section import Cell, Section, Source, Table, table_of, table_of_rows
-from trtbench.report.text.sweep import analysis_lines
+from trtbench.report.text.sweep import rule_errors
 from trtbench.results import Analysis, Sweep
 from trtbench.units import format_count, format_seconds
 
@@ -26,8 +26,10 @@ def sweep_section(sweep: Sweep, source: Source) -> Section:
             *(("failed", short(f"{number} with: {reason}", 400)) for reason, number in failed.most_common(8)),
         ),
         verdict=_verdict(sweep),
-        tables=(*(table for each in sweep.analyses if (table := _rule(each))),),
-        appendix=(table_of_rows("rows", "All cells", sweep.to_rows()),),
+        appendix=(
+            *(table for each in sweep.analyses if (table := _rule(each))),
+            table_of_rows("rows", "All cells", sweep.to_rows()),
+        ),
         figures=tuple(figure for each in sweep.analyses for figure in _figures(sweep, each)),
     )
 
@@ -48,11 +50,11 @@ def _verdict(sweep: Sweep) -> str:
         return "Too few cells to say what the factors do."
     first = sweep.analyses[0]
     if not first.shares:
-        return f"No factor explains {first.response.replace('_', ' ')}."
+        return f"No factor explains {response_name(first)}."
     top = first.shares[0]
     return (
         f"{' x '.join(top.factors)} explains {top.share:.0%} of the variance of "
-        f"{first.response.replace('_', ' ')} ({evidence_of(first)[0]}), {format_count(first.cells, 'cell')}."
+        f"{response_name(first)} ({evidence_of(first)[0]}), {format_count(first.cells, 'cell')}."
     )
 
 
@@ -60,11 +62,10 @@ def _rule(analysis: Analysis) -> Table | None:
     """The decision rule and its errors, line by line."""
     if analysis.rule is None:
         return None
-    lines = [line for line in analysis_lines(analysis) if line.startswith("    ") or "left-out" in line]
-    words = analysis.response.replace("_", " ")
-    return table_of(
-        f"rule-{analysis.response}",
-        f"Rule for {words}",
-        {"rule": [Cell(short(line.rstrip(), 300)) for line in lines]},
-        (),
-    )
+    cells = [Cell(_indented(line)) for line in (*analysis.rule.lines, rule_errors(analysis.rule))]
+    return table_of(f"rule-{analysis.response}", f"Rule for {response_name(analysis)}", {"rule": cells}, ())
+
+
+def _indented(line: str) -> str:
+    text = line.lstrip()
+    return "\u00a0" * 2 * (len(line) - len(text)) + short(text, 300)

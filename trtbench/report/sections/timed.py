@@ -6,7 +6,7 @@ from trtbench.report.figures.drift import drift
 from trtbench.report.figures.figure import Figure, short
 from trtbench.report.figures.latency import latency
 from trtbench.report.samples import blocks_of
-from trtbench.report.sections.machine import environment_facts
+from trtbench.report.sections.machine import command_of, environment_facts, recorded_facts
 from trtbench.report.sections.section import Cell, Section, Source, Table, remedies_of, table_of, three
 from trtbench.results import Measurement
 
@@ -42,12 +42,13 @@ def measurement_section(measurement: Measurement, source: Source) -> Section:
         title=short(arm.label, 120),
         source=source.name,
         evidence=measurement.evidence,
-        facts=tuple((name, short(value)) for name, value in facts),
+        facts=(*recorded_facts(found), *((name, short(value)) for name, value in facts)),
         verdict=short(verdict, 500),
         tables=(_series(measurement),) if measurement.series else (),
         figures=tuple(timed_figures({arm.label: measurement}, source)),
         remedies=remedies_of(("", finding) for finding in measurement.findings),
         environment=tuple(environment_facts(found)) if found else (),
+        command=command_of(found),
     )
 
 

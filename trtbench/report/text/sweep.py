@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from trtbench.report.text.tables import print_columns
-from trtbench.results import Analysis, Sweep, SweepEstimate, SweepRow
+from trtbench.results import Analysis, Rule, Sweep, SweepEstimate, SweepRow
 from trtbench.results.rows import Value
 from trtbench.units import format_bytes, format_count, format_seconds
 
@@ -117,11 +117,16 @@ def analysis_lines(analysis: Analysis) -> Iterator[str]:
     if analysis.rule is not None:
         yield "  rule:"
         yield from (f"    {line}" for line in analysis.rule.lines)
-        errors = "; ".join(
-            f"{each.method} {each.median_pct:.0f} % (90 % of cells within {each.p90_pct:.0f} %)"
-            for each in analysis.rule.errors
-        )
-        yield f"  median error on left-out cells, {analysis.rule.folds} folds: {errors}"
+        yield f"  {rule_errors(analysis.rule)}"
+
+
+def rule_errors(rule: Rule) -> str:
+    """Errors of the rule and of simpler ways on cells that they were not fitted to."""
+    errors = "; ".join(
+        f"{each.method} {each.median_pct:.0f} % (90 % of cells within {each.p90_pct:.0f} %)"
+        for each in rule.errors
+    )
+    return f"median error on left-out cells, {rule.folds} folds: {errors}"
 
 
 def _notes(sweep: Sweep) -> Iterator[str]:
