@@ -195,9 +195,9 @@ def paragraphs(lines: Iterable[str]) -> list[str]:
     """Lines of prose that follow each other as one; all others as they are."""
     found: list[str] = []
     for line in lines:
-        goes_on = line[:1].isalpha() or line.startswith(("**", "[", "`", "  "))
-        if found and goes_on and found[-1] and not found[-1].startswith(("|", "#")) and found[-1][-1] != "\n":
-            found[-1] += f" {line.strip()}"
+        goes_on = line[:1].isalpha() or line.startswith(("[", "  "))
+        if goes_on and found and found[-1] and not found[-1].startswith(("|", "#")) and found[-1][-1] != "\n":
+            found[-1] += f" {line.lstrip()}"
         else:
             found.append(line)
     return found
