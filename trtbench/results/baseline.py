@@ -13,7 +13,7 @@ _REL_TOL = 1e-9
 
 
 class Pair(Spec):
-    """A number of the baseline and of now; null where it is not known."""
+    """A number ``before``, in the baseline, and ``after``, of now; null where it is not known."""
 
     before: float | None
     after: float | None

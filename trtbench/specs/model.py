@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from trtbench.specs.base import Scalar, Seed, Spec
 from trtbench.specs.recipe import Recipe, parse_recipe
@@ -19,6 +19,7 @@ RecipeField = Annotated[
     Recipe,
     BeforeValidator(lambda value: parse_recipe(value) if isinstance(value, str) else value),
     PlainSerializer(str),
+    WithJsonSchema({"type": "string", "examples": ["fp16", "nvfp4:qkv=fp8,head=fp16+sparse"]}),
 ]
 
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from trtbench.errors import SpecError
 
@@ -100,4 +100,5 @@ TokenReductionField = Annotated[
     TokenReduction,
     BeforeValidator(lambda value: parse_token_reduction(value) if isinstance(value, str) else value),
     PlainSerializer(str),
+    WithJsonSchema({"type": "string", "examples": ["evit:keep=0.5,at=3+6+9", "tome:r=8"]}),
 ]
