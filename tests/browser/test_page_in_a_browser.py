@@ -2,22 +2,32 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from support.browser import DESKTOP, PHONE, opened
 
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
 RECIPES = '[data-table="recipes"]'
 HAS_MARKS = """figures => figures.filter(figure => {
-  const chart = figure.querySelector(".chart"), svg = chart.querySelector("svg");
-  const marks = svg ? svg.querySelectorAll(".role-mark > path, .role-mark > text, .role-mark > g").length : 0;
-  return chart.childElementCount !== 1 || marks === 0 || svg.getBoundingClientRect().width < 250;
+  const all = [...figure.querySelectorAll(".chart svg")];
+  const seen = all.filter(each => each.getBoundingClientRect().width >= 250);
+  return seen.length !== 1 || !seen[0].querySelector(".role-mark > path, .role-mark > text, .role-mark > g");
 }).map(figure => figure.id)"""
 TOO_WIDE = """() => [...document.querySelectorAll("body *")].filter(
-  each => !each.closest(".scroll, svg, .skip") && each.getBoundingClientRect().right > innerWidth + 0.5
+  each => !each.closest(".scroll, .chart > *, .skip") && each.getBoundingClientRect().right > innerWidth + 0.5
 ).map(each => each.outerHTML.slice(0, 120))"""
+
+CUT_OFF = """() => [...document.querySelectorAll(".chart > :last-child svg")].flatMap(svg => {
+  const room = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll("text")].filter(text => {
+    const { left, right, top, bottom } = text.getBoundingClientRect();
+    return Math.min(left - room.left, room.right - right, top - room.top, room.bottom - bottom) < -1;
+  }).map(text => `${svg.closest("figure").id}: ${text.textContent}`);
+})"""
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
@@ -29,6 +39,7 @@ def test_all_figures_of_all_kinds_are_drawn_without_an_error(
         assert found.page.locator("[data-figure]").count() > 5
         assert found.page.eval_on_selector_all("[data-figure]", HAS_MARKS) == []
         assert found.page.evaluate(TOO_WIDE) == []
+        assert found.page.evaluate(CUT_OFF) == []
         assert found.page.evaluate("document.documentElement.scrollWidth") == size[0]
     assert found.offences == []
 
@@ -130,6 +141,50 @@ def read(text: str, like: object) -> object:
 def test_figures_stay_pictures_without_scripts(browser: Browser, comparison_page: Path) -> None:
     with opened(browser, comparison_page, java_script_enabled=False) as found:
         figures = found.page.locator("[data-figure]").count()
-        assert found.page.locator("[data-figure] .chart > svg").count() == figures
+        assert found.page.locator("[data-figure] .chart svg").count() == figures
         assert found.page.locator("#theme:visible, [data-download]:visible").count() == 0
+    assert found.offences == []
+
+
+def test_print_has_all_figures_and_the_environment_in_dark_colours_on_white(
+    browser: Browser, comparison_page: Path
+) -> None:
+    with opened(browser, comparison_page, color_scheme="dark") as found:
+        found.draw_all()
+        found.page.emulate_media(media="print", color_scheme="dark")
+        assert found.page.eval_on_selector_all("[data-figure]", HAS_MARKS) == []
+        assert ground(found.page).startswith("rgb(255, 255, 255)")
+        assert found.page.locator("#theme:visible, .data:visible").count() == 0
+        text = found.page.pdf(format="A4")
+        for event, is_open in (("beforeprint", True), ("afterprint", False)):
+            found.page.evaluate("event => dispatchEvent(new Event(event))", event)
+            assert found.page.locator(".environment[open]").count() == is_open
+    assert 4 <= len(re.findall(rb"/Type\s*/Page\b", text)) <= 7
+    assert found.offences == []
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=SIZES)
+def test_nothing_bars_readers_with_a_disability(
+    browser: Browser, comparison_page: Path, size: tuple[int, int], scheme: str
+) -> None:
+    with opened(browser, comparison_page, size, color_scheme=scheme, bypass_csp=True) as found:
+        found.draw_all()
+        found.page.eval_on_selector_all("details", "all => all.forEach(each => each.open = true)")
+        found.page.locator("[data-rows] table").first.wait_for()
+        assert Axe().run(found.page).response["violations"] == []
+
+
+def test_all_is_reached_by_keyboard(browser: Browser, comparison_page: Path) -> None:
+    with opened(browser, comparison_page) as found:
+        page = found.page
+        page.keyboard.press("Tab")
+        assert page.locator(":focus").text_content() == "Skip to the results"
+        seen = 1
+        while True:
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement === document.body"):
+                break
+            seen += 1
+            assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        assert seen >= page.locator("a, button:visible, summary").count()
     assert found.offences == []

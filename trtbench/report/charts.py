@@ -10,38 +10,47 @@ from trtbench.report.figures.figure import Figure, Json
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _VERSION = "6.4"
-_WIDTH = 960
+_WIDTH, _NARROW = 720, 420
+"""Pixels: of figures in files; of the plot on a phone."""
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-_AXIS = {
+_TITLES = {
     "labelColor": "var(--text)",
-    "titleColor": "var(--text)",
-    "gridColor": "var(--grid)",
-    "domainColor": "var(--muted)",
-    "tickColor": "var(--muted)",
+    "titleColor": "var(--muted)",
     "labelFontSize": 12,
     "titleFontSize": 12,
     "titleFontWeight": "normal",
+}
+_AXIS = {
+    **_TITLES,
+    "gridColor": "var(--grid)",
+    "domainColor": "var(--line)",
+    "tickColor": "var(--line)",
+    "titlePadding": 10,
+    "labelPadding": 6,
 }
 CONFIG: Json = {
     "font": _FONT,
     "background": None,
     "view": {"stroke": None},
     "axis": _AXIS,
+    "axisX": {"tickCount": {"expr": "max(2, ceil(width / 90))"}},
+    "axisBand": {"ticks": False},
     "legend": {
-        "labelColor": "var(--text)",
-        "titleColor": "var(--text)",
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
+        **_TITLES,
         "symbolFillColor": "var(--muted)",
-        "symbolStrokeColor": "var(--muted)",
+        "symbolSize": 130,
+        "symbolStrokeWidth": 0,
         "orient": "top",
-        "columnPadding": 18,
+        "titleOrient": "left",
+        "titlePadding": 12,
+        "columnPadding": 16,
         "labelLimit": 260,
+        "offset": 14,
+        "columns": {"expr": f"width < {_NARROW} ? 3 : 0"},
     },
-    "axisQuantitative": {"tickCount": 8, "labelSeparation": 8},
-    "header": {"labelColor": "var(--text)", "titleColor": "var(--text)", "labelFontSize": 12},
+    "axisQuantitative": {"labelSeparation": 8},
+    "header": _TITLES,
     "text": {"color": "var(--text)"},
 }
 
@@ -65,6 +74,9 @@ LIGHT: Mapping[str, str] = {
     "mxfp8": "#27757f",
     "fp4": "#04704f",
     "other": "#59636e",
+    "series-1": "#7c8792",
+    "series-2": "#4a8fd6",
+    "series-3": "#0b3f78",
 }
 DARK: Mapping[str, str] = {
     "page": "#14171a",
@@ -86,9 +98,13 @@ DARK: Mapping[str, str] = {
     "mxfp8": "#84d3dc",
     "fp4": "#45cc9d",
     "other": "#a3adb8",
+    "series-1": "#8d98a3",
+    "series-2": "#4f96e0",
+    "series-3": "#c4def8",
 }
 """Colours by the names that specs and the style sheet use. Texts have a contrast of at least 4.5 to their
-ground, ``on-colour`` to every colour of a precision, which are told apart with any kind of colour vision."""
+ground, ``on-colour`` to every colour of a precision, which are told apart with any kind of colour vision;
+``series`` is for what has no precision, such as recipes, at 3 or more to the page."""
 
 
 def check_packages() -> None:
@@ -146,5 +162,8 @@ def in_colours(text: str, colours: Mapping[str, str]) -> str:
 
 
 def _spec(figure: Figure) -> Json:
-    sizes = {"autosize": {"type": "fit-x", "contains": "padding"}, "padding": {"left": 0, "right": 8}}
+    sizes = {
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "padding": {"left": 0, "top": 2, "right": 10, "bottom": 6},
+    }
     return {"$schema": SCHEMA, "description": figure.alt, "config": CONFIG, **sizes, **figure.spec}

@@ -17,7 +17,10 @@ from trtbench.results import Comparison, ComparisonRow, RoleCoverage
 from trtbench.results.rows import Row
 
 _STAGES = ("asked", "ONNX", "compiled")
-_BAR, _LABELLED = 22, 0.08
+_GROUP = 76
+"""Height of the three bars of a recipe, with the space to the next, in pixels."""
+_BOTH, _ONE = 110, 42
+"""Pixels from which a bar has room for its stage and its precision, and for its precision."""
 _MOST_RECIPES = 12
 
 
@@ -46,7 +49,8 @@ def _bars(row: ComparisonRow) -> Iterable[Row]:
         for precision, share in sorted(shares.items(), key=lambda item: -item[1]):
             start, end = end, end + share
             yield {
-                "bar": f"{short(row.key, 40)} · {stage}",
+                "recipe": short(row.key, 40),
+                "stage": stage,
                 "precision": precision,
                 "share": share,
                 "_from": start,
@@ -86,14 +90,15 @@ def _reading(rows: Iterable[ComparisonRow]) -> str:
 
 
 def _spec(rows: list[Row]) -> Json:
-    bars = list(dict.fromkeys(row["bar"] for row in rows))
-    y = label("bar", "", sort=None, axis={"labelLimit": 320, "title": None})
+    recipes = list(dict.fromkeys(row["recipe"] for row in rows))
+    y = label("recipe", sort=None, axis={"labelLimit": 260, "title": None}, scale={"paddingInner": 0.22})
+    offset = label("stage", sort=list(_STAGES))
     x = field("_from", "share of the FLOPs", axis={"format": "%"}, scale={"domain": [0, 1]})
     colour = label("_colour", "precision", scale=precision_scale(str(row["_colour"]) for row in rows))
-    middle = {"calculate": "(datum._from + datum._to) / 2", "as": "middle"}
+    text = {"type": "text", "color": "var(--on-colour)", "fontSize": 11, "dy": 0.5}
     return {
-        "height": _BAR * len(bars),
-        "encoding": {"y": y},
+        "height": _GROUP * len(recipes),
+        "encoding": {"y": y, "yOffset": offset},
         "layer": [
             {
                 "mark": {"type": "bar", "stroke": "var(--page)", "strokeWidth": 1},
@@ -105,9 +110,14 @@ def _spec(rows: list[Row]) -> Json:
                 },
             },
             {
-                "transform": [{"filter": f"datum.share >= {_LABELLED}"}, middle],
-                "mark": {"type": "text", "color": "var(--on-colour)", "fontSize": 11},
-                "encoding": {"x": {**x, "field": "middle"}, "text": label("precision")},
+                "transform": [{"filter": f"datum.share * width > (datum._from == 0 ? {_BOTH} : {_ONE})"}],
+                "mark": {**text, "align": "right", "dx": -7},
+                "encoding": {"x": {**x, "field": "_to"}, "text": label("precision")},
+            },
+            {
+                "transform": [{"filter": "datum._from == 0"}],
+                "mark": {**text, "align": "left", "dx": 7},
+                "encoding": {"x": x, "text": label("stage")},
             },
         ],
     }

@@ -18,9 +18,9 @@ from trtbench.results import BlockKernel, Comparison, ComparisonRow
 from trtbench.results.rows import Row
 from trtbench.units import format_bytes
 
-_MOST_RECIPES, _HEIGHT = 8, 54
-_LETTER = 0.0095
-"""Share of the longest block that a letter of a name takes."""
+_MOST_RECIPES, _HEIGHT = 8, 50
+_LETTER, _MARGIN = 5.8, 5
+"""Pixels that the name of a kernel needs in its bar."""
 
 
 def block_of_kernels(comparison: Comparison) -> Figure | None:
@@ -75,7 +75,7 @@ def _reading(rows: list[ComparisonRow]) -> str:
     parts = []
     for row in rows:
         total_us = 1e3 * sum(kernel.predicted_ms for kernel in row.block)
-        parts.append(f"{short(row.key)} {len(row.block)} kernels in {total_us:.0f} us")
+        parts.append(f"{short(row.key)} {len(row.block)} kernels in {total_us:.0f} µs")
     return f"A block is compiled to: {', '.join(parts)}."
 
 
@@ -83,7 +83,7 @@ def _spec(rows: list[Row]) -> Json:
     recipes = list(dict.fromkeys(row["recipe"] for row in rows))
     longest = max(float(row["_to_us"] or 0) for row in rows)
     y = label("recipe", "", sort=None, axis={"labelLimit": 260, "title": None})
-    x = field("_from_us", "predicted time of one block, us", scale={"domain": [0, longest], "nice": False})
+    x = field("_from_us", "predicted time of one block, µs", scale={"domain": [0, longest], "nice": False})
     colour = label("_colour", "operands", scale=precision_scale(str(row["_colour"]) for row in rows))
     return {
         "height": _HEIGHT * len(recipes),
@@ -100,10 +100,13 @@ def _spec(rows: list[Row]) -> Json:
             },
             {
                 "transform": [
-                    {"filter": f"datum.predicted_us >= {_LETTER * longest:.6g} * length(datum.role)"},
+                    {
+                        "filter": f"datum.predicted_us * width / {longest:.6g} "
+                        f"> length(datum.role) * {_LETTER} + {_MARGIN}"
+                    },
                     {"calculate": "(datum._from_us + datum._to_us) / 2", "as": "middle"},
                 ],
-                "mark": {"type": "text", "color": "var(--on-colour)", "fontSize": 11, "angle": 0},
+                "mark": {"type": "text", "color": "var(--on-colour)", "fontSize": 11},
                 "encoding": {"x": {**x, "field": "middle"}, "text": label("role")},
             },
         ],

@@ -122,10 +122,12 @@ def _reading(front: Sequence[str]) -> str:
 
 
 def _spec(rows: list[Row], unit: str) -> Json:
-    x = field("time_ms", f"time, {unit}", scale={"zero": False, "padding": 30}, axis={"tickCount": 8})
+    x = field("time_ms", f"time, {unit}", scale={"zero": False, "padding": 30})
     y = field("sqnr_db", "SQNR of the output, dB", scale={"zero": False, "padding": 25})
     has_sizes = any(row["engine_mb"] is not None for row in rows)
-    size = field("engine_mb", "engine, MB", scale={"range": [60, 900]}, legend={"symbolType": "circle"})
+    size = field(
+        "engine_mb", "engine, MB", scale={"range": [40, 500]}, legend={"symbolType": "circle", "tickCount": 3}
+    )
     used = sorted({str(row["evidence"]) for row in rows})
     shape = label("evidence", scale={"domain": ["measured", "predicted"], "range": ["circle", "diamond"]})
     formats = {"time_ms": MS, "low_ms": MS, "high_ms": MS, "sqnr_db": ".1f", "engine_mb": ".1f"}
@@ -146,12 +148,13 @@ def _spec(rows: list[Row], unit: str) -> Json:
                 "encoding": {
                     "x": x,
                     "y": y,
-                    "shape": {**shape, "legend": {"values": used}},
+                    "shape": {**shape, "legend": {"values": used} if len(used) > 1 else None},
                     "tooltip": hover(rows, **formats),
                     "size": size if has_sizes else {"value": 120},
                 },
             },
             {
+                "name": "halo",
                 "mark": {"type": "text", "dy": {"expr": "datum._label_offset"}, "fontSize": 12},
                 "encoding": {"x": x, "y": y, "text": label("name")},
             },

@@ -9,7 +9,7 @@ from trtbench.results import Comparison, Waterfall
 from trtbench.results.rows import Row
 
 _IDEAL, _TOTAL = "GEMMs at the peak", "predicted time"
-_COLOURS = ("var(--muted)", "var(--fp16)", "var(--fp4)")
+_COLOURS = ("var(--series-1)", "var(--series-2)", "var(--series-3)")
 _LEAST_MS = 1e-6
 
 
@@ -63,16 +63,27 @@ def _row(name: str, step: str, start: float, end: float, kernels: int | None) ->
 def _spec(rows: list[Row], names: list[str]) -> Json:
     order = [_IDEAL, *STEPS.values(), _TOTAL]
     used = [step for step in order if any(row["step"] == step for row in rows)]
-    colour = label("recipe", scale={"domain": names, "range": list(_COLOURS[-len(names) :])}, sort=None)
+    colours = {"domain": names, "range": list(_COLOURS[-len(names) :])}
+    colour = label("recipe", scale=colours, sort=None, legend={"columns": {"expr": "width < 420 ? 1 : 0"}})
+    y = label("step", sort=used, axis={"labelLimit": 260, "title": None, "grid": True, "tickBand": "extent"})
+    longest = max(float(row["to_ms"] or 0) for row in rows)
+    x = field("from_ms", "predicted time, ms", scale={"domain": [0, 1.06 * longest], "nice": False})
     return {
-        "height": len(used) * (8 + 12 * len(names)),
-        "mark": {"type": "bar"},
-        "encoding": {
-            "y": label("step", sort=used, axis={"labelLimit": 260, "title": None}),
-            "yOffset": label("recipe", sort=names),
-            "x": field("from_ms", "predicted time, ms"),
-            "x2": {"field": "to_ms"},
-            "color": colour,
-            "tooltip": hover(rows, adds_ms=MS, from_ms=MS, to_ms=MS),
-        },
+        "height": len(used) * (10 + 13 * len(names)),
+        "encoding": {"y": y, "yOffset": label("recipe", sort=names)},
+        "layer": [
+            {
+                "mark": {"type": "bar"},
+                "encoding": {
+                    "x": x,
+                    "x2": {"field": "to_ms"},
+                    "color": colour,
+                    "tooltip": hover(rows, adds_ms=MS, from_ms=MS, to_ms=MS),
+                },
+            },
+            {
+                "mark": {"type": "text", "align": "left", "dx": 4, "dy": 0.5, "fontSize": 10},
+                "encoding": {"x": {**x, "field": "to_ms"}, "text": field("adds_ms", format=".2f")},
+            },
+        ],
     }

@@ -10,7 +10,6 @@
     if (theme === "system") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
     button.textContent = `Theme: ${theme}`;
-    button.setAttribute("aria-label", `Colours: ${theme === "system" ? "as the system" : theme}`);
   };
   const kept = () => { try { return localStorage.getItem("trtbench-theme"); } catch { return null; } };
   const keep = (theme) => { try { localStorage.setItem("trtbench-theme", theme); } catch { /* a file may not */ } };
@@ -26,7 +25,7 @@
   const objects = ({ columns, rows }) =>
     rows.map((row) => Object.fromEntries(columns.map((name, index) => [name, row[index]])));
 
-  // A figure is drawn when it comes into sight; until then, and without scripts, its SVG stands there.
+  // A figure is drawn when it comes into sight; until then, without scripts and in print, its SVG stands there.
   const draw = async (figure) => {
     const { spec, columns, rows } = dataOf(figure);
     const chart = figure.querySelector(".chart");
@@ -35,12 +34,11 @@
     const data = { ...spec.data, values: objects({ columns, rows }) };
     const options = { mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false,
       tooltip: { disableDefaultStyle: true } };
-    const still = [...chart.childNodes];
     chart.append(stage);
     try {
       await vegaEmbed(stage, { ...spec, data }, options);
-      still.forEach((node) => node.remove());
       figure.dataset.drawn = "";
+      if (chart.scrollWidth > chart.clientWidth) chart.tabIndex = 0;
     } catch (error) {
       stage.remove();
       figure.dataset.failed = String(error);
@@ -124,6 +122,14 @@
     const body = table.tBodies[0];
     body.append(...[...body.rows].sort(compare));
   };
+
+  // Print holds the environment, too.
+  const opened = [];
+  addEventListener("beforeprint", () => document.querySelectorAll(".environment:not([open])").forEach((each) => {
+    opened.push(each);
+    each.open = true;
+  }));
+  addEventListener("afterprint", () => opened.splice(0).forEach((each) => { each.open = false; }));
 
   document.querySelectorAll("table.sortable").forEach(sortable);
   document.querySelectorAll("figure[data-figure]").forEach((figure) => {

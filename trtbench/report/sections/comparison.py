@@ -1,6 +1,7 @@
 """The section of a comparison: what to take, the recipes side by side, and the figures that say why."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from trtbench.measure.stop import relative_half_width
 from trtbench.report.figures.batches import batches
@@ -114,7 +115,9 @@ def _recipes(comparison: Comparison) -> Table:
     lines = [_line(row, verdicts.get(row.key), speedups.get(row.key), picked) for row in comparison.rows]
     columns = {header: [line[header] for line in lines] for header in lines[0]}
     words = {"row", "GEMMs run in", "attention", "verdict", "failed with"}
-    return table_of("recipes", "Recipes side by side", columns, set(columns) - words)
+    table = table_of("recipes", "Recipes side by side", columns, set(columns) - words)
+    marked = frozenset(index for index, row in enumerate(comparison.rows) if row.key in picked)
+    return replace(table, marked=marked)
 
 
 def _line(

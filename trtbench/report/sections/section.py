@@ -37,13 +37,23 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a section; ``numeric``: headers of the columns that hold numbers."""
+    """A table of a section.
+
+    Args:
+        name: in ids, such as ``recipes``.
+        title: what it shows.
+        headers: of its columns.
+        rows: their cells.
+        numeric: headers of the columns that hold numbers.
+        marked: positions of the rows that stand out.
+    """
 
     name: str
     title: str
     headers: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     numeric: frozenset[str] = frozenset()
+    marked: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
