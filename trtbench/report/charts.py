@@ -10,8 +10,10 @@ from trtbench.report.figures.figure import Figure, Json
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _VERSION = "6.4"
-_WIDTH, _NARROW = 720, 420
-"""Pixels: of figures in files; of the plot on a phone."""
+_WIDTH = 720
+"""Pixels of figures in files."""
+_LETTER, _LONGEST, _SYMBOL = 6.6, 38, 34
+"""Pixels of a letter of a legend; letters that an entry shows; pixels of a symbol with its space."""
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _TITLES = {
@@ -47,7 +49,8 @@ CONFIG: Json = {
         "columnPadding": 16,
         "labelLimit": 260,
         "offset": 14,
-        "columns": {"expr": f"width < {_NARROW} ? 3 : 0"},
+        "symbolOpacity": 1,
+        "layout": {"top": {"direction": "vertical", "anchor": "start", "margin": 6}},
     },
     "axisQuantitative": {"labelSeparation": 8},
     "header": _TITLES,
@@ -131,7 +134,8 @@ def javascript() -> str:
 
 def page_spec(figure: Figure) -> Json:
     """What Vega-Embed is given, but for the data: as wide as its element."""
-    return {**_spec(figure), "width": "container", "data": {"name": "rows"}}
+    room = {"name": "room", "expr": f"containerSize()[0] - {_labels('containerSize()[0]')}"}
+    return {**_spec(figure), "width": "container", "params": [room], "data": {"name": "rows"}}
 
 
 def svg_of(figure: Figure, colours: Mapping[str, str] | None) -> str:
@@ -146,14 +150,21 @@ def svg_of(figure: Figure, colours: Mapping[str, str] | None) -> str:
     """
     with needing("vl-convert", "report"):
         import vl_convert
-    spec = {**_spec(figure), "width": _WIDTH, "data": {"name": "rows", "values": figure.rows}}
+    room = {"name": "room", "expr": f"{_WIDTH} - {_labels(str(_WIDTH))}"}
+    data = {"name": "rows", "values": figure.rows}
+    spec = {**_spec(figure), "width": _WIDTH, "params": [room], "data": data}
     if colours is None:
         # Widths of texts are those of vl-convert's fonts: those of the reader may be wider.
-        spec["padding"] = {"left": 28, "right": 12}
+        spec["padding"] = {**spec["padding"], "left": 28, "right": max(12, spec["padding"]["right"])}
     else:
         spec["background"] = colours["page"]
         spec = json.loads(in_colours(json.dumps(spec), colours))
     return str(vl_convert.vegalite_to_svg(spec, vl_version=_VERSION))
+
+
+def _labels(width: str) -> str:
+    """At most what labels of an axis take of a width."""
+    return f"min(190, 0.4 * {width})"
 
 
 def in_colours(text: str, colours: Mapping[str, str]) -> str:
@@ -166,4 +177,26 @@ def _spec(figure: Figure) -> Json:
         "autosize": {"type": "fit-x", "contains": "padding"},
         "padding": {"left": 0, "top": 2, "right": 10, "bottom": 6},
     }
-    return {"$schema": SCHEMA, "description": figure.alt, "config": CONFIG, **sizes, **figure.spec}
+    spec = _with_legends(figure.spec)
+    return {"$schema": SCHEMA, "description": figure.alt, "config": CONFIG, **sizes, **spec}
+
+
+def _with_legends(spec: Json) -> Json:
+    """With legends of as many columns as fit into ``room``, the pixels beside the labels of the axis."""
+    encoding = {
+        channel: _with_columns(each) if channel in ("color", "shape") else each
+        for channel, each in spec.get("encoding", {}).items()
+    }
+    layers = [_with_legends(layer) for layer in spec.get("layer", ())]
+    return {**spec, **({"encoding": encoding} if encoding else {}), **({"layer": layers} if layers else {})}
+
+
+def _with_columns(encoding: Json) -> Json:
+    names = encoding.get("scale", {}).get("domain", ())
+    legend = encoding.get("legend", {})
+    if legend is None or not names:
+        return encoding
+    title = _LETTER * len(encoding["title"]) + _SYMBOL
+    entry = _LETTER * min(_LONGEST, max(len(str(name)) for name in names)) + _SYMBOL
+    columns = {"expr": f"max(1, floor((room - {title:.0f}) / {entry:.0f}))"}
+    return {**encoding, "legend": {**legend, "columns": columns}}

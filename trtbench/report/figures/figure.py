@@ -11,6 +11,8 @@ Json = dict[str, Any]
 MS, US, SHARE = ".4~g", ".3~g", ".1%"
 """Formats of D3 for milliseconds, microseconds and shares."""
 
+LETTER = 5.8
+"""Pixels that a letter of a text in a bar takes."""
 _SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down")
 _COLOURS = {
     "fp32": "fp32",

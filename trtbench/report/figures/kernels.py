@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from trtbench.report.figures.figure import (
+    LETTER,
     US,
     Figure,
     Json,
@@ -19,8 +20,6 @@ from trtbench.results.rows import Row
 from trtbench.units import format_bytes
 
 _MOST_RECIPES, _HEIGHT = 8, 50
-_LETTER, _MARGIN = 5.8, 5
-"""Pixels that the name of a kernel needs in its bar."""
 
 
 def block_of_kernels(comparison: Comparison) -> Figure | None:
@@ -102,7 +101,7 @@ def _spec(rows: list[Row]) -> Json:
                 "transform": [
                     {
                         "filter": f"datum.predicted_us * width / {longest:.6g} "
-                        f"> length(datum.role) * {_LETTER} + {_MARGIN}"
+                        f"> length(datum.role) * {LETTER} + 5"
                     },
                     {"calculate": "(datum._from_us + datum._to_us) / 2", "as": "middle"},
                 ],

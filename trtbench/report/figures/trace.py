@@ -1,6 +1,6 @@
 """Where the time of traces goes: kernels by category, and what happens while none runs."""
 
-from trtbench.report.figures.figure import Figure, Json, field, hover, label, series, short
+from trtbench.report.figures.figure import LETTER, Figure, Json, field, hover, label, series, short
 from trtbench.results.rows import Row
 from trtbench.results.trace import TraceReport
 
@@ -84,7 +84,8 @@ def _stacked(rows: list[Row], column: str, value: str, title: str) -> Json:
     longest = max(float(row["_to"] or 0) for row in rows) or 1.0
     told_apart = series(column, [str(row[column]) for row in rows])
     is_share = value == "share"
-    x = field("_from", title, axis={"format": "%"} if is_share else {})
+    scale = {"domain": [0, longest], "nice": False}
+    x = field("_from", title, axis={"format": "%"} if is_share else {}, scale=scale)
     formats = {"time_ms": ".4~g", "share": ".1%"}
     return {
         "height": 46 * len({row["trace"] for row in rows}),
@@ -100,7 +101,12 @@ def _stacked(rows: list[Row], column: str, value: str, title: str) -> Json:
                 },
             },
             {
-                "transform": [{"filter": f"datum._to - datum._from >= {0.08 * longest:.6g}"}],
+                "transform": [
+                    {
+                        "filter": f"(datum._to - datum._from) * width / {longest:.6g} "
+                        f"> length(datum.{column}) * {LETTER} + 5"
+                    }
+                ],
                 "mark": {"type": "text", "color": "var(--on-colour)", "fontSize": 11},
                 "encoding": {"x": {**x, "field": "_middle"}, "text": label(column)},
             },

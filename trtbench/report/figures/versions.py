@@ -103,8 +103,9 @@ def _reading(rows: list[Row]) -> str:
 
 def _spec(rows: list[Row]) -> Json:
     used = [word for word in _COLOURS if any(row["change"] == word for row in rows)]
+    room = {"expr": f"width / {len({row['environment'] for row in rows})} - 6"}
     x = label(
-        "environment", sort=None, axis={"labelAngle": 0, "labelLimit": 200, "title": None, "orient": "top"}
+        "environment", sort=None, axis={"labelAngle": 0, "labelLimit": room, "title": None, "orient": "top"}
     )
     y = label("subject", sort=None, axis={"labelLimit": 260, "title": None})
     colour = label("change", scale={"domain": used, "range": [_COLOURS[word] for word in used]})

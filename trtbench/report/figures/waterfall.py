@@ -1,6 +1,7 @@
 """Why not four times as fast: from the GEMMs at their peak to the predicted time, step by step."""
 
 from collections.abc import Iterable
+from math import floor, log10
 
 from trtbench.report.figures.figure import MS, Figure, Json, field, hover, label, short
 from trtbench.report.figures.timed import rows_of_interest
@@ -64,11 +65,13 @@ def _spec(rows: list[Row], names: list[str]) -> Json:
     order = [_IDEAL, *STEPS.values(), _TOTAL]
     used = [step for step in order if any(row["step"] == step for row in rows)]
     colours = {"domain": names, "range": list(_COLOURS[-len(names) :])}
-    colour = label("recipe", scale=colours, sort=None, legend={"columns": {"expr": "width < 420 ? 1 : 0"}})
+    colour = label("recipe", scale=colours, sort=None)
     y = label("step", sort=used, axis={"labelLimit": 260, "title": None, "grid": True, "tickBand": "extent"})
     longest = max(float(row["to_ms"] or 0) for row in rows)
-    x = field("from_ms", "predicted time, ms", scale={"domain": [0, 1.06 * longest], "nice": False})
+    x = field("from_ms", "predicted time, ms", scale={"domain": [0, longest], "nice": False})
+    decimals = max(1, 2 - floor(log10(longest))) if longest > 0 else 1
     return {
+        "padding": {"left": 0, "top": 2, "right": 44, "bottom": 6},
         "height": len(used) * (10 + 13 * len(names)),
         "encoding": {"y": y, "yOffset": label("recipe", sort=names)},
         "layer": [
@@ -83,7 +86,7 @@ def _spec(rows: list[Row], names: list[str]) -> Json:
             },
             {
                 "mark": {"type": "text", "align": "left", "dx": 4, "dy": 0.5, "fontSize": 10},
-                "encoding": {"x": {**x, "field": "to_ms"}, "text": field("adds_ms", format=".2f")},
+                "encoding": {"x": {**x, "field": "to_ms"}, "text": field("adds_ms", format=f".{decimals}f")},
             },
         ],
     }
