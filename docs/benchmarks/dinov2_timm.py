@@ -148,7 +148,7 @@ def print_blocks(fidelities: Mapping[str, list[Fidelity]]) -> None:
 
 def compiled(recipes: Sequence[str], sides: list[dict[str, Any]], store: Path) -> None:
     """Print what the engines of both run in, with the numbers of kernels."""
-    print("\n| recipe | from | FLOPs of Linear layers | attention | GEMM | attention | other kernels |")
+    print("\n| recipe | from | GEMM FLOPs | attention | GEMM | attention | other kernels |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for recipe in recipes:
         for side in sides:
