@@ -27,4 +27,8 @@ def test_the_commands_of_the_page_lead_to_a_recommendation(
     rows = json.loads((tmp_path / "own.json").read_text())["rows"]
     assert [row["fidelity"]["weights"] for row in rows] == ["checkpoint"] * 2
     assert all(row["fidelity"]["top1"] > 1 / 3 and row["fidelity"]["samples"] == 30 for row in rows)
+    assert [row["fidelity"]["inputs"]["directory"] for row in rows] == ["val"] * 2
+    (manifest,) = (tmp_path / "models").glob("*-nvfp4-*/manifest.json")
+    made = json.loads(manifest.read_text())
+    assert (made["calibration"]["directory"], made["spec"]["calibration"]["directory"]) == ("train", "train")
     assert zipfile.is_zipfile(tmp_path / "own.zip")

@@ -33,6 +33,7 @@ from trtbench.specs import (
     BuildSpec,
     CalibrationSpec,
     ExportSpec,
+    InputsSpec,
     ModelSpec,
     Spec,
     first_problem,
@@ -96,6 +97,13 @@ def test_recipe_field_takes_the_word_and_the_value() -> None:
 def test_names_of_folders_contain_a_requested_image_size() -> None:
     assert ExportSpec(recipe=FP16, batch=8).shape_name == "b8"
     assert EXPORT.shape_name == "b8-256px"
+
+
+def test_images_are_named_without_the_place_of_their_folder() -> None:
+    inputs = InputsSpec(directory="/home/me/photos", samples=3)
+    assert inputs.named == InputsSpec(directory="photos", samples=3)
+    assert inputs.without_place("/home/me/photos/a.png: not an image") == "photos/a.png: not an image"
+    assert InputsSpec().named == InputsSpec()
 
 
 def test_bad_recipe_in_a_spec_is_the_same_one_line() -> None:

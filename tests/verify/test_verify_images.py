@@ -120,6 +120,7 @@ def test_an_empty_folder_keeps_its_place_among_as_many_folders_as_classes(tmp_pa
             25,
             r"2 class folders for a model of 25 classes: 3 is taken as class 0 and 20 as class 1",
         ),
+        (["a"], 25, r"1 class folder for a model of 25 classes: a is taken as class 0; name"),
         (["n01440764", "n15075141"], 25, r"2 class folders for a model of 25 classes"),
     ],
 )

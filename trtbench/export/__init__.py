@@ -251,7 +251,7 @@ def _make_or_keep_log(
     return_freed_memory()  # the compiler needs it next, in a process of its own
     return OnnxManifest(
         spec_id=identity,
-        spec=spec,
+        spec=_without_place(spec),
         files=tuple(file_record(path) for path in (*exported.files, log_path)),
         inputs=exported.inputs,
         outputs=exported.outputs,
@@ -260,12 +260,22 @@ def _make_or_keep_log(
         analytic_flops=exported.analytic_flops,
         calibration=_calibration_record(images, exported.calibration_samples),
         sparsity=exported.sparsity,
-        notes=(*(images.notes if images is not None else ()), *exported.notes),
+        notes=_notes(images, exported.notes),
         findings=exported.findings,
         tool_versions=versions,
         created_utc=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         duration_s=round(time.perf_counter() - started, 3),
     )
+
+
+def _without_place(spec: ExportSpec) -> ExportSpec:
+    if spec.calibration is None:
+        return spec
+    return spec.model_copy(update={"calibration": spec.calibration.named})
+
+
+def _notes(images: CalibrationImages | None, notes: tuple[str, ...]) -> tuple[str, ...]:
+    return notes if images is None else tuple(map(images.spec.without_place, (*images.notes, *notes)))
 
 
 def _run(
@@ -308,6 +318,6 @@ def _calibration_record(images: CalibrationImages | None, samples: int) -> Calib
     return CalibrationRecord(
         source="folder" if images.paths else "synthetic",
         samples=samples,
-        directory=images.spec.directory,
+        directory=images.spec.named.directory,
         sha256=images.spec.sha256,
     )

@@ -16,12 +16,14 @@ def without_folders(text: str, folders: Iterable[Path]) -> str:
 
 
 def folders_of(export: ExportSpec | None) -> list[Path]:
-    """Where the checkpoint and the calibration images of an export lie, and where the user works."""
+    """Where the weights and the calibration images of an export lie, and where the user works."""
     folders = [Path.home(), Path.cwd()]
     if export is None:
         return folders
     if export.model.checkpoint is not None:
         folders.append(Path(export.model.checkpoint.path).parent)
+    if export.model.source is not None and export.model.source.kind != "function":
+        folders.append(Path(export.model.source.path).parent)
     if export.calibration is not None and export.calibration.directory is not None:
         folders.append(Path(export.calibration.directory).parent)
     return folders

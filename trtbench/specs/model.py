@@ -1,7 +1,7 @@
 """Which model, in which precision, with which weights and images."""
 
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
@@ -142,13 +142,32 @@ class ModelSpec(Spec):
         return self.model_copy(update=update)
 
 
-class CalibrationSpec(Spec):
+Images = TypeVar("Images", bound="ImagesSpec")
+
+
+class ImagesSpec(Spec):
+    """Images of a folder; results, which are shared, do not say where it lies."""
+
+    directory: str | None = None
+
+    @property
+    def named(self: Images) -> Images:
+        """The same, with the folder's name alone."""
+        if self.directory is None:
+            return self
+        return self.model_copy(update={"directory": Path(self.directory).name})
+
+    def without_place(self, text: str) -> str:
+        """Cut what the folder lies in off the paths in ``text``."""
+        return text if self.directory is None else text.replace(f"{Path(self.directory).parent}/", "")
+
+
+class CalibrationSpec(ImagesSpec):
     """The images that quantizers see; ``directory=None`` stands for seeded synthetic images.
 
     ``sha256`` identifies the chosen images (names and contents), so that other images give another artifact.
     """
 
-    directory: str | None = None
     sha256: str | None = None
     samples: int = Field(default=8, gt=0, le=MAX_IMAGES)
     seed: Seed = 0
@@ -200,14 +219,13 @@ class ExportSpec(Spec):
         return f"b{batch}" + (f"-{self.model.img_size}px" if self.model.img_size else "")
 
 
-class InputsSpec(Spec):
+class InputsSpec(ImagesSpec):
     """The images to compare on; ``directory=None`` stands for seeded synthetic images.
 
     A directory holds one folder of images a class. ``sha256`` identifies the chosen images and their classes.
     ``is_calibration``: the directory is that of the calibration, in any layout, and no class is known.
     """
 
-    directory: str | None = None
     is_calibration: bool = False
     sha256: str | None = None
     samples: int = Field(default=32, gt=0, le=MAX_IMAGES)

@@ -16,6 +16,7 @@ from trtbench.export.calibration import IMAGE_SUFFIXES, image_files, resolve_cal
 from trtbench.host.untrusted_files import TEXT_BYTES, read_untrusted
 from trtbench.specs import CalibrationSpec, InputsSpec, ModelSpec
 from trtbench.store.files import file_record
+from trtbench.units import format_count
 
 CLASS_MAP = "class_map.txt"
 """Optional file beside the class folders, as timm takes it: a folder name a line, in the order of classes."""
@@ -191,13 +192,14 @@ def _by_position(
     if len(names) == classes and subset is None:
         return index_of, ()
     what = (
-        f"{len(names)} class folders"
+        format_count(len(names), "class folder")
         if subset is None
         else f"folders that are not named as {subset}'s classes"
     )
+    last = f" and {ordered[-1]} as class {len(ordered) - 1}" if len(ordered) > 1 else ""
     return index_of, (
         f"image folder {directory}: {what} for a model of {classes} classes: {ordered[0]} is taken as class 0"
-        f" and {ordered[-1]} as class {len(ordered) - 1}; name all classes in {CLASS_MAP} if that is wrong",
+        f"{last}; name all classes in {CLASS_MAP} if that is wrong",
     )
 
 

@@ -49,11 +49,11 @@ def fidelity_of(onnx: OnnxArtifact, reference: Reference, store: Store, on_step:
         save_result(store, name, fidelity)
     images = reference.images  # where they lie and are called has no part in what is stored
     found = fidelity.model_copy(
-        update={"inputs": images.spec, "weights": reference.onnx.manifest.spec.model.weights}
+        update={"inputs": images.spec.named, "weights": reference.onnx.manifest.spec.model.weights}
     )
     calibrated = calibration_notes(found, onnx.manifest.calibration)
     notes = (*reference.onnx.manifest.notes, *calibrated, *images.notes, *fidelity.notes)
-    return found.model_copy(update={"notes": notes})
+    return found.model_copy(update={"notes": tuple(map(images.spec.without_place, notes))})
 
 
 def is_known(onnx: OnnxArtifact, reference: Reference, store: Store) -> bool:

@@ -73,7 +73,7 @@ def verify(
         model=references[0].onnx.manifest.spec.model.name,
         token_reduction=reduction,
         against=None if against is None else str(against),
-        inputs=references[0].images.spec,
+        inputs=references[0].images.spec.named,
         rows=tuple(rows),
     )
 
