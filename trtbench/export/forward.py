@@ -110,7 +110,7 @@ class _FunctionCalls(TorchFunctionMode):
         output = func(*args, **(kwargs or {}))
         if func is scaled_dot_product_attention:
             self._calls.append(Call(self._path[-1], "attention", tuple(args[:3]), output))
-        elif func is Tensor.add and self._in_block() and args[0].shape == args[1].shape:
+        elif func is Tensor.add and self._in_block() and _are_alike(*args[:2]):
             self._calls.append(Call(self._path[-1], "add", tuple(args[:2]), output))
         return output
 
@@ -118,3 +118,8 @@ class _FunctionCalls(TorchFunctionMode):
         """Whether a block itself calls, and not a module in it."""
         path = self._path[-1] if self._path else ""
         return block_of(path) is not None and path.rpartition(".")[2].isdigit()
+
+
+def _are_alike(first: Any, second: Any) -> bool:
+    """Whether both are tensors of one shape: a residual connection, and not a number added."""
+    return isinstance(first, Tensor) and isinstance(second, Tensor) and first.shape == second.shape
