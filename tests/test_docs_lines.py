@@ -16,6 +16,9 @@ WRITTEN_BY_SCRIPTS = {
     "passes.md",
     "prediction.md",
     "recipes.md",
+    "index.md",
+    "prediction_errors.md",
+    "tuning.md",
     "vit_b16_predicted.md",
 }
 """Pages with tables that a script prints, of recipes, models or rooms. Markdown has no way to wrap a row."""

@@ -5,7 +5,7 @@ Run from the repository's root, with a store that holds the engines of
     trtbench compare fp16 nvfp4@stock nvfp4 fp8+fp8attn --batch 64 --store STORE
     python docs/benchmarks/check_cost_model.py STORE
 
-It writes tables into docs/explanation/prediction.md, between the markers. Nothing is fitted here.
+It writes tables into docs/results/prediction_errors.md, between the markers. Nothing is fitted here.
 """
 
 import re
@@ -159,7 +159,7 @@ def unfitted_table() -> Iterator[str]:
 
 def main() -> None:
     """Write the tables."""
-    page = Path(__file__).resolve().parents[1] / "explanation" / "prediction.md"
+    page = Path(__file__).resolve().parents[1] / "results" / "prediction_errors.md"
     found = predictions(Path(parse(__doc__, "store").store))
     texts = {"kernels": kernel_table(found), "sums": sum_table(found), "unfitted": unfitted_table()}
     text = page.read_text(encoding="utf-8")

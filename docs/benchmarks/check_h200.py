@@ -3,7 +3,7 @@
     python docs/benchmarks/check_h200.py
 
 It reads what the scripts under ``docs/benchmarks/h200`` wrote, and writes tables into
-docs/explanation/prediction.md, between the markers.
+docs/results/prediction_errors.md, between the markers.
 A model is predicted from the list of its kernels, at the SM clock that was seen, and
 none of its own times is used. Where torch runs kernels that no compiler would (its LayerNorm, cuDNN's patch
 embedding with its reordered images), their rates come from the same kernels timed alone at other sizes.
@@ -40,7 +40,7 @@ from trtbench.predict.fitted import calibration_of
 from trtbench.predict.gpus import find_gpu
 from trtbench.results import Audit, AuditedLayer, LayerTensor
 
-PAGE = Path(__file__).resolve().parents[1] / "explanation" / "prediction.md"
+PAGE = Path(__file__).resolve().parents[1] / "results" / "prediction_errors.md"
 Terms = Callable[[Array], Array]
 """What a time is proportional to, by rows and columns, or M, N and K: one row a kernel."""
 

@@ -13,7 +13,7 @@ It takes about two minutes of processor time and writes
     trtbench/predict/fitted.yaml              the rates, and held-out errors
     docs/benchmarks/prediction_held_out.csv   a sample of held-out predictions beside what was measured
     docs/benchmarks/prediction_errors.svg     shares of kernels by error
-    docs/explanation/prediction.md                        its tables, between the markers
+    docs/results/prediction_errors.md         its tables, between the markers
 
 No published time of a Vision Transformer is used: those are for check_cost_model.py.
 """
@@ -234,8 +234,9 @@ def main() -> None:
     write_fitted(found, root / "trtbench" / "predict" / "fitted.yaml")
     write_sample(found.held_out, root / "docs" / "benchmarks" / "prediction_held_out.csv")
     write_plot(found.held_out, root / "docs" / "benchmarks" / "prediction_errors.svg")
-    write_between(root / "docs" / "explanation" / "prediction.md", "errors", tables(found.held_out))
-    write_between(root / "docs" / "explanation" / "prediction.md", "coverage", coverage_table(found.held_out))
+    page = root / "docs" / "results" / "prediction_errors.md"
+    write_between(page, "errors", tables(found.held_out))
+    write_between(page, "coverage", coverage_table(found.held_out))
     print(tables(found.held_out), coverage_table(found.held_out), sep="\n\n")
 
 

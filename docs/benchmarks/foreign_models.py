@@ -45,10 +45,10 @@ BENCH = (
 )
 _LONGEST = 150
 USAGE = (
-    "```",
+    "```bash",
     "trtbench build dynamic.onnx --profile x=1x3x224x224:8x3x224x224:64x3x224x224",
     "trtbench inspect dynamic.onnx --shape x=8x3x224x224  # an engine is read at its profile's optimum",
-    "trtbench lint dynamic.onnx --shape x=8x3x224x224",
+    "trtbench lint dynamic.onnx --shape x=8x3x224x224  # exit code 1: it needs the profile",
     "trtbench bench text.onnx --runtime onnxruntime-cpu --input ids=0:999 --input mask=mask.npy",
     "```",
 )

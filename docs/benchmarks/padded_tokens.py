@@ -1,4 +1,4 @@
-"""Whether padding the tokens of a ViT-B/16 pays, compiled and predicted: the table of docs/how_to/tune.md.
+"""Whether padding the tokens of a ViT-B/16 pays, compiled and predicted: the table of docs/results/tuning.md.
 
     python docs/benchmarks/padded_tokens.py --store DIR
 

@@ -9,7 +9,7 @@ Two recipes are taken with the time that each group of kernels is predicted to t
 ``prediction_held_out.csv`` then say what the groups take: each group is some kernels, drawn at random, and
 off by the mean of their measured over predicted times. What both engines spend in a group is either the same
 kernels, and only the rest of the longer one others, or no kernel is the same. The table goes to
-docs/explanation/prediction.md, between the markers.
+docs/results/prediction_errors.md, between the markers.
 """
 
 import csv
@@ -114,7 +114,7 @@ def main() -> None:
         audits[recipe] = inspect(engine)
     text = "\n".join(table(audits, ratios(here / "prediction_held_out.csv")))
     print(text)
-    page = here.parent / "explanation" / "prediction.md"
+    page = here.parent / "results" / "prediction_errors.md"
     pattern = re.compile(r"(<!-- speedups -->\n).*?(<!-- end speedups -->)", re.DOTALL)
     page.write_text(pattern.sub(rf"\g<1>{text}\n\g<2>", page.read_text(encoding="utf-8")), encoding="utf-8")
 

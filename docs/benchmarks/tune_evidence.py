@@ -1,4 +1,4 @@
-"""How far the estimates of a search over recipes are off: the tables of docs/how_to/tune.md.
+"""How far the estimates of a search over recipes are off: the tables of docs/results/tuning.md.
 
     python docs/benchmarks/tune_evidence.py vit_base_patch16_224 --gpu rtx-pro-6000 --batch 64 --store DIR
 

@@ -163,11 +163,12 @@ def page(found: Sequence[Explanation], compared: Sequence[Comparison]) -> Iterat
         f"{first.gpu.title} at {first.gpu.clock_mhz:.0f} MHz."
     )
     yield (
-        "[prediction.md](../explanation/prediction.md#why-not-4x) says what the steps are and how wrong the "
-        "times may be. Written by `docs/benchmarks/vit_b16_predicted.py` from\n"
+        "[nvfp4.md](../explanation/nvfp4.md) says what the steps are, "
+        "[prediction.md](../explanation/prediction.md) how wrong the times may be. "
+        "Written by `docs/benchmarks/vit_b16_predicted.py` from\n"
     )
     command = dedent(str(__doc__).split("\n\n")[2])
-    yield f"```\n{command}\n```\n"
+    yield f"```bash\n# takes minutes\n{command}\n```\n"
     yield from times(found)
     yield (
         "\nIdeal: the peak of the recipe's format over that of FP16. Ceilings: FP16's GEMMs at that ratio, "

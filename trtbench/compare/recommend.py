@@ -22,7 +22,7 @@ MOST_TOP1_DROP = 1.0
 _ROUNDING = 1e-9
 """Of differences of shares, in points."""
 LEAST_SQNR_DB = 20.0
-"""An RMS error of a tenth of the logits; docs/how_to/own_images.md has what recipes lose at that."""
+"""An RMS error of a tenth of the logits; docs/results/accuracy.md has what recipes lose at that."""
 
 
 def fastest(items: Sequence[T], time_of: Callable[[T], float], error_of: Callable[[T], float]) -> T:

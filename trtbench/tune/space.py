@@ -2,7 +2,7 @@
 
 A block meets the next one, and its attention meets its MLP, in the residual stream alone, which stays FP16.
 So the kernels of either half depend on the precisions of that half only, but for the norm between them, which
-reads and writes what either side needs (docs/how_to/tune.md: by how much sums are off).
+reads and writes what either side needs (docs/results/tuning.md: by how much sums are off).
 """
 
 from collections import Counter
