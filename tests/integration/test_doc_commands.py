@@ -72,6 +72,8 @@ def test_a_command_runs(run: Callable[[Shown], None], folder: Path, command: Sho
         run(command)
     elif command.text.startswith("unzip "):
         zipfile.ZipFile(folder / command.text.split()[1]).extractall(folder)
+    elif command.text.startswith("mkdir "):
+        (folder / command.text.split()[-1]).mkdir()
 
 
 @pytest.mark.slow_docs
@@ -86,7 +88,7 @@ def test_a_command_of_another_program_is_run_elsewhere(command: Shown) -> None:
     if variable:
         verb = variable[2].lower()
         assert variable[1] in {option.envvar for option in load_command(verb).params}
-    elif not command.text.startswith("unzip "):
+    elif not command.text.startswith(("unzip ", "mkdir ")):
         parts = command.text.split(" && ")
         assert all(part in (*BY_CI, *OTHERWISE) for part in parts), f"mark it, or say what runs it: {command}"
 

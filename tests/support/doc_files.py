@@ -1,5 +1,6 @@
 """Files that the commands of the documentation read, small: models, images, traces."""
 
+import re
 import shutil
 import warnings
 from pathlib import Path
@@ -80,6 +81,8 @@ def resolved(word: str, root: Path) -> str:
         shutil.copy(next(root.glob("results/bench-*.json")), root / word)
     if "/NAME" in word:
         return str(_newest(root, word.replace("NAME", "*")).relative_to(root))
+    if "$(git" in word:
+        return re.sub(r"\$\(.*?\)", "1f1f1f1", word)
     if word == "main.json":
         shutil.copy(root / "gate.json", root / word)
     return word
