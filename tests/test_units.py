@@ -54,6 +54,7 @@ def test_flops(flops: float, text: str) -> None:
         (185, "3 min 05 s"),
         (-0.5, "-500 ms"),
         (-61, "-1 min 01 s"),
+        (float("inf"), "inf s"),
     ],
 )
 def test_seconds(duration_s: float, text: str) -> None:

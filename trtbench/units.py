@@ -22,6 +22,8 @@ def format_flops(flops: float) -> str:
 def format_seconds(duration_s: float) -> str:
     """Write a duration: ``38.1 us``, ``12.5 ms``, ``4.20 s``; from a minute on ``3 min 05 s``."""
     magnitude = abs(duration_s)
+    if not math.isfinite(magnitude):
+        return f"{duration_s} s"
     if magnitude == 0:
         return "0 s"
     if round(magnitude) >= 60:
@@ -94,10 +96,10 @@ def one_line(text: object) -> str:
     return shortened(" ".join(visible(str(text)).split()))
 
 
-def shortened(line: str) -> str:
-    """A line of at most 500 characters: a longer one without its middle."""
-    half = (_LINE_LENGTH - 3) // 2
-    return line if len(line) <= _LINE_LENGTH else f"{line[:half]}...{line[-half:]}"
+def shortened(line: str, length: int = _LINE_LENGTH) -> str:
+    """A line of at most ``length`` characters: a longer one without its middle."""
+    half = (length - 3) // 2
+    return line if len(line) <= length else f"{line[:half]}...{line[-half:]}"
 
 
 def _is_obeyed(character: str) -> bool:

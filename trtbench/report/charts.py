@@ -4,9 +4,11 @@ import json
 import re
 from collections.abc import Mapping
 from importlib import import_module
+from math import isfinite
+from typing import Any
 
 from trtbench.host.installation import needing
-from trtbench.report.figures.figure import Figure, Json
+from trtbench.report.figures.figure import Figure, Json, short
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _VERSION = "6.4"
@@ -14,6 +16,8 @@ _WIDTH = 720
 """Pixels of figures in files."""
 _LETTER, _LONGEST, _SYMBOL = 6.6, 38, 34
 """Pixels of a letter of a legend; letters that an entry shows; pixels of a symbol with its space."""
+_LONGEST_TEXT = 1000
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _TITLES = {
@@ -138,6 +142,21 @@ def page_spec(figure: Figure) -> Json:
     return {**_spec(figure), "width": "container", "params": [room], "data": {"name": "rows"}}
 
 
+def drawable(value: Any) -> Any:
+    """The same value as JSON and XML can hold it, at any depth.
+
+    Numbers that JSON lacks are None. Texts are short, and characters that XML lacks, at which vl-convert
+    ends the process, are escapes.
+    """
+    if isinstance(value, dict):
+        return {name: drawable(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [drawable(each) for each in value]
+    if isinstance(value, str):
+        return _NOT_XML.sub("\ufffd", short(value, _LONGEST_TEXT))
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
 def svg_of(figure: Figure, colours: Mapping[str, str] | None) -> str:
     """The figure as SVG of a fixed width.
 
@@ -152,7 +171,7 @@ def svg_of(figure: Figure, colours: Mapping[str, str] | None) -> str:
         import vl_convert
     room = {"name": "room", "expr": f"{_WIDTH} - {_labels(str(_WIDTH))}"}
     data = {"name": "rows", "values": figure.rows}
-    spec = {**_spec(figure), "width": _WIDTH, "params": [room], "data": data}
+    spec = drawable({**_spec(figure), "width": _WIDTH, "params": [room], "data": data})
     if colours is None:
         # Widths of texts are those of vl-convert's fonts: those of the reader may be wider.
         spec["padding"] = {**spec["padding"], "left": 28, "right": max(12, spec["padding"]["right"])}
@@ -184,7 +203,7 @@ def _spec(figure: Figure) -> Json:
 def _with_legends(spec: Json) -> Json:
     """With legends of as many columns as fit into ``room``, the pixels beside the labels of the axis."""
     encoding = {
-        channel: _with_columns(each) if channel in ("color", "shape") else each
+        channel: _with_columns(each) if each and channel in ("color", "shape") else each
         for channel, each in spec.get("encoding", {}).items()
     }
     layers = [_with_legends(layer) for layer in spec.get("layer", ())]

@@ -1,11 +1,13 @@
 """A figure: what it shows and how it is known, its data, and how these are drawn."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from trtbench.results.rows import Row
-from trtbench.units import one_line
+from trtbench.units import shortened, visible
 
 Json = dict[str, Any]
 MS, US, SHARE = ".4~g", ".3~g", ".1%"
@@ -110,7 +112,24 @@ def hover(rows: list[Row], **formats: str) -> list[Json]:
     ]
 
 
+def slug(text: str) -> str:
+    """A text of others as a part of names of figures, which are ids of elements and names of files."""
+    return re.sub(r"[^a-z0-9_]+", "-", text.lower())[:60]
+
+
+def wide_enough(length: str, longest: float, column: str) -> Json:
+    """A transform that keeps the bars with room for a label.
+
+    Args:
+        length: an expression of Vega's for that of a bar.
+        longest: length that fills the chart.
+        column: with the label.
+    """
+    if not isfinite(longest):
+        return {"filter": "false"}
+    return {"filter": f"({length}) * width / {longest:.6g} > length(datum.{column}) * {LETTER} + 5"}
+
+
 def short(text: str, length: int = 60) -> str:
     """Text of others on one line, without its middle where it is long."""
-    line, half = one_line(text), (length - 3) // 2
-    return line if len(line) <= length else f"{line[:half]}...{line[-half:]}"
+    return shortened(" ".join(visible(text).split()), length)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from trtbench.report.figures.figure import (
-    LETTER,
     US,
     Figure,
     Json,
@@ -13,6 +12,7 @@ from trtbench.report.figures.figure import (
     precision_colour,
     precision_scale,
     short,
+    wide_enough,
 )
 from trtbench.report.figures.timed import rows_of_interest
 from trtbench.results import BlockKernel, Comparison, ComparisonRow
@@ -99,10 +99,7 @@ def _spec(rows: list[Row]) -> Json:
             },
             {
                 "transform": [
-                    {
-                        "filter": f"datum.predicted_us * width / {longest:.6g} "
-                        f"> length(datum.role) * {LETTER} + 5"
-                    },
+                    wide_enough("datum.predicted_us", longest, "role"),
                     {"calculate": "(datum._from_us + datum._to_us) / 2", "as": "middle"},
                 ],
                 "mark": {"type": "text", "color": "var(--on-colour)", "fontSize": 11},

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from math import log10
 
-from trtbench.report.figures.figure import SERIES, Figure, Json, field, hover, label, series
+from trtbench.report.figures.figure import SERIES, Figure, Json, field, hover, label, series, slug
 from trtbench.results import Analysis, Sweep, SweepRow
 from trtbench.results.rows import Row
 
@@ -33,7 +33,7 @@ def shares(analysis: Analysis) -> Figure:
     x = field("share", "share of variance", axis={"format": "%"})
     y = label("factors", sort=None, axis={"labelLimit": 240, "title": None})
     return Figure(
-        name=f"shares-{analysis.response}",
+        name=f"shares-{slug(analysis.response)}",
         title=f"{_titled(analysis)}: what explains its variance",
         evidence=evidence_of(analysis),
         reading=f"Of the variance of {_scaled(analysis)}, {first['factors']} explains {first['share']:.0%}.",
@@ -69,7 +69,7 @@ def effects(analysis: Analysis) -> Figure | None:
     scale = _scale(analysis, rows)
     told_apart = series("factor", [str(row["factor"]) for row in rows])
     return Figure(
-        name=f"effects-{analysis.response}",
+        name=f"effects-{slug(analysis.response)}",
         title=f"{_titled(analysis)}: mean by level of each factor",
         evidence=evidence_of(analysis),
         reading=f"Means of {response_name(analysis)} as if no combination of the factors were missing.",
@@ -96,7 +96,7 @@ def sizes(sweep: Sweep, analysis: Analysis) -> Figure | None:
     told_apart = series("line", [str(row["line"]) for row in rows])
     scale = _scale(analysis, rows)
     return Figure(
-        name=f"sizes-{analysis.response}",
+        name=f"sizes-{slug(analysis.response)}",
         title=f"{_titled(analysis)} by width, patch and recipe",
         evidence=evidence_of(analysis),
         reading="Each point is a mean over the other factors.",
@@ -139,7 +139,7 @@ def heat_map(sweep: Sweep, analysis: Analysis) -> Figure | None:
     for row, (_, value) in zip(rows, found, strict=True):
         row["_is_deep"] = _place(value, low, high, is_log) > _DARK_FROM
     return Figure(
-        name=f"heat-{analysis.response}",
+        name=f"heat-{slug(analysis.response)}",
         title=f"{_titled(analysis)} of each cell",
         evidence=evidence_of(analysis),
         reading=f"From {low:.3g} to {high:.3g} over {len(rows)} cells; darker is more.",

@@ -1,6 +1,6 @@
 """Where the time of traces goes: kernels by category, and what happens while none runs."""
 
-from trtbench.report.figures.figure import LETTER, Figure, Json, field, hover, label, series, short
+from trtbench.report.figures.figure import Figure, Json, field, hover, label, series, short, wide_enough
 from trtbench.results.rows import Row
 from trtbench.results.trace import TraceReport
 
@@ -101,12 +101,7 @@ def _stacked(rows: list[Row], column: str, value: str, title: str) -> Json:
                 },
             },
             {
-                "transform": [
-                    {
-                        "filter": f"(datum._to - datum._from) * width / {longest:.6g} "
-                        f"> length(datum.{column}) * {LETTER} + 5"
-                    }
-                ],
+                "transform": [wide_enough("datum._to - datum._from", longest, column)],
                 "mark": {"type": "text", "color": "var(--on-colour)", "fontSize": 11},
                 "encoding": {"x": {**x, "field": "_middle"}, "text": label(column)},
             },

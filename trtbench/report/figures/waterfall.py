@@ -21,7 +21,8 @@ def comparison_waterfall(comparison: Comparison) -> Figure | None:
 
 
 def waterfall(falls: dict[str, Waterfall]) -> Figure | None:
-    """Up to three engines side by side, by their names; None without any."""
+    """Up to three engines side by side, by their names; None without any that takes time."""
+    falls = {name: fall for name, fall in falls.items() if fall.steps and fall.ideal_ms > 0}
     if not falls:
         return None
     rows = [row for name, fall in falls.items() for row in _steps(name, fall)]

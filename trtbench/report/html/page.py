@@ -1,7 +1,6 @@
 """Writes a report as HTML: template, style, script, Vega and data in one file, under a strict policy."""
 
 import json
-import math
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
@@ -11,15 +10,17 @@ from typing import TYPE_CHECKING
 
 from trtbench import __version__
 from trtbench.host.installation import needing
-from trtbench.report.charts import DARK, LIGHT, javascript, page_spec, svg_of
+from trtbench.report.charts import DARK, LIGHT, drawable, javascript, page_spec, svg_of
 from trtbench.report.html.size import fitting
 from trtbench.report.report import Report
-from trtbench.results.rows import Row, Value
+from trtbench.results.rows import Row
+from trtbench.units import shortened, visible
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_LONGEST = 5000
 _MOST_STILLS = 48
 """Figures with an SVG beside their data, for print and readers without scripts: each takes 0.1 s to draw."""
 
@@ -37,6 +38,7 @@ def html_page(report: Report) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.finalize = _shown
     environment.filters["words"] = lambda name: name.replace("_", " ")
     report = fitting(report, _MOST_STILLS)
     stills = _stills(report)
@@ -52,9 +54,15 @@ def html_page(report: Report) -> str:
     )
 
 
+def _shown(value: object) -> object:
+    """Texts of others without what a browser would obey, and not too long; what is markup already stays."""
+    is_text = isinstance(value, str) and not hasattr(value, "__html__")
+    return shortened(visible(str(value)), _LONGEST) if is_text else value
+
+
 def json_for_page(value: object) -> str:
-    """JSON that can stand in a script element: without markup, and without numbers that JSON lacks."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    """JSON that can stand in a script element: without markup; numbers that JSON lacks are null."""
+    text = json.dumps(drawable(value), allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     return re.sub("[<>&\u2028\u2029]", lambda match: _ESCAPES[match[0]], text)
 
 
@@ -70,11 +78,7 @@ def _data(report: Report) -> Mapping[str, object]:
 
 
 def _table(rows: list[Row]) -> Mapping[str, object]:
-    return {"columns": list(rows[0]), "rows": [[_finite(value) for value in row.values()] for row in rows]}
-
-
-def _finite(value: Value) -> Value:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return {"columns": list(rows[0]), "rows": [list(row.values()) for row in rows]}
 
 
 def _stills(report: Report) -> dict[int, "Markup"]:

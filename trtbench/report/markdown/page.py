@@ -8,7 +8,9 @@ from trtbench.report.figures.figure import Figure
 from trtbench.report.report import Report
 from trtbench.report.sections.section import Remedy, Section, Table
 from trtbench.results.rows import Value
+from trtbench.units import shortened, visible
 
+_LONGEST = 5000
 _MOST_ROWS = 24
 """Of the data of a figure: GitHub takes 65,536 characters a comment."""
 _SYNTAX = re.compile(r"([\\`*_\[\]|~#!])")
@@ -45,7 +47,7 @@ def pictures(report: Report) -> dict[str, str]:
 
 def plain(text: str) -> str:
     """A text of others that Markdown shows as it is, on one line, and that mentions nobody."""
-    line = " ".join(text.split())
+    line = shortened(" ".join(visible(text).split()), _LONGEST)
     escaped = "".join(_ENTITIES.get(each, each) for each in line)
     return _MENTION.sub("&#64;", _SYNTAX.sub(r"\\\1", escaped))
 

@@ -14,6 +14,7 @@ def explanation_section(found: Explanation, source: Source) -> Section:
     falls = {str(found.fp16.recipe): found.fp16, str(own.recipe): own}
     figures = (waterfall(falls), explained_batches(found))
     best = found.levers[0] if found.levers else None
+    over = f", {found.speedup:.2f}x fp16 ({low_high[0]:.2f} to {low_high[1]:.2f})" if own.predicted_ms else ""
     lever = f" The best lever is {best.name}, which saves {best.saves_ms:.3f} ms." if best else ""
     return Section(
         kind="explanation",
@@ -28,11 +29,7 @@ def explanation_section(found: Explanation, source: Source) -> Section:
                 f"{found.ceiling.own_others:.2f}x fp16, with GEMMs at the peak of {found.ceiling.math}",
             ),
         ),
-        verdict=short(
-            f"{own.recipe} is predicted to take {own.predicted_ms:.3g} ms, {found.speedup:.2f}x fp16 "
-            f"({low_high[0]:.2f} to {low_high[1]:.2f}).{lever}",
-            900,
-        ),
+        verdict=short(f"{own.recipe} is predicted to take {own.predicted_ms:.3g} ms{over}.{lever}", 900),
         tables=(_levers(found),) if found.levers else (),
         figures=tuple(figure for figure in figures if figure),
         environment=(

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from trtbench.report.figures.figure import Figure, short
+from trtbench.report.figures.figure import Figure, short, slug
 from trtbench.report.figures.sweep import effects, evidence_of, heat_map, response_name, shares, sizes
 from trtbench.report.sections.section import Cell, Section, Source, Table, table_of, table_of_rows
 from trtbench.report.text.sweep import rule_errors
@@ -63,7 +63,9 @@ def _rule(analysis: Analysis) -> Table | None:
     if analysis.rule is None:
         return None
     cells = [Cell(_indented(line)) for line in (*analysis.rule.lines, rule_errors(analysis.rule))]
-    return table_of(f"rule-{analysis.response}", f"Rule for {response_name(analysis)}", {"rule": cells}, ())
+    return table_of(
+        f"rule-{slug(analysis.response)}", f"Rule for {response_name(analysis)}", {"rule": cells}, ()
+    )
 
 
 def _indented(line: str) -> str:
