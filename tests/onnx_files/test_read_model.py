@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from attacks.onnx_mutants import small_model
@@ -9,6 +10,7 @@ from attacks.onnx_traps import TRAPS
 
 from trtbench.errors import ArtifactError
 from trtbench.onnx_files import read_model
+from trtbench.onnx_files.external import external_files
 from trtbench.onnx_files.functions import inline_functions
 
 SOUND = {
@@ -56,3 +58,44 @@ def test_a_body_may_read_what_surrounds_it_and_no_cycle_leads_through_it(tmp_pat
     onnx.save(model, tmp_path / "m.onnx")
     with pytest.raises(ArtifactError, match="a cycle"):
         read_model(tmp_path / "m.onnx")
+
+
+def with_constant(folder: Path, value: float, kind: int, outside: bool = False) -> Path:
+    """A model with a constant of 128 zeros but for one value; ``outside``: in another file."""
+    array = np.zeros(128, np.float64)
+    array[77] = value
+    tensor = onnx.helper.make_tensor("own", kind, (2, 64), array.tolist())
+    raw = onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor), "own")
+    model = small_model()
+    model.graph.initializer.append(raw if outside else tensor)
+    onnx.save(model, folder / "m.onnx", save_as_external_data=outside, location="w.bin", size_threshold=0)
+    return folder / "m.onnx"
+
+
+@pytest.mark.parametrize("dtype", ["FLOAT", "FLOAT16", "BFLOAT16", "DOUBLE"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 3.0])
+def test_weights_that_are_not_finite_are_refused(value: float, dtype: str, tmp_path: Path) -> None:
+    kind: int = onnx.TensorProto.DataType.Value(dtype)
+    path = with_constant(tmp_path, value, kind)
+    if value in (3.0, float("-inf")):  # a mask has zeros and -inf alone
+        assert read_model(path).graph.initializer[-1].data_type == kind
+        return
+    with pytest.raises(ArtifactError, match=r"m.onnx: 1 of 128 values of tensor 'own' are infinite or not"):
+        read_model(path)
+
+
+def test_minus_infinity_among_weights_is_refused(tmp_path: Path) -> None:
+    model = small_model()
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1, -np.inf], np.float32), "own"))
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(ArtifactError, match="1 of 2 values of tensor 'own'"):
+        read_model(tmp_path / "m.onnx")
+
+
+def test_weights_in_another_file_are_looked_at_where_they_are_needed(tmp_path: Path) -> None:
+    path = with_constant(tmp_path, float("nan"), onnx.TensorProto.FLOAT, outside=True)
+    model = read_model(path)
+    with pytest.raises(ArtifactError, match="1 of 128 values of tensor 'own'"):
+        external_files(path, model)
+    with pytest.raises(ArtifactError, match="1 of 128 values of tensor 'own'"):
+        read_model(path, "all")

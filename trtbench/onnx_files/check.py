@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 from onnx.external_data_helper import uses_external_data
 
 from trtbench.errors import ArtifactError
+from trtbench.onnx_files.finite import check_finite
 from trtbench.onnx_files.functions import check_functions
 from trtbench.onnx_files.tensors import bodies_of, stored_bytes, tensors_of
 
@@ -24,7 +27,7 @@ def check_model(model: ModelProto, path: Path, has_data: bool) -> None:
 
     Raises:
         ArtifactError: it has no graph, opset or output, is written for a newer ONNX, has names that are not
-            unique, a cycle, functions without end, or data that do not fit.
+            unique, a cycle, functions without end, or data that do not fit or are not finite.
     """
     if not model.graph.node:
         raise ArtifactError(f"{path}: holds no ONNX graph: export or download it again")
@@ -133,6 +136,15 @@ def _check_tensor(path: Path, tensor: TensorProto, has_data: bool) -> None:
             numpy_helper.to_array(tensor)
         except (ValueError, TypeError) as error:
             raise ArtifactError(f"{label} has no data that fit it: export or download it again") from error
+    if has_data:
+        check_finite(path, tensor, _bytes_of(tensor))
+
+
+def _bytes_of(tensor: TensorProto) -> npt.NDArray[np.uint8]:
+    """The data as they are stored, or would be; they fit the tensor."""
+    if tensor.HasField("raw_data"):
+        return np.frombuffer(tensor.raw_data, np.uint8)
+    return np.frombuffer(numpy_helper.to_array(tensor).tobytes(), np.uint8)
 
 
 def _stored_bytes(tensor: TensorProto, label: str) -> int:

@@ -8,10 +8,14 @@ from os import SEEK_END
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from trtbench.errors import ArtifactError
 from trtbench.host.memory import available_bytes, refuse_beyond_memory
 from trtbench.host.untrusted_files import open_untrusted
 from trtbench.onnx_files.faults import onnx_faults
+from trtbench.onnx_files.finite import check_finite
 from trtbench.onnx_files.tensors import stored_bytes, tensors_of
 
 if TYPE_CHECKING:
@@ -23,7 +27,7 @@ def external_files(path: Path, model: "ModelProto") -> dict[str, int]:
 
     Raises:
         ArtifactError: a file is missing, not a regular one, cut short or outside of the model's folder, or
-            the weights need more memory than there is.
+            the weights need more memory than there is, or are not finite.
     """
     from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
@@ -39,7 +43,20 @@ def external_files(path: Path, model: "ModelProto") -> dict[str, int]:
     refuse_beyond_memory(total_bytes, f"{path}: reading its weights", ArtifactError, "check its dimensions")
     for location, needed in needed_bytes.items():
         _check_file(path, location, needed)
+    for tensor in filter(uses_external_data, tensors_of(model)):
+        check_finite(path, tensor, _mapped(path, tensor))
     return needed_bytes
+
+
+def _mapped(model: Path, tensor: "TensorProto") -> npt.NDArray[np.uint8]:
+    """The data of a tensor in a file that was checked, read as they are needed."""
+    from onnx.external_data_helper import ExternalDataInfo
+
+    info, length = ExternalDataInfo(tensor), stored_bytes(tensor)
+    start = info.offset or 0
+    if start < 0 or not length:
+        return np.empty(0, np.uint8)  # which load_external refuses
+    return np.memmap(_place(model, info.location), np.uint8, "r", offset=start, shape=(length,))
 
 
 def _check_file(model: Path, location: str, needed_bytes: int) -> None:
