@@ -267,6 +267,9 @@ MODELS: dict[str, tuple[str, dict[str, Scalar], int]] = {
     "DINOv3": ("vit_base_patch16_dinov3", {"embed_dim": 96, "num_heads": 3}, 32),
     "rotary embedding per block": ("vit_base_patch16_rope_mixed_224", {"embed_dim": 96, "num_heads": 3}, 32),
     "RMSNorm": ("aimv2_large_patch14_224", {"embed_dim": 96, "num_heads": 3}, 28),
+    "RMSNorm in parallel blocks": ("vit_base_patch16_xp_224", {"embed_dim": 96, "num_heads": 3}, 32),
+    "differential attention": ("vit_dwee_patch16_reg1_gap_256", {"embed_dim": 64, "num_heads": 2}, 32),
+    "it in parallel blocks": ("vit_dpwee_patch16_reg1_gap_256", {"embed_dim": 64, "num_heads": 2}, 32),
     "dynamic image size": ("vit_tiny_patch16_224", {"dynamic_img_size": True}, 32),
 }
 

@@ -58,6 +58,15 @@ def test_attention_with_scale_and_bias_between(tmp_path: Path) -> None:
     assert (found.scores, found.is_operator) == ("fp16", False)
 
 
+def test_attention_whose_values_are_wider(tmp_path: Path) -> None:
+    nodes = "s = MatMul(q, k) p = Softmax<axis=-1>(s) y = MatMul(p, v)"
+    text = "g (float16[2,3,50,32] q, float16[2,3,32,50] k, float16[2,3,50,64] v) => (float16[2,3,50,64] y)"
+    model = onnx.parser.parse_model(f'<ir_version: 9, opset_import: ["" : 19]> {text} {{ {nodes} }}')
+    onnx.save(model, tmp_path / "model.onnx")
+    (found,) = onnx_subject(tmp_path / "model.onnx", 2, 224, ("sm120",)).attentions
+    assert (found.head_dim, found.value_dim) == (32, 64)
+
+
 def test_cross_attention(tmp_path: Path) -> None:
     (found,) = read(attention("fp8", (2, 3, 7, 64), keys=50), tmp_path).attentions
     assert (found.queries, found.keys) == (7, 50)

@@ -56,6 +56,13 @@ def test_nothing_to_say_of_a_conforming_layer() -> None:
     assert codes(subject(None, **facts)) == []
 
 
+def test_values_of_another_width_are_not_fused() -> None:
+    wide = replace(attention("fp16", 32), value_dim=64)
+    finding = only(subject("fp16", attentions=(wide,)))
+    assert finding.code == "HEAD_DIM_NOT_FUSED"
+    assert "with heads of 32 and V of 64: they run as separate products" in finding.message
+
+
 @pytest.mark.parametrize(
     ("target", "precision", "refused"),
     [("sm86", "fp8", True), ("sm89", "fp8", False), ("sm89", "fp4", True), ("sm121", "fp4", False)],

@@ -106,7 +106,16 @@ def _attention(call: Call, recipe: Recipe) -> Attention:
         operands = (recipe.unquantized, recipe.unquantized, recipe.unquantized, "fp8")
     else:
         operands = (precision, precision, precision, precision)
-    return Attention(call.path, query[-2], key[-2], query[-1], operands, recipe.unquantized)
+    value = call.inputs[2].shape[-1]
+    return Attention(
+        name=call.path,
+        queries=query[-2],
+        keys=key[-2],
+        head_dim=query[-1],
+        precisions=operands,
+        scores=recipe.unquantized,
+        value_dim=value if value != query[-1] else None,
+    )
 
 
 def _convolution(call: Call, batch: int, recipe: Recipe) -> Convolution:

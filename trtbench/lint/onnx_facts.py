@@ -200,6 +200,8 @@ class _Reader:
             head_dim=layer.k or 0,
             precisions=(query, key, value, probability),
             scores=layer.precision_out,
+            # A product with its operands exchanged has the queries there.
+            value_dim=weighted[1].n if weighted[1].n not in (layer.k, shape[-2]) else None,
         )
 
     def _attention_operator(self, node: GraphNode) -> Attention:

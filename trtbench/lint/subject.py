@@ -78,7 +78,8 @@ class Quantizer:
 class Attention:
     """``softmax(Q K^T) V`` of heads of ``head_dim``; precisions of Q, K, V and of the result of softmax.
 
-    ``scores`` is the element type of ``Q K^T``; ``is_operator``: ONNX's operator Attention.
+    ``value_dim``: width of the heads of V where it is known to differ. ``scores`` is the element type of
+    ``Q K^T``; ``is_operator``: ONNX's operator Attention.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Attention:
     precisions: tuple[str, str, str, str]
     scores: str
     is_operator: bool = False
+    value_dim: int | None = None
     role: str = "attention"
 
     @property

@@ -18,10 +18,11 @@ _FEWEST_KEYS = 32
 
 
 def head_dim_not_fused(subject: LintSubject) -> Iterator[Finding]:
-    """Heads of more than 256, or in 16 bits of 8 or less.
+    """Heads of more than 256, or in 16 bits of 8 or less, or whose V is wider or narrower than Q and K.
 
     Source: compiled layers (sm75 to sm121): two GEMMs that write the scores to memory. ONNX's operator
-    Attention cannot be built then ("Attention operation was not supported by a dedicated kernel").
+    Attention cannot be built then ("Attention operation was not supported by a dedicated kernel"). V: sm120,
+    Q and K of 32 and 64 with V of 32 to 128, as in differential attention.
     """
     wrong = [each for each in _not_in_blocks(subject) if not _is_fused(each)]
     for is_operator in (False, True):
@@ -32,13 +33,22 @@ def head_dim_not_fused(subject: LintSubject) -> Iterator[Finding]:
                 Code.HEAD_DIM_NOT_FUSED,
                 "error" if is_operator else "warning",
                 alike,
-                f"with heads of {numbers_of(each.head_dim for each in alike)}: {effect}",
-                "choose heads of 16 to 256",
+                f"with heads of {_widths(alike)}: {effect}",
+                "choose heads of 16 to 256, and V as wide as Q and K",
                 {"head_dim": alike[0].head_dim},
             )
 
 
+def _widths(attentions: Sequence[Attention]) -> str:
+    """Of the heads, and of their V where that is another."""
+    values = [each.value_dim for each in attentions if each.value_dim is not None]
+    widths = numbers_of(each.head_dim for each in attentions)
+    return f"{widths} and V of {numbers_of(values)}" if values else widths
+
+
 def _is_fused(attention: Attention) -> bool:
+    if attention.value_dim is not None:
+        return False
     smallest = 0 if attention.is_fp8 else _LARGEST_UNFUSED_HEAD
     return smallest < attention.head_dim <= _LARGEST_HEAD
 
