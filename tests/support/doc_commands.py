@@ -19,6 +19,8 @@ MARK = re.compile(
 
 LARGE = re.compile(r"(?:vit|deit3?)_(?:small|base|large)_\w+")
 TINY = "vit_tiny_patch16_224"
+FREE = ("roofline", "gpus", "passes")
+"""Commands that compile nothing and take no time."""
 STAND_INS = {
     "--batch": {"1:8:64": "1:2:4", "1": "1", "8": "8"},
     "--img-size": {"224,448": "64,96", "224,384": "64,96"},
@@ -56,6 +58,7 @@ class Shown:
         text: the command on one line, without its prompt and its comment.
         mark: why no test runs it as it stands; empty if one does.
         code: the exit code that the page says it has.
+        output: what the page shows of its output, one text between two ``...``.
     """
 
     page: str
@@ -63,6 +66,7 @@ class Shown:
     text: str
     mark: str
     code: int
+    output: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}: {self.text}"
@@ -80,7 +84,9 @@ def shown(page: Path) -> Iterator[Shown]:
             command, _, comment = line.partition("  #")
             if command.startswith(prompt) and command.strip() and not re.match(r"#|\$ echo", command):
                 code = _code(lines[number + 1 :]) if prompt else _code_of(comment)
-                yield Shown(*place, command.removeprefix(prompt).strip(), of_block or _mark(comment), code)
+                output = _output(lines[number + 1 :]) if prompt else ()
+                bare = command.removeprefix(prompt).strip()
+                yield Shown(*place, bare, of_block or _mark(comment), code, output)
 
 
 def unlabelled(page: Path) -> list[str]:
@@ -104,6 +110,13 @@ def _code(following: Sequence[str]) -> int:
     return int(following[asked + 1])
 
 
+def _output(following: Sequence[str]) -> tuple[str, ...]:
+    """Texts between ``...``, up to the next prompt."""
+    end = next((number for number, line in enumerate(following) if line.startswith("$ ")), len(following))
+    texts = re.split(r"^\.\.\.$", "\n".join(following[:end]), flags=re.MULTILINE)
+    return tuple(text for text in texts if text.strip())
+
+
 def _code_of(comment: str) -> int:
     found = re.search(r"exit code (\d+)", comment)
     return int(found[1]) if found else 0
@@ -118,6 +131,8 @@ def words(command: Shown) -> list[str]:
 
 def in_small(arguments: Sequence[str]) -> list[str]:
     """A command of trtbench with a tiny model, small batches and short measurements where it names others."""
+    if arguments[0] in FREE:
+        return list(arguments)
     small: list[str] = []
     for word in arguments:
         option = small[-1] if small else ""
@@ -129,6 +144,8 @@ def in_small(arguments: Sequence[str]) -> list[str]:
 
 def defaults(arguments: Sequence[str]) -> dict[str, str]:
     """Variables that make a command small where it leaves options out; ``--set`` is for models of timm."""
+    if arguments[0] in FREE:
+        return {}
     others = any(re.search(r"\.onnx$|/$|^\w+(?:\.\w+)+:", word) for word in arguments)
     given = {name: value for name, value in DEFAULTS.items() if name != "SET" or not others}
     return {f"TRTBENCH_{arguments[0].replace('-', '_').upper()}_{name}": given[name] for name in given}
