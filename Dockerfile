@@ -6,7 +6,7 @@
 ARG BASE_IMAGE=nvcr.io/nvidia/tensorrt:25.11-py3
 FROM ${BASE_IMAGE}
 
-ARG EXTRAS=export,gpu,ort,rtx
+ARG EXTRAS=export,gpu,ort,report,rtx
 COPY pyproject.toml README.md LICENSE /opt/trtbench/source/
 COPY trtbench /opt/trtbench/source/trtbench
 COPY containers /opt/trtbench/source/containers

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from trtbench.api import pack as pack
     from trtbench.api import predict as predict
     from trtbench.api import prune as prune
+    from trtbench.api import report as report
     from trtbench.api import rm as rm
     from trtbench.api import roofline as roofline
     from trtbench.api import sweep as sweep
@@ -76,6 +77,7 @@ __all__ = [
     "pack",
     "predict",
     "prune",
+    "report",
     "rm",
     "roofline",
     "sweep",

@@ -18,7 +18,7 @@ from trtbench.api.comparisons import (
 from trtbench.api.keeping import ls, pack, prune, rm
 from trtbench.api.machine import doctor, gpus
 from trtbench.api.search import tune
-from trtbench.api.stored import history, load
+from trtbench.api.stored import history, load, report
 from trtbench.api.sweeps import sweep
 from trtbench.api.traces import trace
 from trtbench.errors import Code, TrtbenchError
@@ -47,6 +47,7 @@ __all__ = [
     "pack",
     "predict",
     "prune",
+    "report",
     "rm",
     "roofline",
     "sweep",

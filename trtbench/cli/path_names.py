@@ -58,7 +58,7 @@ def writable_reports(paths: list[Path]) -> list[Path]:
         raise SpecError(f"-o {paths[-1]}: a file is named twice; name each file once")
     for path in paths:
         check_ending(path)
-        writable_page(path)
+        writable_file(path)
     return paths
 
 

@@ -43,10 +43,10 @@ def command(
 
     trtbench report results other.json -o report.html -o report.md -o report.csv
     """
-    from trtbench.report.sources import read_sources
+    from trtbench.report.sources import sources_in
     from trtbench.report.write import write_report
 
-    sources, left_out = read_sources([Path(word) for word in results])
+    sources, left_out = sources_in([Path(word) for word in results])
     for reason in left_out:
         say(f"trtbench: {reason}")
     again = shlex.join(["trtbench", *sys.argv[1:]])

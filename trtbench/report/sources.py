@@ -11,7 +11,7 @@ from trtbench.results import Comparison, Result
 from trtbench.store.results import load_any
 
 
-def read_sources(paths: Sequence[Path]) -> tuple[list[Source], list[str]]:
+def sources_in(paths: Sequence[Path]) -> tuple[list[Source], list[str]]:
     """Read all results, those of a folder by name; also say why files of folders are left out.
 
     Raises:
@@ -30,8 +30,14 @@ def read_sources(paths: Sequence[Path]) -> tuple[list[Source], list[str]]:
     return found, left_out
 
 
+def source_of(result: Result, path: Path = Path()) -> Source:
+    """A result that is there already, with the file that it was read from, if any."""
+    name = str(path) if path.name else "Python"
+    return Source(name, _recommended(result), path.parent)
+
+
 def _source(path: Path) -> Source:
-    return Source(str(path), _recommended(load_any(path)), path.parent)
+    return source_of(load_any(path), path)
 
 
 def _recommended(result: Result) -> Result:
