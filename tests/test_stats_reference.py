@@ -126,3 +126,9 @@ def test_a_process_with_more_blocks_weighs_no_more() -> None:
     arm = [BlockSamples(0, 0, block, [1.0, 1.0]) for block in range(9)]
     arm.append(BlockSamples(0, 1, 0, [3.0, 3.0]))
     assert summarise(arm).mean == pytest.approx(2.0)
+
+
+def test_other_processes_may_differ_by_a_tenth() -> None:
+    """As seen on a GPU, rounded up: a number that the documentation states."""
+    alone = summarise([BlockSamples(0, 0, 0, [1.0, 2.0])])
+    assert alone.ci95 == pytest.approx((1 / 1.1, 2.2))

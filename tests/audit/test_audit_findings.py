@@ -151,6 +151,13 @@ def test_emulation_takes_every_gemm() -> None:
     assert "10.12" in emulated.hint
 
 
+@pytest.mark.parametrize("backend", ["tensorrt_rtx 1.7.1", "tensorrt 10.14"])
+def test_advice_on_an_emulation_is_for_the_backend(backend: str) -> None:
+    hint = finding(audit_golden("mxfp8", backend=backend), "EMULATED").hint
+    assert ("expect no gain from mxfp8 here" in hint) == ("rtx" in backend)
+    assert ("or another backend for mxfp8" in hint) == ("rtx" not in backend)
+
+
 def test_no_emulation_where_one_gemm_runs_as_asked() -> None:
     layers = list(golden_layers("mxfp8"))
     index = next(i for i, layer in enumerate(layers) if "/head/Gemm" in layer.onnx_nodes)
@@ -200,13 +207,23 @@ def test_quantize_kernels() -> None:
     assert quantize.numbers["quantize_kernels"] == 5
     assert quantize.numbers["dynamic_quantize_kernels"] == 5
     assert quantize.numbers["dequantize_and_scale_kernels"] == 9
-    assert finding(audit_golden("fp8_stock"), "QUANTIZE_KERNELS").numbers["dynamic_quantize_kernels"] == 0
+    assert "static scales per tensor, as in fp8" in quantize.hint
+    static = finding(audit_golden("fp8_stock"), "QUANTIZE_KERNELS")
+    assert static.numbers["dynamic_quantize_kernels"] == 0
+    assert "look with --layers" in static.hint
 
 
 def test_attention_kernel_of_the_first_generation() -> None:
     slow = finding(audit_golden("fp8_stock"), "ATTENTION_SLOW_KERNEL")
     assert slow.severity == "warning"
     assert "only the softmax output is quantized" in slow.message
+
+
+@pytest.mark.parametrize(("precision", "advice"), [("fp32", "use fp16 or bf16"), ("fp16", "keep Q K^T")])
+def test_advice_on_separate_attention(precision: str, advice: str) -> None:
+    attention = [product(f"/blocks/blocks.0/attn/MatMul{i}", "attention", precision) for i in ("", "_1")]
+    hints = {found.code: found.hint for found in find(evidence(attention, attention, "fp16"))}
+    assert hints["ATTENTION_NOT_FUSED"].startswith(advice)
 
 
 def test_separate_attention() -> None:

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from trtbench.audit import audit_engine
 from trtbench.audit.graph import read_graph
 from trtbench.audit.kernel_shapes import attention, convolution, layer_bytes, matrix_product
-from trtbench.audit.kernels import audit_kernels, graph_facts, kernels_of
+from trtbench.audit.kernels import GraphFacts, audit_kernels, graph_facts, kernels_of
 from trtbench.audit.onnx_layers import audit_products
 from trtbench.results import Audit, AuditedLayer, CompiledEngine, CompiledLayer, LayerTensor
 from trtbench.specs.recipe import parse_recipe
@@ -336,3 +336,25 @@ def test_a_square_weight_is_the_second_operand() -> None:
     product = matrix_product(layer("Half:256,256", "Int4:256,256 Half:2,256", "Half:256,256"))
     assert product is not None
     assert product.precision == "fp16 x int4"
+
+
+def test_a_convolution_that_the_graph_does_not_name_counts_as_its_tensors_say() -> None:
+    tensors = ("Half:8,4,224,224", "Half:192,4,16,16", "Half:8,192,14,14")
+    (audited,) = audit(layer(*tensors, ("/other/Conv",), layer_type="correlation"))
+    assert (audited.op, audited.k) == ("conv", 4 * 16 * 16)
+
+
+def test_a_kernel_is_in_the_block_of_the_node_that_gives_it_its_role() -> None:
+    nodes = ("/blocks/blocks.3/attn/Reshape_9", "/blocks/blocks.4/norm1/LayerNormalization_9")
+    (audited,) = audit(layer("Half:16,768", "", "Half:16,768", nodes, layer_type="kgen"))
+    assert (audited.op, audited.block) == ("norm", 4)
+
+
+def test_a_kernel_of_nodes_that_move_is_a_reformat() -> None:
+    (audited,) = audit(layer("Half:16,768", "", "Half:768,16", ("/Transpose_9",), layer_type="shuffle"))
+    assert (audited.op, audited.role) == ("reformat", "reformat")
+
+
+@pytest.mark.parametrize("name", ["/blocks/0/fc1/MatMul_7", "blocks.0.fc1.MatMul_12", "MatMul"])
+def test_a_node_that_the_parser_made_is_known_by_the_end_of_its_name(name: str) -> None:
+    assert GraphFacts().operator(name) == "MatMul"

@@ -6,6 +6,7 @@ import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from trtbench.audit import audit_onnx, einsum
+from trtbench.audit.onnx_layers import _stored_bytes
 from trtbench.results import Audit, AuditedLayer
 from trtbench.specs.recipe import parse_recipe
 
@@ -438,3 +439,18 @@ def test_products_without_elements_count_nothing(tmp_path: Path) -> None:
         node("Concat", "n n", "y", axis=1),
     ]
     assert only(audit_graph(tmp_path, nodes, {"w": WEIGHT, **AXIS})).flops == 0
+
+
+def test_a_first_operand_may_be_transposed_and_a_second_be_a_vector(tmp_path: Path) -> None:
+    flat = node("Flatten", "x", "flat", axis=2)
+    transposed = [flat, node("Gemm", "flat w", "y", "head/Gemm", transA=1)]
+    layer = only(audit_graph(tmp_path, transposed, {"w": np.zeros((16, 32), np.float16)}))
+    assert (layer.m, layer.n, layer.k) == (64, 32, 16)
+    vector = [node("MatMul", "x w", "y", "fc1")]
+    layer = only(audit_graph(tmp_path, vector, {"w": np.zeros(64, np.float16)}))
+    assert (layer.m, layer.n, layer.k) == (16, 1, 64)
+
+
+@pytest.mark.parametrize(("precision", "bits"), [("fp4", 4 + 8 / 16), ("mxfp8", 8 + 8 / 32), ("fp8", 8)])
+def test_scales_of_blocks_are_stored_with_the_elements(precision: str, bits: float) -> None:
+    assert _stored_bytes((3, 64), precision) == 3 * 64 * bits / 8

@@ -57,3 +57,19 @@ def test_a_kernel_without_a_partner_joins_the_one_that_shares_most_of_its_nodes(
     before = kernels("ab", "cdefgh")
     other = PlacedLayer(kernels("x", role="act")[0].layer, 2, 0, "act", frozenset("abc"), frozenset("abc"))
     assert matched(before, [*kernels("ab", "cdefgh"), other]) == {("0", "02"), ("1", "1")}
+
+
+def test_a_kernel_without_nodes_or_partner_joins_the_one_in_front_of_it() -> None:
+    before = kernels("a", "b", "c")
+    for index in (1, 2):
+        nameless = PlacedLayer(kernels("", role="reformat")[0].layer, index, 0, "r", frozenset(), frozenset())
+        after = [*kernels("a", "b", "c")[:index], nameless]
+        expected = {(str(each), str(each)) for each in range(index - 1)} | {
+            (str(index - 1), f"{index - 1}{index}")
+        }
+        assert expected <= matched(before, after)
+
+
+def test_the_first_kernel_has_none_in_front_of_it() -> None:
+    nameless = PlacedLayer(kernels("", role="reformat")[0].layer, 0, 0, "r", frozenset(), frozenset())
+    assert matched([], [nameless]) == {("", "0")}

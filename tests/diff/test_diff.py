@@ -7,12 +7,13 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from support.manifests import onnx_manifest
 
 from trtbench.audit import audit_engine
 from trtbench.diff.changes import totals_by_role
-from trtbench.diff.engines import AuditedEngine, diff_engines, diff_layers
+from trtbench.diff.engines import AuditedEngine, diff, diff_engines, diff_layers
 from trtbench.diff.places import common_name, place_layers, short_name
-from trtbench.errors import IncompatibleResults
+from trtbench.errors import IncompatibleResults, SpecError
 from trtbench.results import CompiledEngine, EngineManifest, FileRecord
 from trtbench.specs import BuildSpec, ExportSpec, ModelSpec
 from trtbench.store.artifacts import Artifact
@@ -105,6 +106,22 @@ def test_changes_hold_every_kernel_once_and_add_up(first, second):
             if layer.role == total.role
         )
         assert moved == total.bytes_after
+
+
+def test_totals_count_each_side_by_itself():
+    before, after = layers_of("fp16"), layers_of("mxfp8")
+    for totals in totals_by_role(before, after):
+        for side, layers in (("before", before), ("after", after)):
+            own = [layer for layer in layers if layer.role == totals.role]
+            assert getattr(totals, f"kernels_{side}") == len(own)
+            assert getattr(totals, f"bytes_{side}") == sum(layer.bytes for layer in own)
+
+
+def test_a_model_is_no_engine(monkeypatch):
+    model = Artifact(Path("models", "a"), onnx_manifest(ExportSpec(recipe="fp16"), []))
+    monkeypatch.setattr("trtbench.diff.engines.load_artifact", lambda path: model)
+    with pytest.raises(SpecError, match=r"^a: an exported model; diff takes two engines: build it first$"):
+        diff(Path("a"), Path("b"))
 
 
 def test_totals_by_role_hold_every_kernel():

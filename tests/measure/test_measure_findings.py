@@ -8,7 +8,13 @@ import pytest
 from support.scripted import FACTS, blocks, spec_of, telemetry
 
 from trtbench.errors import Code, MeasureError
-from trtbench.measure.findings import Observed, cosine_limit, findings_between, findings_of
+from trtbench.measure.findings import (
+    Observed,
+    cosine_limit,
+    findings_between,
+    findings_of,
+    output_differs,
+)
 from trtbench.measure.run import Arm
 from trtbench.measure.summarise import measurement_of
 from trtbench.specs import BenchSpec, CheckpointSpec, ExportSpec, ModelSpec
@@ -47,7 +53,7 @@ def test_a_quiet_arm_has_no_findings(tmp_path):
     assert found(observe(tmp_path, watched(STEADY, telemetry()))) == {}
 
 
-@pytest.mark.parametrize(("enqueue_ms", "fires"), [(0.79, False), (0.81, True)])
+@pytest.mark.parametrize(("enqueue_ms", "fires"), [(0.79, False), (0.8, False), (0.81, True)])
 def test_enqueue_bound(tmp_path, enqueue_ms, fires):
     findings = found(observe(tmp_path, three_processes([1.0, 1.0], enqueue_ms=(enqueue_ms,))))
     assert ("ENQUEUE_BOUND" in findings) is fires
@@ -191,6 +197,17 @@ def test_drift_in_every_process(tmp_path):
     assert "slower" in finding.message
 
 
+def test_a_drift_to_shorter_times_is_one(tmp_path):
+    finding = found(observe(tmp_path, three_processes([1.02, 1.02, 1.0, 1.0])))["NOT_STEADY"]
+    assert finding.numbers["drift"] == pytest.approx(-0.02, rel=0.03)
+    assert "faster" in finding.message
+
+
+def test_the_share_of_an_enqueue_is_that_of_the_gpus_time(tmp_path):
+    finding = found(observe(tmp_path, three_processes([2.0, 2.0], enqueue_ms=(2.0,))))["ENQUEUE_BOUND"]
+    assert "takes 2 ms, 100% of its 2 ms" in finding.message
+
+
 def test_ups_and_downs_are_no_drift(tmp_path):
     up, down = blocks(1.0, 1.0, 1.05, 1.05), blocks(1.05, 1.05, 1.0, 1.0, process=1)
     assert "NOT_STEADY" not in found(observe(tmp_path, [*up, *down]))
@@ -223,6 +240,10 @@ def test_the_l2_cache_that_holds_one_arm(tmp_path):
     assert finding.code == "L2_FITS_ONE_ARM"
     assert finding.numbers == {"baseline_bytes": 180 << 20, "arm_bytes": 40 << 20, "l2_bytes": 50 << 20}
     assert findings_between(large, large) == ()
+    full, unknown = (observe(tmp_path, three_processes(STEADY), size=size) for size in (50 << 20, None))
+    assert findings_between(full, small) == ()  # exactly as large as the cache
+    assert [each.code for each in findings_between(large, full)] == ["L2_FITS_ONE_ARM"]
+    assert findings_between(unknown, small) == findings_between(small, unknown) == ()
     flushed = BenchSpec(l2="flushed", target_half_width=0.5)
     cold = observe(tmp_path, three_processes(STEADY), size=40 << 20, bench=flushed)
     assert findings_between(large, cold) == ()
@@ -289,3 +310,11 @@ def test_builds_are_identical_where_all_hashes_are(tmp_path, hashes, fires):
     assert (Code.REBUILDS_IDENTICAL in codes) == fires
     if fires:
         assert codes[Code.REBUILDS_IDENTICAL].numbers == {"builds": len(hashes)}
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_an_arm_without_facts_has_no_outputs_to_compare(tmp_path, side):
+    arms = [observe(tmp_path, three_processes(STEADY), "fp16") for _ in range(2)]
+    unknown = arms[side].measurement.model_copy(update={"facts": None})
+    measurements = [unknown if index == side else each.measurement for index, each in enumerate(arms)]
+    assert output_differs(*measurements) is None

@@ -1,5 +1,6 @@
 """The one reader of ONNX files: what it takes, and how it refuses."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +100,49 @@ def test_weights_in_another_file_are_looked_at_where_they_are_needed(tmp_path: P
         external_files(path, model)
     with pytest.raises(ArtifactError, match="1 of 128 values of tensor 'own'"):
         read_model(path, "all")
+
+
+def read_with(folder: Path, change: Callable[[onnx.ModelProto], object]) -> onnx.ModelProto:
+    model = small_model()
+    change(model)
+    (folder / "m.onnx").write_bytes(model.SerializeToString())
+    return read_model(folder / "m.onnx")
+
+
+def test_what_names_a_graph_twice_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"2 constants have the name 'k'"):
+        read_with(tmp_path, lambda model: model.graph.initializer.add().CopyFrom(constant_of(model, "k")))
+    with pytest.raises(ArtifactError, match=r"'s' is given and computed, too"):
+        read_with(tmp_path, lambda model: setattr(constant_of(model, "k"), "name", "s"))
+
+
+def test_an_input_that_an_operator_needs_may_not_be_left_out(tmp_path: Path) -> None:
+    def leave_out(model: onnx.ModelProto) -> None:
+        next(node for node in model.graph.node if node.op_type == "Conv").input[1] = ""
+
+    with pytest.raises(ArtifactError, match=r"\(Conv\) has 2 inputs, not 2 to 3"):
+        read_with(tmp_path, leave_out)
+
+
+def test_a_constant_may_be_empty(tmp_path: Path) -> None:
+    empty = onnx.numpy_helper.from_array(np.zeros((0, 4), np.float32), "own")
+    assert (
+        read_with(tmp_path, lambda model: model.graph.initializer.append(empty)).graph.initializer[-1]
+        == empty
+    )
+
+
+def constant_of(model: onnx.ModelProto, name: str) -> onnx.TensorProto:
+    return next(tensor for tensor in model.graph.initializer if tensor.name == name)
+
+
+def test_the_first_opset_is_one_and_opset_0_is_none(tmp_path: Path) -> None:
+    identity = onnx.helper.make_node("Relu", ["x"], ["y"])
+    value = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (1,)) for name in "xy"]
+    graph = onnx.helper.make_graph([identity], "g", value[:1], value[1:])
+    for opset in (1, 0):
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+        (tmp_path / f"{opset}.onnx").write_bytes(model.SerializeToString())
+    assert read_model(tmp_path / "1.onnx").graph.node[0].op_type == "Relu"
+    with pytest.raises(ArtifactError, match="has opset 0"):
+        read_model(tmp_path / "0.onnx")

@@ -19,7 +19,14 @@ from onnx.reference.op_run import OpRun
 
 from trtbench.errors import ArtifactError
 from trtbench.verify.lowering import lower
-from trtbench.verify.number_formats import NodeWriter, e8m0_values, round_to, round_up_to_e8m0
+from trtbench.verify.number_formats import (
+    E2M1_MAX,
+    E4M3_MAX,
+    NodeWriter,
+    e8m0_values,
+    round_to,
+    round_up_to_e8m0,
+)
 from trtbench.verify.standard_graph import Network, evaluate
 
 FLOAT16, FLOAT, E4M3, E2M1 = (
@@ -451,3 +458,8 @@ def test_a_zero_point_is_refused(tmp_path: Path) -> None:
     onnx.save(source, tmp_path / "m.onnx")
     with pytest.raises(ArtifactError, match="zero point"):
         lower(tmp_path / "m.onnx")
+
+
+def test_the_largest_values_are_those_of_the_formats() -> None:
+    assert float(ml_dtypes.finfo(ml_dtypes.float8_e4m3fn).max) == E4M3_MAX
+    assert float(ml_dtypes.finfo(ml_dtypes.float4_e2m1fn).max) == E2M1_MAX
