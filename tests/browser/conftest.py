@@ -13,6 +13,7 @@ from trtbench.report.html import page
 from trtbench.report.html.page import html_page
 from trtbench.report.report import report_on
 from trtbench.report.sections.section import Source
+from trtbench.results.base import write_text
 
 Write = Callable[..., Path]
 
@@ -30,9 +31,9 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Write]:
     """Write a page on these sources; Vega, which takes a second to bundle, is bundled once."""
     vega = charts.javascript()
 
-    def written(*sources: Source) -> Path:
+    def written(*sources: Source, command: str = "trtbench report a.json -o report.html") -> Path:
         path = tmp_path_factory.mktemp("page") / "report.html"
-        path.write_text(html_page(report_on(sources, "trtbench report a.json -o report.html")))
+        write_text(path, html_page(report_on(sources, command)))
         return path
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,11 +1,12 @@
 """A report as one HTML file: what it holds, what it would load, and texts that attack it."""
 
+import json
 import re
 from base64 import b64encode
 from hashlib import sha256
 
 import pytest
-from support.pages import Page, golden
+from support.pages import GOLDEN, Page, golden
 
 from trtbench.report.charts import DARK, LIGHT
 from trtbench.report.html import page
@@ -90,3 +91,14 @@ def test_texts_are_legible(colours):
         assert min(contrast(colours[name], colours[ground]) for name in texts) >= 4.5
     bars = ("fp32", "fp16", "bf16", "int8", "fp8", "mxfp8", "fp4", "other")
     assert min(contrast(colours["on-colour"], colours[name]) for name in bars) >= 4.5
+
+
+def test_results_of_a_newer_trtbench_are_refused_in_one_line(trtbench, tmp_path):
+    raw = json.loads((GOLDEN / "compare" / "comparison.json").read_bytes())
+    (tmp_path / "new.json").write_text(json.dumps({**raw, "schema_version": 99}))
+    code, out, err = trtbench("report", "new.json", "-o", "new.html")
+    assert (code, out) == (1, "")
+    assert err.splitlines() == [
+        "trtbench: error: new.json: schema_version 99, this trtbench reads 1 to 2: use the one that wrote it"
+    ]
+    assert not (tmp_path / "new.html").exists()

@@ -26,7 +26,7 @@ def measurement_section(measurement: Measurement, source: Source) -> Section:
     """One arm: its series, distributions, drift and findings."""
     arm = measurement.arm
     main = measurement.main
-    failed = f"Failed: {measurement.reason}"
+    failed = f"Failed: {measurement.reason or 'an unknown reason'}"
     where = measurement.gpu or "a CPU"
     verdict = f"Median {main.median:.4g} ms on {where}." if main and not measurement.has_failed else failed
     rate = measurement.images_per_s
