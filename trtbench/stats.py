@@ -151,7 +151,8 @@ def speedup_of_runs(baseline: Summary, arm: Summary) -> Ratio:
         MeasureError: an interval is not one of positive times.
     """
     for each in (baseline, arm):
-        if not (0 < each.ci95[0] <= each.ci95[1] < math.inf and 0 < each.median < math.inf):
+        low, high = each.ci95
+        if not (0 < low <= each.median <= high and high / low < math.inf):
             raise MeasureError(f"{each.median} ms with {each.ci95} is not a median with its interval")
     level = max(baseline.level, arm.level, key=LEVELS.index)
     ratio = baseline.median / arm.median

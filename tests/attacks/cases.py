@@ -75,6 +75,30 @@ def json_cases(seeds: int) -> Iterator[Case]:
             yield Case(f"json manifest {kind} {seed}", ("inspect", "model"), _mutated_manifest(kind, seed))
 
 
+def later_cases(seeds: int) -> Iterator[Case]:
+    """Stored results over time, and beside a sound baseline."""
+    for kind in JSON_MUTATIONS:
+        for seed in range(seeds):
+            path = GOLDEN / _LATER[seed % len(_LATER)]
+            text = path.read_text(encoding="utf-8")
+            write = _written("r.json", kind, text, seed)
+            yield Case(f"history {kind} {seed}", ("history", "."), _beside(path, write))
+            gate = ("--fail-on", "slower", "--fail-on", "more-kernels", "--export-markdown", "r.md")
+            files = ("r.json", "--baseline", "b.json") if seed % 2 else ("b.json", "--baseline", "r.json")
+            yield Case(f"baseline {kind} {seed}", ("compare", "--from", *files, *gate), _beside(path, write))
+
+
+_LATER = ("predict/predictions.json", "measure/compared.json", "compare/sweep.json")
+
+
+def _beside(path: Path, write: Prepare) -> Prepare:
+    def prepare(folder: Path) -> None:
+        shutil.copy(path, folder / "b.json")
+        write(folder)
+
+    return prepare
+
+
 def _written(name: str, kind: str, text: str, seed: int) -> Prepare:
     return lambda folder: (folder / name).write_bytes(mutated_text(kind, text, seed))
 
@@ -186,6 +210,7 @@ def name_cases() -> Iterator[Case]:
         ("inspect", "{}"),
         ("lint", "{}", "--target", "{}"),
         ("compare", "--from", "{}"),
+        ("history", "{}"),
         ("ls", "--store", "{}"),
         ("lint", "m.onnx", "--shape", "x={}"),
     )

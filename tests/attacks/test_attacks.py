@@ -65,6 +65,10 @@ def test_json_files(tmp_path: Path) -> None:
     assert check(cases.json_cases(6 * SCALE), tmp_path) >= 90
 
 
+def test_results_over_time(tmp_path: Path) -> None:
+    assert check(cases.later_cases(3 * SCALE), tmp_path) >= 40
+
+
 def test_journals(tmp_path: Path) -> None:
     finished = tmp_path / "finished"
     finished.mkdir()

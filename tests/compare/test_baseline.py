@@ -148,6 +148,22 @@ def test_unlike_rows_are_incomparable(fields, words):
     assert words in found.reason
 
 
+def test_text_of_others_stays_on_its_line():
+    nasty = with_row(
+        MONDAY.model_copy(update={"predicted_speedups": (), "recommendations": ()}),
+        0,
+        key="a\n# b|c\x1b[31m",
+        subject="x",
+        status="failed",
+        reason="no\n# room",
+    )
+    found = beside(MONDAY, nasty)
+    assert not any(line.startswith("#") for line in found.to_markdown().splitlines())
+    assert all("\n" not in line for line in found.changes.notes())
+    assert "\x1b" not in render(found, 110) + found.to_markdown()
+    assert "a # b\\|c\\x1b[31m" in found.to_markdown()
+
+
 def test_a_row_of_one_batch_finds_its_cell_among_several():
     one = SWEEP.model_copy(update={"rows": (SWEEP.rows[0].model_copy(update={"key": "fp16"}),)})
     found = beside(SWEEP, one).changes

@@ -184,14 +184,17 @@ def test_broken_files_are_skipped_with_one_line():
         Path("results", f"{name}.json").write_text(text)
     Path("results", "g.json").mkdir()
     Path("results", "h.json").symlink_to("gone")
-    strange = one_row(predicted(1)).model_copy(update={"environment": on(1, recorded_utc="yesterday")})
-    found = saved(one_row(predicted(1)), strange)
+    times = ("yesterday", "2026-06-01", "9999-12-31T23:59:59-14:00")
+    strange = [
+        one_row(predicted(1)).model_copy(update={"environment": on(1, recorded_utc=each)}) for each in times
+    ]
+    found = saved(one_row(predicted(1)), *strange)
     assert found.results == 1
-    assert len(found.skipped) == 9
+    assert len(found.skipped) == 11
     assert all("\n" not in each.reason for each in found.skipped)
     text = render(found, 80)
     assert "skipped results/a.json: not JSON" in text
-    assert "recorded_utc: 'yesterday' is not a time" in text
+    assert "recorded_utc: 'yesterday' is not a time with a time zone" in text
 
 
 def test_results_that_are_made_of_others_are_skipped():

@@ -9,6 +9,7 @@ import pytest
 from support.audits import audit_of
 from support.spec_examples import PREDICTED_GROUP, PREDICTION
 
+from trtbench.errors import IncompatibleResults
 from trtbench.predict.engine import predict_engine
 from trtbench.predict.gpus import find_gpu
 from trtbench.predict.speedup import predicted_speedup
@@ -61,6 +62,47 @@ def test_no_factors_within_the_bounds_give_a_ratio_beyond_the_interval():
     (slow, slowest), (fast, fastest) = FP16.interval_ms, NVFP4.interval_ms
     assert slow / fastest < low
     assert high < slowest / fast
+
+
+def test_the_interval_is_that_of_all_corners():
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        slow, fast = ({f"g{at}": time for at, time in enumerate(rng.integers(0, 4, 7))} for _ in range(2))
+        bounds = [(1 - low, 1 + high) for low, high in rng.uniform(0, 0.5, (7, 2))]
+        sides = [
+            PREDICTION.model_copy(
+                update={
+                    "gpu_compute_ms": 1.0,
+                    "groups": {
+                        name: PREDICTED_GROUP.model_copy(
+                            update={"predicted_ms": float(time), "factor": factor}
+                        )
+                        for (name, time), factor in zip(times.items(), bounds, strict=True)
+                    },
+                }
+            )
+            for times in (slow | {"g0": 1}, fast | {"g0": 1})
+        ]
+        all_ratios = [
+            sum(f * t for f, t in zip(corner, {**slow, "g0": 1}.values(), strict=True))
+            / sum(f * t for f, t in zip(corner, {**fast, "g0": 1}.values(), strict=True))
+            for corner in product(*bounds)
+        ]
+        found = predicted_speedup("a", sides[0], "b", sides[1]).interval
+        assert found == pytest.approx((min(all_ratios), max(all_ratios)), rel=1e-12)
+
+
+def test_many_groups_take_no_time():
+    many = prediction(gemm_fp16=4.0)
+    groups = {f"{number}": PREDICTED_GROUP for number in range(200)}
+    many = many.model_copy(update={"groups": groups})
+    assert predicted_speedup("a", many, "b", many).interval == (1, 1)
+
+
+@pytest.mark.parametrize("change", [{"gpu_compute_ms": 0.0}, {"groups": {}}])
+def test_a_prediction_of_no_time_is_refused(change):
+    with pytest.raises(IncompatibleResults, match="no speed-up of nvfp4 over fp16: a predicted time is not"):
+        predicted_speedup("fp16", FP16.model_copy(update=change), "nvfp4", NVFP4)
 
 
 def test_intervals_hold_on_held_out_kernels_where_shared_kernels_are_the_same():

@@ -120,6 +120,7 @@ NONSENSE = {
     "a name twice": ('"batch": 8', '"batch": 8, "batch": 9', "not JSON: 'batch' is named twice"),
     "NaN": ('"median": ', '"median": NaN, "x": ', "not JSON: NaN is not a number of JSON"),
     "infinity": ('"median": ', '"median": -Infinity, "x": ', "not JSON: -Infinity is not a number of JSON"),
+    "a count beyond all": ('"blocks": ', '"blocks": 1' + 40 * "0" + ', "x": ', "... is too large a number"),
     "a number beyond all": (
         '"median": ',
         '"median": 1e999, "x": ',

@@ -187,11 +187,12 @@ def predicted_change(old: Prediction, new: Prediction) -> TimeChange:
     found = None
     word: VerdictWord = "INCOMPARABLE"
     reason = _differs("GPU", *places)
-    if min(old.gpu_compute_ms, new.gpu_compute_ms) <= 0:
-        reason = "a time is not positive: the file was changed"
-    elif places[0] == places[1]:
-        found = predicted_speedup("", old, "", new)
-        word, reason = _judge(found.ratio, *found.interval)
+    if places[0] == places[1]:
+        try:
+            found = predicted_speedup("the baseline", old, "now", new)
+            word, reason = _judge(found.ratio, *found.interval)
+        except IncompatibleResults as error:
+            reason = str(error)
     return TimeChange(
         evidence="predicted",
         before_ms=old.gpu_compute_ms,

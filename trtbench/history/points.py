@@ -58,20 +58,17 @@ def _when(path: Path, environment: Environment | None) -> tuple[str, bool]:
     recorded = environment.recorded_utc if environment else None
     if recorded is not None:
         try:
-            when = datetime.fromisoformat(recorded)
-        except ValueError as error:
+            return _written(datetime.fromisoformat(recorded)), False
+        except (ValueError, OverflowError) as error:
             raise IncompatibleResults(
-                f"{path}: field environment.recorded_utc: {recorded!r} is not a time"
+                f"{path}: field environment.recorded_utc: {recorded[:40]!r} is not a time with a time zone"
             ) from error
-        if when.tzinfo is None:
-            raise IncompatibleResults(
-                f"{path}: field environment.recorded_utc: {recorded!r} has no time zone"
-            )
-        return _written(when), False
     return _written(datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)), True
 
 
 def _written(when: datetime) -> str:
+    if when.tzinfo is None:
+        raise ValueError("no time zone")
     return when.astimezone(timezone.utc).isoformat(timespec="seconds")
 
 

@@ -4,6 +4,9 @@ import json
 import math
 from typing import Any
 
+_MOST_DIGITS = 40
+"""More than any count has: seeds of 64 bits have 20."""
+
 
 def parse_json(text: bytes) -> Any:
     """Parse JSON of which every reader makes the same: no name twice, and no numbers that JSON has not.
@@ -13,7 +16,11 @@ def parse_json(text: bytes) -> Any:
     """
     try:
         return json.loads(
-            text, object_pairs_hook=_object, parse_float=_finite, parse_constant=_refuse_constant
+            text,
+            object_pairs_hook=_object,
+            parse_float=_finite,
+            parse_int=_countable,
+            parse_constant=_refuse_constant,
         )
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
@@ -46,6 +53,13 @@ def _finite(word: str) -> float:
     if math.isinf(value):
         _refuse_constant(word)
     return value
+
+
+def _countable(word: str) -> int:
+    """An integer that can be computed with as a float, as counts are."""
+    if len(word) > _MOST_DIGITS:
+        raise ValueError(f"{word[:_MOST_DIGITS]}... is too large a number")
+    return int(word)
 
 
 def _refuse_constant(word: str) -> None:

@@ -164,7 +164,8 @@ class BaselineChanges(Spec):
         """Why rows are incomparable, and what a verdict other than SAME rests on, one line each."""
         reasons = [f"{row.key}: {row.status}: {row.reason}" for row in self.rows if row.reason]
         verdicts = [(row.key, each) for row in self.rows for each in row.times if each.verdict != "SAME"]
-        return reasons + [f"{key}: {each.verdict}, {each.evidence}: {each.reason}" for key, each in verdicts]
+        reasons += [f"{key}: {each.verdict}, {each.evidence}: {each.reason}" for key, each in verdicts]
+        return [" ".join(reason.split()) for reason in reasons]
 
     def table(self) -> list[Row]:
         """Rows of a table with the columns that a row has something for, by header."""

@@ -9,6 +9,8 @@ _DIGITS = "12345678"
 _LEAST_SPAN = 0.02
 """Of the largest value: what fills the height at least, so that noise does not look like a change."""
 
+_ROUNDING = 1e-9
+
 
 def sparkline(values: Sequence[float], width: int, ascii_only: bool = False) -> str:
     """Bars from the least to the greatest value, at most ``width``; digits where bars cannot be printed.
@@ -17,11 +19,14 @@ def sparkline(values: Sequence[float], width: int, ascii_only: bool = False) -> 
     """
     if not values:
         return ""
-    shown = _thinned(values, width)
+    largest = max(map(abs, values)) or 1.0
+    shown = [each / largest for each in _thinned(values, width)]
     levels = _DIGITS if ascii_only else _BARS
     low = min(shown)
     span = max(max(shown) - low, _LEAST_SPAN * max(map(abs, shown))) or 1.0
-    return "".join(levels[min(int((each - low) / span * len(levels)), len(levels) - 1)] for each in shown)
+    return "".join(
+        levels[min(int((each - low) / span * len(levels) + _ROUNDING), len(levels) - 1)] for each in shown
+    )
 
 
 def _thinned(values: Sequence[float], width: int) -> Sequence[float]:
