@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 from support.golden_audits import AUDITS
+from support.pages import source
 from support.traces import eager, graphed, write_nsys, write_profile
 
 from trtbench.predict.engine import predict_engine
 from trtbench.predict.gpus import find_gpu
+from trtbench.report.markdown.page import markdown_page
+from trtbench.report.report import report_on
 from trtbench.report.text.console import VisibleConsole
 from trtbench.report.text.trace import render_trace
-from trtbench.report.written.trace import written_report
 from trtbench.results import TraceReport
 from trtbench.trace import trace
 from trtbench.trace.read import read_trace
@@ -66,7 +68,8 @@ def test_the_written_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
     reports = recorded()
     for name in ("two", "reconciled"):
-        assert written_report(reports[name], "trtbench trace ...") == (GOLDEN / f"{name}.md").read_text()
+        page = markdown_page(report_on([source(reports[name])], "trtbench trace ..."), "figures")
+        assert page == (GOLDEN / f"{name}.md").read_text()
 
 
 def test_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

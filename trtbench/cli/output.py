@@ -39,18 +39,6 @@ def say(text: str) -> None:
         lead_nowhere(STDERR)
 
 
-def write_page(path: Path, text: str) -> None:
-    """Write a page beside the result.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    try:
-        path.write_text(visible(text), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
-
-
 def print_result(
     result: R, output: "ResultOptions", render: "Callable[[R, Console], None]", is_kept: bool = False
 ) -> None:

@@ -9,8 +9,8 @@ import typer
 
 from trtbench.cli.groups import Given
 from trtbench.cli.options import ReportOptions, TraceOptions
-from trtbench.cli.output import print_result, write_page
-from trtbench.cli.path_names import checked_names
+from trtbench.cli.output import print_result
+from trtbench.cli.path_names import checked_names, writable_reports
 
 
 def command(
@@ -68,6 +68,7 @@ def command(
     from trtbench.report.text.trace import render_trace
 
     timeline, page = parse_written(to or [])
+    writable_reports([page] if page else [])
     with progress_display(()) as on_step:
         if runtime:
             from trtbench.compare import record
@@ -81,7 +82,9 @@ def command(
             paths, gpu = parse_traces(subjects, options.gpu, given)
             report = trace(paths, engine, gpu, on_step, timeline)
     if page is not None:
-        from trtbench.report.written.trace import written_report
+        from trtbench.report.sections.section import Source
+        from trtbench.report.write import write_report
 
-        write_page(page, written_report(report, shlex.join(["trtbench", *sys.argv[1:]])))
+        again = shlex.join(["trtbench", *sys.argv[1:]])
+        write_report([Source(again, report, output.store)], page, again)
     print_result(report, output, render_trace)

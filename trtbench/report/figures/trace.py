@@ -37,7 +37,7 @@ def categories(report: TraceReport) -> Figure | None:
         name="categories",
         title=f"Kernel time by category, {'one inference' if per else 'the whole trace'}",
         evidence=("measured",),
-        reading=f"Most time takes {largest['category']} in {largest['trace']}: {largest['share']:.0%} of it.",
+        reading=f"{largest['category']} takes {largest['share']:.0%} of the time of {largest['trace']}.",
         alt="Stacked bars: time of kernels by category, one bar a trace.",
         rows=rows,
         spec=_stacked(rows, "category", "time_ms", "time of kernels, ms"),
