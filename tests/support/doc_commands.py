@@ -123,7 +123,9 @@ def _code_of(comment: str) -> int:
 
 
 def words(command: Shown) -> list[str]:
-    """Arguments of ``trtbench``; empty for another program."""
+    """Arguments of ``trtbench``; empty for another program, and for what only a shell understands."""
+    if " > " in command.text:
+        return []
     text = command.text.removeprefix("pip install uv && ").removeprefix("uv run ")
     found = shlex.split(text)
     return found[1:] if found[:1] == ["trtbench"] else []
