@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support.doc_commands import unlabelled
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -54,3 +55,8 @@ def test_relative_links_lead_to_files_and_headings(page: Path) -> None:
         found = target.exists() and (not anchor or anchor in anchors(target))
         broken += [] if found else [f"{path}#{anchor}"]
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_stand_in_blocks_that_are_tested(page: Path) -> None:
+    assert unlabelled(page) == [], "call the block bash or console: integration/test_doc_commands.py runs it"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.doc_commands import PAGES, ROOT, Shown, defaults, in_small, shown, unlabelled, words
+from support.doc_commands import PAGES, ROOT, Shown, defaults, in_small, shown, words
 from support.doc_files import resolved, write_files
 
 from trtbench.cli import app
@@ -122,8 +122,3 @@ def test_every_command_is_shown() -> None:
 def test_ci_runs_what_is_left_to_it() -> None:
     script = (ROOT / ".ci" / "run").read_text()
     assert all(command in script for command in BY_CI)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_stand_in_blocks_that_are_tested(page: Path) -> None:
-    assert unlabelled(page) == []
