@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import t
 from test_stats import arms
 
-from trtbench.stats import LEVELS, PROCESS_STATE, BlockSamples, speedup, summarise
+from trtbench.stats import LEVELS, PROCESS_STATE, BlockSamples, is_beyond_scatter, speedup, summarise
 
 
 def tree_of(arm: Sequence[BlockSamples]) -> list[list[list[list[float]]]]:
@@ -132,3 +132,19 @@ def test_other_processes_may_differ_by_a_tenth() -> None:
     """As seen on a GPU, rounded up: a number that the documentation states."""
     alone = summarise([BlockSamples(0, 0, 0, [1.0, 2.0])])
     assert alone.ci95 == pytest.approx((1 / 1.1, 2.2))
+
+
+@given(
+    st.lists(st.floats(0.5, 2.0), min_size=2, max_size=8), st.integers(1, 8), st.floats(-6, 6), st.booleans()
+)
+def test_a_run_is_beyond_the_limits_of_a_control_chart(
+    earlier: list[float], last: int, distance: float, is_far: bool
+) -> None:
+    """Limits are 3 / 0.954 median moving ranges from the center, wider where that is of few runs."""
+    segment = earlier[-last:]
+    ranges = [abs(math.log(after / before)) for before, after in pairwise(earlier)]
+    limit = 3.145 * median(ranges) * math.sqrt(1 + 1 / len(segment))
+    center = fmean(math.log(each) for each in segment)
+    offset = math.copysign((1.0001 if is_far else 0.9999) * limit, distance)
+    if limit > 1e-9:
+        assert is_beyond_scatter(earlier, segment, math.exp(center + offset)) == is_far

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean, pstdev
 
 import pytest
 from support.scripted import FACTS, blocks, spec_of, telemetry
@@ -10,6 +11,7 @@ from support.scripted import FACTS, blocks, spec_of, telemetry
 from trtbench.errors import Code, MeasureError
 from trtbench.measure.findings import (
     Observed,
+    constants_speedup,
     cosine_limit,
     findings_between,
     findings_of,
@@ -318,3 +320,62 @@ def test_an_arm_without_facts_has_no_outputs_to_compare(tmp_path, side):
     unknown = arms[side].measurement.model_copy(update={"facts": None})
     measurements = [unknown if index == side else each.measurement for index, each in enumerate(arms)]
     assert output_differs(*measurements) is None
+
+
+def test_noise_is_relative_to_the_mean(tmp_path):
+    medians = [2.0, 2.2, 1.8, 2.1, 1.9]
+    assert found(observe(tmp_path, three_processes(medians)))["NOISY"].numbers["cov"] == pytest.approx(
+        pstdev(medians) / fmean(medians), rel=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("medians", "drift"),
+    [
+        ([1.0, 1.01, 1.01, 1.03, 1.03, 1.05], 1.03 / 1.01 - 1),
+        ([1.0, 1.0, 9.0, 1.05, 1.05], 0.05),  # the block in the middle is in neither half
+    ],
+)
+def test_a_drift_is_that_of_the_medians_of_halves(tmp_path, medians, drift):
+    finding = found(observe(tmp_path, three_processes(medians)))["NOT_STEADY"]
+    assert finding.numbers["drift"] == pytest.approx(drift)
+
+
+def test_one_process_that_drifts_the_other_way_is_enough_to_doubt_a_drift(tmp_path):
+    ends = (1.02, 1.03, 0.99)
+    timed = [each for process, end in enumerate(ends) for each in blocks(1.0, 1.0, end, end, process=process)]
+    assert "NOT_STEADY" not in found(observe(tmp_path, timed))
+
+
+def test_three_blocks_are_too_few_for_halves(tmp_path):
+    assert "NOT_STEADY" not in found(observe(tmp_path, three_processes([1.0, 1.05, 1.05])))
+
+
+def test_failed_processes_are_counted_and_the_last_is_quoted(tmp_path):
+    observed = observe(tmp_path, three_processes(STEADY))
+    finding = found(replace(observed, failures=("out of memory", "killed by signal 9")))["PROCESS_FAILED"]
+    assert finding.message.startswith("2 processes failed before")
+    assert finding.message.endswith("killed by signal 9")
+    assert finding.numbers == {"processes": 2}
+    assert "PROCESS_FAILED" not in found(observed)
+
+
+def test_other_processes_are_named_with_the_blocks_that_they_were_in(tmp_path):
+    quiet, busy = telemetry(), telemetry(foreign_pids=(7, 3))
+    beside = found(observe(tmp_path, watched(STEADY, quiet, busy, busy)))["FOREIGN_PROCESS"]
+    assert "(3, 7): not at the start, and in 8 of 12 blocks" in beside.message
+    assert beside.numbers == {"blocks": 8, "processes": 2}
+    before = replace(observe(tmp_path, watched(STEADY, quiet)), foreign_pids=(5,))
+    assert "(5): before the first block" in found(before)["FOREIGN_PROCESS"].message
+
+
+def test_zeros_without_telemetry_or_facts_are_no_failure(tmp_path):
+    ratios = [0.94, 0.942, 0.938]
+    unread = replace(contrasted(tmp_path, ratios), constant_blocks=[])
+    assert constants_speedup(unread) is None
+    observed = contrasted(tmp_path, ratios)
+    bare = [each.model_copy(update={"telemetry": None}) for each in observed.constant_blocks]
+    finding = found(replace(observed, constant_blocks=bare))["INPUT_DEPENDENT_POWER"]
+    assert "constants_sm_clock_mhz" not in finding.numbers
+    unknown = observed.measurement.model_copy(update={"facts": None})
+    assert constants_speedup(replace(observed, measurement=unknown)) is None
