@@ -3,15 +3,19 @@
 import csv
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from support.browser import DESKTOP, PHONE, opened
+from support.pages import golden, recorded
+
+from trtbench.report.html import page as html
 
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
-RECIPES = '[data-table="recipes"]'
+RECIPES, TIME = '[data-table="recipes"]', "predicted ms (90% interval)"
 HAS_MARKS = """figures => figures.filter(figure => {
   const all = [...figure.querySelectorAll(".chart svg")];
   const seen = all.filter(each => each.getBoundingClientRect().width >= 250);
@@ -90,13 +94,13 @@ def column(page: Page, header: str) -> list[str]:
 def test_tables_are_sorted_by_mouse_and_keyboard(browser: Browser, comparison_page: Path) -> None:
     with opened(browser, comparison_page) as found:
         page = found.page
-        time = page.locator(f"{RECIPES} th", has_text="predicted ms")
-        given = column(page, "predicted ms")
+        time = page.locator(f"{RECIPES} th", has_text=TIME)
+        given = column(page, TIME)
         time.get_by_role("button").click()
         by_time = sorted(given, key=lambda text: float(text.split()[0]))
-        assert (column(page, "predicted ms"), time.get_attribute("aria-sort")) == (by_time, "ascending")
+        assert (column(page, TIME), time.get_attribute("aria-sort")) == (by_time, "ascending")
         page.keyboard.press("Enter")
-        assert (column(page, "predicted ms"), time.get_attribute("aria-sort")) == (
+        assert (column(page, TIME), time.get_attribute("aria-sort")) == (
             by_time[::-1],
             "descending",
         )
@@ -104,8 +108,38 @@ def test_tables_are_sorted_by_mouse_and_keyboard(browser: Browser, comparison_pa
         name.focus()
         page.keyboard.press("Space")
         assert page.locator("[aria-sort]").count() == 1
-        names = ["fp8", "fp8+fp8attn", "fp16", "nvfp4", "nvfp4@stock", "nvfp4+fp8attn (recommended)"]
+        names = [
+            "fp8",
+            "fp8+fp8attn",
+            "fp16 (baseline)",
+            "nvfp4",
+            "nvfp4@stock",
+            "nvfp4+fp8attn (recommended)",
+        ]
         assert column(page, "row") == names
+    assert found.offences == []
+
+
+def test_what_has_no_error_is_sorted_above_all_numbers(browser: Browser, write: Callable[..., Path]) -> None:
+    with opened(browser, write(golden("compare/comparison"))) as found:
+        button = found.page.locator(f"{RECIPES} th", has_text="SQNR dB").get_by_role("button")
+        button.click()
+        assert column(found.page, "SQNR dB") == ["55.1", "exact", "", "", ""]
+        button.click()
+        assert column(found.page, "SQNR dB") == ["exact", "55.1", "", "", ""]
+    assert found.offences == []
+
+
+def test_figures_without_a_picture_are_drawn_before_they_are_seen(
+    browser: Browser, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html, "_MOST_STILLS", 0)
+    with opened(browser, write(recorded("vit_b16_comparison"))) as found:
+        found.page.wait_for_function(
+            "() => [...document.querySelectorAll('[data-figure]')].every(f => 'drawn' in f.dataset)"
+        )
+        assert found.page.evaluate("scrollY") == 0
+        assert found.page.eval_on_selector_all("[data-figure]", HAS_MARKS) == []
     assert found.offences == []
 
 

@@ -27,6 +27,8 @@
 
   // A figure is drawn when it comes into sight; until then, without scripts and in print, its SVG stands there.
   const draw = async (figure) => {
+    if ("begun" in figure.dataset) return;
+    figure.dataset.begun = "";
     const { spec, columns, rows } = dataOf(figure);
     const chart = figure.querySelector(".chart");
     const stage = document.createElement("div");
@@ -52,6 +54,13 @@
       }
     }
   }, { rootMargin: "600px" });
+
+  // Figures without an SVG are drawn in idle time: print would lack those that were not in sight.
+  const later = window.requestIdleCallback ?? setTimeout;
+  const drawRest = () => {
+    const next = document.querySelector("figure[data-figure]:not([data-begun], :has(.still))");
+    if (next) draw(next).then(() => later(drawRest));
+  };
 
   // Columns whose names begin with _ only place marks.
   const readable = ({ columns, rows }) => {
@@ -113,10 +122,11 @@
     table.querySelectorAll("thead th").forEach((each) => each.removeAttribute("aria-sort"));
     header.setAttribute("aria-sort", down ? "descending" : "ascending");
     const key = (row) => row.cells[index].dataset.value ?? row.cells[index].textContent;
+    const number = (text) => (text === "inf" ? Infinity : Number(text));
     const compare = (one, other) => {
       const [a, b] = [key(one), key(other)];
       if ((a === "") !== (b === "")) return a === "" ? 1 : -1;
-      const order = isNaN(a) || isNaN(b) ? a.localeCompare(b, "en", { numeric: true }) : Number(a) - Number(b);
+      const order = isNaN(number(a)) || isNaN(number(b)) ? a.localeCompare(b, "en", { numeric: true }) : number(a) - number(b);
       return down ? -order : order;
     };
     const body = table.tBodies[0];
@@ -139,4 +149,5 @@
       if (!figure.querySelector("[data-rows] table")) fill(figure);
     });
   });
+  later(drawRest);
 })();

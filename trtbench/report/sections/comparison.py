@@ -1,6 +1,6 @@
 """The section of a comparison: what to take, the recipes side by side, and the figures that say why."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from trtbench.measure.stop import relative_half_width
@@ -112,7 +112,10 @@ def _recipes(comparison: Comparison) -> Table:
     verdicts = {each.arm: each for each in comparison.verdicts}
     speedups = {each.arm: each for each in comparison.predicted_speedups}
     picked = {each.row for each in comparison.recommendations}
-    lines = [_line(row, verdicts.get(row.key), speedups.get(row.key), picked) for row in comparison.rows]
+    baselines: set[str | None] = {each.baseline for each in comparison.verdicts}
+    baselines |= {each.baseline for each in comparison.predicted_speedups}
+    roles = {"baseline": baselines, "recommended": picked}
+    lines = [_line(row, verdicts.get(row.key), speedups.get(row.key), roles) for row in comparison.rows]
     columns = {header: [line[header] for line in lines] for header in lines[0]}
     words = {"row", "GEMMs run in", "attention", "verdict", "failed with"}
     table = table_of("recipes", "Recipes side by side", columns, set(columns) - words)
@@ -121,9 +124,13 @@ def _recipes(comparison: Comparison) -> Table:
 
 
 def _line(
-    row: ComparisonRow, verdict: Verdict | None, speedup: PredictedSpeedup | None, picked: set[str | None]
+    row: ComparisonRow,
+    verdict: Verdict | None,
+    speedup: PredictedSpeedup | None,
+    roles: Mapping[str, Collection[str | None]],
 ) -> dict[str, Cell]:
-    name = short(row.key) + " (recommended)" * (row.key in picked)
+    played = ", ".join(role for role, keys in roles.items() if row.key in keys)
+    name = f"{short(row.key)} ({played})" if played else short(row.key)
     failed = Cell(short(row.reason or "an unknown reason", 300) if row.status == "failed" else "")
     return {"row": Cell(name), **_times(row, verdict, speedup), **_found(row), "failed with": failed}
 
@@ -135,10 +142,12 @@ def _times(row: ComparisonRow, verdict: Verdict | None, speedup: PredictedSpeedu
         "measured ms": Cell(f"{main.median:.4f} ± {relative_half_width(main):.2%}", main.median)
         if main
         else Cell(""),
-        "measured speed-up": _ratio(verdict.ratio, verdict.ci95) if verdict else Cell(""),
+        "measured speed-up (95% interval)": _ratio(verdict.ratio, verdict.ci95) if verdict else Cell(""),
         "verdict": Cell(verdict.verdict if verdict else ""),
-        "predicted ms": _span(predicted.gpu_compute_ms, predicted.interval_ms) if predicted else Cell(""),
-        "predicted speed-up": _ratio(speedup.ratio, speedup.interval) if speedup else Cell(""),
+        "predicted ms (90% interval)": _span(predicted.gpu_compute_ms, predicted.interval_ms)
+        if predicted
+        else Cell(""),
+        "predicted speed-up (90% interval)": _ratio(speedup.ratio, speedup.interval) if speedup else Cell(""),
     }
 
 
