@@ -229,6 +229,13 @@ def test_long_series_show_the_last_results_and_all_changes():
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
+def test_of_many_changes_the_last_are_shown():
+    found = saved(*(one_row(predicted(day, kernels=day)) for day in range(1, 29)))
+    text = render(found, 80)
+    assert "7 earlier changes: --json, --export-csv" in text
+    assert text.count(" 12:00: kernels ") == 20
+
+
 class TestCommand:
     def test_all_forms(self, trtbench):
         saved(one_row(predicted(1)), one_row(predicted(2, factor=1.1)))

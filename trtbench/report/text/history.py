@@ -51,7 +51,10 @@ def _render_series(series: HistorySeries, console: Console) -> None:
         line = f"{len(series.points) - len(shown)} earlier results: --json, --export-csv"
         console.print(Text(line, style="dim"))
     _render_table(shown, console)
-    for point in series.points:
+    noted = [point for point in series.points if point.change or point.not_compared]
+    if len(noted) > _MOST_ROWS:
+        console.print(Text(f"{len(noted) - _MOST_ROWS} earlier changes: --json, --export-csv", style="dim"))
+    for point in noted[-_MOST_ROWS:]:
         _render_change(point, console)
     console.print()
 
