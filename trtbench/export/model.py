@@ -1,6 +1,8 @@
 """A timm Vision Transformer with its weights, as a ``ModelSpec`` asks for it."""
 
 import inspect
+import math
+import time
 from copy import deepcopy
 from difflib import get_close_matches
 from functools import cache
@@ -48,6 +50,9 @@ _HUB_TIMEOUT_S = 10.0
 _KEPT_BYTES = 2 << 30  # a ViT-L takes 1.2 GB
 _kept: dict[ModelSpec, nn.Module] = {}
 _notes: dict[ModelSpec, tuple[str, ...]] = {}
+_unreachable: dict[str, tuple[float, str]] = {}
+"""Models whose weights could not be downloaded: when (s), and why."""
+_REMEMBERED_S = 60.0
 
 
 def meta_model(spec: ModelSpec) -> nn.Module:
@@ -296,15 +301,21 @@ def _patch_embedding(model: nn.Module) -> Any:
 
 
 def _pretrained(spec: ModelSpec, arguments: dict[str, Any]) -> nn.Module:
+    """Download timm's weights; other recipes of a command that failed to do not wait for the hub again."""
+    failed_s, known = _unreachable.get(spec.name, (-math.inf, ""))
+    if time.monotonic() - failed_s < _REMEMBERED_S:
+        raise WeightsError(known)
     try:
         _reach_hub(timm.get_pretrained_cfg(spec.name, allow_unregistered=False).hf_hub_id)
         model: nn.Module = timm.create_model(spec.name, pretrained=True, **arguments)
     except Exception as error:
         # Whatever goes wrong between here and the hub (HTTP client, cache, proxy) has its own exception type.
-        raise WeightsError(
+        reason = (
             f"the weights of {spec.name} could not be downloaded: {_why(error).partition('. ')[0]}: "
             "without access to huggingface.co give a file with --checkpoint"
-        ) from error
+        )
+        _unreachable[spec.name] = (time.monotonic(), reason)
+        raise WeightsError(reason) from error
     return model
 
 
