@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from support.grids import grid_of, install_no_gpu
 
+from trtbench.compare.files import File
 from trtbench.compare.grid import prepared_cells
 from trtbench.errors import ArtifactError, SpecError
 from trtbench.host.processes import raise_if_cancelled
@@ -66,6 +67,30 @@ def test_what_cannot_be_verified_is_a_finding_of_its_row(cells, tmp_path, monkey
     assert [cell.row.fidelity is None for cell in cells] == [True, False, False]
     (finding,) = cells[0].row.findings
     assert (finding.code, "the output is infinite" in finding.message) == ("FIDELITY_UNKNOWN", True)
+
+
+def test_a_file_is_compared_with_the_fp32_model_of_the_recipes(cells, tmp_path, monkeypatch):
+    manifest = SimpleNamespace(spec=SimpleNamespace(model=SimpleNamespace(name="vit")))
+    reference = SimpleNamespace(onnx=SimpleNamespace(manifest=manifest))
+    monkeypatch.setattr(STAGE, "load_reference", lambda *_, **__: reference)
+    monkeypatch.setattr(STAGE, "fidelity_of", lambda *_: Fidelity.model_construct(sqnr_db=20.0, notes=()))
+    beside, own, other = cells
+    for cell, name in ((own, "own"), (other, "text")):
+        cell.beside, cell.export, cell.onnx = beside.export, None, None
+        cell.file = File(name, tmp_path / f"{name}.onnx")
+
+    def open_given(path, _size):
+        if path.stem == "text":
+            raise SpecError("takes no images")
+        return artifact("c")
+
+    monkeypatch.setattr(STAGE, "open_given", open_given)
+    with verifying(cells, tmp_path) as verify:
+        verify(cells)
+    assert own.row.fidelity.sqnr_db == 20.0
+    assert own.row.fidelity.notes == ("own is compared with the FP32 model of the recipes, vit",)
+    (finding,) = other.row.findings
+    assert (finding.code, "takes no images" in finding.message) == ("FIDELITY_UNKNOWN", True)
 
 
 def test_images_that_cannot_be_read_end_the_comparison(cells, tmp_path, monkeypatch):

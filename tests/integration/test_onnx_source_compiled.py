@@ -143,14 +143,15 @@ def test_folders_of_transformers_become_timms_modules(name: str, tmp_path: Path,
     assert not any("left in FP16" in note for note in onnx.manifest.notes)
 
 
+@pytest.mark.parametrize(("word", "layers"), [("fp16+sparse", 9), ("nvfp4+sparse", 13)])  # Q, K and V apart
 def test_weights_of_a_file_are_pruned_as_those_of_the_model_it_was_made_of(
-    timm_file: Path, store: Store
+    word: str, layers: int, timm_file: Path, store: Store
 ) -> None:
-    recipe = parse_recipe("fp16+sparse")
-    from_file, _ = export(spec_of(timm_file, "fp16+sparse"), store)
-    from_timm, _ = export(ExportSpec(model=TIMM, recipe=recipe, batch=BATCH), store)
+    from_file, _ = export(spec_of(timm_file, word), store)
+    from_timm, _ = export(ExportSpec(model=TIMM, recipe=parse_recipe(word), batch=BATCH), store)
     found = from_file.manifest.sparsity
     assert found is not None
     assert found == from_timm.manifest.sparsity
-    assert (found.layers, found.zeros) == (9, found.weights // 2)
+    assert found.layers == layers
+    assert found.zeros >= found.weights // 2  # numbers that NVFP4 rounds to 0 count, too
     assert found.compliant_groups == found.groups
