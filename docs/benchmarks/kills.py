@@ -125,11 +125,11 @@ def main() -> None:
                     raise SystemExit(f"exit code {code}: {(process.stderr or sys.stdin.buffer).read()!r}")
             check_nothing_is_left(folder)
         results = finished(folder)
-        wrong = [path.name for path in results if facts_of(path) != expected]
+        wrong = {path.name: facts for path in results if (facts := facts_of(path)) != expected}
         blocks = [check_journals(path.with_suffix("")) for path in results]
         parts = [path.name for path in (folder / "results").rglob(".*.part")]
         if wrong or parts:
-            raise SystemExit(f"results differ: {wrong}; parts that stayed: {parts}")
+            raise SystemExit(f"not {expected} but {wrong}; parts that stayed: {parts}")
     PAGE.write_text(page(kills, starts, len(results) - 1, whole_s, sum(blocks)), encoding="utf-8")
 
 
