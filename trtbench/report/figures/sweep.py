@@ -1,11 +1,12 @@
 """What the factors of a sweep do to a response: shares, means by level, lines over width, and all cells."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import log10
 
 from trtbench.report.figures.figure import SERIES, Figure, Json, field, hover, label, series, slug
 from trtbench.results import Analysis, Sweep, SweepRow
 from trtbench.results.rows import Row
+from trtbench.specs import SweepCell
 
 _LEAST_SHARE = 0.005
 _RESPONSES = {
@@ -15,6 +16,8 @@ _RESPONSES = {
     "sqnr_db": "SQNR in dB",
 }
 _MOST_LINES, _MOST_BANDS = 8, 60
+_LARGE = 1e5
+"""From here on, numbers are written with prefixes."""
 _PALE, _DEEP = "#dcebf8", "#0a4a80"
 _ON_PALE, _ON_DEEP = "#10181f", "#ffffff"
 _DARK_FROM = 0.62
@@ -66,7 +69,7 @@ def effects(analysis: Analysis) -> Figure | None:
     ]
     if not rows:
         return None
-    scale = _scale(analysis, rows)
+    scale, axis = _scale(analysis, rows), {"format": _short_number(rows, "mean")}
     told_apart = series("factor", [str(row["factor"]) for row in rows])
     return Figure(
         name=f"effects-{slug(analysis.response)}",
@@ -80,7 +83,7 @@ def effects(analysis: Analysis) -> Figure | None:
             "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
             "encoding": {
                 "y": label("level", sort=None, axis={"labelLimit": 240, "title": None}),
-                "x": field("mean", response_name(analysis), scale=scale),
+                "x": field("mean", response_name(analysis), scale=scale, axis=axis),
                 **told_apart,
                 "tooltip": hover(rows, mean=".4~g"),
             },
@@ -94,7 +97,7 @@ def sizes(sweep: Sweep, analysis: Analysis) -> Figure | None:
     if not rows:
         return None
     told_apart = series("line", [str(row["line"]) for row in rows])
-    scale = _scale(analysis, rows)
+    scale, axis = _scale(analysis, rows), {"format": _short_number(rows, "mean")}
     return Figure(
         name=f"sizes-{slug(analysis.response)}",
         title=f"{_titled(analysis)} by width, patch and recipe",
@@ -106,7 +109,7 @@ def sizes(sweep: Sweep, analysis: Analysis) -> Figure | None:
             "height": 300,
             "encoding": {
                 "x": {"field": "width", "type": "ordinal", "axis": {"labelAngle": 0}},
-                "y": field("mean", response_name(analysis), scale=scale),
+                "y": field("mean", response_name(analysis), scale=scale, axis=axis),
                 "color": told_apart["color"],
             },
             "layer": [
@@ -123,17 +126,16 @@ def sizes(sweep: Sweep, analysis: Analysis) -> Figure | None:
 def heat_map(sweep: Sweep, analysis: Analysis) -> Figure | None:
     """One field a cell: width across, all other factors down; None where no cell has the response."""
     known = [row for row in sweep.rows if isinstance(row.values.get(analysis.response), int | float)]
-    bands = list(dict.fromkeys(map(_band, known)))[:_MOST_BANDS]
-    found = [
-        (row, float(value))
-        for row in known
-        if isinstance(value := row.values[analysis.response], int | float) and _band(row) in bands
-    ]
-    if not found:
+    if not known:
         return None
-    rows: list[Row] = [
-        {"others": _band(row), "width": row.cell.width, "value": value} for row, value in found
+    names, shared = _bands(known)
+    bands = list(dict.fromkeys(names))[:_MOST_BANDS]
+    found = [
+        ((name, row.cell.width), float(value))
+        for name, row in zip(names, known, strict=True)
+        if isinstance(value := row.values[analysis.response], int | float) and name in bands
     ]
+    rows: list[Row] = [{"others": name, "width": width, "value": value} for (name, width), value in found]
     is_log = _is_log(analysis, rows, "value")
     low, high = min(value for _, value in found), max(value for _, value in found)
     for row, (_, value) in zip(rows, found, strict=True):
@@ -142,7 +144,8 @@ def heat_map(sweep: Sweep, analysis: Analysis) -> Figure | None:
         name=f"heat-{slug(analysis.response)}",
         title=f"{_titled(analysis)} of each cell",
         evidence=evidence_of(analysis),
-        reading=f"From {low:.3g} to {high:.3g} over {len(rows)} cells; darker is more.",
+        reading=f"From {low:.3g} to {high:.3g} over {len(rows)} cells; darker is more."
+        + f" All: {', '.join(shared)}." * bool(shared),
         alt="A heat map: the response by width across, and by patch, depth, recipe and shape down.",
         rows=rows,
         spec=_heat(rows, bands, "log" if is_log else "linear"),
@@ -165,7 +168,7 @@ def _heat(rows: list[Row], bands: list[str], scale: str) -> Json:
             {
                 "mark": {"type": "text"},
                 "encoding": {
-                    "text": field("value", format=".3~g"),
+                    "text": field("value", format=_short_number(rows, "value")),
                     "color": {"condition": {"test": "datum._is_deep", "value": _ON_DEEP}, "value": _ON_PALE},
                 },
             },
@@ -179,12 +182,30 @@ def evidence_of(analysis: Analysis) -> tuple[str, ...]:
     return ("measured" if kind == "trace" else kind,)
 
 
-def _band(row: SweepRow) -> str:
-    cell = row.cell
-    rest = (cell.runtime and f"on {cell.runtime}", cell.gpu and f"for {cell.gpu}")
-    heads = f", {cell.heads} heads" if cell.heads else ""
-    words = f"patch {cell.patch}, depth {cell.depth}{heads}, {cell.image} px, b{cell.batch}, {cell.recipe}"
-    return " ".join((words, *filter(None, rest)))
+def _bands(rows: Sequence[SweepRow]) -> tuple[list[str], list[str]]:
+    """The factors of each row but for its width, by name, and those that all rows share."""
+    parts = [_parts(row.cell) for row in rows]
+    shared = [each[0] for each in zip(*parts, strict=True) if len({*each}) == 1 and each[0]]
+    names = [", ".join(part for part in each if part and part not in shared) for each in parts]
+    return [name or "all" for name in names], shared
+
+
+def _parts(cell: SweepCell) -> tuple[str, ...]:
+    return (
+        f"patch {cell.patch}",
+        f"depth {cell.depth}",
+        f"{cell.heads} heads" if cell.heads else "",
+        f"{cell.image} px",
+        f"batch {cell.batch}",
+        str(cell.recipe),
+        f"on {cell.runtime}" if cell.runtime else "",
+        f"for {cell.gpu}" if cell.gpu else "",
+    )
+
+
+def _short_number(rows: list[Row], column: str) -> str:
+    """A format with prefixes, such as 2.1G, where numbers are large."""
+    return ".3~s" if max(float(row[column] or 0) for row in rows) >= _LARGE else ".3~g"
 
 
 def _lines(rows: Iterable[SweepRow], analysis: Analysis) -> Iterable[Row]:

@@ -67,7 +67,13 @@ def _figures(comparison: Comparison, source: Source) -> Iterable[Figure]:
 
 def _title(comparison: Comparison) -> str:
     subjects = len({row.subject for row in comparison.rows})
-    return short(comparison.model or f"{subjects} files", 120)
+    batches = sorted({row.batch for row in comparison.rows if row.batch})
+    words = [comparison.model or f"{subjects} files"]
+    if len(batches) == 1:
+        words.append(f"batch {batches[0]}")
+    if device := comparison.gpu or (comparison.predicted_on and comparison.predicted_on.title):
+        words.append(device)
+    return short(", ".join(words), 120)
 
 
 def _no_verdict(comparison: Comparison) -> str:
