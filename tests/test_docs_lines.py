@@ -13,7 +13,6 @@ PAGES = sorted(
 LONGEST_LINE = 120
 WRITTEN_BY_SCRIPTS = {
     "CONTRIBUTING.md",
-    "foreign_models.md",
     "passes.md",
     "prediction.md",
     "recipes.md",
@@ -60,3 +59,9 @@ def test_relative_links_lead_to_files_and_headings(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_stand_in_blocks_that_are_tested(page: Path) -> None:
     assert unlabelled(page) == [], "call the block bash or console: integration/test_doc_commands.py runs it"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.parent == ROOT / "docs"], ids=str)
+def test_a_page_is_in_the_contents_of_its_folder(page: Path) -> None:
+    contents = (page.parent / "index.md").read_text(encoding="utf-8").splitlines()
+    assert {page.stem, "*"} & set(contents) or page.stem == "index", "add it to a toctree of index.md"

@@ -1,9 +1,9 @@
-"""Write docs/results/foreign_models.md: results of each command on models, images, checkpoints of others.
+"""Write docs/benchmarks/foreign_models.md: results of each command on models, images, checkpoints of others.
 
 Run from the repository's root, with a folder of ONNX files, folders of images and checkpoints of
 vit_tiny_patch16_224 with depth=2:
 
-    python docs/benchmarks/foreign_models.py FOLDER STORE > docs/results/foreign_models.md
+    python docs/benchmarks/foreign_models.py FOLDER STORE > docs/benchmarks/foreign_models.md
 
 Dynamic dimensions are 2, integers come from 0 to 1. It takes a quarter of an hour on two cores.
 """
@@ -44,14 +44,6 @@ BENCH = (
     "20",
 )
 _LONGEST = 150
-USAGE = (
-    "```bash",
-    "trtbench build dynamic.onnx --profile x=1x3x224x224:8x3x224x224:64x3x224x224",
-    "trtbench inspect dynamic.onnx --shape x=8x3x224x224  # an engine is read at its profile's optimum",
-    "trtbench lint dynamic.onnx --shape x=8x3x224x224  # exit code 1: it needs the profile",
-    "trtbench bench text.onnx --runtime onnxruntime-cpu --input ids=0:999 --input mask=mask.npy",
-    "```",
-)
 
 
 class Late(BaseException):
@@ -180,8 +172,6 @@ def page(runs: Runs) -> Iterator[str]:
         "Results of every command on small inputs that once failed: ONNX files of other exporters,",
         "folders of odd images, and checkpoints as trainers write them. `docs/benchmarks/foreign_models.py`",
         "writes this page. TensorRT-RTX compiles for SM120; times are taken on a CPU and not shown.",
-        "",
-        *USAGE,
         "",
         f"{sum(runs.outcomes.values())} commands on {len(models) + len(images) + len(checkpoints)} inputs: "
         f"{counted}; the longest took {runs.longest_s:.0f} s (limit {LIMIT_S} s).",

@@ -33,6 +33,9 @@ OTHERWISE = {
 }
 """Commands of other programs, and what else shows that they work."""
 
+SLOW = [command for command in ALL if command.mark == "takes minutes"]
+SLOW.sort(key=lambda command: "tests/support/" not in command.text)  # these make files that others read
+
 
 def options_of(verb: str) -> set[str]:
     return {option for parameter in load_command(verb).params for option in parameter.opts}
@@ -82,7 +85,7 @@ def test_a_command_runs(run: Callable[[Shown], None], folder: Path, command: Sho
 
 
 @pytest.mark.slow_docs
-@pytest.mark.parametrize("command", [c for c in ALL if c.mark == "takes minutes"], ids=str)
+@pytest.mark.parametrize("command", SLOW, ids=str)
 def test_a_command_that_takes_minutes_runs(
     run: Callable[[Shown], None], folder: Path, command: Shown
 ) -> None:

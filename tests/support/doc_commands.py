@@ -86,7 +86,7 @@ def shown(page: Path) -> Iterator[Shown]:
                 code = _code(lines[number + 1 :]) if prompt else _code_of(comment)
                 output = _output(lines[number + 1 :]) if prompt else ()
                 bare = command.removeprefix(prompt).strip()
-                yield Shown(*place, bare, of_block or _mark(comment), code, output)
+                yield Shown(*place, bare, _mark(comment) or of_block, code, output)
 
 
 def unlabelled(page: Path) -> list[str]:
