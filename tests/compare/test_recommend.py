@@ -132,7 +132,7 @@ def test_what_is_faster_and_less_accurate_is_named():
         (
             fidelity(10),
             fidelity(11),
-            "none: all have less than 20 dB, an RMS error of a tenth of the logits.",
+            "none: all have less than 20 dB, an RMS error of a tenth of the output.",
         ),
         (fidelity(10, 0.5), fidelity(11, 0.6), "none: all lose more than 1.0 points of top-1."),
     ],

@@ -54,7 +54,7 @@ def test_recipes_and_blocks() -> None:
     assert rendered(row("fp16", None, [64.25, None]), row("nvfp4", 11.46, [20, 17.5]), failed) == [
         "vit_x: exported models against FP32, computed on a CPU by onnxruntime 1.31.1; no GPU kernel ran",
         "random weights, 8 synthetic images: compares recipes, says nothing of accuracy",
-        "SQNR scale: 40 dB is an RMS error of 1% of the logits, 20 dB of 10%, 8 dB of 40%",
+        "SQNR scale: 40 dB is an RMS error of 1% of the output, 20 dB of 10%, 8 dB of 40%",
         "recipe   cosine  SQNR dB  max error  same top-1  KL (nats)",
         "fp16    0.98765    exact       0.25       87.5%     0.0021",
         "nvfp4   0.98765     11.5       0.25       87.5%     0.0021",
@@ -97,7 +97,7 @@ def test_accuracy_stands_beside_that_of_the_reference() -> None:
     assert rendered(labelled, directory="/data/[val]") == [
         "vit_x: exported models against FP32, computed on a CPU by onnxruntime 1.31.1; no GPU kernel ran",
         "pretrained weights, 8 images of /data/[val]",
-        "SQNR scale: 40 dB is an RMS error of 1% of the logits, 20 dB of 10%, 8 dB of 40%",
+        "SQNR scale: 40 dB is an RMS error of 1% of the output, 20 dB of 10%, 8 dB of 40%",
         "recipe           cosine  SQNR dB  max error  same top-1  KL (nats)  top-1   top-5",
         "fp8             0.98765     20.0       0.25       87.5%     0.0021  50.0%   87.5%",
         "FP32 reference                                                      75.0%  100.0%",

@@ -22,7 +22,7 @@ MOST_TOP1_DROP = 1.0
 _ROUNDING = 1e-9
 """Of differences of shares, in points."""
 LEAST_SQNR_DB = 20.0
-"""An RMS error of a tenth of the logits; docs/results/accuracy.md has what recipes lose at that."""
+"""An RMS error of a tenth of the output; docs/results/accuracy.md has what recipes lose at that."""
 
 
 def fastest(items: Sequence[T], time_of: Callable[[T], float], error_of: Callable[[T], float]) -> T:
@@ -171,7 +171,7 @@ def _loss_of_all(rows: Sequence[ComparisonRow]) -> str:
     drops = [_most_drop(row.fidelity) for row in rows if row.fidelity and row.fidelity.top1_drop is not None]
     if drops:
         return f"all lose more than {max(drops):.1f} points of top-1"
-    return f"all have less than {LEAST_SQNR_DB:g} dB, an RMS error of a tenth of the logits"
+    return f"all have less than {LEAST_SQNR_DB:g} dB, an RMS error of a tenth of the output"
 
 
 def _accuracy(fidelity: Fidelity) -> str:

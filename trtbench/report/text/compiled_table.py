@@ -103,7 +103,7 @@ def _legend(verified: Sequence[Fidelity], is_compiled: bool) -> Iterable[str]:
     for found in verified[:1]:
         reference = f"; FP32: top-1 {found.reference.top1:.1%}" if found.reference.top1 is not None else ""
         basis = fidelity_basis(found.inputs, found.samples, found.weights)
-        yield f"SQNR of the logits against FP32: emulated on a CPU, {basis}{reference}"
+        yield f"SQNR of the output against FP32: emulated on a CPU, {basis}{reference}"
         yield sqnr_scale()
     if is_compiled:
         yield from _LEGEND

@@ -36,7 +36,7 @@ def sqnr_scale() -> str:
     """What some SQNRs mean: the error's RMS is ``10^(-dB/20)`` times that of the signal."""
     first, *others = (f"{10 ** (-db / 20):.0%}" for db in _SHOWN_DB)
     rest = (f"{db} dB of {share}" for db, share in zip(_SHOWN_DB[1:], others, strict=True))
-    return f"SQNR scale: {_SHOWN_DB[0]} dB is an RMS error of {first} of the logits, {', '.join(rest)}"
+    return f"SQNR scale: {_SHOWN_DB[0]} dB is an RMS error of {first} of the output, {', '.join(rest)}"
 
 
 def format_sqnr(sqnr_db: float | None) -> str:
