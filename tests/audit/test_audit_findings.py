@@ -4,7 +4,7 @@ import pytest
 
 from trtbench.audit import audit_engine
 from trtbench.audit.evidence import Evidence
-from trtbench.audit.findings import CHECKS, find, one_operand_quantized
+from trtbench.audit.findings import CHECKS, _ranges, find, one_operand_quantized
 from trtbench.results import Audit, AuditedLayer, CompiledEngine, CompiledLayer, Finding
 from trtbench.specs.recipe import parse_recipe
 
@@ -175,6 +175,7 @@ def test_fp32_in_front_of_quantizers() -> None:
     fp32 = finding(audit_golden("nvfp4_stock"), "FP32_ACTIVATIONS")
     rows = 8 * 197
     assert fp32.severity == "warning"
+    assert fp32.message.endswith("; 4 because the graph casts to float in front of a quantizer")
     assert fp32.numbers == {"tensors": 4, "bytes": 4 * rows * (3 * 192 + 768), "read_by_quantizers": 4}
 
 
@@ -192,6 +193,7 @@ def test_fp32_elsewhere_is_worth_a_word() -> None:
     ]
     fp32 = finding(audit_golden("fp16", tuple(layers)), "FP32_ACTIVATIONS")
     assert (fp32.severity, fp32.numbers["read_by_quantizers"]) == ("info", 0)
+    assert "because" not in fp32.message
 
 
 def test_padding_of_scales() -> None:
@@ -317,3 +319,16 @@ def test_layers_of_unknown_form_are_named() -> None:
     found = finding(audit_golden("fp16", layers), "LAYERS_NOT_READ")
     assert found.layers == ("[ShapeHostToDeviceCopy 0]",)
     assert found.numbers["unread"] == 1
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ({3}, "block 3"),
+        ({0, 1}, "blocks 0-1"),
+        ({0, 2}, "blocks 0, 2"),
+        ({5, 0, 1, 2, 7, 8}, "blocks 0-2, 5, 7-8"),
+    ],
+)
+def test_blocks_in_a_row_are_a_range(numbers: set[int], words: str) -> None:
+    assert _ranges(numbers) == words
