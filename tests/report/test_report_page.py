@@ -89,6 +89,7 @@ def test_texts_are_legible(colours):
     texts = ("text", "muted", "accent", "good", "warn", "bad")
     for ground in ("page", "panel"):
         assert min(contrast(colours[name], colours[ground]) for name in texts) >= 4.5
+    assert min(contrast(colours[f"series-{index}"], colours["page"]) for index in (1, 2, 3)) >= 3
     bars = ("fp32", "fp16", "bf16", "int8", "fp8", "mxfp8", "fp4", "other")
     assert min(contrast(colours["on-colour"], colours[name]) for name in bars) >= 4.5
 
