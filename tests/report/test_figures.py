@@ -10,6 +10,8 @@ from trtbench.report.figures.kernels import block_of_kernels
 from trtbench.report.figures.pareto import pareto
 from trtbench.report.figures.waterfall import comparison_waterfall
 from trtbench.report.sections import section_of
+from trtbench.report.sections.section import Source
+from trtbench.store.results import load_any
 
 STORED = recorded("vit_b16_comparison")
 COMPARISON = STORED.result
@@ -77,3 +79,14 @@ def test_break_even_says_from_how_many_tokens_on():
 )
 def test_a_result_has_the_figures_that_its_data_go_for(name, figures):
     assert [figure.name for figure in section_of(golden(name)).figures] == figures
+
+
+def test_samples_beside_a_measurement_show_its_drift():
+    path = GOLDEN.parents[1] / "docs" / "benchmarks" / "h200" / "bench-fp16-c3757fd3392e-1.json"
+    latency, drift = section_of(Source(path.name, load_any(path), path.parent)).figures
+    assert (latency.name, drift.name) == ("latency", "drift")
+    assert len(latency.rows) == 101  # quantiles of raw samples, where a summary has five
+    assert {row["quantity"] for row in drift.rows} == {"time", "clock", "power"}
+    assert {row["process"] for row in drift.rows} == {0, 1, 2}
+    elsewhere = section_of(Source(path.name, load_any(path), path.parent / "no-folder"))
+    assert [figure.name for figure in elsewhere.figures] == ["latency"]
