@@ -197,13 +197,18 @@ def test_print_has_all_figures_and_the_environment_in_dark_colours_on_white(
     assert found.offences == []
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=SIZES)
+@pytest.mark.parametrize(
+    ("shown", "size", "scheme"),
+    [("comparison_page", DESKTOP, "light"), ("page_of_all", PHONE, "dark")],
+    ids=["one result, desktop, light", "all kinds, phone, dark"],
+)
 def test_nothing_bars_readers_with_a_disability(
-    browser: Browser, comparison_page: Path, size: tuple[int, int], scheme: str
+    browser: Browser, request: pytest.FixtureRequest, shown: str, size: tuple[int, int], scheme: str
 ) -> None:
-    with opened(browser, comparison_page, size, color_scheme=scheme, bypass_csp=True) as found:
+    path = request.getfixturevalue(shown)
+    with opened(browser, path, size, color_scheme=scheme, bypass_csp=True) as found:
         found.draw_all()
-        found.page.locator(".environment summary").click()
+        found.page.locator(".environment summary").first.click()
         found.page.locator("figure summary").first.click()
         found.page.locator("[data-rows] table").first.wait_for()
         assert Axe().run(found.page).response["violations"] == []
