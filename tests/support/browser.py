@@ -53,7 +53,7 @@ def opened(browser: Browser, path: Path, size: tuple[int, int] = DESKTOP, **opti
     """The page of a file in a context of its own; ``options`` are those of Playwright's contexts."""
     viewport = {"width": size[0], "height": size[1]}
     with browser.new_context(viewport=viewport, **options) as context:
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)  # other tests keep the cores busy
         found = Opened(context.new_page(), path.as_uri())
         context.route("**/*", found.route)
         found.page.on("console", lambda message: _note(found, message.type, message.text))
