@@ -148,3 +148,11 @@ def test_a_run_is_beyond_the_limits_of_a_control_chart(
     offset = math.copysign((1.0001 if is_far else 0.9999) * limit, distance)
     if limit > 1e-9:
         assert is_beyond_scatter(earlier, segment, math.exp(center + offset)) == is_far
+
+
+@given(st.integers(2, 9), st.floats(0.001, 100.0))
+def test_times_that_never_differ_have_an_interval_of_no_width(processes: int, time_ms: float) -> None:
+    """However many processes there are: a run that was killed has more of them."""
+    arm = [BlockSamples(0, process, 0, [time_ms] * 3) for process in range(processes)]
+    assert summarise(arm).ci95 == (time_ms, time_ms)
+    assert speedup(arm, arm).ci95 == (1.0, 1.0)

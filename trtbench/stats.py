@@ -277,7 +277,9 @@ def spread_of_processes(medians: Mapping[tuple[int, int], float]) -> Spread:
 
 def _student(units: FloatArray) -> Spread:
     """Standard error of the mean of ``units``."""
-    return Spread(float(units.std(ddof=1)) / math.sqrt(units.size), units.size - 1)
+    # From the first: the mean of equal values may differ from them in its last bit.
+    deviation = float((units - units[0]).std(ddof=1))
+    return Spread(deviation / math.sqrt(units.size), units.size - 1)
 
 
 def _welch(old: FloatArray, new: FloatArray) -> Spread:
