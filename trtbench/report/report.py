@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trtbench.report.sections import section_of
-from trtbench.report.sections.section import Section, Source
+from trtbench.report.sections.section import Section, Source, kind_words
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,6 @@ class Report:
 def report_on(sources: Sequence[Source], command: str = "") -> Report:
     """One section a result, in their order."""
     sections = tuple(map(section_of, sources))
-    kinds = dict.fromkeys(section.kind.replace("_", " ") for section in sections)
+    kinds = dict.fromkeys(kind_words(section.kind) for section in sections)
     title = sections[0].title if len(sections) == 1 else f"{len(sections)} results: {', '.join(kinds)}"
     return Report(title, sections, command)

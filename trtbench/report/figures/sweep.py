@@ -14,6 +14,7 @@ _RESPONSES = {
     "gpu_compute_ms": "GPU time in ms",
     "tflop_per_s": "TFLOP/s",
     "sqnr_db": "SQNR in dB",
+    "compiled_other_bytes": "bytes that other kernels than GEMMs move",
 }
 _MOST_LINES, _MOST_BANDS = 8, 60
 _LARGE = 1e5

@@ -13,6 +13,7 @@ from trtbench.host.installation import needing
 from trtbench.report.charts import DARK, LIGHT, drawable, javascript, page_spec, svg_of
 from trtbench.report.html.size import fitting
 from trtbench.report.report import Report
+from trtbench.report.sections.section import kind_words
 from trtbench.results.rows import Row
 from trtbench.units import shortened, visible
 
@@ -39,7 +40,7 @@ def html_page(report: Report) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.finalize = _shown
-    environment.filters["words"] = lambda name: name.replace("_", " ")
+    environment.filters["words"] = kind_words
     report = fitting(report, _MOST_STILLS)
     stills = _stills(report)
     return environment.from_string(_file("page.html.j2")).render(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from trtbench.report.charts import LIGHT, svg_of
 from trtbench.report.figures.figure import Figure
 from trtbench.report.report import Report
-from trtbench.report.sections.section import Remedy, Section, Table
+from trtbench.report.sections.section import Remedy, Section, Table, kind_words
 from trtbench.results.rows import Value
 from trtbench.units import shortened, visible
 
@@ -60,7 +60,8 @@ def _section(section: Section, number: int, is_one_of_several: bool, folder: str
     if is_one_of_several:
         yield f"## {plain(section.title)}"
     kinds = f"; evidence: {', '.join(section.evidence)}" if section.evidence else ""
-    yield f"{section.kind.replace('_', ' ').capitalize()}{kinds}."
+    kind = kind_words(section.kind)
+    yield f"{kind[:1].upper()}{kind[1:]}{kinds}."
     if section.verdict:
         yield f"> **{plain(section.verdict)}**"
     if section.uncertain:

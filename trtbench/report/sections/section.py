@@ -99,6 +99,11 @@ class Section:
     command: str = ""
 
 
+def kind_words(kind: str) -> str:
+    """What people call a kind of result: ``aa_report`` is an A/A report."""
+    return "A/A report" if kind == "aa_report" else kind.replace("_", " ")
+
+
 def table_of(name: str, title: str, columns: Mapping[str, Sequence[Cell]], numeric: Iterable[str]) -> Table:
     """A table from its columns, without those that are empty."""
     kept = {header: cells for header, cells in columns.items() if any(cell.text for cell in cells)}
