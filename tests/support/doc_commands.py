@@ -13,7 +13,7 @@ PAGES = [
     *sorted(page for page in (ROOT / "docs").glob("**/*.md") if "benchmarks" not in page.parts),
 ]
 MARK = re.compile(
-    r"needs (?:a GPU|a container engine|a cluster|the network|Nsight Systems)|takes (?:minutes|hours)"
+    r"needs (?:a GPU|a container engine|a cluster|the network|Nsight Systems)|takes (?:minutes|25 GB)"
 )
 """What a comment on a command says if no test runs it as it stands."""
 
