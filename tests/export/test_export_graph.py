@@ -145,7 +145,7 @@ def nvfp4_linear(named: bool) -> ModelProto:
 
 
 def test_shapes_are_known_through_the_operators_of_tensorrt() -> None:
-    static = with_static_batch(with_interface(nvfp4_linear(named=False), "images", "logits"), 5)
+    static = with_static_batch(with_interface(nvfp4_linear(named=False), "images", ["logits"]), 5)
     types = {value.name: value.type.tensor_type for value in static.graph.value_info}
     dims = {name: [dim.dim_value for dim in tensor.shape.dim] for name, tensor in types.items()}
     assert (types["x4"].elem_type, dims["x4"]) == (TensorProto.FLOAT4E2M1, [5, 6, 32])
@@ -163,7 +163,7 @@ def test_the_registry_of_onnx_is_left_as_it_was() -> None:
 
 
 def test_the_graph_has_the_promised_ends_and_no_weights_among_its_inputs() -> None:
-    model = with_interface(nvfp4_linear(named=False), "images", "logits")
+    model = with_interface(nvfp4_linear(named=False), "images", ["logits"])
     assert [value.name for value in model.graph.input] == ["images"]
     assert [value.name for value in model.graph.output] == ["logits"]
     assert model.graph.node[0].input[0] == "images"

@@ -90,7 +90,7 @@ def test_packages_of_the_image_are_pinned_as_they_are() -> None:
 
 @pytest.mark.timeout(300)
 def test_its_pip_lines_make_an_environment_in_which_trtbench_runs(tmp_path: Path) -> None:
-    assert set(default_extras().split(",")) == {"export", "gpu", "ort", "rtx"}
+    assert set(default_extras().split(",")) == {"export", "gpu", "ort", "report", "rtx"}
     environment = make_environment(tmp_path, "gpu")
     done = run([str(environment / "bin" / "trtbench"), "doctor", "--json"], tmp_path)
     commands = [each["command"] for each in json.loads(done.out)["capabilities"] if each["name"] == "export"]

@@ -338,7 +338,7 @@ def test_images_of_a_folder_calibrate(store: Store, tmp_path: Path) -> None:
     artifact = exported("fp8", store, calibration=CalibrationSpec(directory=str(folder)))
     record = artifact.manifest.calibration
     assert record is not None
-    assert (record.source, record.samples, record.directory) == ("folder", 3, str(folder))
+    assert (record.source, record.samples, record.directory) == ("folder", 3, "photos")
     assert record.sha256 is not None
     assert any("broken.jpg" in note for note in artifact.manifest.notes)
     synthetic = exported("fp8", store)
