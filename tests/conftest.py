@@ -20,8 +20,11 @@ INTEGRATION = Path(__file__).with_name("integration")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """A worker per core, up to four (each needs 2 GB); none on a GPU, which tests would have to share."""
-    return 0 if config.option.markexpr == "gpu" else min(len(os.sched_getaffinity(0)), 4)
+    """One more than there are cores, up to four (each needs 2 GB): tests wait for programs that they start.
+
+    None on a GPU, which tests would have to share.
+    """
+    return 0 if config.option.markexpr == "gpu" else min(len(os.sched_getaffinity(0)) + 1, 4)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
