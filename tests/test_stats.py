@@ -321,7 +321,9 @@ def test_a_run_of_one_block_has_the_range_of_its_samples():
     assert found.ci95[0] < 1 / 1.09 < 1.09 < found.ci95[1]
 
 
-@pytest.mark.parametrize("ci95", [(0.0, 1.0), (2.0, 1.0), (1.0, math.inf), (-1.0, 1.0), (math.nan, 1.0)])
+@pytest.mark.parametrize(
+    "ci95", [(0.0, 1.0), (2.0, 1.0), (1.0, math.inf), (-1.0, 1.0), (math.nan, 1.0), (1e-200, 1e200)]
+)
 def test_an_interval_that_is_none_is_refused(ci95):
     with pytest.raises(MeasureError, match="is not a median with its interval"):
         speedup_of_runs(Summary(1.0, (0.9, 1.1), 3, "process"), Summary(1.0, ci95, 3, "process"))

@@ -211,6 +211,13 @@ def test_a_difference_must_hold_in_clock_cycles() -> None:
     assert decide(measurement("fp16", telemetry=telemetry(1700)), ARM, FASTER).verdict == "AMBIGUOUS"
 
 
+def test_more_time_at_a_lower_clock_may_be_as_many_cycles() -> None:
+    # 5 % more time at 1980 MHz than at 2079: as many cycles.
+    for clock_mhz, word in ((2079, "AMBIGUOUS"), (1980, "SLOWER"), (1965, "SLOWER")):
+        verdict = decide(measurement("fp16", telemetry=telemetry(clock_mhz)), ARM, SLOWER)
+        assert verdict.verdict == word, verdict.reason
+
+
 def test_a_difference_that_holds_in_clock_cycles_stands() -> None:
     for clock_mhz in (1965, 1995):
         verdict = decide(measurement("fp16", telemetry=telemetry(clock_mhz)), ARM, FASTER)
