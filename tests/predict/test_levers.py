@@ -2,7 +2,7 @@
 
 import pytest
 from support.golden_audits import AUDITS
-from support.spec_examples import BATCH_RATE
+from support.predicted_examples import BATCH_RATE
 
 from trtbench.errors import Code
 from trtbench.predict.gpus import find_gpu

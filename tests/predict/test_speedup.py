@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.audits import audit_of
-from support.spec_examples import PREDICTED_GROUP, PREDICTION
+from support.predicted_examples import PREDICTED_GROUP, PREDICTION
 
 from trtbench.errors import IncompatibleResults
 from trtbench.predict.engine import predict_engine

@@ -110,7 +110,7 @@ DARK: Mapping[str, str] = {
     "series-3": "#c4def8",
 }
 """Colours by the names that specs and the style sheet use. Texts have a contrast of at least 4.5 to their
-ground, ``on-colour`` to every colour of a precision, which are told apart with any kind of colour vision;
+ground, ``on-colour`` to every colour of a precision; people with colour blindness can tell these apart, too;
 ``series`` is for what has no precision, such as recipes, at 3 or more to the page."""
 
 

@@ -88,14 +88,14 @@ def _kernels(row: ComparisonRow) -> int | None:
 
 def _reading(rows: list[Row]) -> str:
     counts = {word: sum(row["change"] == word for row in rows) for word in _COLOURS}
-    told: Mapping[str, str] = {
+    words: Mapping[str, str] = {
         "faster": "faster than in the first environment",
         "slower": "slower",
         "fewer kernels": "compiled to fewer kernels",
         "more kernels": "compiled to more kernels",
         "failed": "failed",
     }
-    parts = [f"{counts[word]} {text}" for word, text in told.items() if counts[word]]
+    parts = [f"{counts[change]} {text}" for change, text in words.items() if counts[change]]
     return (
         f"Of {len(rows)} cells: {', '.join(parts)}." if parts else "No environment changes time or kernels."
     )
