@@ -13,8 +13,6 @@ outlive the command, and no partial file may stay. The page goes to docs/benchma
 
 import json
 import random
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from arguments import parse
+from killing import check_nothing_is_left, ends_within, start
 
 from trtbench.results import RoundRecord, TimedBlock
 from trtbench.store.journal import read_journal
@@ -33,15 +32,9 @@ PROCESSES = 3
 TIMES_MS = {"slow": 1.5, "fast": 1.2}
 PAGE = Path(__file__).with_suffix(".md")
 COMMAND = (
-    *(sys.executable, "-c", "from trtbench.cli.app import main; main()", "compare"),
-    *("slow.json", "fast.json", "--runtime", "fake", "--processes", str(PROCESSES)),
+    *("compare", "slow.json", "fast.json", "--runtime", "fake", "--processes", str(PROCESSES)),
     *("--duration-s", "1.2", "--block-ms", "40", "--warmup-ms", "20"),
 )
-
-
-def start(folder: Path) -> "subprocess.Popen[bytes]":
-    """Start the command."""
-    return subprocess.Popen(COMMAND, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def facts_of(path: Path) -> dict[str, Any]:
@@ -70,27 +63,6 @@ def check_journals(folder: Path) -> int:
     return len(blocks)
 
 
-def check_nothing_is_left(folder: Path) -> None:
-    """No worker lives on, and no part of a file stays."""
-    deadline_s = time.monotonic() + 10
-    while workers := _workers_in(folder):
-        if time.monotonic() > deadline_s:
-            raise SystemExit(f"processes outlived the command: {workers}")
-        time.sleep(0.05)
-
-
-def _workers_in(folder: Path) -> list[int]:
-    return [int(process.name) for process in Path("/proc").glob("[0-9]*") if _is_worker(process, folder)]
-
-
-def _is_worker(process: Path, folder: Path) -> bool:
-    try:
-        is_here = process.joinpath("cwd").resolve() == folder
-        return is_here and b"measure.worker" in process.joinpath("cmdline").read_bytes()
-    except OSError:  # it ended meanwhile
-        return False
-
-
 def finished(folder: Path) -> list[Path]:
     """Results so far."""
     return sorted((folder / "results").glob("*.json"))
@@ -106,23 +78,16 @@ def main() -> None:
             script = {"series": {"gpu_compute_ms": time_ms, "enqueue_ms": 0.02}}
             (folder / f"{label}.json").write_text(json.dumps(script), encoding="utf-8")
         started_s = time.monotonic()
-        if start(folder).wait() != 0:
-            raise SystemExit("the undisturbed run failed")
+        ends_within(start(folder, *COMMAND), None)
         whole_s = time.monotonic() - started_s
         expected, kills, starts = facts_of(finished(folder)[0]), 0, 0
         while kills < KILLS or len(finished(folder)) == 1:
             before = len(finished(folder))
-            process = start(folder)
-            starts += 1
-            try:
-                code = process.wait(generator.uniform(0, whole_s) if kills < KILLS else None)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                kills += 1
-            else:
-                if code != 0 or len(finished(folder)) != before + 1:
-                    raise SystemExit(f"exit code {code}: {(process.stderr or sys.stdin.buffer).read()!r}")
+            limit_s = generator.uniform(0, whole_s) if kills < KILLS else None
+            has_ended = ends_within(start(folder, *COMMAND), limit_s)
+            starts, kills = starts + 1, kills + (not has_ended)
+            if has_ended and len(finished(folder)) != before + 1:
+                raise SystemExit("a run ended without a result")
             check_nothing_is_left(folder)
         results = finished(folder)
         wrong = {path.name: facts for path in results if (facts := facts_of(path)) != expected}

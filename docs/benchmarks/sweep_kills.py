@@ -13,8 +13,6 @@ was only begun may stay. The page goes to docs/benchmarks/sweep_kills.md.
 
 import json
 import random
-import subprocess
-import sys
 import tempfile
 import time
 from datetime import date
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from arguments import parse
+from killing import GRACE_S, check_nothing_is_left, ends_within, start
 
 KILLS = 20
 SEED = 0
@@ -35,16 +34,7 @@ gpu: rtx-pro-6000-se
 stages: [predict]
 """
 PAGE = Path(__file__).with_suffix(".md")
-COMMAND = (
-    *(sys.executable, "-c", "from trtbench.cli.app import main; main()"),
-    *("sweep", "plan.yaml", "--workers", "2"),
-)
-GRACE_S = 10.0
-
-
-def start(folder: Path) -> "subprocess.Popen[bytes]":
-    """Start the sweep in the store ``folder``."""
-    return subprocess.Popen(COMMAND, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+COMMAND = ("sweep", "plan.yaml", "--workers", "2")
 
 
 def cells_of(folder: Path) -> list[dict[str, Any]]:
@@ -54,23 +44,6 @@ def cells_of(folder: Path) -> list[dict[str, Any]]:
     for row in rows:
         row["values"] = {name: value for name, value in row["values"].items() if not name.endswith("_s")}
     return list(rows)
-
-
-def check_nothing_is_left(folder: Path) -> None:
-    """No process in the folder lives on."""
-    deadline_s = time.monotonic() + GRACE_S
-    while left := [process.name for process in Path("/proc").glob("[0-9]*") if _is_in(process, folder)]:
-        if time.monotonic() > deadline_s:
-            raise SystemExit(f"processes outlived the command: {left}")
-        time.sleep(0.05)
-
-
-def _is_in(process: Path, folder: Path) -> bool:
-    try:
-        is_zombie = ") Z " in process.joinpath("stat").read_text(encoding="utf-8", errors="replace")
-        return not is_zombie and process.joinpath("cwd").resolve() == folder
-    except OSError:  # it ended meanwhile
-        return False
 
 
 def begun(folder: Path) -> list[str]:
@@ -83,20 +56,13 @@ def run(folder: Path, generator: random.Random, whole_s: float, kills_left: int)
     (folder / "plan.yaml").write_text(PLAN, encoding="utf-8")
     kills = starts = 0
     while True:
-        process = start(folder)
+        limit_s = generator.uniform(0, whole_s) if kills < kills_left else None
+        has_ended = ends_within(start(folder, *COMMAND), limit_s)
         starts += 1
-        try:
-            code = process.wait(generator.uniform(0, whole_s) if kills < kills_left else None)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            kills += 1
-            check_nothing_is_left(folder)
-            continue
         check_nothing_is_left(folder)
-        if code != 0:
-            raise SystemExit(f"exit code {code}: {(process.stderr or sys.stdin.buffer).read()!r}")
-        return kills, starts
+        if has_ended:
+            return kills, starts
+        kills += 1
 
 
 def main() -> None:
