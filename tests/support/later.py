@@ -12,9 +12,9 @@ MONDAY = load_result(GOLDEN / "predict" / "predictions.json")
 assert isinstance(MONDAY, Comparison)
 
 
-def on(day: int, sha: str = "a1" * 20, dirty: bool = False, **fields: object) -> Environment:
+def on(day: int, sha: str = "a1" * 20, **fields: object) -> Environment:
     """The machine of the golden predictions on a day of June 2026."""
-    recorded = {"recorded_utc": f"2026-06-{day:02}T12:00:00+00:00", "commit": Commit(sha=sha, dirty=dirty)}
+    recorded = {"recorded_utc": f"2026-06-{day:02}T12:00:00+00:00", "commit": Commit(sha=sha)}
     return (MONDAY.environment or MACHINE).model_copy(update={**recorded, **fields})
 
 

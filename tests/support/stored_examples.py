@@ -15,7 +15,7 @@ ENGINE_DIFFERENCE = results.Comparison.model_validate_json(
 ).differences[0]
 TRACE_REPORT = results.TraceReport.model_validate_json((GOLDEN / "trace" / "two.json").read_bytes())
 
-COMMIT = results.Commit(sha="5f" * 20, dirty=True)
+COMMIT = results.Commit(sha="5f" * 20)
 _CUDA = ExpectedVersion(version="==12.8.0.*", known="good")
 CONTAINER = results.ContainerEntry(
     image=KnownImage(

@@ -4,13 +4,9 @@ from trtbench.errors import RuntimeUnavailable
 from trtbench.host.commands import run_command
 from trtbench.results.environments import Commit
 
-# Without the monitor and the lock, git starts no program and writes no file; untracked files do not count.
-_COMMAND = (
-    *("git", "-c", "core.fsmonitor=false", "--no-optional-locks"),
-    *("status", "--porcelain=v2", "--branch", "--untracked-files=no", "--ignore-submodules"),
-)
+# Not git status: to compare files, git runs the filters and monitors that the repository's own settings name.
+_COMMAND = ("git", "rev-parse", "--verify", "--quiet", "HEAD")
 _TIMEOUT_S = 5.0
-_OID = "# branch.oid "
 
 
 def checked_out() -> Commit | None:
@@ -19,8 +15,4 @@ def checked_out() -> Commit | None:
         done = run_command(_COMMAND, _TIMEOUT_S)
     except RuntimeUnavailable:
         return None
-    lines = done.stdout.splitlines() if done.returncode == 0 else []
-    sha = next((line.removeprefix(_OID) for line in lines if line.startswith(_OID)), "(initial)")
-    if sha == "(initial)":
-        return None
-    return Commit(sha=sha, dirty=any(not line.startswith("#") for line in lines))
+    return Commit(sha=done.stdout.strip()) if done.returncode == 0 else None

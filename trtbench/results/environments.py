@@ -64,13 +64,12 @@ _SHORT_SHA = 9
 
 
 class Commit(Spec):
-    """The git commit that was checked out where a command ran; ``dirty``: tracked files differ from it."""
+    """The git commit that was checked out where a command ran; files may differ from it."""
 
     sha: str
-    dirty: bool
 
     def __str__(self) -> str:
-        return self.sha[:_SHORT_SHA] + "+" * self.dirty
+        return self.sha[:_SHORT_SHA]
 
 
 class Environment(Spec):
