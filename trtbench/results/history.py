@@ -41,7 +41,7 @@ class HistoryPoint(Spec):
         coverage: share of FLOPs that run in the precision that was asked for, from 0 to 1. Compiled.
         kernels: all kernels of the engine. Compiled.
         other_bytes: traffic of kernels that are neither GEMMs nor attention, in bytes. Compiled.
-        sqnr_db: of the logits against FP32, in dB. Emulated.
+        sqnr_db: of the output against FP32, in dB. Emulated.
         engine_sha256: of the engine's file.
         change: what changed with it; null where nothing did.
         not_compared: why its measured time is not compared with earlier ones.
